@@ -1,0 +1,27 @@
+"""Train, compare and understand CNN image classifiers in JAX."""
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+_HOME = {  # public name -> the module it lives in; resolved on first use, so that importing jaxcnn imports no jax
+    "UserError": "jaxcnn.errors",
+    "base_config": "jaxcnn.config",
+    "create_model": "jaxcnn.models",
+    "list_models": "jaxcnn.models",
+    "make_eval_step": "jaxcnn.train.step",
+    "make_train_step": "jaxcnn.train.step",
+    "train_and_evaluate": "jaxcnn.train.loop",
+}
+__all__ = ["__version__", *sorted(_HOME)]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'jaxcnn' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

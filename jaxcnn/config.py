@@ -1,0 +1,80 @@
+"""Every setting of a run, once, with its default.
+
+`configs/*.py` start from `base_config()` and override; the command line overrides both (`--config.key=value`). A value of
+None means: what the paper, the data set or the platform says. A length of time is a string, "500 steps", "2.5 epochs" or
+a bare number of steps, and becomes a number of steps only after all overrides (jaxcnn.train.setup).
+"""
+
+from ml_collections import ConfigDict, config_dict
+
+placeholder = config_dict.placeholder
+
+
+def base_config() -> ConfigDict:
+    """Returns the settings of a run, all of them, with their defaults."""
+    config = ConfigDict()
+    config.seed = 0  # of initialisation, order, augmentation and dropout
+    config.batch_size = 128  # examples in one training step, over all devices
+    config.eval_batch_size = 512  # examples in one evaluation step, over all devices; changes no result
+    config.total_epochs = 10.0  # passes over the training split
+    config.total_steps = placeholder(int)  # wins over total_epochs where set
+    config.precision = "float32"  # of the computation: float32 or bfloat16; parameters and statistics are float32
+    config.parallel = "jit"  # how a step is spread over devices
+    config.steps_per_dispatch = placeholder(int)  # training steps in one compiled call; None: 1 on CPU, 10 elsewhere
+    config.log_every = "50 steps"  # training metrics
+    config.eval_every = "1 epoch"  # validation metrics
+    config.checkpoint_every = "1 epoch"  # the latest and the best on validation are kept
+    config.progress = True  # show a progress bar where the output is a terminal
+    config.tensorboard = True  # write TensorBoard events beside metrics.jsonl
+
+    config.model = ConfigDict()
+    config.model.name = "lenet5"
+    config.model.norm = placeholder(str)  # batch, layer, channel_layer, instance, group, local_response, none
+    config.model.act = placeholder(str)  # relu, tanh, gelu, ...
+    config.model.stem = placeholder(str)  # imagenet, or small for 28-64 px images
+    config.model.dropout_rate = placeholder(float)
+    config.model.fields = ConfigDict()  # further fields of the model's class
+
+    config.model.norm_options = ConfigDict()
+    config.model.norm_options.epsilon = placeholder(float)  # added to the variance
+    config.model.norm_options.momentum = placeholder(float)  # batch: weight of the old running value
+    config.model.norm_options.examples = placeholder(int)  # batch: how many share statistics; None: the global batch
+    config.model.norm_options.unbiased = placeholder(bool)  # batch: running variance divides by n - 1, as PyTorch's
+    config.model.norm_options.num_groups = placeholder(int)  # group
+
+    config.data = ConfigDict()
+    config.data.name = "digits"
+    config.data.dir = placeholder(str)  # where prepared data sets lie; None: ~/tensorflow_datasets
+    config.data.image_size = placeholder(int)  # resize to a square of so many pixels; None: as the catalog says
+    config.data.validation = placeholder(float)  # cut from train: a fraction below 1, else a number of examples
+    config.data.augment = ""  # applied in turn, as "shift(2), flip()"
+
+    config.loss = ConfigDict()
+    config.loss.name = "softmax"  # softmax or binary cross-entropy
+    config.loss.label_smoothing = 0.0
+
+    config.optimizer = ConfigDict()
+    config.optimizer.name = "sgd"  # sgd, rmsprop, adam, adamw, adadelta, lamb
+    config.optimizer.learning_rate = 0.1  # peak
+    config.optimizer.reference_batch_size = placeholder(int)  # scale learning_rate by batch_size / this; None: do not
+    config.optimizer.momentum = 0.9  # sgd, rmsprop
+    config.optimizer.nesterov = False  # sgd, rmsprop
+    config.optimizer.beta1 = 0.9  # adam, adamw, lamb
+    config.optimizer.beta2 = 0.999  # adam, adamw, lamb
+    config.optimizer.decay = 0.9  # rmsprop, adadelta: of the mean square
+    config.optimizer.epsilon = 1e-8
+    config.optimizer.weight_decay = 0.0  # decoupled in adamw and lamb, added to the gradient in the others
+    config.optimizer.decay_all = False  # decay biases and norm parameters as well
+    config.optimizer.clip_norm = placeholder(float)  # clip the gradient's global norm
+
+    config.schedule = ConfigDict()
+    config.schedule.name = "cosine"  # constant, step, multistep, cosine, linear, exponential
+    config.schedule.warmup = "0 steps"  # linear, from 0 to the peak
+    config.schedule.every = "30 epochs"  # step, exponential: multiply by `factor` each time
+    config.schedule.boundaries = ""  # multistep: multiply by `factor` at each, as "10, 14, 18 epochs"
+    config.schedule.factor = 0.1  # step, multistep, exponential
+    config.schedule.end_factor = 0.0  # cosine, linear: last learning rate as a share of the peak
+
+    config.ema = ConfigDict()
+    config.ema.decay = placeholder(float)  # evaluate a moving average of parameters and statistics; None: do not
+    return config

@@ -1,0 +1,26 @@
+"""What a user got wrong, said in one line."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(ValueError):
+    """A mistake in what was asked for: the message is one line that says what is wrong and what would be right.
+
+    The entry points print the message alone and leave with exit status 2; a library caller catches a ValueError.
+    """
+
+
+def unknown_word(kind: str, word: object, known: Iterable[str]) -> UserError:
+    """Returns the error for a `word` that is not among the `known` ones of this `kind` ("model", "norm", ...)."""
+    words = sorted(known)
+    nearest = difflib.get_close_matches(str(word), words, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(nearest)}?" if nearest else f"known: {', '.join(words)}"
+    return UserError(f"unknown {kind} {str(word)!r}: {hint}")
+
+
+def check_word(kind: str, word: object, known: Iterable[str]) -> None:
+    """Raises `UserError` where `word` is not among the `known` ones."""
+    words = list(known)
+    if word not in words:
+        raise unknown_word(kind, word, words)
