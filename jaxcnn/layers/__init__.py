@@ -1,0 +1,1 @@
+"""Linen modules over jaxcnn.ops, and the words that choose among them."""

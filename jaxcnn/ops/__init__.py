@@ -1,0 +1,1 @@
+"""Pure numerical functions with their gradients. Images are NHWC, kernels HWIO."""

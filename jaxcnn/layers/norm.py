@@ -1,0 +1,244 @@
+"""Normalisation layers and the words for them.
+
+Every layer takes (batch, height, width, channels) or (batch, channels), any float dtype, and returns that shape in its
+`dtype`. Learnt per channel, float32: `scale` and `bias` (channels,). Statistics are computed in float32 at least.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+from jax.typing import DTypeLike
+
+from jaxcnn.errors import UserError, check_word
+from jaxcnn.ops.norm import local_response_norm, moments, normalize
+from jaxcnn.types import Array, ModuleDef
+
+Initializer = jax.nn.initializers.Initializer
+
+
+class _Normed(nn.Module):
+    """What the normalisations with a learnt scale and bias share."""
+
+    scale_init: Initializer = nn.initializers.ones
+    epsilon: float = 1e-5
+    dtype: DTypeLike = jnp.float32
+
+    def _scale_and_bias(self, channels: int) -> tuple[Array, Array]:
+        scale = self.param("scale", self.scale_init, (channels,), jnp.float32)
+        return scale, self.param("bias", nn.initializers.zeros, (channels,), jnp.float32)
+
+    def _over(self, x: Array, axes: tuple[int, ...]) -> Array:
+        """Normalises x by its own statistics over `axes`."""
+        mean, variance = moments(x, axes)
+        return normalize(x, mean, variance, *self._scale_and_bias(x.shape[-1]), self.epsilon).astype(self.dtype)
+
+
+class BatchNorm(_Normed):
+    """Each channel by its mean and variance over examples, height and width (Ioffe and Szegedy 2015).
+
+    Statistics in the collection `batch_stats`, float32 (channels,): `mean` (0 at first) and `var` (1), which follow the
+    batch's in training and are used where `use_running_average`.
+
+    Attributes:
+        use_running_average: True in evaluation.
+        momentum: weight of the old running value.
+        examples: how many consecutive examples share statistics, wherever they are computed; None: all of the array.
+            The running mean and variance follow the average over these groups.
+        unbiased: the running variance divides by n - 1, as PyTorch's; the paper's algorithm 2 does too, flax does not.
+    """
+
+    use_running_average: bool = False
+    momentum: float = 0.9
+    examples: int | None = None
+    unbiased: bool = False
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        """Returns x normalised.
+
+        Raises:
+            UserError: in training, `examples` does not divide the batch.
+        """
+        channels = x.shape[-1]
+        scale, bias = self._scale_and_bias(channels)
+        running_mean = self.variable("batch_stats", "mean", jnp.zeros, (channels,), jnp.float32)
+        running_var = self.variable("batch_stats", "var", jnp.ones, (channels,), jnp.float32)
+        if self.use_running_average:
+            shape = (1,) * (x.ndim - 1) + (channels,)
+            mean, var = running_mean.value.reshape(shape), running_var.value.reshape(shape)
+            return normalize(x, mean, var, scale, bias, self.epsilon).astype(self.dtype)
+
+        grouped = x.reshape(-1, self._sharing(x.shape[0]), *x.shape[1:])
+        mean, var = moments(grouped, tuple(range(1, x.ndim)))
+        if not self.is_initializing():
+            count = grouped[0].size // channels
+            correction = count / max(count - 1, 1) if self.unbiased else 1.0
+            running_mean.value = self._follow(running_mean.value, mean)
+            running_var.value = self._follow(running_var.value, var * correction)
+        return normalize(grouped, mean, var, scale, bias, self.epsilon).reshape(x.shape).astype(self.dtype)
+
+    def _sharing(self, batch: int) -> int:
+        """Returns how many examples share statistics; initialisation sees one example and asks for no more."""
+        if self.examples is None or self.is_initializing():
+            return batch
+        if self.examples < 1 or batch % self.examples:
+            raise UserError(
+                f"batch norm shares statistics among {self.examples} examples, which must divide the {batch}"
+            )
+        return self.examples
+
+    def _follow(self, old: Array, new: Array) -> Array:
+        """Returns the next running value; `new` (groups, 1, ..., channels)."""
+        average = jnp.mean(new.reshape(-1, old.shape[0]), axis=0).astype(old.dtype)
+        return self.momentum * old + (1.0 - self.momentum) * average
+
+
+class LayerNorm(_Normed):
+    """Each example by its mean and variance over height, width and channels (Ba et al. 2016; Wu and He 2018)."""
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        """Returns x normalised."""
+        return self._over(x, tuple(range(1, x.ndim)))
+
+
+class ChannelLayerNorm(_Normed):
+    """Each pixel by its mean and variance over the channels (Liu et al. 2022, ConvNeXt; `flax.linen.LayerNorm`)."""
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        """Returns x normalised."""
+        return self._over(x, (x.ndim - 1,))
+
+
+class InstanceNorm(_Normed):
+    """Each channel of each example by its mean and variance over height and width (Ulyanov et al. 2016)."""
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        """Returns x normalised.
+
+        Raises:
+            UserError: x has no height and width.
+        """
+        if x.ndim < 3:
+            raise UserError("instance norm averages over height and width, which a dense layer's output does not have")
+        return self._over(x, tuple(range(1, x.ndim - 1)))
+
+
+def default_num_groups(channels: int) -> int:
+    """Returns group norm's number of groups where none is given.
+
+    32 (Wu and He 2018) where that divides the channels and leaves at least 2 in each; else the most groups that divide
+    them and leave at least 4; 1 where there are none.
+    """
+    if channels >= 64 and channels % 32 == 0:
+        return 32
+    return max((groups for groups in range(1, channels // 4 + 1) if channels % groups == 0), default=1)
+
+
+class GroupNorm(_Normed):
+    """Each group of consecutive channels of an example by its mean and variance over them, height and width.
+
+    Wu and He 2018. `num_groups` None: `default_num_groups`.
+    """
+
+    num_groups: int | None = None
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        """Returns x normalised.
+
+        Raises:
+            UserError: `num_groups` does not divide the channels.
+        """
+        channels = x.shape[-1]
+        groups = default_num_groups(channels) if self.num_groups is None else self.num_groups
+        if groups < 1 or channels % groups:
+            raise UserError(f"group norm's {groups} groups must divide the {channels} channels")
+        shape = groups, channels // groups
+        grouped = x.reshape(*x.shape[:-1], *shape)
+        mean, variance = moments(grouped, (*range(1, x.ndim - 1), x.ndim))
+        scale, bias = (value.reshape(shape) for value in self._scale_and_bias(channels))
+        return normalize(grouped, mean, variance, scale, bias, self.epsilon).reshape(x.shape).astype(self.dtype)
+
+
+class LocalResponseNorm(nn.Module):
+    """AlexNet's damping by neighbouring channels; nothing learnt. See `jaxcnn.ops.norm.local_response_norm`."""
+
+    scale_init: Initializer | None = None  # every norm takes one
+    dtype: DTypeLike = jnp.float32
+    size: int = 5
+    alpha: float = 1e-4
+    beta: float = 0.75
+    k: float = 2.0
+
+    def __call__(self, x: Array) -> Array:
+        """Returns x damped."""
+        return local_response_norm(x, size=self.size, alpha=self.alpha, beta=self.beta, k=self.k).astype(self.dtype)
+
+
+class Identity(nn.Module):
+    """No normalisation."""
+
+    scale_init: Initializer | None = None  # every norm takes one
+    dtype: DTypeLike = jnp.float32
+
+    def __call__(self, x: Array) -> Array:
+        """Returns x."""
+        return x.astype(self.dtype)
+
+
+NORMS: dict[str, type[nn.Module]] = {
+    "batch": BatchNorm,
+    "layer": LayerNorm,
+    "channel_layer": ChannelLayerNorm,
+    "instance": InstanceNorm,
+    "group": GroupNorm,
+    "local_response": LocalResponseNorm,
+    "none": Identity,
+}
+
+_NOT_OPTIONS = {"parent", "name", "dtype", "scale_init", "use_running_average"}  # the net binds these
+
+
+def check_norm(word: str, options: Mapping[str, Any]) -> None:
+    """Raises `UserError` for an unknown norm word or for an option (not None) that this norm does not take."""
+    check_word("norm", word, NORMS)
+    takes = [field.name for field in dataclasses.fields(NORMS[word]) if field.name not in _NOT_OPTIONS]
+    strange = [name for name, value in options.items() if value is not None and name not in takes]
+    if strange:
+        raise UserError(f"norm {word!r} takes no {', '.join(strange)}; it takes {', '.join(takes) or 'no options'}")
+
+
+def shifts(word: str) -> bool:
+    """Returns whether the norm of this word adds a learnt bias, so that the convolution before it needs none."""
+    check_word("norm", word, NORMS)
+    return issubclass(NORMS[word], _Normed)
+
+
+def make_norm(
+    word: str, *, train: bool, dtype: DTypeLike = jnp.float32, options: Mapping[str, Any] | None = None
+) -> ModuleDef:
+    """Returns a norm to be made as `norm(name=...)` or `norm(name=..., scale_init=...)`, whatever the word.
+
+    Args:
+        word: of `NORMS`.
+        train: batch norm uses the batch's statistics and updates the running ones.
+        dtype: of the result.
+        options: fields of the norm; a value of None counts as absent.
+
+    Raises:
+        UserError: an unknown word, or an option that this norm does not take.
+    """
+    options = options or {}
+    check_norm(word, options)
+    fields = {name: value for name, value in options.items() if value is not None}
+    if word == "batch":
+        fields["use_running_average"] = not train
+    return functools.partial(NORMS[word], dtype=dtype, **fields)

@@ -1,0 +1,80 @@
+"""Statistics, and the normalisations made of them."""
+
+from collections.abc import Sequence
+
+import jax.numpy as jnp
+from jax import lax
+
+from jaxcnn.types import Array
+
+
+def _widen(x: Array) -> Array:
+    """Returns x in float32, or in float64 where it is that: what statistics are computed in."""
+    return x.astype(jnp.float64 if x.dtype == jnp.float64 else jnp.float32)
+
+
+def moments(x: Array, axes: int | Sequence[int]) -> tuple[Array, Array]:
+    """Returns the mean and the biased variance of x over `axes`, which stay as axes of length 1.
+
+    Two passes: the second sums the distances to the first one's mean. That keeps digits which E[x^2] - E[x]^2 loses,
+    and removes what rounding left in a mean over many large values (Chan, Golub and LeVeque 1983, "Algorithms for
+    computing the sample variance", equation 1.7). The first mean is only an origin: no gradient flows through it.
+
+    Args:
+        x: any shape and float dtype.
+        axes: to average over.
+
+    Returns:
+        mean and variance, float32 (float64 for a float64 x).
+    """
+    x = _widen(x)
+    origin = lax.stop_gradient(jnp.mean(x, axis=axes, keepdims=True))
+    distance = x - origin
+    rest = jnp.mean(distance, axis=axes, keepdims=True)
+    variance = jnp.mean(jnp.square(distance), axis=axes, keepdims=True) - jnp.square(rest)
+    return origin + rest, jnp.maximum(variance, 0.0)
+
+
+def normalize(x: Array, mean: Array, variance: Array, scale: Array, bias: Array, epsilon: float) -> Array:
+    """Returns (x - mean) / sqrt(variance + epsilon) * scale + bias, in float32 at least (Ioffe and Szegedy 2015).
+
+    Args:
+        x: any shape and float dtype.
+        mean: of x's rank, each axis of x's length or 1; likewise `variance`.
+        variance: the biased one in training.
+        scale: of the shape of x's last axes, mostly (channels,); likewise `bias`.
+        bias: added last.
+        epsilon: added to the variance, not to its root.
+
+    Returns:
+        x's shape and dtype.
+    """
+    wide = _widen(x)
+    shape = (1,) * (x.ndim - scale.ndim) + scale.shape
+    mean, variance, scale, bias = (value.astype(wide.dtype) for value in (mean, variance, scale, bias))
+    factor = lax.rsqrt(variance + epsilon) * scale.reshape(shape)
+    return ((wide - mean) * factor + bias.reshape(shape)).astype(x.dtype)
+
+
+def local_response_norm(x: Array, *, size: int = 5, alpha: float = 1e-4, beta: float = 0.75, k: float = 2.0) -> Array:
+    """Divides each value by (k + alpha * sum of the squares of `size` neighbouring channels) ** beta.
+
+    Krizhevsky, Sutskever and Hinton 2012, section 3.3, with their constants. PyTorch and Caffe divide alpha by `size`:
+    their alpha is `size` times this one.
+
+    Args:
+        x: (..., channels), any float dtype.
+        size: channels in the window, itself in the middle; an even one reaches further down than up.
+        alpha: weight of the sum.
+        beta: exponent.
+        k: offset.
+
+    Returns:
+        x's shape and dtype.
+    """
+    wide = _widen(x)
+    channels = x.shape[-1]
+    around = ((0, 0),) * (x.ndim - 1) + ((size // 2, (size - 1) // 2),)
+    squares = jnp.pad(jnp.square(wide), around)
+    total = sum(lax.slice_in_dim(squares, start, start + channels, axis=-1) for start in range(size))
+    return (wide * jnp.power(k + alpha * total, -beta)).astype(x.dtype)

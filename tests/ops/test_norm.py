@@ -1,0 +1,64 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxcnn.ops.norm import local_response_norm, moments, normalize
+
+
+def test_moments_far_from_zero():
+    x = (1e4 + np.random.default_rng(0).normal(size=(64, 16, 16, 3))).astype(np.float32)
+    mean, variance = jax.jit(lambda x: moments(x, (0, 1, 2)))(x)
+    exact = x.astype(np.float64)
+    assert mean.shape == variance.shape == (1, 1, 1, 3)
+    np.testing.assert_allclose(mean.ravel(), exact.mean((0, 1, 2)), rtol=1e-7)  # the last digit
+    np.testing.assert_allclose(variance.ravel(), exact.var((0, 1, 2)), rtol=1e-5)
+
+
+@pytest.mark.parametrize("value", [0.0, 1 / 3, -3.14e7])
+def test_moments_of_a_constant(value):
+    x = jnp.full((10, 7), value)
+    ones, zeros = jnp.ones(7), jnp.zeros(7)
+    mean, variance = moments(x, 0)
+    np.testing.assert_allclose(mean, x[:1], rtol=1e-6)
+    assert (variance >= 0).all()
+    gradient = jax.jit(jax.grad(lambda x: jnp.sum(normalize(x, *moments(x, 0), ones, zeros, 1e-5) ** 2)))(x)
+    assert jnp.isfinite(gradient).all()
+
+
+def test_gradient_of_moments():
+    """d mean / dx = 1 / n and d variance / dx = 2 (x - mean) / n, though the first pass passes none on."""
+    x = jnp.asarray(np.random.default_rng(0).normal(size=12), jnp.float32)
+    np.testing.assert_allclose(jax.grad(lambda x: moments(x, 0)[0][0])(x), np.full(12, 1 / 12), rtol=1e-6)
+    expected = 2 * (x - jnp.mean(x)) / 12
+    np.testing.assert_allclose(jax.grad(lambda x: moments(x, 0)[1][0])(x), expected, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize(("dtype", "wide"), [(jnp.bfloat16, jnp.float32), (jnp.float64, jnp.float64)])
+def test_statistics_are_wide_and_results_are_not(dtype, wide):
+    with jax.enable_x64(dtype == jnp.float64):
+        x = jnp.asarray(np.random.default_rng(0).normal(size=(4, 3)), dtype)
+        mean, variance = moments(x, 0)
+        assert mean.dtype == variance.dtype == wide
+        ones, zeros = jnp.ones(3, jnp.float32), jnp.zeros(3, jnp.float32)
+        assert normalize(x, mean, variance, ones, zeros, 1e-5).dtype == dtype
+        assert local_response_norm(x).dtype == dtype
+
+
+@pytest.mark.parametrize("size", [1, 3, 4, 5])
+@pytest.mark.parametrize("shape", [(2, 3, 3, 6), (2, 6)])
+def test_local_response_norm_is_the_papers(size, shape):
+    x = np.random.default_rng(0).normal(size=shape)
+    settings = {"alpha": 0.1, "beta": 0.6, "k": 1.5}
+    expected = np.zeros_like(x)
+    for i in range(6):
+        around = x[..., max(0, i - size // 2) : i + (size - 1) // 2 + 1]
+        expected[..., i] = x[..., i] / (1.5 + 0.1 * np.square(around).sum(-1)) ** 0.6
+    actual = local_response_norm(jnp.asarray(x, jnp.float32), size=size, **settings)
+    np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_local_response_norm_does_not_divide_alpha():
+    """PyTorch's would: its constants for AlexNet are alpha 5e-4 where the paper's are 1e-4."""
+    x = jnp.full((1, 9), 100.0)
+    np.testing.assert_allclose(local_response_norm(x)[0, 4], 100 / (2 + 1e-4 * 5 * 100**2) ** 0.75, rtol=1e-6)
