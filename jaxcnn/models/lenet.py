@@ -1,0 +1,99 @@
+"""LeNet-5, the 1998 network and the ReLU version that today's labs train.
+
+LeCun, Bottou, Bengio, Haffner, "Gradient-based learning applied to document recognition", Proc. IEEE 86(11), 1998,
+section II.B and figure 2.
+
+- `lenet5`: 5x5 convolutions of 6 and 16 features without padding, each followed by tanh (`act="sigmoid"` is the other
+  historical choice) and 2x2 average pooling, then dense layers of 120 and 84. Images below 32x32 are zero-padded to it,
+  as the paper does with MNIST's 28x28. Here C3 sees every map of S2 (the paper's table I drops 6 of 16 connections to
+  break symmetry and save arithmetic), S2 and S4 learn nothing and the output layer is linear: 61,706 parameters.
+- `lenet5_relu` (CS5242 lecture 8, NUS, 2021): 3x3 convolutions of 50 and 100 features with padding 1, each followed by
+  ReLU and 2x2 max pooling, then one dense layer of 100: 536,710 parameters at 28x28x1.
+
+A norm word puts a norm after each convolution, before the activation. There is no strided stem: `stem` changes nothing.
+Dropout, none by default, follows the hidden dense layers.
+"""
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import flax.linen as nn
+import jax.numpy as jnp
+from flax.core import FrozenDict
+
+from jaxcnn.layers.activation import make_activation
+from jaxcnn.layers.conv import Conv
+from jaxcnn.layers.init import lecun_1998
+from jaxcnn.layers.norm import make_norm
+from jaxcnn.models.variant import Variant
+from jaxcnn.ops.pool import avg_pool, max_pool
+from jaxcnn.types import Array
+
+
+class LeNet(nn.Module):
+    """Convolution, norm, activation, 2x2 pooling, for each of `features`; then dense layers of the widths `hidden`."""
+
+    num_classes: int
+    features: Sequence[int] = (6, 16)
+    hidden: Sequence[int] = (120, 84)
+    kernel_size: int = 5
+    padding: int = 0
+    pool: Callable[..., Array] = avg_pool
+    smallest_image: int = 32
+    kernel_init: nn.initializers.Initializer = lecun_1998
+    norm: str = "none"
+    norm_options: Mapping[str, Any] = FrozenDict()
+    act: str = "tanh"
+    stem: str = "imagenet"
+    dtype: Any = jnp.float32
+    dropout_rate: float = 0.0
+
+    @nn.compact
+    def __call__(self, image: Array, *, train: bool = False) -> Array:
+        """Maps (batch, height, width, channels) to float32 logits (batch, num_classes)."""
+        conv = functools.partial(Conv, padding=self.padding, dtype=self.dtype, kernel_init=self.kernel_init)
+        dense = functools.partial(nn.Dense, dtype=self.dtype, kernel_init=self.kernel_init)
+        norm = make_norm(self.norm, train=train, dtype=self.dtype, options=self.norm_options)
+        act = make_activation(self.act)
+
+        x = pad_to(image.astype(self.dtype), self.smallest_image)
+        for number, features in enumerate(self.features, start=1):
+            x = conv(features, self.kernel_size, name=f"conv{number}")(x)
+            x = self.pool(act(norm(name=f"norm{number}")(x)), 2)
+            self.sow("intermediates", f"stage{number}", x)
+        x = x.reshape(x.shape[0], -1)
+        for number, width in enumerate(self.hidden, start=1):
+            x = act(dense(width, name=f"dense{number}")(x))
+            x = nn.Dropout(self.dropout_rate, deterministic=not train, name=f"dropout{number}")(x)
+        self.sow("intermediates", "features", x)
+        return dense(self.num_classes, name="classifier")(x).astype(jnp.float32)
+
+
+def pad_to(image: Array, size: int) -> Array:
+    """Zero-pads (batch, height, width, channels) around the image up to `size` in each direction that is below it."""
+    missing = [max(size - length, 0) for length in image.shape[1:3]]
+    return jnp.pad(image, [(0, 0), *((gap // 2, gap - gap // 2) for gap in missing), (0, 0)])
+
+
+_variant = functools.partial(Variant, channels=1, num_classes=10)
+VARIANTS = {
+    "lenet5": _variant(LeNet, paper="LeCun et al., Proc. IEEE 1998", year=1998, image_size=32, parameters=61_706),
+    "lenet5_relu": _variant(
+        functools.partial(
+            LeNet,
+            features=(50, 100),
+            hidden=(100,),
+            kernel_size=3,
+            padding=1,
+            pool=max_pool,
+            smallest_image=1,
+            kernel_init=nn.initializers.he_normal(),
+            act="relu",
+        ),
+        paper="CS5242 lecture 8, Bresson (NUS)",
+        year=2021,
+        image_size=28,
+        parameters=536_710,
+    ),
+}

@@ -1,0 +1,126 @@
+"""From a model's name to the model."""
+
+import dataclasses
+import fnmatch
+from collections.abc import Mapping
+from types import ModuleType
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from jaxcnn.errors import UserError, check_word, unknown_word
+from jaxcnn.layers.activation import make_activation
+from jaxcnn.layers.norm import check_norm
+from jaxcnn.models import lenet, mlp, resnet
+from jaxcnn.models.variant import Variant
+
+FAMILIES: tuple[ModuleType, ...] = (lenet, mlp, resnet)
+STEMS = ("imagenet", "small")
+
+
+def _union(families: tuple[ModuleType, ...]) -> dict[str, Variant]:
+    union: dict[str, Variant] = {}
+    for family in families:
+        twice = union.keys() & family.VARIANTS.keys()
+        if twice:
+            raise ValueError(f"{family.__name__} defines {sorted(twice)} again")
+        union |= family.VARIANTS
+    return union
+
+
+MODELS: Mapping[str, Variant] = _union(FAMILIES)
+
+
+def list_models(pattern: str = "*") -> list[str]:
+    """Returns the names that match a shell `pattern`, sorted: `list_models("resnet*")`."""
+    return sorted(fnmatch.filter(MODELS, pattern))
+
+
+def model_variant(name: str) -> Variant:
+    """Returns what is known of the model called `name`; raises `UserError` for an unknown one."""
+    check_word("model", name, MODELS)
+    return MODELS[name]
+
+
+def create_model(
+    name: str,
+    *,
+    num_classes: int,
+    norm: str | None = None,
+    norm_options: Mapping[str, Any] | None = None,
+    act: str | None = None,
+    stem: str | None = None,
+    dtype: Any = jnp.float32,
+    dropout_rate: float | None = None,
+    **fields: Any,
+) -> nn.Module:
+    """Returns the linen module called `name`; None stands for what the paper says.
+
+    `model.apply(variables, image, train=False)` maps a whitened float image (batch, height, width, channels) to float32
+    logits (batch, num_classes). `train=True` needs `mutable=["batch_stats"]` where a norm keeps statistics, and
+    `rngs={"dropout": key}` where there is dropout. Stage outputs are sown into `intermediates`.
+
+    Args:
+      name: one of `list_models()`.
+      num_classes: width of the logits.
+      norm: word of jaxcnn.layers.norm; in a net that has none in its paper it follows each convolution.
+      norm_options: options of that norm, as `{"epsilon": 1e-3}`.
+      act: word of jaxcnn.layers.activation.
+      stem: "imagenet" as in the paper, or "small" for images of 28-64 px: 3x3, stride 1, no pooling.
+      dtype: of the computation; parameters and statistics stay float32.
+      dropout_rate: probability of dropping a feature before the classifier, or where the paper drops it.
+      **fields: further fields of the family's class.
+
+    Raises:
+      UserError: for a word or a field that is not known, in one line that names the nearest.
+    """
+    variant = model_variant(name)
+    if num_classes < 1:
+        raise UserError(f"num_classes must be at least 1, not {num_classes}")
+    if dropout_rate is not None and not 0 <= dropout_rate < 1:
+        raise UserError(f"dropout_rate must be in [0, 1), not {dropout_rate}")
+    if stem is not None:
+        check_word("stem", stem, STEMS)
+    if act is not None:
+        make_activation(act)
+    chosen = {"norm": norm, "norm_options": norm_options, "act": act, "stem": stem, "dropout_rate": dropout_rate}
+    fields |= {key: value for key, value in chosen.items() if value is not None}
+    try:
+        model = variant.constructor(num_classes=num_classes, dtype=dtype, **fields)
+    except TypeError:
+        raise _unknown_field(name, variant, fields) from None
+    check_norm(model.norm, model.norm_options)
+    return model
+
+
+def _unknown_field(name: str, variant: Variant, fields: Mapping[str, Any]) -> UserError:
+    maker: Any = getattr(variant.constructor, "func", variant.constructor)
+    known = {field.name for field in dataclasses.fields(maker)} - {"parent", "name"}
+    wrong = next((field for field in fields if field not in known), "")
+    return unknown_word(f"field of {name}", wrong, known)
+
+
+def check_image_size(model: nn.Module, image_shape: tuple[int, int, int]) -> None:
+    """Raises `UserError`, before any compiling, for an image (height, width, channels) too small for `model`.
+
+    The line ends with the smallest square image that works.
+    """
+    error = _shape_error(model, image_shape)
+    if error is None:
+        return
+    channels = image_shape[2]
+    sizes = range(max(image_shape[:2]) + 1, 513)
+    works = next((size for size in sizes if _shape_error(model, (size, size, channels)) is None), None)
+    hint = f"; the smallest image that works is {works}x{works}" if works else ""
+    raise UserError(f"an image of {image_shape[0]}x{image_shape[1]} does not pass: {error}{hint}")
+
+
+def _shape_error(model: nn.Module, image_shape: tuple[int, int, int]) -> UserError | None:
+    image = jax.ShapeDtypeStruct((1, *image_shape), jnp.float32)
+    try:
+        jax.eval_shape(model.init, jax.random.key(0), image)
+    except UserError as error:
+        return error
+    return None

@@ -1,0 +1,165 @@
+"""Every model against its row, and every property that all models share, by shapes alone."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import pytest
+from flax import traverse_util
+
+from jaxcnn.errors import UserError
+from jaxcnn.layers.norm import NORMS
+from jaxcnn.models import MODELS, check_image_size, create_model, list_models, model_variant, registry
+from tests.models.zoo import ZOO
+
+SMALLEST = ("lenet5", "lenet5_relu", "mlp1", "mlp3", "resnet18", "resnet50", "resnet20")
+"""One of each class and block: enough where members differ only by depth."""
+
+
+@functools.cache
+def shapes(name, *, train=False, image=None, batch=2, **fields):
+    row = ZOO[name]
+    model = create_model(name, num_classes=row.num_classes, **fields)
+    images = jax.ShapeDtypeStruct((batch, *(image or row.image)), jnp.float32)
+    variables = jax.eval_shape(model.init, jax.random.key(0), images)
+    kept = {key: variables[key] for key in ("params", "batch_stats") if key in variables}
+    apply = functools.partial(
+        model.apply, train=train, mutable=["batch_stats", "intermediates"], rngs={"dropout": jax.random.key(1)}
+    )
+    return variables, *jax.eval_shape(apply, kept, images)
+
+
+def count(params):
+    return sum(leaf.size for leaf in jax.tree.leaves(params))
+
+
+def test_every_model_has_a_row_and_every_row_a_model():
+    assert set(ZOO) == set(MODELS)
+
+
+@pytest.mark.parametrize("name", sorted(ZOO))
+def test_parameters(name):
+    row, variant = ZOO[name], model_variant(name)
+    assert count(shapes(name)[0]["params"]) == row.parameters
+    assert (variant.image_size, variant.image_size, variant.channels) == row.image
+    assert (variant.num_classes, variant.parameters) == (row.num_classes, row.parameters)
+
+
+@pytest.mark.parametrize("name", sorted(ZOO))
+def test_contract(name):
+    variables, logits, updated = shapes(name, train=True)
+    assert logits.shape == (2, ZOO[name].num_classes)
+    assert logits.dtype == jnp.float32
+    assert set(variables) <= {"params", "batch_stats", "intermediates"}
+    assert "features" in updated["intermediates"]
+    if "batch_stats" in variables:
+        assert jax.tree.structure(updated["batch_stats"]) == jax.tree.structure(variables["batch_stats"])
+    names = {part for path in traverse_util.flatten_dict(variables["params"]) for part in path}
+    assert not [name for name in names if name[0].isupper()], "a submodule without an explicit name"
+
+
+@pytest.mark.parametrize("name", SMALLEST)
+def test_bfloat16_keeps_parameters_and_logits_in_float32(name):
+    variables, logits, updated = shapes(name, train=True, dtype=jnp.bfloat16)
+    dtypes = {leaf.dtype for leaf in jax.tree.leaves((variables["params"], updated.get("batch_stats"), logits))}
+    assert dtypes == {jnp.dtype("float32")}
+    assert updated["intermediates"]["features"][0].dtype == jnp.bfloat16
+
+
+@pytest.mark.parametrize("norm", sorted(NORMS))
+@pytest.mark.parametrize("name", SMALLEST)
+def test_every_norm_word_builds(name, norm):
+    if name.startswith("mlp") and norm == "instance":
+        with pytest.raises(UserError, match="instance"):
+            shapes(name, norm=norm)
+        return
+    variables, *_ = shapes(name, norm=norm, train=True)
+    assert ("batch_stats" in variables) == (norm == "batch" and name != "mlp1")
+
+
+@pytest.mark.parametrize("act", ["gelu", "leaky_relu", "prelu", "sigmoid"])
+@pytest.mark.parametrize("name", SMALLEST)
+def test_every_activation_builds(name, act):
+    assert shapes(name, act=act)[1].dtype == jnp.float32
+
+
+@pytest.mark.parametrize(("name", "norms"), [("lenet5", 2), ("resnet18", 20), ("resnet20", 19), ("mlp3", 2)])
+def test_a_norm_word_puts_the_norm_after_each_convolution(name, norms):
+    params = traverse_util.flatten_dict(shapes(name, norm="layer")[0]["params"])
+    assert sum(path[-1] == "scale" for path in params) == norms
+    params = traverse_util.flatten_dict(shapes(name, norm="none")[0]["params"])
+    assert not [path for path in params if path[-1] == "scale"]
+
+
+@pytest.mark.parametrize("name", ["resnet18", "resnet50"])
+def test_small_stem_keeps_the_image_size(name):
+    images = (32, 32, 3)
+    stem = shapes(name, stem="small", image=images)[2]["intermediates"]["stem"][0]
+    assert stem.shape == (2, 32, 32, 64)
+    assert shapes(name, stem="imagenet", image=images)[2]["intermediates"]["stem"][0].shape == (2, 8, 8, 64)
+
+
+@pytest.mark.parametrize("name", ["lenet5", "resnet20", "mlp3"])
+def test_a_net_without_strided_stem_stays_as_it_is(name):
+    assert shapes(name, stem="small")[0] == shapes(name, stem="imagenet")[0]
+
+
+def test_stage_outputs_of_resnet50():
+    outputs = shapes("resnet50")[2]["intermediates"]
+    found = {name: value[0].shape[1:] for name, value in outputs.items()}
+    assert found == {
+        "stem": (56, 56, 64), "stage1": (56, 56, 256), "stage2": (28, 28, 512),
+        "stage3": (14, 14, 1024), "stage4": (7, 7, 2048), "features": (2048,),
+    }  # fmt: skip
+
+
+def test_stage_outputs_of_lenet5_and_its_padding():
+    found = {k: v[0].shape[1:] for k, v in shapes("lenet5", image=(28, 28, 1))[2]["intermediates"].items()}
+    assert found == {"stage1": (14, 14, 6), "stage2": (5, 5, 16), "features": (84,)}
+
+
+def test_stride_on_first_moves_the_stride_and_keeps_the_parameters():
+    one, other = (shapes("resnet50", stride_on_first=flag) for flag in (False, True))
+    assert count(one[0]["params"]) == count(other[0]["params"])
+    assert one[1] == other[1]
+
+
+def test_option_a_shortcut_has_no_parameters():
+    assert not [path for path in traverse_util.flatten_dict(shapes("resnet20")[0]["params"]) if "shortcut" in path]
+
+
+def test_list_models_takes_a_pattern():
+    assert list_models("lenet*") == ["lenet5", "lenet5_relu"]
+    assert list_models() == sorted(MODELS)
+    assert list_models("no such*") == []
+
+
+def test_a_name_defined_twice_is_refused():
+    with pytest.raises(ValueError, match="lenet5"):
+        registry._union((registry.lenet, registry.lenet))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ({"name": "resnet81"}, "unknown model 'resnet81': did you mean resnet18"),
+        ({"name": "resnet18", "norm": "bacth"}, "did you mean batch"),
+        ({"name": "resnet18", "act": "rellu"}, "did you mean relu"),
+        ({"name": "resnet18", "stem": "smal"}, "did you mean small"),
+        ({"name": "resnet18", "dropout_rate": 1.5}, "dropout_rate"),
+        ({"name": "resnet18", "zero_init_lst": True}, "did you mean zero_init_last"),
+        ({"name": "resnet18", "norm_options": {"num_groups": 4}}, "num_groups"),
+        ({"name": "resnet18", "num_classes": 0}, "num_classes"),
+    ],
+)
+def test_a_wrong_word_gets_one_line(arguments, says):
+    with pytest.raises(UserError, match=says) as caught:
+        create_model(**{"num_classes": 10} | arguments)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_image_too_small_is_refused_with_the_smallest_that_works():
+    model = create_model("lenet5", num_classes=10, smallest_image=1)
+    check_image_size(model, (16, 16, 1))
+    with pytest.raises(UserError, match=r"12x12 does not pass.*smallest image that works is 16x16"):
+        check_image_size(model, (12, 12, 1))
