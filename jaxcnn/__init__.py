@@ -14,7 +14,7 @@ _HOME = {  # public name -> the module it lives in; resolved on first use, so th
     "make_train_step": "jaxcnn.train.step",
     "train_and_evaluate": "jaxcnn.train.loop",
 }
-__all__ = ["__version__", *sorted(_HOME)]  # noqa: PLE0604
+__all__ = ["__version__", *sorted(_HOME)]
 
 
 def __getattr__(name: str) -> Any:

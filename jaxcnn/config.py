@@ -1,8 +1,8 @@
 """Every setting of a run, once, with its default.
 
-`configs/*.py` start from `base_config()` and override; the command line overrides both (`--config.key=value`). A value of
-None means: what the paper, the data set or the platform says. A length of time is a string, "500 steps", "2.5 epochs" or
-a bare number of steps, and becomes a number of steps only after all overrides (jaxcnn.train.setup).
+`configs/*.py` start from `base_config()` and override; the command line overrides both (`--config.key=value`). A value
+of None means: what the paper, the data set or the platform says. A length of time is a text, "500 steps", "2.5 epochs"
+or a bare number of steps, and becomes a number of steps only after all overrides (jaxcnn.train.setup).
 """
 
 from ml_collections import ConfigDict, config_dict

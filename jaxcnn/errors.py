@@ -1,7 +1,8 @@
 """What a user got wrong, said in one line."""
 
 import difflib
-from collections.abc import Iterable
+import sys
+from collections.abc import Callable, Iterable
 
 
 class UserError(ValueError):
@@ -24,3 +25,15 @@ def check_word(kind: str, word: object, known: Iterable[str]) -> None:
     words = list(known)
     if word not in words:
         raise unknown_word(kind, word, words)
+
+
+def answer(command: Callable[[], int]) -> int:
+    """Runs a command; returns its exit status, or 2 after a `UserError`, said in one line on standard error."""
+    try:
+        return command()
+    except UserError as error:
+        print(f"jaxcnn: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("jaxcnn: interrupted", file=sys.stderr)
+        return 130

@@ -1,0 +1,37 @@
+"""`python -m jaxcnn COMMAND ...`: looks the command up and hands it the rest of the line."""
+
+import functools
+import importlib
+import sys
+from collections.abc import Sequence
+
+from jaxcnn import runtime
+from jaxcnn.errors import answer, check_word
+
+COMMANDS = {  # command -> its module, imported when asked for, with main(argv) -> exit status; and its help
+    "prepare": ("jaxcnn.commands.prepare", "make a data set ready to train on"),
+}
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs a command line; returns the exit status.
+
+    Raises:
+      UserError: for an unknown command, or what the command says is wrong.
+    """
+    if not argv or argv[0] in ("-h", "--help"):
+        print(_usage(), file=sys.stdout if argv else sys.stderr)
+        return 0 if argv else 2
+    name, *rest = argv
+    check_word("command", name, COMMANDS)
+    runtime.configure()
+    return importlib.import_module(COMMANDS[name][0]).main(rest)
+
+
+def _usage() -> str:
+    lines = (f"  {name:10} {about}" for name, (_, about) in COMMANDS.items())
+    return "\n".join(["usage: python -m jaxcnn COMMAND ...", *lines])
+
+
+if __name__ == "__main__":
+    sys.exit(answer(functools.partial(main, sys.argv[1:])))

@@ -1,0 +1,68 @@
+"""`python -m jaxcnn.main --config FILE --workdir DIR [--config.key=value ...]`: trains, resumes and evaluates a run."""
+
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+
+import ml_collections
+from absl import flags
+from ml_collections import ConfigDict, config_flags
+
+from jaxcnn import runtime
+from jaxcnn.errors import UserError, answer
+
+_CONFIG = config_flags.DEFINE_config_file(
+    "config", None, "The run: a Python file with get_config(); then any of its keys."
+)
+_WORKDIR = flags.DEFINE_string("workdir", None, "The run folder: made, or gone on from where it holds this run.")
+
+
+def parse(argv: Sequence[str]) -> tuple[ConfigDict, str]:
+    """Returns the config, overrides applied, and the work folder of a command line.
+
+    Raises:
+      UserError: for a key, a value, a file or an argument that is wrong, in one line.
+    """
+    try:
+        stray = flags.FLAGS(list(argv))[1:]
+    except flags.Error as error:
+        hint = "; give --config=FILE before its keys" if "flag 'config." in str(error) else ""
+        raise UserError(_one_line(error) + hint) from None
+    except Exception as error:  # config_flags lets through whatever the config file or an unknown key raises
+        raise UserError(f"{_place(error)}{_one_line(error)}") from None
+    if stray:
+        raise UserError(f"stray argument {stray[0]!r}: settings are given as --config.key=value")
+    if _CONFIG.value is None or _WORKDIR.value is None:
+        raise UserError("usage: python -m jaxcnn.main --config=configs/NAME.py --workdir=DIR [--config.key=value ...]")
+    return _CONFIG.value, _WORKDIR.value
+
+
+def main(argv: Sequence[str] = tuple(sys.argv)) -> int:
+    """Runs a command line; returns the exit status."""
+    config, workdir = parse(argv)
+    print(f"jaxcnn: {config.model.name} on {config.data.name}, run folder {workdir}", flush=True)
+    runtime.configure()
+    from jaxcnn.train.loop import train_and_evaluate  # imports jax, which must come after runtime.configure
+
+    train_and_evaluate(config, workdir)
+    return 0
+
+
+def _place(error: BaseException) -> str:
+    """Returns "FILE:LINE: " of a config file that raised `error`, or what else the error is about."""
+    libraries = (Path(ml_collections.__file__).parent, Path(flags.__file__).parents[1], Path(__file__))
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).exists()]
+    own = [frame for frame in frames if not any(Path(frame.filename).is_relative_to(place) for place in libraries)]
+    if own:
+        return f"{own[-1].filename}:{own[-1].lineno}: {type(error).__name__}: "
+    return "" if isinstance(error, OSError) else "no such config key: "
+
+
+def _one_line(error: BaseException) -> str:
+    text = error.args[0] if isinstance(error, KeyError) and error.args else error
+    return " ".join(str(text).split())
+
+
+if __name__ == "__main__":
+    sys.exit(answer(main))

@@ -1,0 +1,116 @@
+"""The run folder: what a run was asked for, what it was, and what it reached."""
+
+import json
+import os
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ml_collections import FrozenConfigDict
+
+from jaxcnn.errors import UserError
+
+MAY_DIFFER = frozenset(
+    {"total_epochs", "total_steps", "log_every", "eval_every", "checkpoint_every", "progress", "data.dir"}
+)
+"""Keys that a resumed run may change: how long, how often, what is shown, and where the same data lies now."""
+
+
+class RunFolder:
+    """config.json, run.json, metrics.jsonl and checkpoints/ under one path, made where missing."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path).expanduser().absolute()
+        self.config = self.path / "config.json"
+        self.card = self.path / "run.json"
+        self.metrics = self.path / "metrics.jsonl"
+        self.checkpoints = self.path / "checkpoints"
+        self.tensorboard = self.path / "tensorboard"
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(f"the work folder {self.path} cannot be made: {error.strerror}") from None
+
+    def adopt(self, config: FrozenConfigDict) -> list[str]:
+        """Writes config.json; returns the lines that say what differs from the run that was here before.
+
+        Raises:
+          UserError: where a key differs that a resumed run must keep.
+        """
+        new = _as_json(config)
+        old = read_json(self.config) if self.config.exists() else new
+        flat_new, flat_old = _flat(new), _flat(old)
+        keys = sorted(flat_old.keys() | flat_new.keys())
+        differ = [key for key in keys if flat_old.get(key) != flat_new.get(key)]
+        changes = {key: f"{key} ({flat_old.get(key)} -> {flat_new.get(key)})" for key in differ}
+        refused = [text for key, text in changes.items() if key not in MAY_DIFFER]
+        if refused:
+            raise UserError(f"{self.path} holds a run of another config: {', '.join(refused)}; use another --workdir")
+        write_json(self.config, new)
+        return [f"resumed with {text}" for text in changes.values()]
+
+    def test_result(self, step: int) -> dict[str, float] | None:
+        """Returns the line of metrics.jsonl that evaluated the test split after `step`, or None."""
+        lines = [line for line in read_lines(self.metrics) if line["step"] == step and "test/accuracy" in line]
+        return lines[-1] if lines else None
+
+
+def read_json(path: Path) -> Any:
+    """Returns what is in a JSON file; raises `UserError` where it is none."""
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} cannot be read: {error}") from None
+
+
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
+    """Writes a JSON file whole or not at all."""
+    replace_text(path, json.dumps(value, indent=2) + "\n")
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Writes a file whole or not at all."""
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(text)
+    partial.replace(path)
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """Returns the objects of a JSON-lines file, without a last line that was cut short; [] where there is no file."""
+    lines = []
+    for text in path.read_text().splitlines() if path.exists() else ():
+        try:
+            lines.append(json.loads(text))
+        except ValueError:
+            break
+    return lines
+
+
+def git_commit() -> str | None:
+    """Returns the commit of the checkout that this package runs from, with "+" where files differ from it."""
+    here = Path(__file__).parent
+    try:
+        commit = subprocess.run(
+            ["git", "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty=+"],
+            cwd=here, capture_output=True, text=True, timeout=10, check=True,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return commit.stdout.strip()
+
+
+def _as_json(config: FrozenConfigDict) -> dict[str, Any]:
+    """Returns the config as it comes back from a JSON file."""
+    try:
+        return json.loads(json.dumps(config.to_dict()))
+    except TypeError as error:
+        raise UserError(f"a config holds plain values only: {error}") from None
+
+
+def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in tree.items():
+        nested = isinstance(value, Mapping)
+        flat |= _flat(value, f"{prefix}{key}.") if nested else {prefix + key: value}
+    return flat

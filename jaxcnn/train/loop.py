@@ -1,0 +1,179 @@
+"""The run from its config to its test accuracy."""
+
+import os
+import time
+
+import jax
+from ml_collections import ConfigDict
+
+from jaxcnn.train import metrics
+from jaxcnn.train.card import parameter_count, run_card
+from jaxcnn.train.checkpoint import NOT_EVALUATED, Checkpoints
+from jaxcnn.train.dispatch import make_dispatch
+from jaxcnn.train.durations import next_due
+from jaxcnn.train.evaluate import Evaluator
+from jaxcnn.train.folder import RunFolder, write_json
+from jaxcnn.train.mesh import in_turn, replicated
+from jaxcnn.train.schedules import ENDING
+from jaxcnn.train.setup import Run, resolve
+from jaxcnn.train.state import TrainState
+from jaxcnn.train.step import make_eval_step, make_train_step
+from jaxcnn.train.writers import MetricsWriter, Progress, print_table
+from jaxcnn.types import Metrics
+
+
+def train_and_evaluate(config: ConfigDict, workdir: str | os.PathLike[str]) -> dict[str, float]:
+    """Trains what `config` asks for, goes on where `workdir` has a checkpoint of it, and evaluates the test split once.
+
+    Args:
+      config: `jaxcnn.base_config()` with changes.
+      workdir: the run folder, made where missing; holds config.json, run.json, metrics.jsonl, checkpoints/ and
+        TensorBoard events afterwards.
+
+    Returns:
+      `test/accuracy` (a share), `test/loss` (nats) and `test/examples`.
+
+    Raises:
+      UserError: for anything wrong in the config or the folder, in one line, before anything compiles.
+    """
+    run = resolve(config)
+    folder = RunFolder(workdir)
+    changes = folder.adopt(run.config)
+    with Checkpoints(folder.checkpoints) as checkpoints:
+        state, start = _first_state(run, checkpoints)
+        write_json(folder.card, run_card(run))
+        evaluate = make_evaluator(run, batch_size=run.config.eval_batch_size)
+        result = folder.test_result(start)
+        if start >= run.total_steps and result:
+            print(f"The run in {folder.path} is finished: step {start} of {run.total_steps}.")
+        else:
+            with (
+                MetricsWriter(folder, start=start, tensorboard=run.config.tensorboard) as writer,
+                Progress(start=start, total=run.total_steps, show=run.config.progress) as progress,
+            ):
+                for line in (*_opening(run, start), *changes, *_recomputed(run, changes)):
+                    progress.line(line)
+                state = _Training(run, state, evaluate, checkpoints, writer, progress).until_the_end(start)
+                result = evaluate(state.eval_variables, "test")
+                writer.write(int(state.step), result)
+    _print_result(run, folder, result)
+    return {name: value for name, value in result.items() if name.startswith("test/")}
+
+
+def make_evaluator(run: Run, *, batch_size: int) -> Evaluator:
+    """Returns what evaluates variables on a split of the run's data; `batch_size` changes no result."""
+    step = make_eval_step(apply_fn=run.model.apply, loss_fn=run.loss_fn)
+    return Evaluator(step, run.pipeline, batch_size=batch_size, mesh=run.mesh)
+
+
+class _Training:
+    """The training part of a run: dispatches steps and does what is due between them."""
+
+    def __init__(
+        self,
+        run: Run,
+        state: TrainState,
+        evaluate: Evaluator,
+        checkpoints: Checkpoints,
+        writer: MetricsWriter,
+        progress: Progress,
+    ) -> None:
+        self.run, self.state = run, state
+        self.evaluate, self.checkpoints, self.writer, self.progress = evaluate, checkpoints, writer, progress
+        step = make_train_step(apply_fn=run.model.apply, tx=run.tx, loss_fn=run.loss_fn, ema_decay=run.config.ema.decay)
+        self.dispatch = make_dispatch(step, run.pipeline.train_batch, run.mesh)
+        self.best = checkpoints.best()
+        self.sums, self.seconds = self._nothing()
+
+    def until_the_end(self, step: int) -> TrainState:
+        """Trains from `step` to the last one; returns the last state."""
+        run = self.run
+        while step < run.total_steps:
+            due = {period: self._next(step, period) for period in ("log_every", "eval_every", "checkpoint_every")}
+            target = min(due.values())
+            self._advance(step, target)
+            step = target
+            if due["log_every"] == step:
+                self._log(step)
+            accuracy = self._validate(step) if due["eval_every"] == step else NOT_EVALUATED
+            if accuracy > self.best or due["checkpoint_every"] == step:
+                self.checkpoints.save(step, self.state, accuracy)
+            self.best = max(self.best, accuracy)
+        return self.state
+
+    def _next(self, step: int, key: str) -> int:
+        return min(next_due(step, getattr(self.run, key)), self.run.total_steps)
+
+    def _advance(self, step: int, target: int) -> None:
+        began = time.perf_counter()
+        while step < target:
+            whole = self.run.steps_per_dispatch
+            num_steps = whole if step + whole <= target else 1  # two compiled programs at most
+            feed = self.run.pipeline.feed(step)
+            carry = self.dispatch(self.state, self.sums, feed, self.run.step_key, num_steps=num_steps)
+            self.state, self.sums = in_turn(self.run.mesh, carry)
+            step += num_steps
+            self.progress.advance(step)
+        jax.block_until_ready(self.sums)
+        self.seconds += time.perf_counter() - began
+
+    def _nothing(self) -> tuple[Metrics, float]:
+        """Returns the sums of training metrics and the seconds of training with which a span between logs begins."""
+        return jax.device_put(metrics.zeros(), replicated(self.run.mesh)), 0.0
+
+    def _log(self, step: int) -> None:
+        means = metrics.means([self.sums])
+        values = {f"train/{name}": value for name, value in means.items()} | {
+            "train/images_per_second": means["examples"] / self.seconds,
+            "train/learning_rate": float(self.run.learning_rate(step - 1)),
+            "epoch": float(step / self.run.steps_per_epoch),
+        }
+        self.writer.write(step, values)
+        self.progress.show(values)
+        self.sums, self.seconds = self._nothing()
+
+    def _validate(self, step: int) -> float:
+        values = self.evaluate(self.state.eval_variables, "val")
+        self.writer.write(step, values)
+        epoch = float(step / self.run.steps_per_epoch)
+        scores = f"val/accuracy {values['val/accuracy']:.2%}  val/loss {values['val/loss']:.4f}"
+        self.progress.line(f"step {step} (epoch {epoch:.1f})  {scores}")
+        return values["val/accuracy"]
+
+
+def _first_state(run: Run, checkpoints: Checkpoints) -> tuple[TrainState, int]:
+    steps = checkpoints.steps()
+    if not steps:
+        return run.init_state(), 0
+    return checkpoints.restore(run.abstract_state(), replicated(run.mesh)), steps[-1]
+
+
+def _opening(run: Run, start: int) -> list[str]:
+    config, sizes, devices = run.config, run.pipeline.sizes, run.mesh.devices
+    shape = "x".join(map(str, run.pipeline.image_shape))
+    return [
+        f"{config.model.name}: {parameter_count(run):,} parameters at {shape}, {config.precision}",
+        f"{config.data.name}: " + ", ".join(f"{sizes[split]:,} {split}" for split in ("train", "val", "test")),
+        f"{run.total_steps} steps of {config.batch_size} ({float(run.total_steps / run.steps_per_epoch):.1f} epochs) "
+        f"on {devices.size} x {devices.flat[0].device_kind}" + (f", from step {start}" if start else ""),
+    ]
+
+
+def _recomputed(run: Run, changes: list[str]) -> list[str]:
+    name = run.config.schedule.name
+    if name not in ENDING or not any("total_" in line for line in changes):
+        return []
+    return [f"the {name} schedule is recomputed: it now ends at step {run.total_steps}"]
+
+
+def _print_result(run: Run, folder: RunFolder, result: dict[str, float]) -> None:
+    print_table(
+        {
+            "test accuracy": f"{result['test/accuracy']:.2%}",
+            "test loss": f"{result['test/loss']:.4f}",
+            "test examples": f"{result['test/examples']:,}",
+            "parameters": f"{parameter_count(run):,}",
+            "steps": f"{run.total_steps}",
+            "run folder": str(folder.path),
+        }
+    )

@@ -1,0 +1,44 @@
+"""Where arrays live: every device in one row, the batch split over it, all else on each device."""
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+import jax
+import numpy as np
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+
+from jaxcnn.errors import UserError
+
+AXIS = "batch"
+Value = TypeVar("Value")
+
+
+def make_mesh(devices: Sequence[jax.Device] | None = None) -> Mesh:
+    """Returns the one-axis mesh over `devices`, by default all of them."""
+    return Mesh(np.asarray(devices or jax.devices()), (AXIS,), axis_types=(AxisType.Auto,))
+
+
+def replicated(mesh: Mesh) -> NamedSharding:
+    """Returns the sharding of what every device holds whole: state and data sets."""
+    return NamedSharding(mesh, PartitionSpec())
+
+
+def over_batch(mesh: Mesh) -> NamedSharding:
+    """Returns the sharding of arrays whose first axis is the batch."""
+    return NamedSharding(mesh, PartitionSpec(AXIS))
+
+
+def in_turn(mesh: Mesh, value: Value) -> Value:
+    """Returns `value`, on several CPU devices only once it is computed.
+
+    There, programs that wait for each other's shards share a few threads; with many in flight they starve, and XLA ends
+    the process. Elsewhere the host runs ahead of the devices, as it should.
+    """
+    starving = mesh.size > 1 and mesh.devices.flat[0].platform == "cpu"
+    return jax.block_until_ready(value) if starving else value
+
+
+def check_batch_size(key: str, batch_size: int, mesh: Mesh) -> None:
+    """Raises `UserError` for a global batch that the devices cannot share evenly."""
+    if batch_size < 1 or batch_size % mesh.size:
+        raise UserError(f"{key} is {batch_size}: it must be a positive multiple of the {mesh.size} devices")

@@ -1,0 +1,80 @@
+"""Learning rate as a function of the step."""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+
+import jax.numpy as jnp
+import optax
+
+from jaxcnn.types import Array
+
+
+@dataclasses.dataclass(frozen=True)
+class Shape:
+    """What the schedules are made of; times in steps since the start of training."""
+
+    total: int
+    warmup: int = 0
+    every: int = 1
+    boundaries: Sequence[int] = ()
+    factor: float = 0.1
+    end_factor: float = 0.0
+
+    @property
+    def decay(self) -> int:
+        """Steps between the end of the warm-up and the end of training, at least 1."""
+        return max(self.total - self.warmup, 1)
+
+
+def _constant(peak: float, _: Shape) -> optax.Schedule:
+    return optax.constant_schedule(peak)
+
+
+def _step(peak: float, shape: Shape) -> optax.Schedule:
+    return optax.exponential_decay(peak, shape.every, shape.factor, staircase=True)
+
+
+def _multistep(peak: float, shape: Shape) -> optax.Schedule:
+    return optax.piecewise_constant_schedule(peak, dict.fromkeys(shape.boundaries, shape.factor))
+
+
+def _exponential(peak: float, shape: Shape) -> optax.Schedule:
+    return optax.exponential_decay(peak, shape.every, shape.factor)
+
+
+def _cosine(peak: float, shape: Shape) -> optax.Schedule:
+    decay = optax.cosine_decay_schedule(peak, shape.decay, alpha=shape.end_factor)
+    return lambda step: decay(jnp.maximum(step - shape.warmup, 0))
+
+
+def _linear(peak: float, shape: Shape) -> optax.Schedule:
+    return optax.linear_schedule(peak, peak * shape.end_factor, shape.decay, transition_begin=shape.warmup)
+
+
+SCHEDULES: dict[str, Callable[[float, Shape], optax.Schedule]] = {
+    "constant": _constant,  # the peak
+    "step": _step,  # times `factor` once every `every` steps
+    "multistep": _multistep,  # times `factor` at each of the `boundaries`
+    "exponential": _exponential,  # times `factor` over each `every` steps, smoothly
+    "cosine": _cosine,  # half a cosine from the end of the warm-up to the end (Loshchilov & Hutter, arXiv:1608.03983)
+    "linear": _linear,  # a straight line from the end of the warm-up to the end
+}
+ENDING = frozenset({"cosine", "linear"})
+"""Schedules that depend on the last step."""
+
+
+def make_schedule(name: str, peak: float, shape: Shape) -> optax.Schedule:
+    """Returns the schedule called `name` with a linear warm-up: step (int) -> learning rate (float32 scalar).
+
+    During warm-up, step s has peak * (s + 1) / (warmup + 1), so that the first step already learns (Goyal et al.,
+    arXiv:1706.02677, section 2.2).
+    """
+    decay = SCHEDULES[name](peak, shape)
+    if not shape.warmup:
+        return decay
+
+    def schedule(step: Array) -> Array:
+        ramp = peak * (step + 1) / (shape.warmup + 1)
+        return jnp.where(step < shape.warmup, ramp, decay(step))
+
+    return schedule

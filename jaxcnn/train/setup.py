@@ -1,0 +1,198 @@
+"""From a config to the parts of a run: every word checked, every derived value computed, before anything compiles."""
+
+import dataclasses
+import functools
+import math
+from fractions import Fraction
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import optax
+from jax.sharding import Mesh
+from ml_collections import ConfigDict, FrozenConfigDict
+
+from jaxcnn.data.augment import parse_augment
+from jaxcnn.data.catalog import CATALOG
+from jaxcnn.data.pipeline import DevicePipeline, make_device_pipeline
+from jaxcnn.data.sources import channel_statistics, fingerprint, load_splits
+from jaxcnn.errors import UserError, check_word
+from jaxcnn.models import check_image_size, create_model
+from jaxcnn.train.durations import parse_boundaries, parse_duration, parse_period
+from jaxcnn.train.losses import LOSSES, LossFn, make_loss
+from jaxcnn.train.mesh import check_batch_size, make_mesh, replicated
+from jaxcnn.train.optimizers import OPTIMIZERS, make_optimizer
+from jaxcnn.train.schedules import SCHEDULES, Shape, make_schedule
+from jaxcnn.train.state import TrainState, create_state
+from jaxcnn.types import Array
+
+PRECISIONS = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
+PARALLEL = ("jit",)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Run:
+    """What a config amounts to on this machine."""
+
+    config: FrozenConfigDict
+    mesh: Mesh
+    pipeline: DevicePipeline
+    fingerprint: str
+    """Of the data: a short hash of every image and label."""
+    model: nn.Module
+    tx: optax.GradientTransformation
+    loss_fn: LossFn
+    learning_rate: optax.Schedule
+    total_steps: int
+    steps_per_epoch: Fraction
+    log_every: Fraction
+    eval_every: Fraction
+    checkpoint_every: Fraction
+    steps_per_dispatch: int
+
+    def init_state(self) -> TrainState:
+        """Returns the fresh state, on every device of the mesh."""
+        return jax.jit(self._create_state, out_shardings=replicated(self.mesh))()
+
+    def abstract_state(self) -> TrainState:
+        """Returns the shapes and dtypes of the state, without computing it."""
+        return jax.eval_shape(self._create_state)
+
+    @property
+    def step_key(self) -> Array:
+        """What is random inside the step is drawn from this key."""
+        return self._keys()[1]
+
+    def _keys(self) -> Array:
+        return jax.random.split(jax.random.key(self.config.seed))
+
+    def _create_state(self) -> TrainState:
+        shape, ema = self.pipeline.image_shape, self.config.ema.decay is not None
+        return create_state(self.model, self.tx, shape, self._keys()[0], ema=ema)
+
+
+def resolve(config: ConfigDict) -> Run:
+    """Returns the parts of the run that `config` asks for.
+
+    Raises:
+      UserError: for anything in it that is wrong, in one line.
+    """
+    config = FrozenConfigDict(config)
+    _check_words(config)
+    _check_numbers(config)
+    mesh = make_mesh()
+    check_batch_size("batch_size", config.batch_size, mesh)
+    model = _make_model(config)
+    augment = parse_augment(config.data.augment)
+    splits = load_splits(
+        config.data.name,
+        data_dir=config.data.dir,
+        image_size=config.data.image_size,
+        validation=config.data.validation,
+        seed=config.seed,
+    )
+    mean, std = channel_statistics(splits["train"].image)
+    pipeline = make_device_pipeline(
+        splits,
+        batch_size=config.batch_size,
+        seed=config.seed,
+        augment=augment,
+        mean=mean,
+        std=std,
+        put=functools.partial(jax.device_put, device=replicated(mesh)),
+    )
+    check_image_size(model, pipeline.image_shape)
+
+    steps_per_epoch = Fraction(pipeline.sizes["train"], config.batch_size)
+    total_steps = _total_steps(config, steps_per_epoch)
+    learning_rate = _schedule(config, steps_per_epoch, total_steps)
+    periods = ("log_every", "eval_every", "checkpoint_every")
+    return Run(
+        config=config,
+        mesh=mesh,
+        pipeline=pipeline,
+        fingerprint=fingerprint(splits),
+        model=model,
+        tx=make_optimizer(config.optimizer, learning_rate),
+        loss_fn=make_loss(config.loss.name, label_smoothing=config.loss.label_smoothing),
+        learning_rate=learning_rate,
+        total_steps=total_steps,
+        steps_per_epoch=steps_per_epoch,
+        steps_per_dispatch=config.steps_per_dispatch or (1 if jax.default_backend() == "cpu" else 10),
+        **{key: parse_period(key, config[key], steps_per_epoch) for key in periods},
+    )
+
+
+def _check_words(config: FrozenConfigDict) -> None:
+    check_word("precision", config.precision, PRECISIONS)
+    check_word("parallel", config.parallel, PARALLEL)
+    check_word("data set", config.data.name, CATALOG)
+    check_word("loss", config.loss.name, LOSSES)
+    check_word("optimizer", config.optimizer.name, OPTIMIZERS)
+    check_word("schedule", config.schedule.name, SCHEDULES)
+
+
+def _check_numbers(config: FrozenConfigDict) -> None:
+    examples = config.model.norm_options.examples
+    ranges = {
+        "eval_batch_size": (config.eval_batch_size, 1, math.inf),
+        "steps_per_dispatch": (config.steps_per_dispatch, 1, math.inf),
+        "model.norm_options.examples": (examples, 1, config.batch_size),
+        "loss.label_smoothing": (config.loss.label_smoothing, 0, 1),
+        "optimizer.learning_rate": (config.optimizer.learning_rate, 0, math.inf),
+        "optimizer.reference_batch_size": (config.optimizer.reference_batch_size, 1, math.inf),
+        "optimizer.momentum": (config.optimizer.momentum, 0, 1),
+        "optimizer.weight_decay": (config.optimizer.weight_decay, 0, math.inf),
+        "optimizer.clip_norm": (config.optimizer.clip_norm, 0, math.inf),
+        "schedule.factor": (config.schedule.factor, 0, math.inf),
+        "schedule.end_factor": (config.schedule.end_factor, 0, math.inf),
+        "ema.decay": (config.ema.decay, 0, 1),
+    }
+    for key, (value, low, high) in ranges.items():
+        if value is not None and not low <= value <= high:
+            raise UserError(f"{key} is {value}: it must be {f'in [{low}, {high}]' if high < math.inf else f'>= {low}'}")
+    if examples is not None and config.batch_size % examples:
+        raise UserError(f"model.norm_options.examples is {examples}: it must divide batch_size, {config.batch_size}")
+
+
+def _make_model(config: FrozenConfigDict) -> nn.Module:
+    m = config.model
+    return create_model(
+        m.name,
+        num_classes=CATALOG[config.data.name].num_classes,
+        norm=m.norm,
+        norm_options={key: value for key, value in m.norm_options.items() if value is not None},
+        act=m.act,
+        stem=m.stem,
+        dtype=PRECISIONS[config.precision],
+        dropout_rate=m.dropout_rate,
+        **m.fields,
+    )
+
+
+def _total_steps(config: FrozenConfigDict, steps_per_epoch: Fraction) -> int:
+    epochs = Fraction(str(config.total_epochs)) * steps_per_epoch
+    total = config.total_steps if config.total_steps is not None else math.ceil(epochs)
+    if total < 1:
+        raise UserError(f"a run of {total} steps trains nothing: set total_epochs or total_steps above 0")
+    if total * config.batch_size >= 2**32:
+        raise UserError(f"{total} steps of {config.batch_size} examples: a run may see at most {2**32} examples")
+    return total
+
+
+def _schedule(config: FrozenConfigDict, steps_per_epoch: Fraction, total_steps: int) -> optax.Schedule:
+    o, s = config.optimizer, config.schedule
+    scale = 1 if o.reference_batch_size is None else config.batch_size / o.reference_batch_size
+    shape = Shape(
+        total=total_steps,
+        warmup=math.ceil(parse_duration("schedule.warmup", s.warmup, steps_per_epoch)),
+        every=math.ceil(parse_period("schedule.every", s.every, steps_per_epoch)),
+        boundaries=parse_boundaries("schedule.boundaries", s.boundaries, steps_per_epoch),
+        factor=s.factor,
+        end_factor=s.end_factor,
+    )
+    if shape.warmup >= total_steps:
+        raise UserError(f"schedule.warmup is {shape.warmup} steps, but the whole run has {total_steps}")
+    if s.name == "multistep" and not shape.boundaries:
+        raise UserError("schedule multistep needs schedule.boundaries, as '10, 14, 18 epochs'")
+    return make_schedule(s.name, o.learning_rate * scale, shape)

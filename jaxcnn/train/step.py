@@ -1,0 +1,69 @@
+"""One step of training and one of evaluation, made of parts and pure: no config, flag or global inside."""
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from jaxcnn.train import metrics
+from jaxcnn.train.losses import LossFn
+from jaxcnn.train.state import TrainState, update_ema
+from jaxcnn.types import Array, Batch, Metrics, Variables
+
+TrainStep: TypeAlias = Callable[[TrainState, Batch, Array], tuple[TrainState, Metrics]]
+EvalStep: TypeAlias = Callable[[Variables, Batch], Metrics]
+
+
+def make_train_step(
+    *,
+    apply_fn: Callable[..., Any],
+    tx: optax.GradientTransformation,
+    loss_fn: LossFn,
+    ema_decay: float | None = None,
+) -> TrainStep:
+    """Returns `train_step(state, batch, key) -> (state, metrics)`, to be jitted by the caller.
+
+    Args:
+      apply_fn: `model.apply` of a model made by `create_model`.
+      tx: the optimizer.
+      loss_fn: (logits, label) -> loss of each example; their mean over the global batch is minimised.
+      ema_decay: of the moving average, whose place in the state must exist; None for none.
+
+    The returned step takes `key`, the same for the whole run: what is random in step s is drawn from fold_in(key, s).
+    """
+
+    def train_step(state: TrainState, batch: Batch, key: Array) -> tuple[TrainState, Metrics]:
+        rngs = {"dropout": jax.random.fold_in(key, state.step)}
+
+        def objective(params: Any) -> tuple[Array, tuple[Any, Metrics]]:
+            variables = {"params": params, "batch_stats": state.batch_stats}
+            logits, updated = apply_fn(variables, batch["image"], train=True, mutable=["batch_stats"], rngs=rngs)
+            losses = loss_fn(logits, batch["label"])
+            sums = metrics.summed(logits, batch["label"], losses)
+            return jnp.mean(losses), (updated.get("batch_stats", {}), sums)
+
+        gradients, (batch_stats, sums) = jax.grad(objective, has_aux=True)(state.params)
+        updates, opt_state = tx.update(gradients, state.opt_state, state.params)
+        params = optax.apply_updates(state.params, updates)
+        ema = state.ema
+        if ema_decay is not None and ema is not None:
+            ema = update_ema(ema, {"params": params, "batch_stats": batch_stats}, state.step, ema_decay)
+        new = TrainState(step=state.step + 1, params=params, batch_stats=batch_stats, opt_state=opt_state, ema=ema)
+        return new, sums
+
+    return train_step
+
+
+def make_eval_step(*, apply_fn: Callable[..., Any], loss_fn: LossFn) -> EvalStep:
+    """Returns `eval_step(variables, batch) -> metrics`: sums over the examples whose mask is 1, to be jitted.
+
+    A batch without a `mask` counts as a whole.
+    """
+
+    def eval_step(variables: Variables, batch: Batch) -> Metrics:
+        logits = apply_fn(variables, batch["image"], train=False)
+        return metrics.summed(logits, batch["label"], loss_fn(logits, batch["label"]), batch.get("mask"))
+
+    return eval_step

@@ -1,0 +1,74 @@
+import json
+
+import pytest
+from ml_collections import FrozenConfigDict
+
+from jaxcnn.config import base_config
+from jaxcnn.errors import UserError
+from jaxcnn.train.folder import RunFolder, read_lines
+from jaxcnn.train.writers import MetricsWriter
+
+
+def config(**changes):
+    base = base_config()
+    base.update_from_flattened_dict(changes)
+    return FrozenConfigDict(base)
+
+
+def test_a_new_folder_takes_any_config(tmp_path):
+    folder = RunFolder(tmp_path / "deep" / "run")
+    assert folder.adopt(config()) == []
+    assert json.loads(folder.config.read_text())["model"]["name"] == "lenet5"
+
+
+def test_what_a_resumed_run_may_change_is_said(tmp_path):
+    RunFolder(tmp_path).adopt(config())
+    lines = RunFolder(tmp_path).adopt(config(total_epochs=99.0, eval_every="2 epochs"))
+    assert lines == ["resumed with eval_every (1 epoch -> 2 epochs)", "resumed with total_epochs (10.0 -> 99.0)"]
+    assert RunFolder(tmp_path).adopt(config(total_epochs=99.0, eval_every="2 epochs")) == []
+
+
+def test_any_other_difference_is_refused_with_its_keys_and_changes_nothing(tmp_path):
+    folder = RunFolder(tmp_path)
+    folder.adopt(config())
+    before = folder.config.read_text()
+    with pytest.raises(UserError, match=r"model.norm \(None -> batch\), seed \(0 -> 1\)"):
+        RunFolder(tmp_path).adopt(config(**{"model.norm": "batch", "seed": 1, "total_epochs": 99.0}))
+    assert folder.config.read_text() == before
+
+
+def test_a_broken_config_file_is_one_line(tmp_path):
+    folder = RunFolder(tmp_path)
+    folder.config.write_text("{")
+    with pytest.raises(UserError, match=r"config\.json cannot be read"):
+        folder.adopt(config())
+
+
+def test_a_work_folder_that_cannot_be_made_is_one_line(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="cannot be made"):
+        RunFolder(tmp_path / "file" / "run")
+
+
+def test_resuming_drops_lines_of_later_steps_and_a_line_cut_short(tmp_path):
+    folder = RunFolder(tmp_path)
+    with MetricsWriter(folder, start=0, tensorboard=False) as writer:
+        for step in (10, 20, 30):
+            writer.write(step, {"train/loss": 1 / step})
+    with folder.metrics.open("a") as file:
+        file.write('{"step": 40, "train/l')
+    with MetricsWriter(folder, start=20, tensorboard=True) as writer:
+        writer.write(30, {"train/loss": 0.5})
+    assert [line["step"] for line in read_lines(folder.metrics)] == [10, 20, 30]
+    assert read_lines(folder.metrics)[-1]["train/loss"] == 0.5
+    assert list(folder.tensorboard.glob("events.*"))
+
+
+def test_the_test_result_of_a_step_is_found(tmp_path):
+    folder = RunFolder(tmp_path)
+    assert folder.test_result(5) is None
+    with MetricsWriter(folder, start=0, tensorboard=False) as writer:
+        writer.write(5, {"val/accuracy": 0.5})
+        assert folder.test_result(5) is None
+        writer.write(5, {"test/accuracy": 0.75})
+    assert folder.test_result(5)["test/accuracy"] == 0.75

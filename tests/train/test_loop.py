@@ -1,0 +1,169 @@
+"""Whole runs on the digits: train, evaluate, stop, go on, finish."""
+
+import json
+
+import jax
+import numpy as np
+import pytest
+
+from jaxcnn.config import base_config
+from jaxcnn.errors import UserError
+from jaxcnn.train import loop
+from jaxcnn.train.checkpoint import Checkpoints
+from jaxcnn.train.folder import read_lines
+from jaxcnn.train.loop import train_and_evaluate
+from jaxcnn.train.mesh import replicated
+from jaxcnn.train.setup import resolve
+
+
+def config(**changes):
+    base = base_config()
+    base.batch_size = 64
+    base.total_steps = 6
+    base.eval_every = "3 steps"
+    base.checkpoint_every = "2 steps"
+    base.log_every = "2 steps"
+    base.tensorboard = False
+    base.data.augment = "shift(2), flip()"
+    base.data.image_size = 12
+    base.model.fields = {"features": (4, 8), "hidden": (16,), "smallest_image": 1, "padding": 2}
+    base.model.norm = "batch"
+    base.model.dropout_rate = 0.3
+    base.optimizer.weight_decay = 1e-3
+    base.ema.decay = 0.9
+    base.update_from_flattened_dict(changes)
+    return base
+
+
+def last_state(settings, workdir):
+    run = resolve(settings)
+    with Checkpoints(workdir / "checkpoints") as checkpoints:
+        return checkpoints.restore(run.abstract_state(), replicated(run.mesh))
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A run from start to end without a stop."""
+    workdir = tmp_path_factory.mktemp("runs") / "whole"
+    return workdir, train_and_evaluate(config(), workdir)
+
+
+def test_a_run_leaves_its_folder(finished):
+    workdir, result = finished
+    assert set(result) == {"test/accuracy", "test/loss", "test/examples"}
+    assert result["test/examples"] == 360
+    assert json.loads((workdir / "config.json").read_text())["total_steps"] == 6
+    card = json.loads((workdir / "run.json").read_text())
+    assert card["statistics_examples"] == 64
+    assert card["data"]["examples"] == {"train": 1257, "val": 180, "test": 360}
+    assert card["parameters"] == sum(leaf.size for leaf in jax.tree.leaves(last_state(config(), workdir).params))
+    assert len(card["devices"]) == 8
+    lines = read_lines(workdir / "metrics.jsonl")
+    assert [line["step"] for line in lines if "train/loss" in line] == [2, 4, 6]
+    assert [line["step"] for line in lines if "val/accuracy" in line] == [3, 6]
+    assert all(line["val/examples"] == 180 for line in lines if "val/examples" in line)
+    assert all(line["train/examples"] == 128 for line in lines if "train/examples" in line)
+    assert {key: lines[-1][key] for key in result} == result
+
+
+class Stop(Exception):
+    """A run that dies."""
+
+
+@pytest.mark.parametrize("after", [3, 5])
+def test_a_stopped_run_goes_on_to_the_same_bits(finished, tmp_path, monkeypatch, after):
+    make = loop.make_dispatch
+
+    def dying(*arguments):
+        dispatch = make(*arguments)
+
+        def wrapped(state, *rest, **options):
+            if int(state.step) == after:
+                raise Stop
+            return dispatch(state, *rest, **options)
+
+        return wrapped
+
+    monkeypatch.setattr(loop, "make_dispatch", dying)
+    with pytest.raises(Stop):
+        train_and_evaluate(config(), tmp_path)
+    monkeypatch.undo()
+    with Checkpoints(tmp_path / "checkpoints") as checkpoints:
+        assert checkpoints.steps()[-1] in (after - 1, after)
+    assert train_and_evaluate(config(), tmp_path) == finished[1]
+    one, other = last_state(config(), tmp_path), last_state(config(), finished[0])
+    assert int(one.step) == 6
+    jax.tree.map(np.testing.assert_array_equal, one, other)
+    steps = [line["step"] for line in read_lines(tmp_path / "metrics.jsonl") if "train/loss" in line]
+    assert steps == sorted(set(steps))
+
+
+def test_a_finished_run_says_so_and_a_longer_one_goes_on(finished, tmp_path, capsys):
+    train_and_evaluate(config(total_steps=3), tmp_path)
+    capsys.readouterr()
+    again = train_and_evaluate(config(total_steps=3), tmp_path)
+    assert "is finished: step 3 of 3" in capsys.readouterr().out
+    assert again["test/examples"] == 360
+    train_and_evaluate(config(total_steps=5, eval_every="1 epoch"), tmp_path)
+    output = capsys.readouterr().out
+    assert "from step 3" in output
+    assert "the cosine schedule is recomputed: it now ends at step 5" in output
+    assert [line["step"] for line in read_lines(tmp_path / "metrics.jsonl") if "test/accuracy" in line] == [3, 5]
+
+
+def test_another_config_in_the_same_folder_is_refused(finished):
+    with pytest.raises(UserError, match=r"optimizer.learning_rate \(0.1 -> 0.2\)"):
+        train_and_evaluate(config(**{"optimizer.learning_rate": 0.2}), finished[0])
+
+
+def test_evaluation_is_the_same_number_whatever_the_batch(finished):
+    settings = config()
+    state = last_state(settings, finished[0])
+    found = []
+    for batch_size in (7, 64, 1000):
+        run = resolve(settings)
+        evaluate = loop.make_evaluator(run, batch_size=batch_size)
+        found.append(evaluate(state.eval_variables, "test"))
+    assert {result["test/examples"] for result in found} == {360}
+    assert len({result["test/accuracy"] for result in found}) == 1
+    np.testing.assert_allclose([result["test/loss"] for result in found], found[0]["test/loss"], rtol=1e-6)
+    assert found[0]["test/accuracy"] == finished[1]["test/accuracy"]
+
+
+def test_several_steps_a_dispatch_reach_the_same_parameters(finished, tmp_path):
+    train_and_evaluate(config(steps_per_dispatch=2, checkpoint_every="1 epoch"), tmp_path)
+    one, other = last_state(config(), tmp_path), last_state(config(), finished[0])
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5), one.params, other.params)
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"model.name": "lenet6"}, "did you mean lenet5"),
+        ({"model.norm": "bach"}, "did you mean batch"),
+        ({"model.act": "rel"}, "did you mean relu"),
+        ({"model.stem": "large"}, "unknown stem"),
+        ({"data.name": "digit"}, "did you mean digits"),
+        ({"data.augment": "flipp()"}, "did you mean flip"),
+        ({"optimizer.name": "adm"}, "did you mean adam"),
+        ({"schedule.name": "cosin"}, "did you mean cosine"),
+        ({"loss.name": "softmx"}, "did you mean softmax"),
+        ({"precision": "float16"}, "did you mean bfloat16 or float32"),
+        ({"parallel": "pmapp"}, "unknown parallel"),
+        ({"batch_size": 63}, "batch_size is 63: it must be a positive multiple of the 8 devices"),
+        ({"model.norm_options.examples": 48}, "must divide batch_size, 64"),
+        ({"optimizer.learning_rate": -1.0}, "optimizer.learning_rate is -1.0: it must be >= 0"),
+        ({"eval_every": "1 hour"}, "eval_every is '1 hour'"),
+        ({"total_steps": 0}, "trains nothing"),
+        ({"schedule.warmup": "9 steps"}, "schedule.warmup is 9 steps, but the whole run has 6"),
+        ({"schedule.name": "multistep"}, "needs schedule.boundaries"),
+        ({"data.name": "mnist", "data.dir": "/no/such/place"}, "prepare mnist"),
+        ({"model.fields": {"padding": 0, "smallest_image": 1}}, "12x12 does not pass"),
+        ({"model.fields": {"strides": 2}}, "unknown field of lenet5 'strides'"),
+    ],
+)
+def test_bad_input_is_one_line_before_anything_is_written(tmp_path, changes, says):
+    with pytest.raises(UserError, match=says) as caught:
+        train_and_evaluate(config(**changes), tmp_path / "run")
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "run").exists()

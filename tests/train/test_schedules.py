@@ -1,0 +1,46 @@
+import math
+
+import numpy as np
+import pytest
+
+from jaxcnn.train.schedules import SCHEDULES, Shape, make_schedule
+
+SHAPE = Shape(total=100, every=5, boundaries=(10, 14, 18), factor=0.5, end_factor=0.1)
+EXPECTED = {
+    "constant": lambda s: 1.0,
+    "step": lambda s: 0.5 ** (s // 5),
+    "multistep": lambda s: 0.5 ** sum(s >= b for b in (10, 14, 18)),
+    "exponential": lambda s: 0.5 ** (s / 5),
+    "cosine": lambda s: 0.1 + 0.9 * 0.5 * (1 + math.cos(math.pi * min(s / 100, 1))),
+    "linear": lambda s: 1 - 0.9 * min(s / 100, 1),
+}
+
+
+def values(schedule, steps):
+    return np.array([float(schedule(np.int32(step))) for step in steps])
+
+
+def test_every_schedule_has_its_formula():
+    assert set(EXPECTED) == set(SCHEDULES)
+
+
+@pytest.mark.parametrize("name", sorted(EXPECTED))
+def test_formula(name):
+    steps = [0, 1, 4, 5, 9, 10, 11, 14, 18, 50, 99, 100, 130]
+    schedule = make_schedule(name, 0.2, SHAPE)
+    np.testing.assert_allclose(values(schedule, steps), [0.2 * EXPECTED[name](s) for s in steps], rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", sorted(EXPECTED))
+def test_warmup_rises_and_the_boundaries_stay_where_they_are(name):
+    warm = make_schedule(name, 0.2, Shape(total=100, warmup=4, every=5, boundaries=(10,), factor=0.5))
+    np.testing.assert_allclose(values(warm, range(4)), 0.2 * np.arange(1, 5) / 5, rtol=1e-6)
+    if name == "multistep":
+        np.testing.assert_allclose(values(warm, [9, 10]), [0.2, 0.1], rtol=1e-6)
+    if name in ("cosine", "linear"):
+        np.testing.assert_allclose(values(warm, [4, 100]), [0.2, 0.0], atol=1e-7)
+
+
+def test_the_lab_schedule_divides_by_one_and_a_half_every_five_epochs():
+    schedule = make_schedule("step", 0.25, Shape(total=20, every=5, factor=1 / 1.5))
+    np.testing.assert_allclose(values(schedule, [4, 5, 10]), [0.25, 0.25 / 1.5, 0.25 / 2.25], rtol=1e-6)

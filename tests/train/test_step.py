@@ -1,0 +1,139 @@
+"""The step and its dispatch, on a net of one convolution."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from jaxcnn.models import create_model
+from jaxcnn.train import metrics
+from jaxcnn.train.dispatch import make_dispatch
+from jaxcnn.train.losses import make_loss
+from jaxcnn.train.mesh import in_turn, make_mesh, replicated
+from jaxcnn.train.state import create_state, update_ema
+from jaxcnn.train.step import make_eval_step, make_train_step
+
+SHAPE = (8, 8, 1)
+
+
+def parts(norm="batch", ema_decay=None, **fields):
+    tiny = {"num_classes": 3, "norm": norm, "features": (4,), "hidden": (), "smallest_image": 1}
+    model = create_model("lenet5", **tiny | fields)
+    tx, loss_fn = optax.sgd(0.1, momentum=0.9), make_loss("softmax")
+    state = create_state(model, tx, SHAPE, jax.random.key(0), ema=ema_decay is not None)
+    step = make_train_step(apply_fn=model.apply, tx=tx, loss_fn=loss_fn, ema_decay=ema_decay)
+    return model, state, step, loss_fn
+
+
+def get_batch(feed, step):
+    """Sixteen images that differ with the step, their classes unevenly spread over the batch."""
+    image = jax.random.normal(jax.random.fold_in(jax.random.key(7), step), (16, *SHAPE)) + feed
+    return {"image": image, "label": jnp.arange(16) // 6}
+
+
+def run(step, state, devices, *, chunks):
+    mesh = make_mesh(jax.devices()[:devices])
+    dispatch = make_dispatch(step, get_batch, mesh)
+    state, sums, feed, key = jax.device_put(
+        (state, metrics.zeros(), jnp.float32(0.5), jax.random.key(1)), replicated(mesh)
+    )
+    state, sums = jax.tree.map(jnp.copy, (state, sums))  # donated
+    for num_steps in chunks:
+        state, sums = in_turn(mesh, dispatch(state, sums, feed, key, num_steps=num_steps))
+    return state, metrics.means([sums])
+
+
+def assert_close(one, other, rtol=2e-5):
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=rtol, atol=1e-6), one, other)
+
+
+def test_one_step_is_the_gradient_of_the_mean_loss():
+    model, state, step, loss_fn = parts(norm="none")
+    batch = get_batch(jnp.float32(0), 0)
+    new, sums = jax.jit(step)(state, batch, jax.random.key(1))
+
+    def mean_loss(params):
+        return jnp.mean(loss_fn(model.apply({"params": params}, batch["image"]), batch["label"]))
+
+    expected = jax.tree.map(lambda p, g: p - 0.1 * g, state.params, jax.grad(mean_loss)(state.params))
+    assert_close(new.params, expected)
+    assert int(new.step) == 1
+    assert metrics.means([sums])["loss"] == pytest.approx(float(mean_loss(state.params)), rel=1e-5)
+
+
+def test_batch_norm_statistics_move_and_evaluation_uses_them():
+    model, state, step, loss_fn = parts()
+    new, _ = jax.jit(step)(state, get_batch(jnp.float32(3), 0), jax.random.key(1))
+    moved = jax.tree.map(lambda a, b: bool(jnp.any(a != b)), state.batch_stats, new.batch_stats)
+    assert all(jax.tree.leaves(moved))
+    batch = get_batch(jnp.float32(3), 1)
+    evaluated = make_eval_step(apply_fn=model.apply, loss_fn=loss_fn)(new.variables, batch)
+    logits = model.apply(new.variables, batch["image"], train=False)
+    assert float(evaluated["loss"]) == pytest.approx(float(jnp.sum(loss_fn(logits, batch["label"]))), rel=1e-5)
+
+
+@pytest.mark.parametrize("norm", ["batch", "group", "none"])
+def test_devices_do_not_change_the_numbers(norm):
+    _, state, step, _ = parts(norm)
+    one, one_means = run(step, state, 1, chunks=[1] * 4)
+    for devices in (2, 8):
+        many, many_means = run(step, state, devices, chunks=[1] * 4)
+        assert_close(many.params, one.params)
+        assert_close(many.batch_stats, one.batch_stats)
+        assert many_means == pytest.approx(one_means, rel=1e-5)
+
+
+def test_statistics_over_an_explicit_number_of_examples_do_not_depend_on_devices():
+    _, state, step, _ = parts(norm_options={"examples": 4})
+    one, _ = run(step, state, 1, chunks=[1, 1])
+    many, _ = run(step, state, 8, chunks=[1, 1])
+    whole, _ = run(parts()[2], state, 1, chunks=[1, 1])
+    assert_close(one.params, many.params)
+    assert float(jnp.abs(one.params["conv1"]["kernel"] - whole.params["conv1"]["kernel"]).max()) > 1e-5
+
+
+def test_several_steps_in_one_dispatch_are_the_same_steps():
+    _, state, step, _ = parts()
+    one, one_means = run(step, state, 2, chunks=[1] * 5)
+    many, many_means = run(step, state, 2, chunks=[3, 1, 1])
+    assert int(many.step) == 5
+    assert_close(many.params, one.params)
+    assert many_means == pytest.approx(one_means, rel=1e-5)
+    assert many_means["examples"] == 5 * 16
+
+
+def test_steps_are_unrolled_on_a_cpu():
+    _, state, step, _ = parts()
+    mesh = make_mesh(jax.devices()[:1])
+    arguments = (state, metrics.zeros(), jnp.float32(0), jax.random.key(0))
+    one, three = (make_dispatch(step, get_batch, mesh).lower(*arguments, num_steps=n).as_text() for n in (1, 3))
+    assert three.count("stablehlo.while") == one.count("stablehlo.while")
+    assert len(three.splitlines()) > len(one.splitlines())
+
+
+def test_dropout_is_a_function_of_the_step():
+    _, state, step, _ = parts("none", hidden=(8,), dropout_rate=0.5)
+    one, other = (run(step, state, 2, chunks=[1, 1])[0] for _ in range(2))
+    jax.tree.map(np.testing.assert_array_equal, one, other)
+
+
+def test_ema_follows_parameters_and_statistics_with_a_warm_up():
+    _, state, step, _ = parts(ema_decay=0.99)
+    new, _ = jax.jit(step)(state, get_batch(jnp.float32(3), 0), jax.random.key(1))
+    expected = jax.tree.map(lambda old, new: 0.1 * old + 0.9 * new, state.ema, new.variables)
+    assert_close(new.ema, expected)
+    assert new.eval_variables is new.ema
+    late = update_ema({"a": jnp.ones(1)}, {"a": jnp.zeros(1)}, jnp.int32(10**6), 0.99)
+    assert float(late["a"][0]) == pytest.approx(0.99)
+
+
+def test_bfloat16_computes_in_bfloat16_and_keeps_the_state_in_float32():
+    _, state, step, _ = parts(dtype=jnp.bfloat16)
+    new, _ = jax.jit(step)(state, get_batch(jnp.float32(0), 0), jax.random.key(1))
+    floats = {leaf.dtype for leaf in jax.tree.leaves(new) if jnp.issubdtype(leaf.dtype, jnp.floating)}
+    assert floats == {jnp.dtype("float32")}
+    reference, _ = jax.jit(parts()[2])(state, get_batch(jnp.float32(0), 0), jax.random.key(1))
+    gap = float(jnp.abs(new.params["conv1"]["kernel"] - reference.params["conv1"]["kernel"]).max())
+    moved = float(jnp.abs(state.params["conv1"]["kernel"] - reference.params["conv1"]["kernel"]).max())
+    assert 0 < gap < 0.1 * moved
