@@ -77,4 +77,6 @@ def base_config() -> ConfigDict:
 
     config.ema = ConfigDict()
     config.ema.decay = placeholder(float)  # evaluate a moving average of parameters and statistics; None: do not
+    config.lock()
+    config.model.fields.unlock()
     return config

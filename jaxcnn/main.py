@@ -1,4 +1,4 @@
-"""`python -m jaxcnn.main --config FILE --workdir DIR [--config.key=value ...]`: trains, resumes and evaluates a run."""
+"""Trains, resumes and evaluates a run: `python -m jaxcnn.main --config=FILE --workdir=DIR [--config.key=value ...]`."""
 
 import sys
 import traceback
@@ -12,6 +12,7 @@ from ml_collections import ConfigDict, config_flags
 from jaxcnn import runtime
 from jaxcnn.errors import UserError, answer
 
+USAGE = "usage: python -m jaxcnn.main --config=configs/NAME.py --workdir=DIR [--config.key=value ...]"
 _CONFIG = config_flags.DEFINE_config_file(
     "config", None, "The run: a Python file with get_config(); then any of its keys."
 )
@@ -26,20 +27,22 @@ def parse(argv: Sequence[str]) -> tuple[ConfigDict, str]:
     """
     try:
         stray = flags.FLAGS(list(argv))[1:]
-    except flags.Error as error:
-        hint = "; give --config=FILE before its keys" if "flag 'config." in str(error) else ""
-        raise UserError(_one_line(error) + hint) from None
+        config, workdir = _CONFIG.value, _WORKDIR.value
+        _ = config and config.model.name  # a file that could not be read is only told of on use
     except Exception as error:  # config_flags lets through whatever the config file or an unknown key raises
-        raise UserError(f"{_place(error)}{_one_line(error)}") from None
+        raise UserError(_explain(error)) from None
     if stray:
         raise UserError(f"stray argument {stray[0]!r}: settings are given as --config.key=value")
-    if _CONFIG.value is None or _WORKDIR.value is None:
-        raise UserError("usage: python -m jaxcnn.main --config=configs/NAME.py --workdir=DIR [--config.key=value ...]")
-    return _CONFIG.value, _WORKDIR.value
+    if config is None or workdir is None:
+        raise UserError(USAGE)
+    return config, workdir
 
 
 def main(argv: Sequence[str] = tuple(sys.argv)) -> int:
     """Runs a command line; returns the exit status."""
+    if {"-h", "--help"} & set(argv):
+        print(f"{USAGE}\n\n{__doc__}\nThe keys and their defaults: jaxcnn/config.py.")
+        return 0
     config, workdir = parse(argv)
     print(f"jaxcnn: {config.model.name} on {config.data.name}, run folder {workdir}", flush=True)
     runtime.configure()
@@ -49,14 +52,20 @@ def main(argv: Sequence[str] = tuple(sys.argv)) -> int:
     return 0
 
 
-def _place(error: BaseException) -> str:
-    """Returns "FILE:LINE: " of a config file that raised `error`, or what else the error is about."""
-    libraries = (Path(ml_collections.__file__).parent, Path(flags.__file__).parents[1], Path(__file__))
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).exists()]
-    own = [frame for frame in frames if not any(Path(frame.filename).is_relative_to(place) for place in libraries)]
-    if own:
-        return f"{own[-1].filename}:{own[-1].lineno}: {type(error).__name__}: "
-    return "" if isinstance(error, OSError) else "no such config key: "
+def _explain(error: BaseException) -> str:
+    """Returns what is wrong with a command line or, with its place, in the config file that it names."""
+    link: BaseException | None = error
+    while link:
+        libraries = (Path(ml_collections.__file__).parent, Path(flags.__file__).parents[1], Path(__file__))
+        frames = [frame for frame in traceback.extract_tb(link.__traceback__) if Path(frame.filename).exists()]
+        own = [frame for frame in frames if not any(Path(frame.filename).is_relative_to(place) for place in libraries)]
+        if own:
+            return f"{own[-1].filename}:{own[-1].lineno}: {type(link).__name__}: {_one_line(link)}"
+        link = link.__cause__ or link.__context__
+    if isinstance(error, AttributeError | KeyError):
+        return f"no such config key: {_one_line(error)}"
+    before = isinstance(error, flags.UnrecognizedFlagError) and error.flagname.startswith("config.")
+    return _one_line(error) + ("; give --config=FILE before its keys" if before else "")
 
 
 def _one_line(error: BaseException) -> str:

@@ -67,7 +67,7 @@ def make_schedule(name: str, peak: float, shape: Shape) -> optax.Schedule:
     """Returns the schedule called `name` with a linear warm-up: step (int) -> learning rate (float32 scalar).
 
     During warm-up, step s has peak * (s + 1) / (warmup + 1), so that the first step already learns (Goyal et al.,
-    arXiv:1706.02677, section 2.2).
+    arXiv:1706.02677, section 2.2). A run that ends before its warm-up never reaches the peak.
     """
     decay = SCHEDULES[name](peak, shape)
     if not shape.warmup:

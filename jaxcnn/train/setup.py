@@ -191,8 +191,6 @@ def _schedule(config: FrozenConfigDict, steps_per_epoch: Fraction, total_steps: 
         factor=s.factor,
         end_factor=s.end_factor,
     )
-    if shape.warmup >= total_steps:
-        raise UserError(f"schedule.warmup is {shape.warmup} steps, but the whole run has {total_steps}")
     if s.name == "multistep" and not shape.boundaries:
         raise UserError("schedule multistep needs schedule.boundaries, as '10, 14, 18 epochs'")
     return make_schedule(s.name, o.learning_rate * scale, shape)

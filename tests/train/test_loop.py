@@ -155,7 +155,7 @@ def test_several_steps_a_dispatch_reach_the_same_parameters(finished, tmp_path):
         ({"optimizer.learning_rate": -1.0}, "optimizer.learning_rate is -1.0: it must be >= 0"),
         ({"eval_every": "1 hour"}, "eval_every is '1 hour'"),
         ({"total_steps": 0}, "trains nothing"),
-        ({"schedule.warmup": "9 steps"}, "schedule.warmup is 9 steps, but the whole run has 6"),
+        ({"schedule.warmup": "9 stops"}, "schedule.warmup is '9 stops'"),
         ({"schedule.name": "multistep"}, "needs schedule.boundaries"),
         ({"data.name": "mnist", "data.dir": "/no/such/place"}, "prepare mnist"),
         ({"model.fields": {"padding": 0, "smallest_image": 1}}, "12x12 does not pass"),
