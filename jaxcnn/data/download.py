@@ -1,0 +1,68 @@
+"""Official files from the network."""
+
+import contextlib
+import hashlib
+import http.client
+import os
+import sys
+import urllib.request
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TransferSpeedColumn
+
+from jaxcnn.data.catalog import DatasetInfo, SourceFile
+from jaxcnn.errors import UserError
+
+_TIMEOUT = 30  # seconds without an answer or a byte
+_CHUNK = 2**20  # bytes
+
+
+def download(info: DatasetInfo, folder: Path) -> None:
+    """Brings the official files of a data set into `folder`, except those that already lie there whole.
+
+    Raises:
+      UserError: where a file cannot be fetched or is not what its authors published; names the files to fetch by hand.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with _progress() as progress:
+        for file in info.files.values():
+            path = folder / file.name
+            if not (path.exists() and _sha256(path) == file.sha256):
+                _fetch(info, file, path, progress)
+
+
+def _fetch(info: DatasetInfo, file: SourceFile, path: Path, progress: Progress) -> None:
+    partial = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        _copy(file.url, partial, progress.add_task(file.name, total=None), progress)
+        if _sha256(partial) != file.sha256:
+            raise OSError("not the file that its authors published (sha256)")
+        partial.rename(path)
+    except (OSError, http.client.HTTPException) as error:
+        names = ", ".join(each.name for each in info.files.values())
+        reason = " ".join(str(getattr(error, "reason", error)).split())
+        raise UserError(
+            f"cannot download {file.url}: {reason}; bring {names} into a folder yourself and give it as --from DIR"
+        ) from None
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _copy(url: str, path: Path, task: TaskID, progress: Progress) -> None:
+    with contextlib.closing(urllib.request.urlopen(url, timeout=_TIMEOUT)) as answer, path.open("wb") as out:
+        length = answer.headers.get("Content-Length")
+        progress.update(task, total=int(length) if length else None)
+        while chunk := answer.read(_CHUNK):
+            out.write(chunk)
+            progress.advance(task, len(chunk))
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _progress() -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    return Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty())
