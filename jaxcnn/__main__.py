@@ -17,7 +17,7 @@ def main(argv: Sequence[str]) -> int:
     """Runs a command line; returns the exit status.
 
     Raises:
-      UserError: for an unknown command, or what the command says is wrong.
+        UserError: for an unknown command, or what the command says is wrong.
     """
     if not argv or argv[0] in ("-h", "--help"):
         print(_usage(), file=sys.stdout if argv else sys.stderr)

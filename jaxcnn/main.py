@@ -23,7 +23,7 @@ def parse(argv: Sequence[str]) -> tuple[ConfigDict, str]:
     """Returns the config, overrides applied, and the work folder of a command line.
 
     Raises:
-      UserError: for a key, a value, a file or an argument that is wrong, in one line.
+        UserError: for a key, a value, a file or an argument that is wrong, in one line.
     """
     try:
         stray = flags.FLAGS(list(argv))[1:]

@@ -16,7 +16,7 @@ CONFIG = f"--config={ROOT}/configs/digits_lenet5.py"
 
 @pytest.fixture
 def parse(monkeypatch):
-    """Parses a command line as a process of its own would: config_flags reads sys.argv, and flags stay what they were."""
+    """Parses a command line as a process of its own would; config_flags reads sys.argv, and flags outlive a test."""
 
     def parse(*arguments):
         monkeypatch.setattr(sys, "argv", ["main", *arguments])
@@ -98,6 +98,7 @@ def test_a_wrong_word_ends_with_status_2_and_one_line(tmp_path):
 def test_importing_jaxcnn_imports_no_jax_and_changes_no_environment():
     program = (
         "import os, sys; before = dict(os.environ); import jaxcnn, jaxcnn.config, jaxcnn.main; "
-        "assert 'jax' not in sys.modules and before == dict(os.environ); jaxcnn.create_model; assert 'jax' in sys.modules"
+        "assert 'jax' not in sys.modules and before == dict(os.environ); "
+        "jaxcnn.create_model; assert 'jax' in sys.modules"
     )
     subprocess.run([sys.executable, "-c", program], check=True, cwd=ROOT)

@@ -13,7 +13,7 @@ def main(argv: Sequence[str]) -> int:
     """Runs the command; returns the exit status.
 
     Raises:
-      UserError: for a wrong command line or data set, in one line.
+        UserError: for a wrong command line or data set, in one line.
     """
     arguments = _parser().parse_args(argv)
     info = dataset_info(arguments.name)

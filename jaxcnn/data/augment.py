@@ -28,7 +28,7 @@ def shift(pixels: int, fill: str = "zero") -> Augment:
     followed by a random crop, as in He et al. (2016), section 4.2.
 
     Raises:
-      UserError: for a `pixels` that is no whole number from 0, or another `fill`.
+        UserError: for a `pixels` that is no whole number from 0, or another `fill`.
     """
     if not isinstance(pixels, int) or pixels < 0:
         raise UserError(f"augmentation shift: pixels is {pixels!r}: it must be a whole number from 0")
@@ -70,7 +70,7 @@ def parse_augment(text: str) -> Augment:
     """Returns the augmentation that a text such as "shift(2), flip()" names; of "", the one that does nothing.
 
     Raises:
-      UserError: for what does not read so, an unknown name, or arguments that are wrong.
+        UserError: for what does not read so, an unknown name, or arguments that are wrong.
     """
     try:
         body = ast.parse(f"({text.strip().rstrip(',')},)" if text.strip() else "()", mode="eval").body

@@ -31,16 +31,16 @@ def prepare(
     run that is killed leaves nothing that passes for a data set.
 
     Args:
-      name: of the data set.
-      source: the folder that holds its official files; None downloads them into `data_dir`/downloads/`name`.
-      data_dir: the folder of all prepared data sets; None: $TFDS_DATA_DIR, else ~/tensorflow_datasets.
+        name: of the data set.
+        source: the folder that holds its official files; None downloads them into `data_dir`/downloads/`name`.
+        data_dir: the folder of all prepared data sets; None: $TFDS_DATA_DIR, else ~/tensorflow_datasets.
 
     Returns:
-      The folder that was written.
+        The folder that was written.
 
     Raises:
-      UserError: for an unknown name, files that are missing, damaged or not what the catalog says, a download that
-        fails, or a folder that cannot be written; in one line.
+        UserError: for an unknown name, files that are missing, damaged or not what the catalog says, a download that
+            fails, or a folder that cannot be written; in one line.
     """
     info = dataset_info(name)
     if info.archive is None:

@@ -57,7 +57,7 @@ def dataset_info(name: str) -> DatasetInfo:
     """Returns the entry of a data set.
 
     Raises:
-      UserError: for a name that the catalog does not have.
+        UserError: for a name that the catalog does not have.
     """
     if name not in CATALOG:
         raise unknown_word("data set", name, CATALOG)

@@ -22,7 +22,7 @@ def download(info: DatasetInfo, folder: Path) -> None:
     """Brings the official files of a data set into `folder`, except those that already lie there whole.
 
     Raises:
-      UserError: where a file cannot be fetched or is not what its authors published; names the files to fetch by hand.
+        UserError: where a file cannot be fetched or is not what its authors published; names what to fetch by hand.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with _progress() as progress:

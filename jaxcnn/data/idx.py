@@ -22,8 +22,8 @@ def read_idx_archive(info: DatasetInfo, folder: Path) -> dict[str, Split]:
     """Returns the splits of a data set from its four idx files in `folder`, in their order.
 
     Raises:
-      UserError: for a file that is not an idx file of bytes, is cut short, or holds other shapes, counts or labels
-        than `info` says.
+        UserError: for a file that is not an idx file of bytes, is cut short, or holds other shapes, counts or labels
+            than `info` says.
     """
     return {name: _read_split(info, name, folder) for name in info.examples}
 
@@ -49,8 +49,8 @@ def read_idx(path: Path) -> np.ndarray:
     """Returns the array of unsigned bytes in a gzipped idx file, uint8.
 
     Raises:
-      UserError: for a file that cannot be read or unpacked, has another magic number, or another length than its header
-        says.
+        UserError: for a file that cannot be read or unpacked, has another magic number, or another length than its
+            header says.
     """
     content = _unpack(path)
     magic, axes = content[:4], content[3] if len(content) > 3 else 0

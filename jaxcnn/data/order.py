@@ -30,12 +30,12 @@ def example_at(seed: int | Array, position: Array, size: int) -> tuple[Array, Ar
     """Returns which examples come at the given positions of a run.
 
     Args:
-      seed: of the order.
-      position: (batch,) uint32, counted over all epochs.
-      size: of the split, in examples.
+        seed: of the order.
+        position: (batch,) uint32, counted over all epochs.
+        size: of the split, in examples.
 
     Returns:
-      Epoch, index within the epoch, and the example there, each (batch,) uint32.
+        Epoch, index within the epoch, and the example there, each (batch,) uint32.
     """
     epoch, index = position // np.uint32(size), position % np.uint32(size)
     return epoch, index, permute(_fold_in(_stream(seed, _ORDER), epoch), index, size)
@@ -50,12 +50,12 @@ def permute(keys: Array, index: Array, size: int) -> Array:
     """Returns where each index goes in the permutation of range(size) that its key stands for.
 
     Args:
-      keys: (batch,) typed keys; equal ones stand for the same permutation.
-      index: (batch,) uint32, below `size`.
-      size: number of values that are permuted.
+        keys: (batch,) typed keys; equal ones stand for the same permutation.
+        index: (batch,) uint32, below `size`.
+        size: number of values that are permuted.
 
     Returns:
-      (batch,) uint32, below `size`; different for different indices under one key.
+        (batch,) uint32, below `size`; different for different indices under one key.
     """
     round_keys = jax.vmap(lambda key: jax.random.bits(key, (_ROUNDS,)))(keys)
     rows = math.isqrt(size - 1) + 1

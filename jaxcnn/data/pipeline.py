@@ -75,11 +75,11 @@ class DevicePipeline:
         """Returns the batch of a training step; a function of (seed, step) alone, whatever was trained before.
 
         Args:
-          feed: of this pipeline.
-          step: int32 scalar from 0; `step * batch_size` must stay below 2**32.
+            feed: of this pipeline.
+            step: int32 scalar from 0; `step * batch_size` must stay below 2**32.
 
         Returns:
-          `image` (batch, height, width, channels) float32, whitened, and `label` (batch,) int32.
+            `image` (batch, height, width, channels) float32, whitened, and `label` (batch,) int32.
         """
         first = jnp.asarray(step).astype(jnp.uint32) * np.uint32(self.batch_size)
         position = first + jnp.arange(self.batch_size, dtype=jnp.uint32)
@@ -93,12 +93,12 @@ class DevicePipeline:
         """Returns `batch_size` examples of a split from `start` on; over starts 0, batch_size, ... each exactly once.
 
         Args:
-          arrays: one of `self.arrays`.
-          start: int32 scalar.
-          batch_size: examples in the batch.
+            arrays: one of `self.arrays`.
+            start: int32 scalar.
+            batch_size: examples in the batch.
 
         Returns:
-          `image` and `label` as in training, not augmented, and `mask` (batch,) float32: 0 where the split has ended.
+            `image` and `label` as in training, not augmented, and `mask` (batch,) float32: 0 where the split has ended.
         """
         size = arrays["label"].shape[0]
         position = jnp.asarray(start, jnp.int32) + jnp.arange(batch_size, dtype=jnp.int32)
@@ -120,13 +120,13 @@ def make_device_pipeline(
     """Returns the pipeline over splits that are moved to the device once.
 
     Args:
-      splits: by name; "train" is trained on.
-      batch_size: examples in a training batch, over all devices.
-      seed: of order and augmentation.
-      augment: applied to training images.
-      mean: (channels,) float32, as of `channel_statistics`.
-      std: (channels,) float32.
-      put: moves a tree of arrays to where compiled functions will read it, such as a copy on every device of a mesh.
+        splits: by name; "train" is trained on.
+        batch_size: examples in a training batch, over all devices.
+        seed: of order and augmentation.
+        augment: applied to training images.
+        mean: (channels,) float32, as of `channel_statistics`.
+        std: (channels,) float32.
+        put: moves a tree of arrays to where compiled functions will read it, such as a copy on every device of a mesh.
     """
     arrays = put({name: {"image": split.image, "label": split.label} for name, split in splits.items()})
     return DevicePipeline(arrays=arrays, batch_size=batch_size, seed=seed, augment=augment, mean=mean, std=std)
@@ -136,9 +136,9 @@ def whiten(image: Array | np.ndarray, mean: np.ndarray, std: np.ndarray) -> Arra
     """Returns (image / 255 - mean) / std, float32, by channel.
 
     Args:
-      image: (..., channels), uint8 or float, on the scale of 0 to 255.
-      mean: (channels,) float32, white is 1.
-      std: (channels,) float32, white is 1.
+        image: (..., channels), uint8 or float, on the scale of 0 to 255.
+        mean: (channels,) float32, white is 1.
+        std: (channels,) float32, white is 1.
     """
     by_channel = (1,) * (image.ndim - 1) + (-1,)
     scaled = jnp.asarray(image).astype(jnp.float32) / 255

@@ -26,15 +26,15 @@ def load_splits(
     Validation examples are cut from the training split, every class alike; the test split is the official one.
 
     Args:
-      name: of the data set.
-      data_dir: the folder of all prepared data sets; None: $TFDS_DATA_DIR, else ~/tensorflow_datasets.
-      image_size: side in pixels that images are resized to; None: as the catalog says.
-      validation: how much of the training split to set apart, a fraction below 1 or else a number of examples; None:
-        as the catalog says.
-      seed: chooses the validation examples, except where the catalog fixes them and `validation` is None.
+        name: of the data set.
+        data_dir: the folder of all prepared data sets; None: $TFDS_DATA_DIR, else ~/tensorflow_datasets.
+        image_size: side in pixels that images are resized to; None: as the catalog says.
+        validation: how much of the training split to set apart, a fraction below 1 or else a number of examples; None:
+            as the catalog says.
+        seed: chooses the validation examples, except where the catalog fixes them and `validation` is None.
 
     Raises:
-      UserError: for a data set that is unknown, not prepared or damaged, or a setting that makes no sense.
+        UserError: for a data set that is unknown, not prepared or damaged, or a setting that makes no sense.
     """
     info = dataset_info(name)
     size = info.image_size if image_size is None else image_size
@@ -55,10 +55,10 @@ def channel_statistics(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     A channel that never varies gets the deviation 1, which whitens it to 0.
 
     Args:
-      image: (examples, height, width, channels) uint8.
+        image: (examples, height, width, channels) uint8.
 
     Returns:
-      Two arrays (channels,) float32.
+        Two arrays (channels,) float32.
     """
     channels = range(image.shape[-1])
     share = np.stack([np.bincount(image[..., c].ravel(), minlength=256) for c in channels]) / image[..., 0].size

@@ -24,12 +24,12 @@ def cut(split: Split, count: int, *, seed: int | None) -> tuple[Split, Split]:
     """Cuts `count` examples off a split, the same share of every class to within one example.
 
     Args:
-      split: what to cut; at least `count` examples.
-      count: examples to cut off.
-      seed: of the choice within each class; None takes equally spaced ones, a cut that never changes.
+        split: what to cut; at least `count` examples.
+        count: examples to cut off.
+        seed: of the choice within each class; None takes equally spaced ones, a cut that never changes.
 
     Returns:
-      What is left and what was cut off, both in the order of `split`.
+        What is left and what was cut off, both in the order of `split`.
     """
     size = len(split.label)
     # RandomState's stream is frozen by NumPy's policy; default_rng's may change with a release, and the cut with it.
@@ -45,7 +45,7 @@ def validation_count(validation: float, size: int) -> int:
     """Returns how many of `size` training examples `validation` means: below 1 a fraction of them, else a number.
 
     Raises:
-      UserError: for a number that is negative, not whole, or leaves nothing on either side.
+        UserError: for a number that is negative, not whole, or leaves nothing on either side.
     """
     count = validation if validation >= 1 else round(validation * size) if validation > 0 else 0
     if not 0 < count < size or count != int(count):

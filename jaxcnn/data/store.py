@@ -36,7 +36,7 @@ def read_prepared(info: DatasetInfo, split: str, data_dir: str | os.PathLike[str
     """Returns a split as distributed, in the order in which it lies on disk.
 
     Raises:
-      UserError: for a data set that is not prepared, is in another format, or is damaged.
+        UserError: for a data set that is not prepared, is in another format, or is damaged.
     """
     folder = data_folder(data_dir)
     builder = _stock_builder(info, folder)
@@ -81,6 +81,4 @@ def _prepare_line(info: DatasetInfo, data_dir: str | os.PathLike[str] | None) ->
 
 
 def _damaged(info: DatasetInfo, place: os.PathLike[str], how: str) -> UserError:
-    return UserError(
-        f"data set {info.name!r} in {place} is damaged ({how}): remove it and prepare it again"
-    )
+    return UserError(f"data set {info.name!r} in {place} is damaged ({how}): remove it and prepare it again")

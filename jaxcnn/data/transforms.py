@@ -8,11 +8,11 @@ def resize(image: np.ndarray, size: int) -> np.ndarray:
     """Returns images as squares of `size` pixels: bilinear, and antialiased where they shrink (PIL's BILINEAR).
 
     Args:
-      image: (examples, height, width, channels) uint8, 1 or 3 channels.
-      size: in pixels.
+        image: (examples, height, width, channels) uint8, 1 or 3 channels.
+        size: in pixels.
 
     Returns:
-      (examples, size, size, channels) uint8; `image` itself where it has that size.
+        (examples, size, size, channels) uint8; `image` itself where it has that size.
     """
     examples, height, width, channels = image.shape
     if height == width == size:

@@ -63,18 +63,18 @@ def create_model(
     `rngs={"dropout": key}` where there is dropout. Stage outputs are sown into `intermediates`.
 
     Args:
-      name: one of `list_models()`.
-      num_classes: width of the logits.
-      norm: word of jaxcnn.layers.norm; in a net that has none in its paper it follows each convolution.
-      norm_options: options of that norm, as `{"epsilon": 1e-3}`.
-      act: word of jaxcnn.layers.activation.
-      stem: "imagenet" as in the paper, or "small" for images of 28-64 px: 3x3, stride 1, no pooling.
-      dtype: of the computation; parameters and statistics stay float32.
-      dropout_rate: probability of dropping a feature before the classifier, or where the paper drops it.
-      **fields: further fields of the family's class.
+        name: one of `list_models()`.
+        num_classes: width of the logits.
+        norm: word of jaxcnn.layers.norm; in a net that has none in its paper it follows each convolution.
+        norm_options: options of that norm, as `{"epsilon": 1e-3}`.
+        act: word of jaxcnn.layers.activation.
+        stem: "imagenet" as in the paper, or "small" for images of 28-64 px: 3x3, stride 1, no pooling.
+        dtype: of the computation; parameters and statistics stay float32.
+        dropout_rate: probability of dropping a feature before the classifier, or where the paper drops it.
+        **fields: further fields of the family's class.
 
     Raises:
-      UserError: for a word or a field that is not known, in one line that names the nearest.
+        UserError: for a word or a field that is not known, in one line that names the nearest.
     """
     variant = model_variant(name)
     if num_classes < 1:

@@ -56,12 +56,12 @@ class Checkpoints:
         """Returns the state of `step`, by default the latest, on the devices of `sharding`.
 
         Args:
-          abstract_state: tree of shapes and dtypes, as `jax.eval_shape` gives it.
-          sharding: where each array of it shall live, on any number of devices.
-          step: one of `steps()`.
+            abstract_state: tree of shapes and dtypes, as `jax.eval_shape` gives it.
+            sharding: where each array of it shall live, on any number of devices.
+            step: one of `steps()`.
 
         Raises:
-          UserError: where the checkpoint cannot be read as this tree.
+            UserError: where the checkpoint cannot be read as this tree.
         """
         step = self.steps()[-1] if step is None else step
         target = jax.tree.map(

@@ -13,12 +13,12 @@ def parse_duration(key: str, text: str, steps_per_epoch: Fraction) -> Fraction:
     """Returns the steps, not rounded, that a text such as "500 steps", "2.5 epochs" or "500" (steps) stands for.
 
     Args:
-      key: of the config, to be named in an error.
-      text: a number and a unit.
-      steps_per_epoch: examples of the training split / batch size, not rounded either.
+        key: of the config, to be named in an error.
+        text: a number and a unit.
+        steps_per_epoch: examples of the training split / batch size, not rounded either.
 
     Raises:
-      UserError: for anything else, as "5 minutes" or "2.5 steps".
+        UserError: for anything else, as "5 minutes" or "2.5 steps".
     """
     match = _LENGTH.fullmatch(text.strip())
     if not match:

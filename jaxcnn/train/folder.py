@@ -36,7 +36,7 @@ class RunFolder:
         """Writes config.json; returns the lines that say what differs from the run that was here before.
 
         Raises:
-          UserError: where a key differs that a resumed run must keep.
+            UserError: where a key differs that a resumed run must keep.
         """
         new = _as_json(config)
         old = read_json(self.config) if self.config.exists() else new

@@ -26,15 +26,15 @@ def train_and_evaluate(config: ConfigDict, workdir: str | os.PathLike[str]) -> d
     """Trains what `config` asks for, goes on where `workdir` has a checkpoint of it, and evaluates the test split once.
 
     Args:
-      config: `jaxcnn.base_config()` with changes.
-      workdir: the run folder, made where missing; holds config.json, run.json, metrics.jsonl, checkpoints/ and
-        TensorBoard events afterwards.
+        config: `jaxcnn.base_config()` with changes.
+        workdir: the run folder, made where missing; holds config.json, run.json, metrics.jsonl, checkpoints/ and
+            TensorBoard events afterwards.
 
     Returns:
-      `test/accuracy` (a share), `test/loss` (nats) and `test/examples`.
+        `test/accuracy` (a share), `test/loss` (nats) and `test/examples`.
 
     Raises:
-      UserError: for anything wrong in the config or the folder, in one line, before anything compiles.
+        UserError: for anything wrong in the config or the folder, in one line, before anything compiles.
     """
     run = resolve(config)
     folder = RunFolder(workdir)

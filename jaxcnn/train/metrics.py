@@ -14,10 +14,10 @@ def summed(logits: Array, label: Array, losses: Array, mask: Array | None = None
     """Returns sums over the examples whose mask is not 0: `loss` float32, `correct` and `examples` int32.
 
     Args:
-      logits: (batch, num_classes).
-      label: (batch,) int, or (batch, num_classes) float, of which the largest entry is the class.
-      losses: (batch,) float32.
-      mask: (batch,) 1 for an example that counts, 0 for padding; None counts all.
+        logits: (batch, num_classes).
+        label: (batch,) int, or (batch, num_classes) float, of which the largest entry is the class.
+        losses: (batch,) float32.
+        mask: (batch,) 1 for an example that counts, 0 for padding; None counts all.
     """
     counts = jnp.ones(losses.shape, bool) if mask is None else mask > 0
     label = label if label.ndim == 1 else jnp.argmax(label, axis=-1)

@@ -28,6 +28,27 @@ from jaxcnn.types import Array
 
 PRECISIONS = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
 PARALLEL = ("jit",)
+RANGES: dict[str, tuple[float, float]] = {  # key -> lowest and highest value
+    "total_epochs": (0, math.inf),
+    "eval_batch_size": (1, math.inf),
+    "steps_per_dispatch": (1, math.inf),
+    "model.norm_options.epsilon": (0, math.inf),
+    "model.norm_options.momentum": (0, 1),
+    "model.norm_options.examples": (1, math.inf),
+    "loss.label_smoothing": (0, 1),
+    "optimizer.learning_rate": (0, math.inf),
+    "optimizer.reference_batch_size": (1, math.inf),
+    "optimizer.momentum": (0, 1),
+    "optimizer.beta1": (0, 1),
+    "optimizer.beta2": (0, 1),
+    "optimizer.decay": (0, 1),
+    "optimizer.epsilon": (0, math.inf),
+    "optimizer.weight_decay": (0, math.inf),
+    "optimizer.clip_norm": (0, math.inf),
+    "schedule.factor": (0, math.inf),
+    "schedule.end_factor": (0, math.inf),
+    "ema.decay": (0, 1),
+}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -75,7 +96,7 @@ def resolve(config: ConfigDict) -> Run:
     """Returns the parts of the run that `config` asks for.
 
     Raises:
-      UserError: for anything in it that is wrong, in one line.
+        UserError: for anything in it that is wrong, in one line.
     """
     config = FrozenConfigDict(config)
     _check_words(config)
@@ -83,24 +104,7 @@ def resolve(config: ConfigDict) -> Run:
     mesh = make_mesh()
     check_batch_size("batch_size", config.batch_size, mesh)
     model = _make_model(config)
-    augment = parse_augment(config.data.augment)
-    splits = load_splits(
-        config.data.name,
-        data_dir=config.data.dir,
-        image_size=config.data.image_size,
-        validation=config.data.validation,
-        seed=config.seed,
-    )
-    mean, std = channel_statistics(splits["train"].image)
-    pipeline = make_device_pipeline(
-        splits,
-        batch_size=config.batch_size,
-        seed=config.seed,
-        augment=augment,
-        mean=mean,
-        std=std,
-        put=functools.partial(jax.device_put, device=replicated(mesh)),
-    )
+    pipeline, data_fingerprint = _read_data(config, mesh)
     check_image_size(model, pipeline.image_shape)
 
     steps_per_epoch = Fraction(pipeline.sizes["train"], config.batch_size)
@@ -111,7 +115,7 @@ def resolve(config: ConfigDict) -> Run:
         config=config,
         mesh=mesh,
         pipeline=pipeline,
-        fingerprint=fingerprint(splits),
+        fingerprint=data_fingerprint,
         model=model,
         tx=make_optimizer(config.optimizer, learning_rate),
         loss_fn=make_loss(config.loss.name, label_smoothing=config.loss.label_smoothing),
@@ -133,26 +137,26 @@ def _check_words(config: FrozenConfigDict) -> None:
 
 
 def _check_numbers(config: FrozenConfigDict) -> None:
+    for key, (low, high) in RANGES.items():
+        value = functools.reduce(getattr, key.split("."), config)
+        if value is not None and not (low <= value <= high and math.isfinite(value)):
+            raise UserError(f"{key} is {value}: it must be a number from {low}" + f" to {high}" * math.isfinite(high))
     examples = config.model.norm_options.examples
-    ranges = {
-        "eval_batch_size": (config.eval_batch_size, 1, math.inf),
-        "steps_per_dispatch": (config.steps_per_dispatch, 1, math.inf),
-        "model.norm_options.examples": (examples, 1, config.batch_size),
-        "loss.label_smoothing": (config.loss.label_smoothing, 0, 1),
-        "optimizer.learning_rate": (config.optimizer.learning_rate, 0, math.inf),
-        "optimizer.reference_batch_size": (config.optimizer.reference_batch_size, 1, math.inf),
-        "optimizer.momentum": (config.optimizer.momentum, 0, 1),
-        "optimizer.weight_decay": (config.optimizer.weight_decay, 0, math.inf),
-        "optimizer.clip_norm": (config.optimizer.clip_norm, 0, math.inf),
-        "schedule.factor": (config.schedule.factor, 0, math.inf),
-        "schedule.end_factor": (config.schedule.end_factor, 0, math.inf),
-        "ema.decay": (config.ema.decay, 0, 1),
-    }
-    for key, (value, low, high) in ranges.items():
-        if value is not None and not low <= value <= high:
-            raise UserError(f"{key} is {value}: it must be {f'in [{low}, {high}]' if high < math.inf else f'>= {low}'}")
     if examples is not None and config.batch_size % examples:
         raise UserError(f"model.norm_options.examples is {examples}: it must divide batch_size, {config.batch_size}")
+
+
+def _read_data(config: FrozenConfigDict, mesh: Mesh) -> tuple[DevicePipeline, str]:
+    """Returns the pipeline, its arrays on every device, and the fingerprint of the data."""
+    augment = parse_augment(config.data.augment)
+    d = config.data
+    splits = load_splits(d.name, data_dir=d.dir, image_size=d.image_size, validation=d.validation, seed=config.seed)
+    mean, std = channel_statistics(splits["train"].image)
+    put = functools.partial(jax.device_put, device=replicated(mesh))
+    pipeline = make_device_pipeline(
+        splits, batch_size=config.batch_size, seed=config.seed, augment=augment, mean=mean, std=std, put=put
+    )
+    return pipeline, fingerprint(splits)
 
 
 def _make_model(config: FrozenConfigDict) -> nn.Module:

@@ -26,10 +26,10 @@ def make_train_step(
     """Returns `train_step(state, batch, key) -> (state, metrics)`, to be jitted by the caller.
 
     Args:
-      apply_fn: `model.apply` of a model made by `create_model`.
-      tx: the optimizer.
-      loss_fn: (logits, label) -> loss of each example; their mean over the global batch is minimised.
-      ema_decay: of the moving average, whose place in the state must exist; None for none.
+        apply_fn: `model.apply` of a model made by `create_model`.
+        tx: the optimizer.
+        loss_fn: (logits, label) -> loss of each example; their mean over the global batch is minimised.
+        ema_decay: of the moving average, whose place in the state must exist; None for none.
 
     The returned step takes `key`, the same for the whole run: what is random in step s is drawn from fold_in(key, s).
     """

@@ -66,7 +66,7 @@ def test_a_run_leaves_its_folder(finished):
     assert {key: lines[-1][key] for key in result} == result
 
 
-class Stop(Exception):
+class StopRunError(Exception):
     """A run that dies."""
 
 
@@ -79,13 +79,13 @@ def test_a_stopped_run_goes_on_to_the_same_bits(finished, tmp_path, monkeypatch,
 
         def wrapped(state, *rest, **options):
             if int(state.step) == after:
-                raise Stop
+                raise StopRunError
             return dispatch(state, *rest, **options)
 
         return wrapped
 
     monkeypatch.setattr(loop, "make_dispatch", dying)
-    with pytest.raises(Stop):
+    with pytest.raises(StopRunError):
         train_and_evaluate(config(), tmp_path)
     monkeypatch.undo()
     with Checkpoints(tmp_path / "checkpoints") as checkpoints:
@@ -152,9 +152,11 @@ def test_several_steps_a_dispatch_reach_the_same_parameters(finished, tmp_path):
         ({"parallel": "pmapp"}, "unknown parallel"),
         ({"batch_size": 63}, "batch_size is 63: it must be a positive multiple of the 8 devices"),
         ({"model.norm_options.examples": 48}, "must divide batch_size, 64"),
-        ({"optimizer.learning_rate": -1.0}, "optimizer.learning_rate is -1.0: it must be >= 0"),
+        ({"optimizer.learning_rate": -1.0}, "optimizer.learning_rate is -1.0: it must be a number from 0"),
         ({"eval_every": "1 hour"}, "eval_every is '1 hour'"),
         ({"total_steps": 0}, "trains nothing"),
+        ({"total_epochs": float("nan"), "total_steps": None}, "total_epochs is nan"),
+        ({"ema.decay": 1.5}, "ema.decay is 1.5: it must be a number from 0 to 1"),
         ({"schedule.warmup": "9 stops"}, "schedule.warmup is '9 stops'"),
         ({"schedule.name": "multistep"}, "needs schedule.boundaries"),
         ({"data.name": "mnist", "data.dir": "/no/such/place"}, "prepare mnist"),
