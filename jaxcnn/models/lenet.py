@@ -15,26 +15,22 @@ Dropout, none by default, follows the hidden dense layers.
 """
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import flax.linen as nn
 import jax.numpy as jnp
-from flax.core import FrozenDict
 
-from jaxcnn.layers.activation import make_activation
 from jaxcnn.layers.conv import Conv
 from jaxcnn.layers.init import lecun_1998
-from jaxcnn.layers.norm import make_norm
+from jaxcnn.models.net import Net
 from jaxcnn.models.variant import Variant
 from jaxcnn.ops.pool import avg_pool, max_pool
 from jaxcnn.types import Array
 
 
-class LeNet(nn.Module):
+class LeNet(Net, kw_only=True):
     """Convolution, norm, activation, 2x2 pooling, for each of `features`; then dense layers of the widths `hidden`."""
 
-    num_classes: int
     features: Sequence[int] = (6, 16)
     hidden: Sequence[int] = (120, 84)
     kernel_size: int = 5
@@ -42,21 +38,13 @@ class LeNet(nn.Module):
     pool: Callable[..., Array] = avg_pool
     smallest_image: int = 32
     kernel_init: nn.initializers.Initializer = lecun_1998
-    norm: str = "none"
-    norm_options: Mapping[str, Any] = FrozenDict()
     act: str = "tanh"
-    stem: str = "imagenet"
-    dtype: Any = jnp.float32
-    dropout_rate: float = 0.0
 
     @nn.compact
     def __call__(self, image: Array, *, train: bool = False) -> Array:
         """Maps (batch, height, width, channels) to float32 logits (batch, num_classes)."""
         conv = functools.partial(Conv, padding=self.padding, dtype=self.dtype, kernel_init=self.kernel_init)
-        dense = functools.partial(nn.Dense, dtype=self.dtype, kernel_init=self.kernel_init)
-        norm = make_norm(self.norm, train=train, dtype=self.dtype, options=self.norm_options)
-        act = make_activation(self.act)
-
+        norm, act = self.norm_layer(train=train), self.activation()
         x = pad_to(image.astype(self.dtype), self.smallest_image)
         for number, features in enumerate(self.features, start=1):
             x = conv(features, self.kernel_size, name=f"conv{number}")(x)
@@ -64,10 +52,9 @@ class LeNet(nn.Module):
             self.sow("intermediates", f"stage{number}", x)
         x = x.reshape(x.shape[0], -1)
         for number, width in enumerate(self.hidden, start=1):
-            x = act(dense(width, name=f"dense{number}")(x))
-            x = nn.Dropout(self.dropout_rate, deterministic=not train, name=f"dropout{number}")(x)
-        self.sow("intermediates", "features", x)
-        return dense(self.num_classes, name="classifier")(x).astype(jnp.float32)
+            x = act(nn.Dense(width, dtype=self.dtype, kernel_init=self.kernel_init, name=f"dense{number}")(x))
+            x = self.dropout(x, train=train, name=f"dropout{number}")
+        return self.classify(x, kernel_init=self.kernel_init)
 
 
 def pad_to(image: Array, size: int) -> Array:

@@ -14,6 +14,7 @@ from jaxcnn.errors import UserError, check_word, unknown_word
 from jaxcnn.layers.activation import make_activation
 from jaxcnn.layers.norm import check_norm
 from jaxcnn.models import lenet, mlp, resnet
+from jaxcnn.models.net import Net
 from jaxcnn.models.variant import Variant
 
 FAMILIES: tuple[ModuleType, ...] = (lenet, mlp, resnet)
@@ -55,7 +56,7 @@ def create_model(
     dtype: Any = jnp.float32,
     dropout_rate: float | None = None,
     **fields: Any,
-) -> nn.Module:
+) -> Net:
     """Returns the linen module called `name`; None stands for what the paper says.
 
     `model.apply(variables, image, train=False)` maps a whitened float image (batch, height, width, channels) to float32

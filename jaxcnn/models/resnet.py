@@ -16,17 +16,13 @@ default, is before the classifier.
 """
 
 import functools
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import flax.linen as nn
 import jax.numpy as jnp
-from flax.core import FrozenDict
 
-from jaxcnn.layers.activation import make_activation
-from jaxcnn.layers.conv import Conv
 from jaxcnn.layers.init import he_normal_fan_out
-from jaxcnn.layers.norm import make_norm, shifts
+from jaxcnn.models.net import Net
 from jaxcnn.models.variant import Variant
 from jaxcnn.ops.pool import global_avg_pool, max_pool
 from jaxcnn.types import Array, ModuleDef
@@ -107,10 +103,9 @@ class PadShortcut(nn.Module):
         return jnp.pad(x[:, :: self.strides, :: self.strides], [(0, 0), (0, 0), (0, 0), (new // 2, new - new // 2)])
 
 
-class ResNet(nn.Module):
+class ResNet(Net, kw_only=True):
     """A stem, stages of residual blocks that each halve the map and double the features, a linear classifier."""
 
-    num_classes: int
     stage_sizes: Sequence[int]
     block: ModuleDef = BasicBlock
     features: int = 64
@@ -118,18 +113,12 @@ class ResNet(nn.Module):
     stride_on_first: bool = False
     zero_init_last: bool = False
     norm: str = "batch"
-    norm_options: Mapping[str, Any] = FrozenDict()
-    act: str = "relu"
-    stem: str = "imagenet"
-    dtype: Any = jnp.float32
-    dropout_rate: float = 0.0
 
     @nn.compact
     def __call__(self, image: Array, *, train: bool = False) -> Array:
         """Maps (batch, height, width, channels) to float32 logits (batch, num_classes)."""
-        conv = functools.partial(Conv, dtype=self.dtype, kernel_init=he_normal_fan_out, use_bias=not shifts(self.norm))
-        norm = make_norm(self.norm, train=train, dtype=self.dtype, options=self.norm_options)
-        act = make_activation(self.act)
+        conv = self.conv_before_norm(kernel_init=he_normal_fan_out)
+        norm, act = self.norm_layer(train=train), self.activation()
         block = functools.partial(
             functools.partial(self.block, stride_on_first=True) if self.stride_on_first else self.block,
             conv=conv,
@@ -151,10 +140,7 @@ class ResNet(nn.Module):
                 strides = 2 if stage > 1 and number == 1 else 1
                 x = block(self.features * 2 ** (stage - 1), strides, name=f"stage{stage}_block{number}")(x)
             self.sow("intermediates", f"stage{stage}", x)
-        x = global_avg_pool(x)
-        self.sow("intermediates", "features", x)
-        x = nn.Dropout(self.dropout_rate, deterministic=not train, name="dropout")(x)
-        return nn.Dense(self.num_classes, dtype=self.dtype, name="classifier")(x).astype(jnp.float32)
+        return self.classify(self.dropout(global_avg_pool(x), train=train))
 
 
 _PAPER = functools.partial(Variant, paper="He et al., CVPR 2016", year=2015)

@@ -3,14 +3,14 @@
 import dataclasses
 from collections.abc import Callable
 
-import flax.linen as nn
+from jaxcnn.models.net import Net
 
 
 @dataclasses.dataclass(frozen=True)
 class Variant:
     """One named member of a family: data, so that a family's sizes are a table and not subclasses."""
 
-    constructor: Callable[..., nn.Module]
+    constructor: Callable[..., Net]
     """Takes num_classes, norm, norm_options, act, stem, dtype, dropout_rate and the family's own fields."""
     paper: str
     year: int

@@ -1,0 +1,52 @@
+"""What every family's net has in common: the words of `create_model`, and the way from features to logits."""
+
+import functools
+from collections.abc import Mapping
+from typing import Any
+
+import flax.linen as nn
+import jax.numpy as jnp
+from flax.core import FrozenDict
+
+from jaxcnn.layers.activation import Activation, make_activation
+from jaxcnn.layers.conv import Conv
+from jaxcnn.layers.norm import make_norm, shifts
+from jaxcnn.types import Array, ModuleDef
+
+
+class Net(nn.Module):
+    """The fields of every net; a family overrides the defaults that its paper fixes otherwise.
+
+    A family's `__call__(image, *, train=False)` maps a whitened image (batch, height, width, channels) to float32
+    logits (batch, num_classes), sows its stage outputs into `intermediates`, and ends with `classify`.
+    """
+
+    num_classes: int
+    norm: str = "none"
+    norm_options: Mapping[str, Any] = FrozenDict()
+    act: str = "relu"
+    stem: str = "imagenet"
+    dtype: Any = jnp.float32
+    dropout_rate: float = 0.0
+
+    def conv_before_norm(self, **fields: Any) -> ModuleDef:
+        """Returns `Conv` with these fields, without a bias where the norm behind it learns one."""
+        return functools.partial(Conv, use_bias=not shifts(self.norm), dtype=self.dtype, **fields)
+
+    def norm_layer(self, *, train: bool) -> ModuleDef:
+        """Returns the norm of this net, to be made as `norm(name=...)`."""
+        return make_norm(self.norm, train=train, dtype=self.dtype, options=self.norm_options)
+
+    def activation(self) -> Activation:
+        """Returns the activation of this net."""
+        return make_activation(self.act)
+
+    def dropout(self, x: Array, *, train: bool, name: str = "dropout") -> Array:
+        """Returns x with features dropped at `dropout_rate`, in training."""
+        return nn.Dropout(self.dropout_rate, deterministic=not train, name=name)(x)
+
+    def classify(self, features: Array, **fields: Any) -> Array:
+        """Sows `features` (batch, width) and returns float32 logits (batch, num_classes) of a dense layer."""
+        self.sow("intermediates", "features", features)
+        logits = nn.Dense(self.num_classes, dtype=self.dtype, name="classifier", **fields)(features)
+        return logits.astype(jnp.float32)
