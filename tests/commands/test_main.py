@@ -1,0 +1,52 @@
+import importlib
+import subprocess
+import sys
+
+import pytest
+
+from jaxcnn.__main__ import COMMANDS, main
+from jaxcnn.errors import UserError, answer
+
+
+def test_unknown_command_names_the_nearest():
+    with pytest.raises(UserError, match=r"^unknown command 'perpare': did you mean prepare"):
+        main(["perpare"])
+
+
+def test_no_command_lists_them_all(capsys):
+    assert main([]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert all(f"  {name} " in err and about in err for name, (_, about) in COMMANDS.items())
+
+
+def test_help_lists_them_too(capsys):
+    assert main(["--help"]) == 0
+    out, err = capsys.readouterr()
+    assert "prepare" in out
+    assert err == ""
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_is_there(name):
+    module, about = COMMANDS[name]
+    assert callable(importlib.import_module(module).main)
+    assert about
+
+
+def test_interruption_has_no_traceback(monkeypatch, capsys):
+    def interrupted(argv):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("jaxcnn.commands.prepare.main", interrupted)
+    assert answer(lambda: main(["prepare", "mnist"])) == 130
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_importing_and_a_bad_command_take_no_jax():
+    script = "import sys; sys.argv = ['jaxcnn', 'x']; import jaxcnn.__main__ as m; from jaxcnn.errors import answer; "
+    script += "print(answer(lambda: m.main(['x'])), 'jax' in sys.modules, 'tensorflow_datasets' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "2 False False\n"
+    assert done.stderr.startswith("jaxcnn: unknown command 'x': known: ")
+    assert done.stderr.count("\n") == 1

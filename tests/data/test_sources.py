@@ -1,0 +1,117 @@
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+
+from jaxcnn.data.sources import channel_statistics, fingerprint, load_splits
+from jaxcnn.data.split import Split, cut
+from jaxcnn.data.store import data_folder
+from jaxcnn.data.transforms import resize
+from jaxcnn.errors import UserError
+
+
+@pytest.fixture(scope="module")
+def digits() -> dict[str, Split]:
+    return load_splits("digits", image_size=8)
+
+
+def test_digits_counts_and_stratification(digits):
+    assert {split: len(each.label) for split, each in digits.items()} == {"train": 1257, "val": 180, "test": 360}
+    shares = np.stack([np.bincount(each.label) / len(each.label) for each in digits.values()])
+    assert np.ptp(shares, axis=0).max() < 0.006
+
+
+def test_digits_are_all_there_once(digits):
+    pixels = np.concatenate([each.image for each in digits.values()]).reshape(-1, 64)
+    original = load_digits().data
+    levels = np.round(original * 255 / 16 + 1e-9).astype(np.uint8)
+    assert sorted(map(bytes, pixels)) == sorted(map(bytes, levels))
+    assert (pixels.min(), pixels.max()) == (0, 255)
+
+
+def test_digits_validation_is_fixed_unless_asked_for(digits):
+    assert fingerprint(load_splits("digits", image_size=8, seed=5)) == fingerprint(digits)
+    one, other, again = (load_splits("digits", image_size=8, seed=seed, validation=180) for seed in (1, 2, 1))
+    assert fingerprint(one) == fingerprint(again) != fingerprint(other)
+    assert fingerprint({"test": one["test"]}) == fingerprint({"test": other["test"]})
+
+
+def test_digits_are_32_pixels_by_default():
+    splits = load_splits("digits")
+    assert {each.image.shape[1:] for each in splits.values()} == {(32, 32, 1)}
+
+
+@pytest.mark.parametrize(("validation", "expected"), [(0.25, 359), (100, 100), (1.0, 1), (1436, 1436)])
+def test_validation_amounts(validation, expected):
+    splits = load_splits("digits", image_size=8, validation=validation)
+    assert len(splits["val"].label) == expected
+    assert len(splits["train"].label) == 1437 - expected
+
+
+@pytest.mark.parametrize("validation", [-1, -0.1, 0, 1.5, 1437, 2000, 1e-6, float("nan"), float("inf")])
+def test_senseless_validation(validation):
+    with pytest.raises(UserError, match=r"^validation is [^\n]+: it must be a fraction[^\n]+1,437[^\n]+$"):
+        load_splits("digits", validation=validation)
+
+
+def test_senseless_image_size():
+    with pytest.raises(UserError, match=r"^image_size is 0: it must be at least 1 pixel$"):
+        load_splits("digits", image_size=0)
+
+
+@pytest.mark.parametrize("seed", [None, 0, 7, -3])
+def test_cut_is_stratified_and_disjoint(seed):
+    label = np.random.RandomState(1).choice(5, 1000, p=[0.5, 0.2, 0.15, 0.1, 0.05]).astype(np.int32)
+    identity = np.arange(1000, dtype=np.int32)
+    rest, taken = cut(Split(identity, label), 130, seed=seed)
+    assert sorted([*rest.image, *taken.image]) == list(range(1000))
+    assert np.all(np.diff(rest.image) > 0)
+    assert np.abs(np.bincount(taken.label) - np.bincount(label) * 0.13).max() < 1
+    np.testing.assert_array_equal(label[taken.image], taken.label)
+
+
+def test_channel_statistics():
+    image = np.random.RandomState(0).randint(0, 256, (50, 7, 5, 3)).astype(np.uint8)
+    image[..., 2] = 51
+    mean, std = channel_statistics(image)
+    scaled = image.astype(np.float64) / 255
+    np.testing.assert_allclose(mean, scaled.mean((0, 1, 2)), rtol=1e-6)
+    np.testing.assert_allclose(std[:2], scaled.std((0, 1, 2))[:2], rtol=1e-6)
+    assert std[2] == 1
+    assert mean.dtype == std.dtype == np.float32
+
+
+def test_fingerprint_sees_a_pixel_a_label_and_the_cut(digits):
+    changed = {name: Split(each.image.copy(), each.label.copy()) for name, each in digits.items()}
+    assert fingerprint(changed) == fingerprint(dict(reversed(changed.items()))) == fingerprint(digits)
+    changed["val"].image[3, 2, 1, 0] ^= 1
+    pixel = fingerprint(changed)
+    changed["val"].image[3, 2, 1, 0] ^= 1
+    changed["test"].label[0] += 1
+    label = fingerprint(changed)
+    cut_elsewhere = fingerprint({**digits, "val": digits["val"].take(np.arange(179))})
+    assert len({pixel, label, cut_elsewhere, fingerprint(digits)}) == 4
+    assert len(pixel) == 16
+
+
+def test_resize():
+    image = np.random.RandomState(0).randint(0, 256, (3, 8, 8, 3)).astype(np.uint8)
+    assert resize(image, 8) is image
+    assert resize(image, 20).shape == (3, 20, 20, 3)
+    # Twice as large, bilinear: every second pixel is 3/4 of one neighbour and 1/4 of the other, in both directions.
+    weights = np.array([[0.25, 0.75], [0.75, 0.25]])
+    inner = np.einsum("ai,bj,nijc->nabc", weights, weights, image[:, 2:4, 2:4].astype(np.float64))[:, ::-1, ::-1]
+    np.testing.assert_allclose(resize(image, 16)[:, 5:7, 5:7], inner, atol=1)
+    # Half as large, antialiased: every pixel counts.
+    assert np.all(resize(np.full((1, 8, 8, 1), 200, np.uint8), 4) == 200)
+    dot = np.zeros((1, 8, 8, 1), np.uint8)
+    dot[0, 3, 3] = 255
+    assert np.count_nonzero(resize(dot, 4)) >= 4
+
+
+def test_data_folder(monkeypatch, tmp_path):
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
+    assert data_folder(None) == tmp_path
+    assert data_folder("/data") == data_folder("/data").absolute()
+    monkeypatch.delenv("TFDS_DATA_DIR")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert data_folder(None) == tmp_path / "tensorflow_datasets"
