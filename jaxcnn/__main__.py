@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from jaxcnn import runtime
-from jaxcnn.errors import answer, check_word
+from jaxcnn.errors import answer, check_word, leave
 
 COMMANDS = {  # command -> its module, imported when asked for, with main(argv) -> exit status; and its help
     "prepare": ("jaxcnn.commands.prepare", "make a data set ready to train on"),
@@ -34,4 +34,4 @@ def _usage() -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(answer(functools.partial(main, sys.argv[1:])))
+    leave(answer(functools.partial(main, sys.argv[1:])))

@@ -20,7 +20,8 @@ def base_config() -> ConfigDict:
     config.total_steps = placeholder(int)  # wins over total_epochs where set
     config.precision = "float32"  # of the computation: float32 or bfloat16; parameters and statistics are float32
     config.parallel = "jit"  # how a step is spread over devices
-    config.steps_per_dispatch = placeholder(int)  # training steps in one compiled call; None: 1 on CPU, 10 elsewhere
+    # training steps in one compiled call, single ones where something is due earlier; None: 1 on CPU, 10 elsewhere
+    config.steps_per_dispatch = placeholder(int)
     config.log_every = "50 steps"  # training metrics
     config.eval_every = "1 epoch"  # validation metrics
     config.checkpoint_every = "1 epoch"  # the latest and the best on validation are kept
@@ -33,7 +34,7 @@ def base_config() -> ConfigDict:
     config.model.act = placeholder(str)  # relu, tanh, gelu, ...
     config.model.stem = placeholder(str)  # imagenet, or small for 28-64 px images
     config.model.dropout_rate = placeholder(float)
-    config.model.fields = ConfigDict()  # further fields of the model's class
+    config.model.fields = ConfigDict()  # further fields of the model's class; set in a config file only
 
     config.model.norm_options = ConfigDict()
     config.model.norm_options.epsilon = placeholder(float)  # added to the variance
@@ -46,12 +47,13 @@ def base_config() -> ConfigDict:
     config.data.name = "digits"
     config.data.dir = placeholder(str)  # where prepared data sets lie; None: ~/tensorflow_datasets
     config.data.image_size = placeholder(int)  # resize to a square of so many pixels; None: as the catalog says
-    config.data.validation = placeholder(float)  # cut from train: a fraction below 1, else a number of examples
+    config.data.validation = placeholder(float)  # cut from train, never empty: a fraction below 1, else a number
     config.data.augment = ""  # applied in turn, as "shift(2), flip()"
 
     config.loss = ConfigDict()
     config.loss.name = "softmax"  # softmax or binary cross-entropy
     config.loss.label_smoothing = 0.0
+    config.loss.aux_weight = 0.3  # of the loss of each auxiliary head, in nets that have them
 
     config.optimizer = ConfigDict()
     config.optimizer.name = "sgd"  # sgd, rmsprop, adam, adamw, adadelta, lamb

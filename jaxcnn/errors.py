@@ -1,8 +1,10 @@
 """What a user got wrong, said in one line."""
 
 import difflib
+import os
 import sys
 from collections.abc import Callable, Iterable
+from typing import NoReturn
 
 
 class UserError(ValueError):
@@ -37,3 +39,12 @@ def answer(command: Callable[[], int]) -> int:
     except KeyboardInterrupt:
         print("jaxcnn: interrupted", file=sys.stderr)
         return 130
+
+
+def leave(status: int) -> NoReturn:
+    """Ends the process; after an interruption at once, since XLA's threads may crash an interpreter that winds down."""
+    if status == 130:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+    sys.exit(status)

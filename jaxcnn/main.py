@@ -10,7 +10,8 @@ from absl import flags
 from ml_collections import ConfigDict, config_flags
 
 from jaxcnn import runtime
-from jaxcnn.errors import UserError, answer
+from jaxcnn.config import base_config
+from jaxcnn.errors import UserError, answer, leave
 
 USAGE = "usage: python -m jaxcnn.main --config=configs/NAME.py --workdir=DIR [--config.key=value ...]"
 _CONFIG = config_flags.DEFINE_config_file(
@@ -28,12 +29,13 @@ def parse(argv: Sequence[str]) -> tuple[ConfigDict, str]:
     try:
         stray = flags.FLAGS(list(argv))[1:]
         config, workdir = _CONFIG.value, _WORKDIR.value
-        _ = config and config.model.name  # a file that could not be read is only told of on use
+        if _CONFIG.present:
+            _check_keys(config)
     except Exception as error:  # config_flags lets through whatever the config file or an unknown key raises
         raise UserError(_explain(error)) from None
     if stray:
         raise UserError(f"stray argument {stray[0]!r}: settings are given as --config.key=value")
-    if config is None or workdir is None:
+    if config is None or not workdir:
         raise UserError(USAGE)
     return config, workdir
 
@@ -52,6 +54,24 @@ def main(argv: Sequence[str] = tuple(sys.argv)) -> int:
     return 0
 
 
+def _check_keys(config: ConfigDict | None) -> None:
+    """Raises `UserError` where a config is none, or has other keys than `base_config()`."""
+    if not hasattr(config, "iteritems"):  # a file that could not be read is only told of on use
+        raise UserError("get_config() of the config file must return base_config() with changes")
+    known, found = _keys(base_config()), _keys(config)
+    if known != found:
+        wrong = ", ".join(sorted(known ^ found))
+        raise UserError(f"a config has the keys of base_config(), no more and no fewer: {wrong}")
+
+
+def _keys(config: ConfigDict, prefix: str = "") -> set[str]:
+    keys: set[str] = set()
+    for key, value in config.items():
+        nested = isinstance(value, ConfigDict) and prefix + key != "model.fields"
+        keys |= _keys(value, f"{prefix}{key}.") if nested else {prefix + key}
+    return keys
+
+
 def _explain(error: BaseException) -> str:
     """Returns what is wrong with a command line or, with its place, in the config file that it names."""
     link: BaseException | None = error
@@ -62,6 +82,8 @@ def _explain(error: BaseException) -> str:
         if own:
             return f"{own[-1].filename}:{own[-1].lineno}: {type(link).__name__}: {_one_line(link)}"
         link = link.__cause__ or link.__context__
+    if "get_config" in str(error) or "has no attribute" in str(error):
+        return f"the config file must define get_config(), which returns base_config() with changes: {_one_line(error)}"
     if isinstance(error, AttributeError | KeyError):
         return f"no such config key: {_one_line(error)}"
     before = isinstance(error, flags.UnrecognizedFlagError) and error.flagname.startswith("config.")
@@ -69,9 +91,10 @@ def _explain(error: BaseException) -> str:
 
 
 def _one_line(error: BaseException) -> str:
-    text = error.args[0] if isinstance(error, KeyError) and error.args else error
-    return " ".join(str(text).split())
+    """Returns the last line of what an error says: before it stand tracebacks and whole configs."""
+    lines = str(error).replace("\\n", "\n").strip().strip("\"'").splitlines()
+    return " ".join(lines[-1].split()) if lines else type(error).__name__
 
 
 if __name__ == "__main__":
-    sys.exit(answer(main))
+    leave(answer(main))

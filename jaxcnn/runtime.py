@@ -5,9 +5,6 @@ import os
 
 
 def configure() -> None:
-    """Makes the process fit for a run, leaving alone what the user has set.
-
-    - Libraries' own start-up notes are kept off the terminal; warnings stay.
-    """
+    """Keeps the libraries' start-up notes off the terminal, not their warnings; leaves alone what the user has set."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
     logging.getLogger("absl").setLevel(logging.WARNING)

@@ -23,6 +23,7 @@ def parse(monkeypatch):
         return main.parse(sys.argv)
 
     yield parse
+    sys.modules.pop("config_config", None)  # the next config file would be executed on top of this one
     for name in [name for name in flags.FLAGS if name.startswith("config.")]:
         delattr(flags.FLAGS, name)
     flags.FLAGS.unparse_flags()
@@ -54,6 +55,9 @@ def test_overrides_reach_the_config_with_their_types(parse):
         ([CONFIG, "--workdir=w", "stray"], "stray argument 'stray'"),
         ([CONFIG, "--workdri=w"], "Did you mean: workdir"),
         ([CONFIG], "usage: "),
+        ([CONFIG, "--workdir="], "usage: "),
+        ([CONFIG + ":arg", "--workdir=w"], "takes 0 positional arguments but 1 was given"),
+        ([CONFIG, "--workdir=w", "--config.optimizer.lerning_rate=1"], 'Did you mean "learning_rate"'),
         (["--workdir=w"], "usage: "),
         (["--workdir=w", "--config.batch_size=3"], "give --config=FILE before its keys"),
         (["--config=configs/no_such.py", "--workdir=w"], "no_such.py"),
@@ -85,6 +89,30 @@ def test_a_mistake_in_a_config_file_is_one_line_with_its_place(parse, tmp_path, 
         parse(f"--config={file}", "--workdir=w")
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 400
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        ("", "must define get_config"),
+        ("def get_config():\n    return {}\n", "must return base_config() with changes"),
+        ("def get_config():\n    return None\n", "must return base_config() with changes"),
+        (
+            "from ml_collections import ConfigDict\ndef get_config():\n    return ConfigDict({'seed': 1})\n",
+            "has the keys of base_config(), no more and no fewer: batch_size, ",
+        ),
+    ],
+)
+@pytest.mark.filterwarnings("ignore")
+def test_a_config_file_of_another_kind_is_one_line(parse, tmp_path, body, says):
+    file = tmp_path / "config.py"
+    file.write_text(body)
+    with pytest.raises(UserError) as caught:
+        parse(f"--config={file}", "--workdir=w")
+    assert says in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert "Traceback" not in str(caught.value)
 
 
 def test_a_wrong_word_ends_with_status_2_and_one_line(tmp_path):

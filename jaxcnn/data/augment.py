@@ -28,13 +28,16 @@ def shift(pixels: int, fill: str = "zero") -> Augment:
     followed by a random crop, as in He et al. (2016), section 4.2.
 
     Raises:
-        UserError: for a `pixels` that is no whole number from 0, or another `fill`.
+        UserError: for a `pixels` that is no whole number from 0, or another `fill`; when called, for an image that is
+            not larger than `pixels`.
     """
     if not isinstance(pixels, int) or pixels < 0:
         raise UserError(f"augmentation shift: pixels is {pixels!r}: it must be a whole number from 0")
     check_word("fill of augmentation shift", fill, _FILLS)
 
     def augment(keys: Array, images: Array, labels: Array) -> tuple[Array, Array]:
+        if pixels >= min(images.shape[1:3]):
+            raise UserError(f"augmentation shift: pixels is {pixels}: the image has {min(images.shape[1:3])}")
         corner = jax.vmap(lambda key: jax.random.randint(key, (2,), 0, 2 * pixels + 1))(keys)
         padded = jnp.pad(images, ((0, 0), (pixels, pixels), (pixels, pixels), (0, 0)), mode=_FILLS[fill])
         return jax.vmap(_crop, in_axes=(0, 0, None))(padded, corner, images.shape[1:]), labels

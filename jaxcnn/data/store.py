@@ -41,7 +41,10 @@ def read_prepared(info: DatasetInfo, split: str, data_dir: str | os.PathLike[str
     folder = data_folder(data_dir)
     builder = _stock_builder(info, folder)
     if not is_whole(builder):
-        raise UserError(f"data set {info.name!r} is not prepared in {folder}: run `{_prepare_line(info, data_dir)}`")
+        line = _prepare_line(info, data_dir)
+        raise UserError(
+            f"data set {info.name!r} is not prepared in {folder}: run `{line}`, with --from DIR where its files lie"
+        )
     try:
         records = _records(builder, split)
         image = np.stack([to_array(Image.open(io.BytesIO(record["image"]), formats=["PNG"])) for record in records])

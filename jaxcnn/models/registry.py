@@ -78,10 +78,10 @@ def create_model(
         UserError: for a word or a field that is not known, in one line that names the nearest.
     """
     variant = model_variant(name)
-    if num_classes < 1:
-        raise UserError(f"num_classes must be at least 1, not {num_classes}")
-    if dropout_rate is not None and not 0 <= dropout_rate < 1:
-        raise UserError(f"dropout_rate must be in [0, 1), not {dropout_rate}")
+    if not isinstance(num_classes, int) or num_classes < 1:
+        raise UserError(f"num_classes must be a whole number from 1, not {num_classes!r}")
+    if dropout_rate is not None and not (isinstance(dropout_rate, float | int) and 0 <= dropout_rate < 1):
+        raise UserError(f"dropout_rate must be in [0, 1), not {dropout_rate!r}")
     if stem is not None:
         check_word("stem", stem, STEMS)
     if act is not None:
@@ -124,4 +124,7 @@ def _shape_error(model: nn.Module, image_shape: tuple[int, int, int]) -> UserErr
         jax.eval_shape(model.init, jax.random.key(0), image)
     except UserError as error:
         return error
+    except Exception as error:  # whatever a field of a wrong type leads to
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise UserError(f"{type(model).__name__} cannot be built with these fields: {reason}") from error
     return None

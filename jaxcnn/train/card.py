@@ -1,5 +1,6 @@
 """The run card: what a run was, for whoever reads its numbers later."""
 
+import os
 import platform
 from importlib import metadata
 from typing import Any
@@ -23,6 +24,7 @@ def run_card(run: Run) -> dict[str, Any]:
         "git_commit": git_commit(),
         "devices": [f"{device.platform} {device.device_kind}" for device in run.mesh.devices.flat],
         "processes": jax.process_count(),
+        "cpus": os.cpu_count(),
         "data": {
             "name": config.data.name,
             "fingerprint": run.fingerprint,

@@ -17,14 +17,15 @@ Carry: TypeAlias = tuple[TrainState, Metrics]
 Dispatch: TypeAlias = Callable[..., Carry]
 
 
-def make_dispatch(train_step: TrainStep, get_batch: Callable[[Any, Array], Batch], mesh: Mesh) -> Dispatch:
+def make_dispatch(
+    train_step: TrainStep, get_batch: Callable[[Any, Array], Batch], mesh: Mesh, *, rolled: bool
+) -> Dispatch:
     """Returns the jitted `dispatch(state, sums, feed, key, num_steps) -> (state, sums)`.
 
     It takes `num_steps` steps, each on `get_batch(feed, state.step)` split over the mesh, and adds their metrics to
-    `sums`. State and sums are donated. The steps are unrolled on a CPU, where XLA runs a rolled loop some twenty times
-    slower, and scanned elsewhere, so that compiling does not grow with their number.
+    `sums`. State and sums are donated. `rolled` steps are scanned, so that compiling does not grow with their number; a
+    CPU wants them unrolled, since XLA runs a rolled loop some twenty times slower there.
     """
-    rolled = mesh.devices.flat[0].platform != "cpu"
 
     def one_step(carry: Carry, feed: Any, key: Array) -> Carry:
         state, sums = carry

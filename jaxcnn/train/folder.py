@@ -1,6 +1,7 @@
 """The run folder: what a run was asked for, what it was, and what it reached."""
 
 import json
+import math
 import os
 import subprocess
 from collections.abc import Mapping
@@ -9,12 +10,17 @@ from typing import Any
 
 from ml_collections import FrozenConfigDict
 
+from jaxcnn.config import base_config
 from jaxcnn.errors import UserError
 
 MAY_DIFFER = frozenset(
-    {"total_epochs", "total_steps", "log_every", "eval_every", "checkpoint_every", "progress", "data.dir"}
+    {
+        *("total_epochs", "total_steps", "log_every", "eval_every", "checkpoint_every"),
+        *("eval_batch_size", "progress", "tensorboard", "data.dir"),
+    }
 )
-"""Keys that a resumed run may change: how long, how often, what is shown, and where the same data lies now."""
+"""Keys that a resumed run may change: how long, how often, what is shown, where the same data lies, and what changes no
+result."""
 
 
 class RunFolder:
@@ -28,62 +34,82 @@ class RunFolder:
         self.checkpoints = self.path / "checkpoints"
         self.tensorboard = self.path / "tensorboard"
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
+            self.checkpoints.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise UserError(f"the work folder {self.path} cannot be made: {error.strerror}") from None
+            raise UserError(f"the work folder {self.path} cannot be used: {error.strerror}: {error.filename}") from None
 
-    def adopt(self, config: FrozenConfigDict) -> list[str]:
-        """Writes config.json; returns the lines that say what differs from the run that was here before.
+    def adopt(self, config: FrozenConfigDict, *, resumed: bool) -> list[str]:
+        """Writes config.json; returns the lines that say what differs from the run that is resumed.
 
         Raises:
             UserError: where a key differs that a resumed run must keep.
         """
         new = _as_json(config)
-        old = read_json(self.config) if self.config.exists() else new
-        flat_new, flat_old = _flat(new), _flat(old)
-        keys = sorted(flat_old.keys() | flat_new.keys())
-        differ = [key for key in keys if flat_old.get(key) != flat_new.get(key)]
-        changes = {key: f"{key} ({flat_old.get(key)} -> {flat_new.get(key)})" for key in differ}
+        changes = self._changes(new) if resumed and self.config.exists() else {}
         refused = [text for key, text in changes.items() if key not in MAY_DIFFER]
         if refused:
             raise UserError(f"{self.path} holds a run of another config: {', '.join(refused)}; use another --workdir")
         write_json(self.config, new)
         return [f"resumed with {text}" for text in changes.values()]
 
+    def _changes(self, new: dict[str, Any]) -> dict[str, str]:
+        """Returns key -> "key (old -> new)" of what differs; keys that are newer than the folder had their defaults."""
+        flat_new = _flat(new)
+        flat_old = _flat(_as_json(FrozenConfigDict(base_config()))) | _flat(read_json(self.config))
+        keys = sorted(flat_old.keys() | flat_new.keys())
+        differ = [key for key in keys if flat_old.get(key) != flat_new.get(key)]
+        return {key: f"{key} ({flat_old.get(key)} -> {flat_new.get(key)})" for key in differ}
+
     def test_result(self, step: int) -> dict[str, float] | None:
-        """Returns the line of metrics.jsonl that evaluated the test split after `step`, or None."""
+        """Returns the last line of metrics.jsonl that evaluated the test split after `step`, or None."""
         lines = [line for line in read_lines(self.metrics) if line["step"] == step and "test/accuracy" in line]
-        return lines[-1] if lines else None
+        return {key: math.nan if value is None else value for key, value in lines[-1].items()} if lines else None
 
 
-def read_json(path: Path) -> Any:
-    """Returns what is in a JSON file; raises `UserError` where it is none."""
+def read_json(path: Path) -> dict[str, Any]:
+    """Returns the object in a JSON file; raises `UserError` where there is none."""
     try:
-        return json.loads(path.read_text())
+        found = json.loads(path.read_text())
     except (OSError, ValueError) as error:
         raise UserError(f"{path} cannot be read: {error}") from None
+    if not isinstance(found, dict):
+        raise UserError(f"{path} cannot be read: it holds no JSON object")
+    return found
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
-    """Writes a JSON file whole or not at all."""
+    """Writes a JSON file, whole or not at all; leaves alone one that already says the same."""
     replace_text(path, json.dumps(value, indent=2) + "\n")
 
 
 def replace_text(path: Path, text: str) -> None:
-    """Writes a file whole or not at all."""
+    """Writes a file, whole or not at all; leaves alone one that already says the same."""
     partial = path.with_name(path.name + ".partial")
-    partial.write_text(text)
-    partial.replace(path)
+    try:
+        if not path.exists() or path.read_text() != text:
+            partial.write_text(text)
+            partial.replace(path)
+    except OSError as error:
+        raise UserError(f"{path} cannot be written: {error.strerror}") from None
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
-    """Returns the objects of a JSON-lines file, without a last line that was cut short; [] where there is no file."""
+    """Returns the objects of metrics.jsonl, without a last line that was cut short; [] where there is no file.
+
+    Raises:
+        UserError: for any other line that is no metrics of a step.
+    """
+    texts = path.read_text().splitlines() if path.exists() else []
     lines = []
-    for text in path.read_text().splitlines() if path.exists() else ():
+    for number, text in enumerate(texts, start=1):
         try:
-            lines.append(json.loads(text))
-        except ValueError:
-            break
+            line = json.loads(text)
+            line["step"] + 0
+        except (ValueError, TypeError, KeyError):
+            if number == len(texts) and text.startswith("{"):
+                break
+            raise UserError(f"{path}:{number} is no line of metrics; move the file away") from None
+        lines.append(line)
     return lines
 
 

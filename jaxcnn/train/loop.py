@@ -1,11 +1,14 @@
 """The run from its config to its test accuracy."""
 
+import dataclasses
+import math
 import os
 import time
 
 import jax
 from ml_collections import ConfigDict
 
+from jaxcnn.errors import UserError
 from jaxcnn.train import metrics
 from jaxcnn.train.card import parameter_count, run_card
 from jaxcnn.train.checkpoint import NOT_EVALUATED, Checkpoints
@@ -38,13 +41,16 @@ def train_and_evaluate(config: ConfigDict, workdir: str | os.PathLike[str]) -> d
     """
     run = resolve(config)
     folder = RunFolder(workdir)
-    changes = folder.adopt(run.config)
     with Checkpoints(folder.checkpoints) as checkpoints:
-        state, start = _first_state(run, checkpoints)
+        start = max(checkpoints.steps(), default=0)
+        if start > run.total_steps:
+            raise UserError(f"{folder.path} holds step {start}, beyond the {run.total_steps} steps that were asked for")
+        changes = folder.adopt(run.config, resumed=start > 0)
+        state = _first_state(run, checkpoints)
         write_json(folder.card, run_card(run))
         evaluate = make_evaluator(run, batch_size=run.config.eval_batch_size)
-        result = folder.test_result(start)
-        if start >= run.total_steps and result:
+        result = folder.test_result(start) if start == run.total_steps else None
+        if result:
             print(f"The run in {folder.path} is finished: step {start} of {run.total_steps}.")
         else:
             with (
@@ -62,8 +68,17 @@ def train_and_evaluate(config: ConfigDict, workdir: str | os.PathLike[str]) -> d
 
 def make_evaluator(run: Run, *, batch_size: int) -> Evaluator:
     """Returns what evaluates variables on a split of the run's data; `batch_size` changes no result."""
-    step = make_eval_step(apply_fn=run.model.apply, loss_fn=run.loss_fn)
+    step = make_eval_step(apply_fn=run.model.apply, loss_fn=run.eval_loss_fn)
     return Evaluator(step, run.pipeline, batch_size=batch_size, mesh=run.mesh)
+
+
+@dataclasses.dataclass
+class _Span:
+    """Training between two logs: sums of its metrics, and the images and seconds that its speed is made of."""
+
+    sums: Metrics
+    images: int = 0
+    seconds: float = 0.0
 
 
 class _Training:
@@ -80,10 +95,18 @@ class _Training:
     ) -> None:
         self.run, self.state = run, state
         self.evaluate, self.checkpoints, self.writer, self.progress = evaluate, checkpoints, writer, progress
-        step = make_train_step(apply_fn=run.model.apply, tx=run.tx, loss_fn=run.loss_fn, ema_decay=run.config.ema.decay)
-        self.dispatch = make_dispatch(step, run.pipeline.train_batch, run.mesh)
+        step = make_train_step(
+            apply_fn=run.model.apply,
+            tx=run.tx,
+            loss_fn=run.loss_fn,
+            ema_decay=run.config.ema.decay,
+            aux_weight=run.config.loss.aux_weight,
+        )
+        rolled = run.mesh.devices.flat[0].platform != "cpu"
+        self.dispatch = make_dispatch(step, run.pipeline.train_batch, run.mesh, rolled=rolled)
+        self.compiled = False
         self.best = checkpoints.best()
-        self.sums, self.seconds = self._nothing()
+        self.span = self._new_span()
 
     def until_the_end(self, step: int) -> TrainState:
         """Trains from `step` to the last one; returns the last state."""
@@ -110,27 +133,33 @@ class _Training:
             whole = self.run.steps_per_dispatch
             num_steps = whole if step + whole <= target else 1  # two compiled programs at most
             feed = self.run.pipeline.feed(step)
-            carry = self.dispatch(self.state, self.sums, feed, self.run.step_key, num_steps=num_steps)
-            self.state, self.sums = in_turn(self.run.mesh, carry)
+            carry = self.dispatch(self.state, self.span.sums, feed, self.run.step_key, num_steps=num_steps)
+            self.state, self.span.sums = in_turn(self.run.mesh, carry)
             step += num_steps
             self.progress.advance(step)
-        jax.block_until_ready(self.sums)
-        self.seconds += time.perf_counter() - began
+            if self.compiled:
+                self.span.images += num_steps * self.run.config.batch_size
+            else:  # the speed leaves out the first call, which compiles
+                jax.block_until_ready(self.span.sums)
+                self.compiled, began = True, time.perf_counter()
+        jax.block_until_ready(self.span.sums)
+        self.span.seconds += time.perf_counter() - began
 
-    def _nothing(self) -> tuple[Metrics, float]:
-        """Returns the sums of training metrics and the seconds of training with which a span between logs begins."""
-        return jax.device_put(metrics.zeros(), replicated(self.run.mesh)), 0.0
+    def _new_span(self) -> _Span:
+        return _Span(sums=jax.device_put(metrics.zeros(), replicated(self.run.mesh)))
 
     def _log(self, step: int) -> None:
-        means = metrics.means([self.sums])
+        means = metrics.means([self.span.sums])
         values = {f"train/{name}": value for name, value in means.items()} | {
-            "train/images_per_second": means["examples"] / self.seconds,
+            "train/images_per_second": self.span.images / max(self.span.seconds, 1e-9),
             "train/learning_rate": float(self.run.learning_rate(step - 1)),
             "epoch": float(step / self.run.steps_per_epoch),
         }
         self.writer.write(step, values)
         self.progress.show(values)
-        self.sums, self.seconds = self._nothing()
+        if not math.isfinite(means["loss"]):
+            self.progress.line(f"warning: at step {step} the training loss is {means['loss']}")
+        self.span = self._new_span()
 
     def _validate(self, step: int) -> float:
         values = self.evaluate(self.state.eval_variables, "val")
@@ -141,11 +170,10 @@ class _Training:
         return values["val/accuracy"]
 
 
-def _first_state(run: Run, checkpoints: Checkpoints) -> tuple[TrainState, int]:
-    steps = checkpoints.steps()
-    if not steps:
-        return run.init_state(), 0
-    return checkpoints.restore(run.abstract_state(), replicated(run.mesh)), steps[-1]
+def _first_state(run: Run, checkpoints: Checkpoints) -> TrainState:
+    if not checkpoints.steps():
+        return run.init_state()
+    return checkpoints.restore(run.abstract_state(), replicated(run.mesh))
 
 
 def _opening(run: Run, start: int) -> list[str]:

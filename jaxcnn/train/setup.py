@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import inspect
 import math
 from fractions import Fraction
 
@@ -28,26 +29,30 @@ from jaxcnn.types import Array
 
 PRECISIONS = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
 PARALLEL = ("jit",)
-RANGES: dict[str, tuple[float, float]] = {  # key -> lowest and highest value
-    "total_epochs": (0, math.inf),
-    "eval_batch_size": (1, math.inf),
-    "steps_per_dispatch": (1, math.inf),
-    "model.norm_options.epsilon": (0, math.inf),
-    "model.norm_options.momentum": (0, 1),
-    "model.norm_options.examples": (1, math.inf),
-    "loss.label_smoothing": (0, 1),
-    "optimizer.learning_rate": (0, math.inf),
-    "optimizer.reference_batch_size": (1, math.inf),
-    "optimizer.momentum": (0, 1),
-    "optimizer.beta1": (0, 1),
-    "optimizer.beta2": (0, 1),
-    "optimizer.decay": (0, 1),
-    "optimizer.epsilon": (0, math.inf),
-    "optimizer.weight_decay": (0, math.inf),
-    "optimizer.clip_norm": (0, math.inf),
-    "schedule.factor": (0, math.inf),
-    "schedule.end_factor": (0, math.inf),
-    "ema.decay": (0, 1),
+RANGES = {  # key -> the numbers that it may be; a round bracket leaves out the end
+    "seed": "[0, 4294967295]",
+    "total_epochs": "[0, inf)",
+    "batch_size": "[1, inf)",
+    "eval_batch_size": "[1, inf)",
+    "steps_per_dispatch": "[1, inf)",
+    "model.norm_options.epsilon": "(0, inf)",
+    "model.norm_options.momentum": "[0, 1)",
+    "model.norm_options.examples": "[1, inf)",
+    "data.image_size": "[1, 1024]",
+    "loss.label_smoothing": "[0, 1)",
+    "loss.aux_weight": "[0, inf)",
+    "optimizer.learning_rate": "[0, inf)",
+    "optimizer.reference_batch_size": "[1, inf)",
+    "optimizer.momentum": "[0, 1)",
+    "optimizer.beta1": "[0, 1)",
+    "optimizer.beta2": "[0, 1)",
+    "optimizer.decay": "[0, 1)",
+    "optimizer.epsilon": "[0, inf)",
+    "optimizer.weight_decay": "[0, inf)",
+    "optimizer.clip_norm": "(0, inf)",
+    "schedule.factor": "(0, inf)",
+    "schedule.end_factor": "[0, inf)",
+    "ema.decay": "[0, 1)",
 }
 
 
@@ -63,6 +68,8 @@ class Run:
     model: nn.Module
     tx: optax.GradientTransformation
     loss_fn: LossFn
+    eval_loss_fn: LossFn
+    """Without label smoothing, so that runs can be compared."""
     learning_rate: optax.Schedule
     total_steps: int
     steps_per_epoch: Fraction
@@ -119,6 +126,7 @@ def resolve(config: ConfigDict) -> Run:
         model=model,
         tx=make_optimizer(config.optimizer, learning_rate),
         loss_fn=make_loss(config.loss.name, label_smoothing=config.loss.label_smoothing),
+        eval_loss_fn=make_loss(config.loss.name),
         learning_rate=learning_rate,
         total_steps=total_steps,
         steps_per_epoch=steps_per_epoch,
@@ -137,13 +145,18 @@ def _check_words(config: FrozenConfigDict) -> None:
 
 
 def _check_numbers(config: FrozenConfigDict) -> None:
-    for key, (low, high) in RANGES.items():
+    for key, interval in RANGES.items():
         value = functools.reduce(getattr, key.split("."), config)
-        if value is not None and not (low <= value <= high and math.isfinite(value)):
-            raise UserError(f"{key} is {value}: it must be a number from {low}" + f" to {high}" * math.isfinite(high))
+        if value is not None and not _within(value, interval):
+            raise UserError(f"{key} is {value}: it must be a number in {interval}")
     examples = config.model.norm_options.examples
     if examples is not None and config.batch_size % examples:
         raise UserError(f"model.norm_options.examples is {examples}: it must divide batch_size, {config.batch_size}")
+
+
+def _within(value: float, interval: str) -> bool:
+    low, high = (float(end) for end in interval[1:-1].split(","))
+    return low <= value <= high and (value, interval[0]) != (low, "(") and (value, interval[-1]) != (high, ")")
 
 
 def _read_data(config: FrozenConfigDict, mesh: Mesh) -> tuple[DevicePipeline, str]:
@@ -156,11 +169,17 @@ def _read_data(config: FrozenConfigDict, mesh: Mesh) -> tuple[DevicePipeline, st
     pipeline = make_device_pipeline(
         splits, batch_size=config.batch_size, seed=config.seed, augment=augment, mean=mean, std=std, put=put
     )
+    if config.batch_size > pipeline.sizes["train"]:
+        raise UserError(f"batch_size is {config.batch_size}: {d.name} trains on {pipeline.sizes['train']} examples")
+    jax.eval_shape(pipeline.train_batch, pipeline.feed(0), jnp.zeros((), jnp.int32))  # raises what augmentations refuse
     return pipeline, fingerprint(splits)
 
 
 def _make_model(config: FrozenConfigDict) -> nn.Module:
     m = config.model
+    twice = inspect.signature(create_model).parameters.keys() & m.fields.keys()
+    if twice:
+        raise UserError(f"model.fields holds {', '.join(sorted(twice))}, which the config has a key or the data for")
     return create_model(
         m.name,
         num_classes=CATALOG[config.data.name].num_classes,

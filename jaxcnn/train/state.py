@@ -51,7 +51,7 @@ def create_state(
 
 
 def update_ema(ema: Variables, variables: Variables, step: Array, decay: float) -> Variables:
-    """Returns `ema` moved towards `variables` after `step` updates, floats only.
+    """Returns `ema` moved towards `variables`, by the update after `step` others, floats only.
 
     The weight of the old value grows as (1 + step) / (10 + step) up to `decay`, so that a short run is not averaged
     with its random start.

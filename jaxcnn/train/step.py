@@ -13,6 +13,8 @@ from jaxcnn.train.state import TrainState, update_ema
 from jaxcnn.types import Array, Batch, Metrics, Variables
 
 TrainStep: TypeAlias = Callable[[TrainState, Batch, Array], tuple[TrainState, Metrics]]
+UPDATED = ("batch_stats", "aux_logits")
+"""Collections that a net fills in training."""
 EvalStep: TypeAlias = Callable[[Variables, Batch], Metrics]
 
 
@@ -22,6 +24,7 @@ def make_train_step(
     tx: optax.GradientTransformation,
     loss_fn: LossFn,
     ema_decay: float | None = None,
+    aux_weight: float = 0.0,
 ) -> TrainStep:
     """Returns `train_step(state, batch, key) -> (state, metrics)`, to be jitted by the caller.
 
@@ -30,6 +33,7 @@ def make_train_step(
         tx: the optimizer.
         loss_fn: (logits, label) -> loss of each example; their mean over the global batch is minimised.
         ema_decay: of the moving average, whose place in the state must exist; None for none.
+        aux_weight: weight of the loss of each auxiliary head.
 
     The returned step takes `key`, the same for the whole run: what is random in step s is drawn from fold_in(key, s).
     """
@@ -39,10 +43,12 @@ def make_train_step(
 
         def objective(params: Any) -> tuple[Array, tuple[Any, Metrics]]:
             variables = {"params": params, "batch_stats": state.batch_stats}
-            logits, updated = apply_fn(variables, batch["image"], train=True, mutable=["batch_stats"], rngs=rngs)
+            logits, updated = apply_fn(variables, batch["image"], train=True, mutable=UPDATED, rngs=rngs)
             losses = loss_fn(logits, batch["label"])
+            heads = jax.tree.leaves(updated.get("aux_logits", {}))
+            auxiliary = sum(jnp.mean(loss_fn(head, batch["label"])) for head in heads)
             sums = metrics.summed(logits, batch["label"], losses)
-            return jnp.mean(losses), (updated.get("batch_stats", {}), sums)
+            return jnp.mean(losses) + aux_weight * auxiliary, (updated.get("batch_stats", {}), sums)
 
         gradients, (batch_stats, sums) = jax.grad(objective, has_aux=True)(state.params)
         updates, opt_state = tx.update(gradients, state.opt_state, state.params)

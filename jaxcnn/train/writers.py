@@ -1,6 +1,7 @@
 """Where metrics go: metrics.jsonl, TensorBoard events, and the terminal."""
 
 import json
+import math
 from types import TracebackType
 
 import rich.progress
@@ -30,10 +31,11 @@ class MetricsWriter:
             self._events.close()
 
     def write(self, step: int, values: dict[str, float]) -> None:
-        """Writes the values of a step, named as `train/loss`."""
-        self._lines.write(json.dumps({"step": step, **values}) + "\n")
-        if self._events:
-            for name, value in values.items():
+        """Writes the values of a step, named as `train/loss`; what is not a finite number is null, and no event."""
+        line = {name: value if math.isfinite(value) else None for name, value in values.items()}
+        self._lines.write(json.dumps({"step": step, **line}) + "\n")
+        for name, value in line.items():
+            if self._events and value is not None:
                 self._events.add_scalar(name, value, step)
 
 

@@ -1,4 +1,5 @@
 import json
+import math
 
 import pytest
 from ml_collections import FrozenConfigDict
@@ -17,36 +18,29 @@ def config(**changes):
 
 def test_a_new_folder_takes_any_config(tmp_path):
     folder = RunFolder(tmp_path / "deep" / "run")
-    assert folder.adopt(config()) == []
+    assert folder.adopt(config(), resumed=True) == []
     assert json.loads(folder.config.read_text())["model"]["name"] == "lenet5"
 
 
 def test_what_a_resumed_run_may_change_is_said(tmp_path):
-    RunFolder(tmp_path).adopt(config())
-    lines = RunFolder(tmp_path).adopt(config(total_epochs=99.0, eval_every="2 epochs"))
+    RunFolder(tmp_path).adopt(config(), resumed=True)
+    lines = RunFolder(tmp_path).adopt(config(total_epochs=99.0, eval_every="2 epochs"), resumed=True)
     assert lines == ["resumed with eval_every (1 epoch -> 2 epochs)", "resumed with total_epochs (10.0 -> 99.0)"]
-    assert RunFolder(tmp_path).adopt(config(total_epochs=99.0, eval_every="2 epochs")) == []
+    assert RunFolder(tmp_path).adopt(config(total_epochs=99.0, eval_every="2 epochs"), resumed=True) == []
 
 
 def test_any_other_difference_is_refused_with_its_keys_and_changes_nothing(tmp_path):
     folder = RunFolder(tmp_path)
-    folder.adopt(config())
+    folder.adopt(config(), resumed=True)
     before = folder.config.read_text()
     with pytest.raises(UserError, match=r"model.norm \(None -> batch\), seed \(0 -> 1\)"):
-        RunFolder(tmp_path).adopt(config(**{"model.norm": "batch", "seed": 1, "total_epochs": 99.0}))
+        RunFolder(tmp_path).adopt(config(**{"model.norm": "batch", "seed": 1, "total_epochs": 99.0}), resumed=True)
     assert folder.config.read_text() == before
-
-
-def test_a_broken_config_file_is_one_line(tmp_path):
-    folder = RunFolder(tmp_path)
-    folder.config.write_text("{")
-    with pytest.raises(UserError, match=r"config\.json cannot be read"):
-        folder.adopt(config())
 
 
 def test_a_work_folder_that_cannot_be_made_is_one_line(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match="cannot be made"):
+    with pytest.raises(UserError, match="cannot be used"):
         RunFolder(tmp_path / "file" / "run")
 
 
@@ -72,3 +66,53 @@ def test_the_test_result_of_a_step_is_found(tmp_path):
         assert folder.test_result(5) is None
         writer.write(5, {"test/accuracy": 0.75})
     assert folder.test_result(5)["test/accuracy"] == 0.75
+
+
+def test_a_folder_in_which_nothing_was_trained_takes_another_config(tmp_path):
+    RunFolder(tmp_path).adopt(config(), resumed=False)
+    assert RunFolder(tmp_path).adopt(config(seed=1), resumed=False) == []
+    assert json.loads((tmp_path / "config.json").read_text())["seed"] == 1
+
+
+def test_a_key_that_is_newer_than_the_folder_had_its_default(tmp_path):
+    folder = RunFolder(tmp_path)
+    folder.adopt(config(), resumed=False)
+    old = json.loads(folder.config.read_text())
+    del old["loss"]["aux_weight"]
+    folder.config.write_text(json.dumps(old))
+    assert RunFolder(tmp_path).adopt(config(), resumed=True) == []
+    with pytest.raises(UserError, match=r"loss.aux_weight"):
+        RunFolder(tmp_path).adopt(config(**{"loss.aux_weight": 1.0}), resumed=True)
+
+
+@pytest.mark.parametrize("content", ["[1]", "null", "{"])
+def test_a_config_file_without_an_object_is_one_line(tmp_path, content):
+    folder = RunFolder(tmp_path)
+    folder.config.write_text(content)
+    with pytest.raises(UserError, match=r"config\.json cannot be read") as caught:
+        folder.adopt(config(), resumed=True)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", ["my notes\n", '{"train/loss": 1}\n{"step": 2}\n', '{"step": 1}\n[\n{"step": 2}\n'])
+def test_a_metrics_file_that_is_none_is_refused_and_kept(tmp_path, content):
+    folder = RunFolder(tmp_path)
+    folder.metrics.write_text(content)
+    with pytest.raises(UserError, match=r"metrics\.jsonl:[12] is no line of metrics"):
+        MetricsWriter(folder, start=0, tensorboard=False)
+    assert folder.metrics.read_text() == content
+
+
+def test_checkpoints_that_are_no_folder_are_one_line(tmp_path):
+    (tmp_path / "checkpoints").write_text("")
+    with pytest.raises(UserError, match="cannot be used"):
+        RunFolder(tmp_path)
+
+
+def test_what_is_not_finite_is_null(tmp_path):
+    folder = RunFolder(tmp_path)
+    with MetricsWriter(folder, start=0, tensorboard=True) as writer:
+        writer.write(5, {"test/accuracy": 0.5, "test/loss": float("nan")})
+    assert "NaN" not in folder.metrics.read_text()
+    assert read_lines(folder.metrics) == [{"step": 5, "test/accuracy": 0.5, "test/loss": None}]
+    assert math.isnan(folder.test_result(5)["test/loss"])

@@ -74,8 +74,8 @@ class StopRunError(Exception):
 def test_a_stopped_run_goes_on_to_the_same_bits(finished, tmp_path, monkeypatch, after):
     make = loop.make_dispatch
 
-    def dying(*arguments):
-        dispatch = make(*arguments)
+    def dying(*arguments, **options):
+        dispatch = make(*arguments, **options)
 
         def wrapped(state, *rest, **options):
             if int(state.step) == after:
@@ -116,6 +116,21 @@ def test_another_config_in_the_same_folder_is_refused(finished):
         train_and_evaluate(config(**{"optimizer.learning_rate": 0.2}), finished[0])
 
 
+def test_a_run_is_not_shortened_below_what_it_has_done(finished):
+    card = (finished[0] / "run.json").read_text()
+    with pytest.raises(UserError, match="holds step 6, beyond the 2 steps"):
+        train_and_evaluate(config(total_steps=2), finished[0])
+    assert (finished[0] / "run.json").read_text() == card
+
+
+def test_label_smoothing_is_not_in_the_evaluation_loss(finished):
+    smooth = config(**{"loss.label_smoothing": 0.3})
+    found = loop.make_evaluator(resolve(smooth), batch_size=64)(
+        last_state(config(), finished[0]).eval_variables, "test"
+    )
+    assert found["test/loss"] == pytest.approx(finished[1]["test/loss"], rel=1e-6)
+
+
 def test_evaluation_is_the_same_number_whatever_the_batch(finished):
     settings = config()
     state = last_state(settings, finished[0])
@@ -152,11 +167,19 @@ def test_several_steps_a_dispatch_reach_the_same_parameters(finished, tmp_path):
         ({"parallel": "pmapp"}, "unknown parallel"),
         ({"batch_size": 63}, "batch_size is 63: it must be a positive multiple of the 8 devices"),
         ({"model.norm_options.examples": 48}, "must divide batch_size, 64"),
-        ({"optimizer.learning_rate": -1.0}, "optimizer.learning_rate is -1.0: it must be a number from 0"),
+        ({"optimizer.learning_rate": -1.0}, "optimizer.learning_rate is -1.0: it must be a number in"),
+        ({"seed": 2**40}, "seed is"),
+        ({"data.image_size": 10**6}, "data.image_size is 1000000"),
+        ({"optimizer.beta1": 1.0}, r"optimizer.beta1 is 1.0: it must be a number in \[0, 1\)"),
+        ({"optimizer.clip_norm": 0.0}, "optimizer.clip_norm is 0.0"),
+        ({"batch_size": 1264}, "batch_size is 1264: digits trains on 1257 examples"),
+        ({"data.augment": "shift(12)"}, "shift: pixels is 12: the image has 12"),
+        ({"model.fields": {"num_classes": 3}}, "model.fields holds num_classes"),
+        ({"model.fields": {"hidden": "abc"}}, "cannot be built with these fields"),
         ({"eval_every": "1 hour"}, "eval_every is '1 hour'"),
         ({"total_steps": 0}, "trains nothing"),
         ({"total_epochs": float("nan"), "total_steps": None}, "total_epochs is nan"),
-        ({"ema.decay": 1.5}, "ema.decay is 1.5: it must be a number from 0 to 1"),
+        ({"ema.decay": 1.5}, "ema.decay is 1.5: it must be a number in"),
         ({"schedule.warmup": "9 stops"}, "schedule.warmup is '9 stops'"),
         ({"schedule.name": "multistep"}, "needs schedule.boundaries"),
         ({"data.name": "mnist", "data.dir": "/no/such/place"}, "prepare mnist"),
