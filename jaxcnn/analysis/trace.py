@@ -1,0 +1,67 @@
+"""One walk over the operations that a model is made of, read off its jaxpr: nothing is computed or compiled."""
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn
+
+Shape = tuple[int, int, int]
+
+
+def operations(model: nn.Module, image_shape: Shape) -> Iterator[tuple[JaxprEqn, int]]:
+    """Yields every primitive operation of `model` on one image in evaluation mode, and how often it is done.
+
+    Args:
+        model: made by `create_model`.
+        image_shape: (height, width, channels).
+    """
+    image = jax.ShapeDtypeStruct((1, *image_shape), jnp.float32)
+    variables = jax.eval_shape(model.init, jax.random.key(0), image)
+    kept = {key: variables[key] for key in ("params", "batch_stats") if key in variables}
+    yield from _walk(jax.make_jaxpr(model.apply)(kept, image).jaxpr, 1)
+
+
+def _walk(jaxpr: Jaxpr, times: int) -> Iterator[tuple[JaxprEqn, int]]:
+    for equation in jaxpr.eqns:
+        inner = [sub for value in equation.params.values() for sub in _jaxprs(value)]
+        yield equation, times
+        repeats = equation.params["length"] if equation.primitive.name == "scan" else 1
+        for sub in inner:
+            yield from _walk(sub, times * repeats)
+
+
+def _jaxprs(value: Any) -> list[Jaxpr]:
+    if isinstance(value, ClosedJaxpr):
+        return [value.jaxpr]
+    return [value] if isinstance(value, Jaxpr) else []
+
+
+def multiply_adds(model: nn.Module, image_shape: Shape) -> int:
+    """Returns the multiply-adds of convolutions and matrix products on one image (height, width, channels).
+
+    As the papers and the usual counters have it: norms, activations, pooling and biases are left out.
+    """
+    return sum(
+        times * _COUNTS[eqn.primitive.name](eqn)
+        for eqn, times in operations(model, image_shape)
+        if eqn.primitive.name in _COUNTS
+    )
+
+
+def _convolution(equation: JaxprEqn) -> int:
+    kernel, output = equation.invars[1].aval, equation.outvars[0].aval
+    features = kernel.shape[equation.params["dimension_numbers"].rhs_spec[0]]
+    return output.size * (kernel.size // features)
+
+
+def _matrix_product(equation: JaxprEqn) -> int:
+    (contracted, _), _ = equation.params["dimension_numbers"]
+    left, output = equation.invars[0].aval, equation.outvars[0].aval
+    return output.size * math.prod(left.shape[axis] for axis in contracted)
+
+
+_COUNTS = {"conv_general_dilated": _convolution, "dot_general": _matrix_product}

@@ -1,0 +1,33 @@
+import pytest
+
+from jaxcnn.analysis.trace import multiply_adds
+from jaxcnn.layers.conv import Conv
+from jaxcnn.models import MODELS, create_model
+from tests.analysis.counted import COUNTED
+
+KNOWN = [row for row in COUNTED if row.name in MODELS]
+
+
+@pytest.mark.parametrize("row", KNOWN, ids=lambda row: "-".join((row.name, *row.fields.values())))
+def test_multiply_adds_are_the_reference_implementations(row):
+    model = create_model(row.name, num_classes=1000, **row.fields)
+    assert multiply_adds(model, (row.image_size, row.image_size, 3)) == pytest.approx(row.multiply_adds, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("name", "millions", "source"),
+    [
+        ("mlp1", 0.030720, "3,072 x 10"),
+        ("lenet5", 0.416520, "28*28*6*25 + 10*10*16*150 + 400*120 + 120*84 + 84*10"),
+        ("resnet20", 40.55, "He et al. 2016, section 4.2, convolution by convolution"),
+    ],
+)
+def test_multiply_adds_by_hand(name, millions, source):
+    variant = MODELS[name]
+    shape = variant.image_size, variant.image_size, variant.channels
+    found = multiply_adds(create_model(name, num_classes=10), shape)
+    assert found / 1e6 == pytest.approx(millions, rel=1e-3), source
+
+
+def test_grouped_convolutions_count_their_groups_once():
+    assert multiply_adds(Conv(8, 3, padding=1, groups=4), (5, 5, 8)) == 5 * 5 * 8 * 9 * 2
