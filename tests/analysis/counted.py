@@ -1,5 +1,7 @@
 """Multiply-adds of one image, counted in the reference implementations, and where."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 
@@ -10,7 +12,7 @@ class Counted(NamedTuple):
     image_size: int
     multiply_adds: int
     source: str
-    fields: dict = {}
+    fields: Mapping[str, str] = MappingProxyType({})
 
 
 COUNTED = [
