@@ -28,6 +28,8 @@ class Net(nn.Module):
     stem: str = "imagenet"
     dtype: Any = jnp.float32
     dropout_rate: float = 0.0
+    batch_norm_defaults: Mapping[str, Any] = FrozenDict()
+    """The paper's own options of batch norm; `norm_options` go over them."""
 
     def conv_before_norm(self, **fields: Any) -> ModuleDef:
         """Returns `Conv` with these fields, without a bias where the norm behind it learns one."""
@@ -35,7 +37,9 @@ class Net(nn.Module):
 
     def norm_layer(self, *, train: bool) -> ModuleDef:
         """Returns the norm of this net, to be made as `norm(name=...)`."""
-        return make_norm(self.norm, train=train, dtype=self.dtype, options=self.norm_options)
+        defaults = self.batch_norm_defaults if self.norm == "batch" else {}
+        given = {name: value for name, value in self.norm_options.items() if value is not None}
+        return make_norm(self.norm, train=train, dtype=self.dtype, options={**defaults, **given})
 
     def activation(self) -> Activation:
         """Returns the activation of this net."""
@@ -44,6 +48,11 @@ class Net(nn.Module):
     def dropout(self, x: Array, *, train: bool, name: str = "dropout") -> Array:
         """Returns x with features dropped at `dropout_rate`, in training."""
         return nn.Dropout(self.dropout_rate, deterministic=not train, name=name)(x)
+
+    def auxiliary(self, logits: Array, *, name: str, train: bool) -> None:
+        """Sows an auxiliary head's logits (batch, num_classes) into `aux_logits`, in training; make the head always."""
+        if train:
+            self.sow("aux_logits", name, logits.astype(jnp.float32))
 
     def classify(self, features: Array, **fields: Any) -> Array:
         """Sows `features` (batch, width) and returns float32 logits (batch, num_classes) of a dense layer."""

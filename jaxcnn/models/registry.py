@@ -13,11 +13,61 @@ import jax.numpy as jnp
 from jaxcnn.errors import UserError, check_word, unknown_word
 from jaxcnn.layers.activation import make_activation
 from jaxcnn.layers.norm import check_norm
-from jaxcnn.models import lenet, mlp, resnet
+from jaxcnn.models import (
+    alexnet,
+    densenet,
+    efficientnet,
+    googlenet,
+    highway,
+    inception_v2,
+    inception_v3,
+    inception_v4,
+    lenet,
+    mlp,
+    mobilenet_v1,
+    mobilenet_v2,
+    mobilenet_v3,
+    plain,
+    preact_resnet,
+    resnet,
+    resnext,
+    senet,
+    shufflenet_v1,
+    shufflenet_v2,
+    squeezenet,
+    vgg,
+    wide_resnet,
+    xception,
+)
 from jaxcnn.models.net import Net
 from jaxcnn.models.variant import Variant
 
-FAMILIES: tuple[ModuleType, ...] = (lenet, mlp, resnet)
+FAMILIES: tuple[ModuleType, ...] = (
+    alexnet,
+    densenet,
+    efficientnet,
+    googlenet,
+    highway,
+    inception_v2,
+    inception_v3,
+    inception_v4,
+    lenet,
+    mlp,
+    mobilenet_v1,
+    mobilenet_v2,
+    mobilenet_v3,
+    plain,
+    preact_resnet,
+    resnet,
+    resnext,
+    senet,
+    shufflenet_v1,
+    shufflenet_v2,
+    squeezenet,
+    vgg,
+    wide_resnet,
+    xception,
+)
 STEMS = ("imagenet", "small")
 
 

@@ -7,7 +7,10 @@ ImageNet members, section 4.2 the CIFAR ones.
   the shortcut is a 1x1 projection with a norm (option B). A bottleneck strides on its 3x3, as torchvision does;
   `stride_on_first=True` strides on the first 1x1, as the paper does.
 - `resnet20/32/44/56/110` for 32x32 images: a 3x3 stem of 16 features, three stages of 16, 32 and 64, and shortcuts
-  without parameters that subsample and pad the new features with zeros (option A).
+  without parameters that subsample and pad the new features with zeros (option A). `resnet1202` runs its equal blocks
+  in a loop (`scan`), which compiles one block a stage; `stageN_rest` stacks their parameters along a leading axis.
+
+The nets in plain.py, wide_resnet.py, resnext.py and senet.py are these with other fields or hooks.
 
 Every convolution is padded by an explicit amount, half its kernel size, so that published weights fit at every stride.
 `stem="small"` replaces the 7x7 stride-2 convolution and the pooling of the ImageNet members by one 3x3 convolution.
@@ -17,10 +20,14 @@ default, is before the classifier.
 
 import functools
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import flax.linen as nn
 import jax.numpy as jnp
 
+from jaxcnn.errors import check_word
+from jaxcnn.layers.activation import Activation
+from jaxcnn.layers.blocks import repeat
 from jaxcnn.layers.init import he_normal_fan_out
 from jaxcnn.models.net import Net
 from jaxcnn.models.variant import Variant
@@ -28,17 +35,36 @@ from jaxcnn.ops.pool import global_avg_pool, max_pool
 from jaxcnn.types import Array, ModuleDef
 
 
-class BasicBlock(nn.Module):
-    """Two 3x3 convolutions (figure 5, left)."""
+class _Block(nn.Module):
+    """The fields that both blocks share, and how a block ends.
+
+    Attributes:
+        features: of a basic block, and a quarter of a bottleneck's.
+        shortcut: None: there is none, as in a plain net.
+        gate: made as `gate(channels, name=...)`, scales the channels of the branch (squeeze-and-excitation).
+    """
 
     features: int
     strides: int
     conv: ModuleDef
     norm: ModuleDef
-    act: ModuleDef
-    shortcut: ModuleDef
+    act: Activation
+    shortcut: ModuleDef | None
     last_scale_init: nn.initializers.Initializer
-    stride_on_first: bool = True  # a basic block has no other place for it
+    stride_on_first: bool = False
+    gate: ModuleDef | None = None
+
+    def _join(self, x: Array, y: Array) -> Array:
+        """Returns the activated sum of the shortcut of x and the branch y."""
+        if self.gate is not None:
+            y = self.gate(y.shape[-1], name="gate")(y)
+        if self.shortcut is not None:
+            y = y + self.shortcut(y.shape[-1], self.strides, name="shortcut")(x)
+        return self.act(y)
+
+
+class BasicBlock(_Block):
+    """Two 3x3 convolutions (figure 5, left); the stride is on the first."""
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
@@ -46,49 +72,55 @@ class BasicBlock(nn.Module):
         y = self.conv(self.features, 3, strides=self.strides, padding=1, name="conv1")(x)
         y = self.act(self.norm(name="norm1")(y))
         y = self.conv(self.features, 3, padding=1, name="conv2")(y)
-        y = self.norm(name="norm2", scale_init=self.last_scale_init)(y)
-        return self.act(y + self.shortcut(self.features, self.strides, name="shortcut")(x))
+        return self._join(x, self.norm(name="norm2", scale_init=self.last_scale_init)(y))
 
 
-class BottleneckBlock(nn.Module):
-    """1x1 to fewer features, 3x3, 1x1 to four times as many (figure 5, right)."""
+class BottleneckBlock(_Block):
+    """1x1 to fewer features, 3x3, 1x1 to four times as many (figure 5, right).
 
-    features: int
-    strides: int
-    conv: ModuleDef
-    norm: ModuleDef
-    act: ModuleDef
-    shortcut: ModuleDef
-    last_scale_init: nn.initializers.Initializer
-    stride_on_first: bool = False
+    Attributes:
+        groups: of the 3x3 convolution.
+        base_width: channels of each group where `features` is 64; they grow as `features` does.
+        reduce_first: the first 1x1 makes so many times fewer channels than the 3x3.
+    """
+
+    groups: int = 1
+    base_width: int = 64
+    reduce_first: int = 1
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
         """Maps (batch, height, width, channels) to (batch, height / strides, width / strides, 4 * features)."""
         first, second = (self.strides, 1) if self.stride_on_first else (1, self.strides)
-        y = self.conv(self.features, 1, strides=first, padding=0, name="conv1")(x)
+        width = self.features * self.base_width // 64 * self.groups
+        y = self.conv(width // self.reduce_first, 1, strides=first, padding=0, name="conv1")(x)
         y = self.act(self.norm(name="norm1")(y))
-        y = self.conv(self.features, 3, strides=second, padding=1, name="conv2")(y)
+        y = self.conv(width, 3, strides=second, padding=1, groups=self.groups, name="conv2")(y)
         y = self.act(self.norm(name="norm2")(y))
         y = self.conv(4 * self.features, 1, padding=0, name="conv3")(y)
-        y = self.norm(name="norm3", scale_init=self.last_scale_init)(y)
-        return self.act(y + self.shortcut(4 * self.features, self.strides, name="shortcut")(x))
+        return self._join(x, self.norm(name="norm3", scale_init=self.last_scale_init)(y))
 
 
 class ProjectionShortcut(nn.Module):
-    """The identity, or a 1x1 convolution with a norm where the shape changes (section 3.3, option B)."""
+    """The identity, or a 1x1 convolution with a norm where the shape changes (section 3.3, option B).
+
+    Where it strides, the convolution is of `kernel_size`.
+    """
 
     features: int
     strides: int
     conv: ModuleDef
     norm: ModuleDef
+    kernel_size: int = 1
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
         """Maps (batch, height, width, channels) to (batch, height / strides, width / strides, features)."""
         if self.strides == 1 and x.shape[-1] == self.features:
             return x
-        return self.norm(name="norm")(self.conv(self.features, 1, strides=self.strides, padding=0, name="conv")(x))
+        size = self.kernel_size if self.strides > 1 else 1
+        y = self.conv(self.features, size, strides=self.strides, padding=size // 2, name="conv")(x)
+        return self.norm(name="norm")(y)
 
 
 class PadShortcut(nn.Module):
@@ -103,44 +135,97 @@ class PadShortcut(nn.Module):
         return jnp.pad(x[:, :: self.strides, :: self.strides], [(0, 0), (0, 0), (0, 0), (new // 2, new - new // 2)])
 
 
+class Parts(NamedTuple):
+    """What a net is put together from."""
+
+    conv: ModuleDef
+    norm: ModuleDef
+    act: Activation
+    train: bool
+
+
 class ResNet(Net, kw_only=True):
-    """A stem, stages of residual blocks that each halve the map and double the features, a linear classifier."""
+    """A stem, stages of residual blocks that each halve the map and double the features, a linear classifier.
+
+    Attributes:
+        features: of the first stage's blocks, as `BasicBlock` and `BottleneckBlock` count them.
+        cifar: the stem is the small one, whatever `stem` says.
+        shortcut: "projection" (option B), "pad" (option A) or "none".
+        stride_on_first: a bottleneck strides on its first 1x1.
+        scan: runs all blocks of a stage but the first in one loop.
+    """
 
     stage_sizes: Sequence[int]
     block: ModuleDef = BasicBlock
     features: int = 64
     cifar: bool = False
+    shortcut: str = "projection"
     stride_on_first: bool = False
     zero_init_last: bool = False
+    scan: bool = False
     norm: str = "batch"
 
     @nn.compact
     def __call__(self, image: Array, *, train: bool = False) -> Array:
         """Maps (batch, height, width, channels) to float32 logits (batch, num_classes)."""
         conv = self.conv_before_norm(kernel_init=he_normal_fan_out)
-        norm, act = self.norm_layer(train=train), self.activation()
-        block = functools.partial(
-            functools.partial(self.block, stride_on_first=True) if self.stride_on_first else self.block,
-            conv=conv,
-            norm=norm,
-            act=act,
-            shortcut=PadShortcut if self.cifar else functools.partial(ProjectionShortcut, conv=conv, norm=norm),
+        parts = Parts(conv, self.norm_layer(train=train), self.activation(), train)
+        x = self.enter(image.astype(self.dtype), parts)
+        self.sow("intermediates", "stem", x)
+        block = self.make_block(parts)
+        for stage, size in enumerate(self.stage_sizes, start=1):
+            x = self.run_stage(stage, size, block, x)
+            self.sow("intermediates", f"stage{stage}", x)
+        return self.classify(self.leave(x, parts))
+
+    def enter(self, image: Array, parts: Parts) -> Array:
+        """Returns the stem's output."""
+        conv, norm, act, _ = parts
+        if self.cifar or self.stem == "small":
+            return act(norm(name="stem_norm")(conv(self.features, 3, padding=1, name="stem_conv")(image)))
+        x = act(norm(name="stem_norm")(conv(self.features, 7, strides=2, padding=3, name="stem_conv")(image)))
+        return max_pool(x, 3, strides=2, padding=1)
+
+    def make_block(self, parts: Parts) -> ModuleDef:
+        """Returns what makes a block as `block(features, strides, name=...)`."""
+        return functools.partial(
+            self.block,
+            conv=parts.conv,
+            norm=parts.norm,
+            act=parts.act,
+            shortcut=self.make_shortcut(parts.conv, parts.norm),
             last_scale_init=nn.initializers.zeros if self.zero_init_last else nn.initializers.ones,
+            stride_on_first=self.stride_on_first,
         )
 
-        x = image.astype(self.dtype)
-        if self.cifar or self.stem == "small":
-            x = act(norm(name="stem_norm")(conv(self.features, 3, padding=1, name="stem_conv")(x)))
-        else:
-            x = act(norm(name="stem_norm")(conv(self.features, 7, strides=2, padding=3, name="stem_conv")(x)))
-            x = max_pool(x, 3, strides=2, padding=1)
-        self.sow("intermediates", "stem", x)
-        for stage, size in enumerate(self.stage_sizes, start=1):
-            for number in range(1, size + 1):
-                strides = 2 if stage > 1 and number == 1 else 1
-                x = block(self.features * 2 ** (stage - 1), strides, name=f"stage{stage}_block{number}")(x)
-            self.sow("intermediates", f"stage{stage}", x)
-        return self.classify(self.dropout(global_avg_pool(x), train=train))
+    def make_shortcut(self, conv: ModuleDef, norm: ModuleDef) -> ModuleDef | None:
+        """Returns what makes a shortcut as `shortcut(features, strides, name=...)`; None for none."""
+        shortcuts: dict[str, ModuleDef | None] = {
+            "projection": functools.partial(ProjectionShortcut, conv=conv, norm=norm),
+            "pad": PadShortcut,
+            "none": None,
+        }
+        check_word("shortcut", self.shortcut, shortcuts)
+        return shortcuts[self.shortcut]
+
+    def first_block(self, block: ModuleDef) -> ModuleDef:
+        """Returns what makes the block behind the stem."""
+        return block
+
+    def run_stage(self, stage: int, size: int, block: ModuleDef, x: Array) -> Array:
+        """Returns the output of a stage of `size` blocks, which are numbered from 1."""
+        features = self.features * 2 ** (stage - 1)
+        first = self.first_block(block) if stage == 1 else block
+        x = first(features, 2 if stage > 1 else 1, name=f"stage{stage}_block1")(x)
+        if self.scan and size > 1:
+            return repeat(block(features, 1, name=f"stage{stage}_rest"), x, size - 1)
+        for number in range(2, size + 1):
+            x = block(features, 1, name=f"stage{stage}_block{number}")(x)
+        return x
+
+    def leave(self, x: Array, parts: Parts) -> Array:
+        """Returns the features (batch, width) of the last map."""
+        return self.dropout(global_avg_pool(x), train=parts.train)
 
 
 _PAPER = functools.partial(Variant, paper="He et al., CVPR 2016", year=2015)
@@ -151,7 +236,8 @@ def _imagenet(stage_sizes: tuple[int, ...], block: ModuleDef, parameters: int) -
 
 
 def _cifar(depth: int, parameters: int) -> Variant:
-    net = functools.partial(ResNet, stage_sizes=((depth - 2) // 6,) * 3, features=16, cifar=True)
+    sizes = ((depth - 2) // 6,) * 3
+    net = functools.partial(ResNet, stage_sizes=sizes, features=16, cifar=True, shortcut="pad", scan=depth > 1000)
     return _PAPER(net, image_size=32, num_classes=10, parameters=parameters)
 
 
@@ -166,4 +252,5 @@ VARIANTS = {
     "resnet44": _cifar(44, 658_586),
     "resnet56": _cifar(56, 853_018),
     "resnet110": _cifar(110, 1_727_962),
+    "resnet1202": _cifar(1202, 19_421_274),
 }

@@ -16,7 +16,7 @@ _TORCHVISION = "torchvision 0.28.0"
 _NUS = "CS5242 lecture 8 (NUS), case studies"
 _SECTION_4_2 = "counted by hand from He et al. 2016, section 4.2, option A; the paper's figure rounds it"
 
-ZOO = {
+ROWS = {
     "lenet5": Row((32, 32, 1), 10, 156 + 2_416 + 48_120 + 10_164 + 850, "LeCun et al. 1998, figure 2, layer by layer"),
     "lenet5_relu": Row((28, 28, 1), 10, 536_710, _NUS),
     "mlp1": Row((32, 32, 3), 10, 30_730, _NUS),

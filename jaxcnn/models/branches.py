@@ -1,0 +1,143 @@
+"""What the Inception families are made of: branches side by side, written as data, and the net around them.
+
+A branch is a tuple of steps, each of them a convolution with norm and activation (`conv(96, 3)`), a pooling function,
+or a tuple of branches whose outputs are concatenated. `()` is the identity.
+"""
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+import flax.linen as nn
+import jax.numpy as jnp
+from flax.core import FrozenDict
+
+from jaxcnn.layers.activation import Activation
+from jaxcnn.layers.blocks import ConvNormAct
+from jaxcnn.layers.conv import Conv
+from jaxcnn.models.net import Net
+from jaxcnn.ops.pool import avg_pool, global_avg_pool, max_pool
+from jaxcnn.types import Array, ModuleDef
+
+Pool: TypeAlias = Callable[[Array], Array]
+Branch: TypeAlias = Sequence[Any]
+"""Of steps: a mapping (the fields of `ConvNormAct`), a `Pool`, or a sequence of branches."""
+
+MAX_SAME: Pool = functools.partial(max_pool, window=3, strides=1, padding=1)
+AVG_SAME: Pool = functools.partial(avg_pool, window=3, strides=1, padding=1)
+MAX_HALVE: Pool = functools.partial(max_pool, window=3, strides=2)
+
+
+def conv(
+    features: int, kernel_size: int | tuple[int, int] = 1, strides: int = 1, padding: int | None = None
+) -> Mapping[str, Any]:
+    """Returns a step: convolution, norm, activation; padding None is half the kernel."""
+    return FrozenDict(features=features, kernel_size=kernel_size, strides=strides, padding=padding)
+
+
+def walk(steps: Branch, x: Array, unit: ModuleDef, prefix: str) -> Array:
+    """Returns x (batch, height, width, channels) after `steps`; `unit` makes their convolutions.
+
+    These are called `prefix` and their number among the steps, those of inner branches 2a_1, 2b_1, ...
+    """
+    number = 0
+    for step in steps:
+        if callable(step):
+            x = step(x)
+            continue
+        number += 1
+        if isinstance(step, Mapping):
+            x = unit(**step, name=f"{prefix}{number}")(x)
+        else:
+            inner = zip("abcdef", step, strict=False)
+            x = jnp.concatenate([walk(branch, x, unit, f"{prefix}{number}{key}_") for key, branch in inner], axis=-1)
+    return x
+
+
+def without_strides(steps: Branch) -> Branch:
+    """Returns the steps with every convolution at stride 1, keeping the size of the map, and without pooling."""
+    return tuple(
+        FrozenDict({**step, "strides": 1, "padding": None})
+        if isinstance(step, Mapping)
+        else tuple(without_strides(branch) for branch in step)
+        for step in steps
+        if not callable(step)
+    )
+
+
+class Mixed(nn.Module):
+    """An Inception module: branches side by side, their outputs concatenated; submodules `branch1_1`, `branch1_2`, ...
+
+    Attributes:
+        branches: see the top of this file.
+        unit: makes a `ConvNormAct`.
+        act: after the sum, where there is one; None leaves it out.
+        pool: before the branches.
+        scale: None, or the block is residual: x + scale * linear 1x1 convolution of the branches (submodule `linear`).
+        linear_end: no activation after the sum.
+    """
+
+    branches: Sequence[Branch]
+    unit: ModuleDef
+    act: Activation | None = None
+    pool: Pool | None = None
+    scale: float | None = None
+    linear_end: bool = False
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        """Maps (batch, height, width, channels) to (batch, out_height, out_width, sum of the branches' features)."""
+        x = x if self.pool is None else self.pool(x)
+        outputs = [walk(branch, x, self.unit, f"branch{n}_") for n, branch in enumerate(self.branches, start=1)]
+        y = jnp.concatenate(outputs, axis=-1)
+        if self.scale is None:
+            return y
+        y = x + self.scale * Conv(x.shape[-1], 1, padding=0, dtype=x.dtype, name="linear")(y)
+        return y if self.linear_end or self.act is None else self.act(y)
+
+
+class BranchNet(Net, kw_only=True):
+    """A stem, stages of `Mixed` blocks, the mean of each channel, dropout, a linear classifier.
+
+    Attributes:
+        stem_steps: a branch; `stem="small"` takes it without strides and pooling.
+        stages: of each stage its blocks, each made as `block(unit=..., act=..., name="stage1_block1")`.
+        heads: from the name of a block to the auxiliary head on its output, made as `head(num_classes, unit=...,
+            act=..., dtype=..., name="auxiliary1")`.
+    """
+
+    stem_steps: Branch = ()
+    stages: Sequence[Sequence[ModuleDef]]
+    heads: Mapping[str, ModuleDef] = FrozenDict()
+    norm: str = "batch"
+
+    def unit(self, *, train: bool) -> ModuleDef:
+        """Returns what makes a convolution with this net's norm and activation."""
+        norm, act = self.norm_layer(train=train), self.activation()
+        return functools.partial(ConvNormAct, conv=self.conv_before_norm(), norm=norm, act=act)
+
+    def walk_stem(self, x: Array, unit: ModuleDef) -> Array:
+        """Maps the image (batch, height, width, channels) to the first stage's input."""
+        return walk(without_strides(self.stem_steps) if self.stem == "small" else self.stem_steps, x, unit, "stem")
+
+    def attach(self, block: str, x: Array, unit: ModuleDef, *, train: bool) -> None:
+        """Runs the auxiliary head on x, the output of `block`, if it has one: to be made and in training only."""
+        if block in self.heads and (train or self.is_initializing()):
+            number = list(self.heads).index(block) + 1
+            fields = {"unit": unit, "act": self.activation(), "dtype": self.dtype, "name": f"auxiliary{number}"}
+            logits = self.heads[block](self.num_classes, **fields)(x, train=train)
+            self.auxiliary(logits, name=f"logits{number}", train=train)
+
+    @nn.compact
+    def __call__(self, image: Array, *, train: bool = False) -> Array:
+        """Maps (batch, height, width, channels) to float32 logits (batch, num_classes)."""
+        unit = self.unit(train=train)
+        x = self.walk_stem(image.astype(self.dtype), unit)
+        self.sow("intermediates", "stem", x)
+        for stage, blocks in enumerate(self.stages, start=1):
+            for number, block in enumerate(blocks, start=1):
+                name = f"stage{stage}_block{number}"
+                x = block(unit=unit, act=self.activation(), name=name)(x)
+                self.attach(name, x, unit, train=train)
+            self.sow("intermediates", f"stage{stage}", x)
+        return self.classify(self.dropout(global_avg_pool(x), train=train))

@@ -1,0 +1,38 @@
+"""Plain networks: residual networks without their shortcuts, which get worse as they get deeper.
+
+He, Zhang, Ren, Sun, "Deep residual learning for image recognition", CVPR 2016 (arXiv:1512.03385): figures 1 and 4, and
+section 4.2. Figure 3 (middle) draws the one of 34 layers.
+
+- `plain18/34` are `resnet18/34` without the projections, `plain20/32/44/56/110` are `resnet20/32/44/56/110`, whose
+  shortcuts have no parameters. The convolutions keep their blocks, names and norms, so that a pair compares.
+
+`stem`, `norm` and dropout act as in resnet.py. `zero_init_last` would stop every signal here: leave it False.
+"""
+
+import functools
+
+from jaxcnn.models.resnet import ResNet
+from jaxcnn.models.variant import Variant
+
+_PAPER = functools.partial(Variant, paper="He et al., CVPR 2016", year=2015)
+
+
+def _imagenet(stage_sizes: tuple[int, ...], parameters: int) -> Variant:
+    return _PAPER(functools.partial(ResNet, stage_sizes=stage_sizes, shortcut="none"), parameters=parameters)
+
+
+def _cifar(depth: int, parameters: int) -> Variant:
+    sizes = ((depth - 2) // 6,) * 3
+    net = functools.partial(ResNet, stage_sizes=sizes, features=16, cifar=True, shortcut="none")
+    return _PAPER(net, image_size=32, num_classes=10, parameters=parameters)
+
+
+VARIANTS = {
+    "plain18": _imagenet((2, 2, 2, 2), 11_515_688),
+    "plain34": _imagenet((3, 4, 6, 3), 21_623_848),
+    "plain20": _cifar(20, 269_722),
+    "plain32": _cifar(32, 464_154),
+    "plain44": _cifar(44, 658_586),
+    "plain56": _cifar(56, 853_018),
+    "plain110": _cifar(110, 1_727_962),
+}

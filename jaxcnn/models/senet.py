@@ -1,0 +1,105 @@
+"""Squeeze-and-excitation networks: a gate scales the channels of each residual branch.
+
+Hu, Shen, Sun, "Squeeze-and-excitation networks", CVPR 2018 (arXiv:1709.01507): table 1, and for SENet-154 the appendix.
+
+- `seresnet18/34/50/101/152`: ResNets whose branches end in a gate of reduction 16, as in timm: the stride is on the 3x3
+  and the gate's hidden layer has a multiple of 8 features. `legacy=True` pools behind the stem without padding, divides
+  exactly, and in basic blocks activates before the gate; with `stride_on_first=True` it is the first release of 2017,
+  timm's `legacy_seresnet*`.
+- `senet154` (timm's `legacy_senet154`): a stem of three 3x3 convolutions, bottlenecks with 64 groups whose first 1x1 is
+  half as wide as the 3x3, 3x3 projections where the map shrinks, dropout of 0.2 before the classifier.
+
+`stem="small"` strides no convolution of the stem and leaves out its pooling. A norm word puts the norm where the batch
+norm is; the gates have none.
+"""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from jaxcnn.layers.activation import Activation
+from jaxcnn.layers.blocks import ConvNormAct, SqueezeExcite
+from jaxcnn.models.resnet import BasicBlock, BottleneckBlock, Parts, ProjectionShortcut, ResNet
+from jaxcnn.models.variant import Variant
+from jaxcnn.ops.pool import max_pool
+from jaxcnn.types import Array, ModuleDef
+
+
+class SENet(ResNet, kw_only=True):
+    """A residual network with gates.
+
+    Attributes:
+        reduction: channels over features of a gate's hidden layer.
+        legacy: see above.
+        deep_stem: three 3x3 convolutions, of `features`, `features` and twice as many, in the place of the 7x7.
+        shortcut_size: kernel of the projections that stride.
+    """
+
+    reduction: int = 16
+    legacy: bool = False
+    deep_stem: bool = False
+    shortcut_size: int = 1
+
+    def enter(self, image: Array, parts: Parts) -> Array:
+        """Returns the stem's output."""
+        conv, norm, act, _ = parts
+        small = self.stem == "small"
+        size = 3 if small or self.deep_stem else 7
+        x = conv(self.features, size, strides=1 if small else 2, padding=size // 2, name="stem_conv")(image)
+        x = act(norm(name="stem_norm")(x))
+        if self.deep_stem:
+            layer = functools.partial(ConvNormAct, conv=conv, norm=norm, act=act)
+            x = layer(2 * self.features, name="stem3")(layer(self.features, name="stem2")(x))
+        return x if small else max_pool(x, 3, strides=2, padding=_reach_the_end(x) if self.legacy else 1)
+
+    def make_block(self, parts: Parts) -> ModuleDef:
+        """Returns what makes a block as `block(features, strides, name=...)`."""
+        block = super().make_block(parts)
+        activates = self.legacy and self.block is BasicBlock
+        squeeze = functools.partial(SqueezeExcite, act=parts.act, dtype=self.dtype)
+        gate = functools.partial(
+            _gate, squeeze, self.reduction, 1 if self.legacy else 8, parts.act if activates else None
+        )
+        return functools.partial(block, gate=gate)
+
+    def make_shortcut(self, conv: ModuleDef, norm: ModuleDef) -> ModuleDef | None:
+        """Returns what makes a shortcut as `shortcut(features, strides, name=...)`; None for none."""
+        if self.shortcut != "projection":
+            return super().make_shortcut(conv, norm)
+        return functools.partial(ProjectionShortcut, conv=conv, norm=norm, kernel_size=self.shortcut_size)
+
+
+def _gate(
+    squeeze: ModuleDef, reduction: int, multiple: int, act: Activation | None, channels: int, name: str
+) -> Callable[[Array], Array]:
+    """Returns the gate for so many channels; its hidden layer has a multiple of `multiple` features."""
+    hidden = (channels // reduction + multiple // 2) // multiple * multiple
+    gate = squeeze(max(hidden, multiple), name=name)
+    return gate if act is None else lambda x: gate(act(x))
+
+
+def _reach_the_end(x: Array) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Returns the padding with which 3x3 windows of stride 2 reach the last row and column of x."""
+    height, width = ((0, 1 - length % 2) for length in x.shape[1:3])
+    return height, width
+
+
+_PAPER = functools.partial(Variant, paper="Hu et al., CVPR 2018", year=2017)
+
+
+def _variant(stage_sizes: tuple[int, ...], block: ModuleDef, parameters: int, **fields: Any) -> Variant:
+    return _PAPER(functools.partial(SENet, stage_sizes=stage_sizes, block=block, **fields), parameters=parameters)
+
+
+_SENET154 = functools.partial(BottleneckBlock, groups=64, base_width=4, reduce_first=2)
+
+VARIANTS = {
+    "seresnet18": _variant((2, 2, 2, 2), BasicBlock, 11_779_624),
+    "seresnet34": _variant((3, 4, 6, 3), BasicBlock, 21_960_416),
+    "seresnet50": _variant((3, 4, 6, 3), BottleneckBlock, 28_088_024),
+    "seresnet101": _variant((3, 4, 23, 3), BottleneckBlock, 49_326_872),
+    "seresnet152": _variant((3, 8, 36, 3), BottleneckBlock, 66_821_848),
+    "senet154": _variant(
+        (3, 8, 36, 3), _SENET154, 115_088_984, legacy=True, deep_stem=True, shortcut_size=3, dropout_rate=0.2
+    ),
+}

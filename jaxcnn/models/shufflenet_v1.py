@@ -1,0 +1,120 @@
+"""ShuffleNet v1: grouped 1x1 convolutions, and a shuffle that lets the groups talk.
+
+Zhang, Zhou, Lin, Sun, "ShuffleNet: an extremely efficient convolutional neural network for mobile devices", CVPR 2018
+(arXiv:1707.01083), figure 2 and table 1.
+
+| stage | map at 224 px | units | features for groups 1, 2, 3, 4, 8 |
+|---|---|---|---|
+| stem | 56x56 | 3x3 and 3x3 max pooling, stride 2 each | 24 |
+| 1 | 28x28 | 4 | 144, 200, 240, 272, 384 |
+| 2, 3 | 14x14, 7x7 | 8, 4 | twice, four times as many |
+
+- A unit: grouped 1x1 to a quarter of its features, norm, activation, shuffle, 3x3 of each channel, norm, grouped 1x1,
+  norm. The first of a stage strides, and concatenates the average-pooled input (so its branch makes the rest of the
+  features); the others add theirs. The very first 1x1 is not grouped.
+- `shufflenet_v1` has `groups=3`; `width` multiplies all features (the paper's 0.25, 0.5, 1.5, 2). Stem and channels
+  between are rounded up to multiples of the groups, which changes none of the nets of width 1.
+
+The paper fixes no initialisation (here He-normal). A norm word takes the place of batch norm. `stem="small"` is one 3x3
+of stride 1 without pooling. Dropout, none by default, is before the classifier.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import flax.linen as nn
+import jax.numpy as jnp
+
+from jaxcnn.errors import UserError
+from jaxcnn.layers.activation import Activation
+from jaxcnn.layers.blocks import ConvNormAct
+from jaxcnn.models.net import Net
+from jaxcnn.models.variant import Variant
+from jaxcnn.ops.pool import avg_pool, global_avg_pool, max_pool
+from jaxcnn.types import Array, ModuleDef
+
+FEATURES = {1: 144, 2: 200, 3: 240, 4: 272, 8: 384}
+"""Groups -> features of the first stage (table 1)."""
+
+
+def channel_shuffle(x: Array, groups: int) -> Array:
+    """Returns x (batch, height, width, channels) with its groups of channels interleaved (figure 1c)."""
+    grouped = x.reshape(*x.shape[:-1], groups, x.shape[-1] // groups)
+    return grouped.swapaxes(-1, -2).reshape(x.shape)
+
+
+def _multiple(value: float, of: int) -> int:
+    """Returns the smallest multiple of `of` that is not below the whole part of `value`."""
+    return -(-int(value) // of) * of
+
+
+class ShuffleUnit(nn.Module):
+    """Figure 2b, or 2c where `strides` is 2; `reduce_groups` is of the first 1x1 alone."""
+
+    features: int
+    strides: int
+    groups: int
+    reduce_groups: int
+    conv: ModuleDef
+    norm: ModuleDef
+    act: Activation
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        """Maps (batch, height, width, channels) to (batch, height / strides, width / strides, features)."""
+        hidden = _multiple(self.features / 4, self.groups)
+        strided = self.strides > 1
+        parts: dict[str, Any] = {"conv": self.conv, "norm": self.norm}
+        y = ConvNormAct(hidden, act=self.act, kernel_size=1, groups=self.reduce_groups, name="reduce", **parts)(x)
+        y = channel_shuffle(y, self.groups)
+        y = ConvNormAct(hidden, act=None, strides=self.strides, groups=hidden, name="depthwise", **parts)(y)
+        features = self.features - x.shape[-1] if strided else self.features
+        y = ConvNormAct(features, act=None, kernel_size=1, groups=self.groups, name="expand", **parts)(y)
+        if not strided:
+            return self.act(x + y)
+        return self.act(jnp.concatenate([avg_pool(x, 3, strides=self.strides, padding=1), y], axis=-1))
+
+
+class ShuffleNetV1(Net, kw_only=True):
+    """A stem, three stages of shuffle units that each halve the map and double the features, a linear classifier.
+
+    Attributes:
+        groups: of the 1x1 convolutions: 1, 2, 3, 4 or 8.
+        width: multiplies the features of every layer.
+        stage_sizes: units in a stage.
+    """
+
+    groups: int = 3
+    width: float = 1.0
+    stage_sizes: Sequence[int] = (4, 8, 4)
+    norm: str = "batch"
+
+    @nn.compact
+    def __call__(self, image: Array, *, train: bool = False) -> Array:
+        """Maps (batch, height, width, channels) to float32 logits (batch, num_classes)."""
+        if self.groups not in FEATURES:
+            raise UserError(f"ShuffleNet v1 has groups of {', '.join(map(str, FEATURES))}, not {self.groups}")
+        parts: dict[str, Any] = {
+            "conv": self.conv_before_norm(),
+            "norm": self.norm_layer(train=train),
+            "act": self.activation(),
+        }
+        small = self.stem == "small"
+
+        x = image.astype(self.dtype)
+        x = ConvNormAct(_multiple(24 * self.width, self.groups), strides=1 if small else 2, name="stem_conv", **parts)(
+            x
+        )
+        x = x if small else max_pool(x, 3, strides=2, padding=1)
+        self.sow("intermediates", "stem", x)
+        for stage, size in enumerate(self.stage_sizes, start=1):
+            features = _multiple(FEATURES[self.groups] * 2 ** (stage - 1) * self.width, self.groups)
+            for number in range(1, size + 1):
+                first = 1 if stage == number == 1 else self.groups
+                name = f"stage{stage}_block{number}"
+                x = ShuffleUnit(features, 2 if number == 1 else 1, self.groups, first, name=name, **parts)(x)
+            self.sow("intermediates", f"stage{stage}", x)
+        return self.classify(self.dropout(global_avg_pool(x), train=train))
+
+
+VARIANTS = {"shufflenet_v1": Variant(ShuffleNetV1, paper="Zhang et al., CVPR 2018", year=2017, parameters=1_865_728)}
