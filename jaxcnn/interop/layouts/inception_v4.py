@@ -1,0 +1,41 @@
+"""timm's names of Inception v4 -> ours, for `inception_v4`."""
+
+import re
+
+_FIRST = {1: 6, 2: 10, 3: 18}
+"""Of each stage the place of its first block among timm's `features`."""
+
+
+def _stem(match: re.Match[str]) -> str:
+    """Returns the path of a stem convolution; the last three are modules of two branches."""
+    place, path, leaf = int(match["place"]), match["path"], _leaf(match["leaf"])
+    if place < 3:
+        return f"stem{place + 1}/{leaf}"
+    if place == 4:
+        branch, number = re.fullmatch(r"branch(\d)\.(\d)\.", path).groups()  # type: ignore[union-attr]
+        return f"stem5{'ab'[int(branch)]}_{int(number) + 1}/{leaf}"
+    return f"stem{place + 1}{'b' if place == 3 else 'a'}_1/{leaf}"
+
+
+def _unit(match: re.Match[str]) -> str:
+    """Returns the path of a convolution or norm of a block; a pooling that opens a branch is counted by timm only."""
+    place, branch, number, side = int(match["place"]), int(match["branch"]), match["number"], match["side"]
+    stage = max(stage for stage, first in _FIRST.items() if place >= first)
+    number = int(number or 0) + (branch != 3)
+    side = f"{side}_1" if side else ""
+    block = f"stage{stage}_block{place - _FIRST[stage] + 1}"
+    return f"{block}/branch{branch + 1}_{number}{side}/{_leaf(match['leaf'])}"
+
+
+def _leaf(name: str) -> str:
+    return "norm" if name == "bn" else name
+
+
+RULES = [
+    (r"features\.(?P<place>[0-5])\.(?P<path>(conv\.|branch\d\.\d\.)?)(?P<leaf>conv|bn)", _stem),
+    (
+        r"features\.(?P<place>[6-9]|\d\d)\.branch(?P<branch>\d)([._](?P<number>\d)(?P<side>[ab])?)?\.(?P<leaf>conv|bn)",
+        _unit,
+    ),
+    (r"last_linear", "classifier"),
+]

@@ -1,0 +1,26 @@
+"""torchvision's MobileNet v3: block N is features.N, its parts are numbered through, the gate's layers are named."""
+
+import re
+
+_KINDS = ("conv", "norm")
+
+
+def _unit(match: re.Match[str]) -> str:
+    """Returns the place of a part: the first block has no expansion; a gate may stand before the projection."""
+    part = int(match[2]) + (match[1] == "1")
+    return f"block{match[1]}/{('expand', 'depthwise', 'project', 'project')[min(part, 3)]}/{_KINDS[int(match[3])]}"
+
+
+RULES = [
+    (r"features\.0\.0", r"stem_conv/conv"),
+    (r"features\.0\.1", r"stem_conv/norm"),
+    (r"features\.(\d+)\.block\.\d\.fc1", r"block\1/gate/reduce"),
+    (r"features\.(\d+)\.block\.\d\.fc2", r"block\1/gate/expand"),
+    (r"features\.(\d+)\.block\.(\d)\.([01])", _unit),
+    (r"features\.\d+\.0", r"head/conv"),
+    (r"features\.\d+\.1", r"head/norm"),
+    (r"classifier\.0", r"head_dense"),
+    (r"classifier\.3", r"classifier"),
+]
+FROM_CONV = {r"block\d+/gate/(reduce|expand)"}
+"""Our dense layers whose weights are those of 1x1 convolutions there."""

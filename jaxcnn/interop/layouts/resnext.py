@@ -1,0 +1,3 @@
+"""Names of torchvision's ResNeXts: its ResNets'."""
+
+from jaxcnn.interop.layouts.resnet import RULES as RULES

@@ -1,0 +1,15 @@
+"""torchvision's `squeezenet1_0` and `squeezenet1_1`."""
+
+from jaxcnn.models.squeezenet import SqueezeNet
+
+
+def rules(model: SqueezeNet) -> list[tuple[str, str]]:
+    """Returns the rules of one net: `features` counts fire modules and the poolings between them alike."""
+    found = [(r"features\.0", "stem_conv/conv"), (r"classifier\.1", "classifier")]
+    index = 3
+    for stage, size in enumerate(model.stage_sizes, start=1):
+        for number in range(1, size + 1):
+            found.append((rf"features\.{index}\.(squeeze|expand1x1|expand3x3)", rf"stage{stage}_fire{number}/\1/conv"))
+            index += 1
+        index += 1
+    return found

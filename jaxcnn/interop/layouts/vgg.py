@@ -1,0 +1,21 @@
+"""torchvision's `vgg11` ... `vgg19`, and with batch norm `vgg11_bn` ... `vgg19_bn`."""
+
+from jaxcnn.models.vgg import VGG
+
+FLATTENED = {"dense1": (512, 7, 7)}
+
+
+def rules(model: VGG) -> list[tuple[str, str]]:
+    """Returns the rules of one net: `features` counts convolutions, norms, activations and poolings alike."""
+    found = [(r"classifier\.0", "dense1"), (r"classifier\.3", "dense2"), (r"classifier\.6", "classifier")]
+    index = 0
+    for stage, size in enumerate(model.stage_sizes, start=1):
+        for number in range(1, size + 1):
+            block = f"stage{stage}_conv{number}"
+            found.append((rf"features\.{index}", f"{block}/conv"))
+            if model.norm != "none":
+                index += 1
+                found.append((rf"features\.{index}", f"{block}/norm"))
+            index += 2
+        index += 1
+    return found
