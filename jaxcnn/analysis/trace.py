@@ -52,15 +52,19 @@ def multiply_adds(model: nn.Module, image_shape: Shape) -> int:
     )
 
 
+def _array(variable: Any) -> jax.core.ShapedArray:
+    return variable.aval
+
+
 def _convolution(equation: JaxprEqn) -> int:
-    kernel, output = equation.invars[1].aval, equation.outvars[0].aval
+    kernel, output = _array(equation.invars[1]), _array(equation.outvars[0])
     features = kernel.shape[equation.params["dimension_numbers"].rhs_spec[0]]
     return output.size * (kernel.size // features)
 
 
 def _matrix_product(equation: JaxprEqn) -> int:
     (contracted, _), _ = equation.params["dimension_numbers"]
-    left, output = equation.invars[0].aval, equation.outvars[0].aval
+    left, output = _array(equation.invars[0]), _array(equation.outvars[0])
     return output.size * math.prod(left.shape[axis] for axis in contracted)
 
 
