@@ -13,6 +13,7 @@ _HOME = {  # public name -> the module it lives in; resolved on first use, so th
     "make_eval_step": "jaxcnn.train.step",
     "make_train_step": "jaxcnn.train.step",
     "train_and_evaluate": "jaxcnn.train.loop",
+    "variables_from_torch": "jaxcnn.interop.torch",
 }
 __all__ = ["__version__", *sorted(_HOME)]
 
