@@ -119,7 +119,8 @@ def test_a_wrong_word_ends_with_status_2_and_one_line(tmp_path):
     command = [sys.executable, "-m", "jaxcnn.main", CONFIG, f"--workdir={tmp_path}/run", "--config.model.name=lenet6"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
     assert done.returncode == 2
-    assert done.stderr.strip() == "jaxcnn: unknown model 'lenet6': did you mean lenet5 or resnet56?"
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("jaxcnn: unknown model 'lenet6': did you mean lenet5")
     assert not (tmp_path / "run").exists()
 
 
