@@ -35,10 +35,9 @@ import flax.linen as nn
 
 from jaxcnn.layers.init import torch_default
 from jaxcnn.layers.norm import make_norm
-from jaxcnn.models.googlenet import max_pool_ceil, region_means
 from jaxcnn.models.net import Net
 from jaxcnn.models.variant import Variant
-from jaxcnn.ops.pool import max_pool
+from jaxcnn.ops.pool import max_pool, max_pool_ceil, region_means
 from jaxcnn.types import Array, ModuleDef
 
 

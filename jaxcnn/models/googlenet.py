@@ -33,13 +33,12 @@ from typing import Any
 import flax.linen as nn
 import jax.numpy as jnp
 from flax.core import FrozenDict
-from jax import lax
 
 from jaxcnn.layers.activation import Activation
 from jaxcnn.layers.norm import make_norm
 from jaxcnn.models.branches import MAX_SAME, Branch, BranchNet, Mixed, Pool, conv
 from jaxcnn.models.variant import Variant
-from jaxcnn.ops.pool import avg_pool, max_pool
+from jaxcnn.ops.pool import avg_pool, max_pool_ceil, region_means
 from jaxcnn.ops.window import image_size
 from jaxcnn.types import Array, ModuleDef
 
@@ -76,24 +75,6 @@ def inception(
         (conv(reduce5), conv(five, wide)),
         (MAX_SAME, conv(project)),
     )
-
-
-def max_pool_ceil(x: Array, window: int = 3, strides: int = 2) -> Array:
-    """Returns the maxima of x (batch, height, width, channels) with the last window reaching over the border."""
-    return max_pool(x, window, strides=strides, padding=[(0, (window - size) % strides) for size in image_size(x)])
-
-
-def region_means(x: Array, regions: int) -> Array:
-    """Returns (batch, regions, regions, channels): the means of regions that cover x and overlap where they must.
-
-    Region i goes from floor(i * size / regions) to ceil((i + 1) * size / regions), as in PyTorch's adaptive pooling.
-    """
-    for axis in (1, 2):
-        size = x.shape[axis]
-        borders = [(i * size // regions, -(-(i + 1) * size // regions)) for i in range(regions)]
-        cuts = [lax.slice_in_dim(x, first, end, axis=axis) for first, end in borders]
-        x = jnp.concatenate([jnp.mean(cut, axis=axis, keepdims=True) for cut in cuts], axis=axis)
-    return x
 
 
 def paper_means(x: Array) -> Array:

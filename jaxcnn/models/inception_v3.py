@@ -32,9 +32,8 @@ from flax.core import FrozenDict
 
 from jaxcnn.layers.activation import Activation
 from jaxcnn.models.branches import AVG_SAME, MAX_HALVE, Branch, BranchNet, Mixed, conv
-from jaxcnn.models.googlenet import region_means
 from jaxcnn.models.variant import Variant
-from jaxcnn.ops.pool import avg_pool, global_avg_pool
+from jaxcnn.ops.pool import avg_pool, global_avg_pool, region_means
 from jaxcnn.ops.window import image_size
 from jaxcnn.types import Array, ModuleDef
 

@@ -31,10 +31,9 @@ import jax.numpy as jnp
 
 from jaxcnn.layers.blocks import ConvNormAct
 from jaxcnn.layers.conv import Conv
-from jaxcnn.models.googlenet import max_pool_ceil
 from jaxcnn.models.net import Net
 from jaxcnn.models.variant import Variant
-from jaxcnn.ops.pool import global_avg_pool
+from jaxcnn.ops.pool import global_avg_pool, max_pool_ceil
 from jaxcnn.types import Array, ModuleDef
 
 SQUEEZED = (16, 16, 32, 32, 48, 48, 64, 64)

@@ -33,10 +33,9 @@ import flax.linen as nn
 from jaxcnn.layers.blocks import ConvNormAct
 from jaxcnn.layers.conv import Conv
 from jaxcnn.layers.init import he_normal_fan_out
-from jaxcnn.models.googlenet import region_means
 from jaxcnn.models.net import Net
 from jaxcnn.models.variant import Variant
-from jaxcnn.ops.pool import max_pool
+from jaxcnn.ops.pool import max_pool, region_means
 from jaxcnn.types import Array
 
 

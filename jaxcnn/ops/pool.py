@@ -157,6 +157,24 @@ def avg_pool(
     return (total / count).astype(x.dtype)
 
 
+def max_pool_ceil(x: Array, window: int = 3, strides: int = 2) -> Array:
+    """Returns the maxima of x (batch, height, width, channels) with the last window reaching over the border."""
+    return max_pool(x, window, strides=strides, padding=[(0, (window - size) % strides) for size in image_size(x)])
+
+
+def region_means(x: Array, regions: int) -> Array:
+    """Returns (batch, regions, regions, channels): the means of regions that cover x and overlap where they must.
+
+    Region i goes from floor(i * size / regions) to ceil((i + 1) * size / regions), as in PyTorch's adaptive pooling.
+    """
+    for axis in (1, 2):
+        size = x.shape[axis]
+        borders = [(i * size // regions, -(-(i + 1) * size // regions)) for i in range(regions)]
+        cuts = [lax.slice_in_dim(x, first, end, axis=axis) for first, end in borders]
+        x = jnp.concatenate([jnp.mean(cut, axis=axis, keepdims=True) for cut in cuts], axis=axis)
+    return x
+
+
 def global_avg_pool(x: Array) -> Array:
     """Returns the mean of each channel, (batch, height, width, channels) -> (batch, channels) (Lin et al. 2014)."""
     image_size(x)
