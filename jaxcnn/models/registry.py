@@ -27,6 +27,7 @@ from jaxcnn.models import (
     mobilenet_v1,
     mobilenet_v2,
     mobilenet_v3,
+    nasnet,
     plain,
     preact_resnet,
     resnet,
@@ -56,6 +57,7 @@ FAMILIES: tuple[ModuleType, ...] = (
     mobilenet_v1,
     mobilenet_v2,
     mobilenet_v3,
+    nasnet,
     plain,
     preact_resnet,
     resnet,
@@ -69,6 +71,8 @@ FAMILIES: tuple[ModuleType, ...] = (
     xception,
 )
 STEMS = ("imagenet", "small")
+_LARGE = 512
+"""Pixels that no net finds too few."""
 
 
 def _union(families: tuple[ModuleType, ...]) -> dict[str, Variant]:
@@ -128,10 +132,12 @@ def create_model(
         UserError: for a word or a field that is not known, in one line that names the nearest.
     """
     variant = model_variant(name)
-    if not isinstance(num_classes, int) or num_classes < 1:
+    if not isinstance(num_classes, int) or isinstance(num_classes, bool) or num_classes < 1:
         raise UserError(f"num_classes must be a whole number from 1, not {num_classes!r}")
     if dropout_rate is not None and not (isinstance(dropout_rate, float | int) and 0 <= dropout_rate < 1):
         raise UserError(f"dropout_rate must be in [0, 1), not {dropout_rate!r}")
+    if norm_options is not None and not isinstance(norm_options, Mapping):
+        raise UserError(f"norm_options must map names to values, as {{'epsilon': 1e-3}}, not {norm_options!r}")
     if stem is not None:
         check_word("stem", stem, STEMS)
     if act is not None:
@@ -156,16 +162,18 @@ def _unknown_field(name: str, variant: Variant, fields: Mapping[str, Any]) -> Us
 def check_image_size(model: nn.Module, image_shape: tuple[int, int, int]) -> None:
     """Raises `UserError`, before any compiling, for an image (height, width, channels) too small for `model`.
 
-    The line ends with the smallest square image that works.
+    The line ends with the smallest square image that works. What fails for a large image too raises its own line.
     """
     error = _shape_error(model, image_shape)
     if error is None:
         return
-    channels = image_shape[2]
-    sizes = range(max(image_shape[:2]) + 1, 513)
-    works = next((size for size in sizes if _shape_error(model, (size, size, channels)) is None), None)
-    hint = f"; the smallest image that works is {works}x{works}" if works else ""
-    raise UserError(f"an image of {image_shape[0]}x{image_shape[1]} does not pass: {error}{hint}")
+    height, width, channels = image_shape
+    if _shape_error(model, (_LARGE, _LARGE, channels)) is not None:
+        raise UserError(str(error))  # without what jax noted on it
+    sizes = range(min(height, width) + 1, _LARGE)
+    works = next((size for size in sizes if _shape_error(model, (size, size, channels)) is None), _LARGE)
+    hint = f"the smallest image that works is {works}x{works}"
+    raise UserError(f"an image of {height}x{width} does not pass: {error}; {hint}")
 
 
 def _shape_error(model: nn.Module, image_shape: tuple[int, int, int]) -> UserError | None:

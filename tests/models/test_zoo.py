@@ -10,9 +10,9 @@ from flax import traverse_util
 from jaxcnn.errors import UserError
 from jaxcnn.layers.norm import NORMS
 from jaxcnn.models import MODELS, check_image_size, create_model, list_models, model_variant, registry
-from tests.models import rows_classic, rows_inception, rows_mobile, rows_residual, zoo
+from tests.models import rows_classic, rows_inception, rows_mobile, rows_nasnet, rows_residual, zoo
 
-ZOO = zoo.ROWS | rows_classic.ROWS | rows_inception.ROWS | rows_mobile.ROWS | rows_residual.ROWS
+ZOO = zoo.ROWS | rows_classic.ROWS | rows_inception.ROWS | rows_mobile.ROWS | rows_nasnet.ROWS | rows_residual.ROWS
 
 MEMBERS = {
     "alexnet": ("alexnet", "alexnet_owt"),
@@ -28,6 +28,7 @@ MEMBERS = {
     "mobilenet_v1": ("mobilenet_v1",),
     "mobilenet_v2": ("mobilenet_v2",),
     "mobilenet_v3": ("mobilenet_v3_small",),
+    "nasnet": ("nasnet_a_mobile",),
     "plain": ("plain20",),
     "preact_resnet": ("preact_resnet18",),
     "resnet": ("resnet18", "resnet50", "resnet20"),

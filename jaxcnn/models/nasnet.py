@@ -1,0 +1,247 @@
+"""NASNet-A: two cells found by search on CIFAR-10, stacked.
+
+Zoph, Vasudevan, Shlens, Le, "Learning transferable architectures for scalable image recognition", CVPR 2018
+(arXiv:1707.07012): figure 2 has the nets, figure 4 the cells, appendix A the training. What these leave open is as in
+the authors' TensorFlow code.
+
+| member | paper's name | image | normal cells | maps of the stages |
+|---|---|---|---|---|
+| `nasnet_a_large` | 6 @ 4032 | 331 px | 3 x 6 | 42x42x1008, 21x21x2016, 11x11x4032 |
+| `nasnet_a_mobile` | 4 @ 1056 | 224 px | 3 x 4 | 28x28x264, 14x14x528, 7x7x1056 |
+| `nasnet_a_cifar` | 6 @ 768 | 32 px | 3 x 6 | 32x32x192, 16x16x384, 8x8x768 |
+
+- A cell sees the outputs of the two before it: `right` the last one's, `left` the earlier one's, each first brought to
+  the cell's features. It adds five pairs of operations, and concatenates the sums that it has not used itself.
+- A `left` twice as large as `right` is halved by two 1x1 convolutions of every other cell, one shifted by (1, 1).
+- Stages 2 and 3 begin with a reduction cell. The ImageNet members' stem is a 3x3 of stride 2 without padding and two
+  more of them. The first cell of all has no `left` and takes the stem's convolution as it is.
+- In the large member the cell after a reduction sees as `left` what the reduction saw (`skip_reduction_input`).
+- `drop_path_rate` grows linearly from cell to cell; the paper's further growth from step to step is left out.
+
+Padding is TensorFlow's 'same'; average pooling leaves padded cells out of its mean. Batch norm has epsilon 1e-3 in the
+ImageNet members (the authors' momentum there, 0.9997, is left out). Dropout of 0.5 precedes their classifier. Kernels
+start with variance 2 / fan out. The published parameter counts leave out the auxiliary head; `auxiliary_head=True` puts
+Inception v3's on stage 2 (the authors' has a second kernel as large as its map, and its loss counts 0.4 times).
+
+A norm word takes the place of batch norm. `stem="small"` is the CIFAR stem: a 3x3 of stride 1, no stem cells.
+"""
+
+import functools
+from collections.abc import Mapping
+from typing import Any
+
+import flax.linen as nn
+import jax.numpy as jnp
+from flax.core import FrozenDict
+
+from jaxcnn.layers.activation import Activation
+from jaxcnn.layers.blocks import ConvNormAct, DropPath
+from jaxcnn.layers.init import he_normal_fan_out
+from jaxcnn.models.inception_v3 import AuxiliaryHead
+from jaxcnn.models.net import Net
+from jaxcnn.models.variant import Variant
+from jaxcnn.ops.pool import avg_pool, global_avg_pool, max_pool
+from jaxcnn.types import Array, ModuleDef
+
+
+class Separable(nn.Module):
+    """Twice: activation, a convolution of each channel, a 1x1 over all, a norm; the first strides."""
+
+    features: int
+    kernel_size: int
+    strides: int
+    conv: ModuleDef
+    norm: ModuleDef
+    act: Activation
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        """Maps (batch, height, width, channels) to (batch, height / strides, width / strides, features)."""
+        # The fan out of a kernel that sees one channel is its fan in.
+        depthwise = functools.partial(self.conv, use_bias=False, kernel_init=nn.initializers.he_normal())
+        for number, strides in ((1, self.strides), (2, 1)):
+            channels = x.shape[-1]
+            sizes = {"kernel_size": self.kernel_size, "strides": strides, "padding": "same", "groups": channels}
+            x = depthwise(channels, name=f"depthwise{number}", **sizes)(self.act(x))
+            x = self.conv(self.features, 1, padding=0, name=f"pointwise{number}")(x)
+            x = self.norm(name=f"norm{number}")(x)
+        return x
+
+
+class Project(nn.Module):
+    """Activation (None leaves it out), 1x1 convolution, norm.
+
+    Attributes:
+        halve: the convolution is two of stride 2 side by side, the second of the map shifted by (1, 1).
+    """
+
+    features: int
+    halve: bool
+    conv: ModuleDef
+    norm: ModuleDef
+    act: Activation | None
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        """Maps (batch, height, width, channels) to (batch, height, width, features), or half of that size."""
+        x = x if self.act is None else self.act(x)
+        if not self.halve:
+            return self.norm(name="norm")(self.conv(self.features, 1, padding=0, name="conv")(x))
+        shifted = jnp.pad(x, [(0, 0), (0, 1), (0, 1), (0, 0)])[:, 1:, 1:]
+        half = self.features // 2
+        paths = [
+            self.conv(half, 1, strides=2, padding=0, name="path1")(x),
+            self.conv(self.features - half, 1, strides=2, padding=0, name="path2")(shifted),
+        ]
+        return self.norm(name="norm")(jnp.concatenate(paths, axis=-1))
+
+
+class Cell(nn.Module):
+    """A normal or a reduction cell of NASNet-A (figure 4).
+
+    Attributes:
+        features: of each operation.
+        reduction: which of the two.
+        halve: `left` is twice as large as `right`.
+        drop_path: made as `drop_path(name=...)`, behind each operation but the identity.
+        count_padding: average pooling of stride 2 counts padded cells.
+    """
+
+    features: int
+    reduction: bool
+    halve: bool
+    conv: ModuleDef
+    norm: ModuleDef
+    act: Activation
+    drop_path: ModuleDef
+    count_padding: bool = False
+
+    @nn.compact
+    def __call__(self, x: Array, before: Array | None) -> Array:
+        """Maps (batch, height, width, channels) to 6 times `features`, or half the size and 4 times `features`."""
+        left, right = x, self._project(x, "fit_right", act=self.act)
+        if before is not None:
+            left = self._fitted(before, "fit_left", halve=self.halve, act=self.act)
+        return self._reduce(left, right) if self.reduction else self._keep(left, right)
+
+    def _keep(self, left: Array, right: Array) -> Array:
+        sums = [
+            self._separable(right, 5, "pair1_left") + self._separable(left, 3, "pair1_right"),
+            self._separable(left, 5, "pair2_left") + self._separable(left, 3, "pair2_right"),
+            self._average(right, "pair3_left") + self._fitted(left, "pair3_right", act=self.act),
+            self._average(left, "pair4_left") + self._average(left, "pair4_right"),
+            self._separable(right, 3, "pair5_left") + right,
+        ]
+        return jnp.concatenate([self._fitted(left, "join_left"), *sums], axis=-1)
+
+    def _reduce(self, left: Array, right: Array) -> Array:
+        first = self._separable(right, 5, "pair1_left", 2) + self._separable(left, 7, "pair1_right", 2)
+        second = self._largest(right, "pair2_left") + self._separable(left, 7, "pair2_right", 2)
+        third = self._average(right, "pair3_left", 2) + self._separable(left, 5, "pair3_right", 2)
+        fourth = second + self._average(first, "pair4_right")
+        fifth = self._separable(first, 3, "pair5_left") + self._largest(right, "pair5_right")
+        return jnp.concatenate([second, third, fourth, fifth], axis=-1)
+
+    def _separable(self, x: Array, size: int, name: str, strides: int = 1) -> Array:
+        y = Separable(self.features, size, strides, self.conv, self.norm, self.act, name=name)(x)
+        return self.drop_path(name=f"{name}_drop")(y)
+
+    def _average(self, x: Array, name: str, strides: int = 1) -> Array:
+        count = self.count_padding and strides > 1
+        y = avg_pool(x, 3, strides=strides, padding="same", count_padding=count)
+        return self.drop_path(name=f"{name}_drop")(self._fitted(y, name))
+
+    def _largest(self, x: Array, name: str) -> Array:
+        return self.drop_path(name=f"{name}_drop")(max_pool(x, 3, strides=2, padding="same"))
+
+    def _fitted(self, x: Array, name: str, *, halve: bool = False, act: Activation | None = None) -> Array:
+        """Returns x as it is where it already has the cell's features and size."""
+        return self._project(x, name, halve=halve, act=act) if halve or x.shape[-1] != self.features else x
+
+    def _project(self, x: Array, name: str, *, halve: bool = False, act: Activation | None = None) -> Array:
+        return Project(self.features, halve, self.conv, self.norm, act, name=name)(x)
+
+
+class NASNet(Net, kw_only=True):
+    """A stem, three stages of normal cells with a reduction cell between, a linear classifier.
+
+    Attributes:
+        features: of a cell of the first stage; twice and four times as many in the next.
+        stem_features: of the stem's convolution.
+        cells: normal cells in a stage.
+        cifar: the stem is the small one, whatever `stem` says.
+        skip_reduction_input: the cell after a reduction cell sees what the reduction cell saw as `left`.
+        drop_path_rate: of the last cell.
+        auxiliary_head: on the second stage.
+        count_padding: average pooling of stride 2 counts padded cells, as in timm.
+    """
+
+    features: int
+    stem_features: int
+    cells: int
+    cifar: bool = False
+    skip_reduction_input: bool = False
+    drop_path_rate: float = 0.0
+    auxiliary_head: bool = False
+    count_padding: bool = False
+    norm: str = "batch"
+
+    @nn.compact
+    def __call__(self, image: Array, *, train: bool = False) -> Array:
+        """Maps (batch, height, width, channels) to float32 logits (batch, num_classes)."""
+        parts: dict[str, Any] = {
+            "conv": self.conv_before_norm(kernel_init=he_normal_fan_out),
+            "norm": self.norm_layer(train=train),
+            "act": self.activation(),
+        }
+        make_cell: ModuleDef = functools.partial(Cell, count_padding=self.count_padding, **parts)
+        strides, padding = (1, 1) if self._small else (2, 0)
+        stem = parts["conv"](self.stem_features, 3, strides=strides, padding=padding, name="stem_conv")
+        x, before = parts["norm"](name="stem_norm")(stem(image.astype(self.dtype))), None
+
+        plan, made, halve = self._plan(), 0, False
+        for stage, cells in enumerate(plan):
+            for name, features, reduction in cells:
+                made += 1
+                rate = self.drop_path_rate * made / sum(map(len, plan))
+                drop_path = functools.partial(DropPath, rate, deterministic=not train)
+                y = make_cell(features, reduction, halve, drop_path=drop_path, name=name)(x, before)
+                keep = stage > 0 and reduction and self.skip_reduction_input
+                x, before, halve = y, before if keep else x, reduction
+            self.sow("intermediates", f"stage{stage}" if stage else "stem", x)
+            if stage == 2:
+                self._attach(x, parts, train=train)
+        return self.classify(self.dropout(global_avg_pool(parts["act"](x)), train=train))
+
+    @property
+    def _small(self) -> bool:
+        return self.cifar or self.stem == "small"
+
+    def _plan(self) -> list[list[tuple[str, int, bool]]]:
+        """Returns the cells of the stem and of the stages: name, features, whether it is a reduction cell."""
+        plan = [[(f"stem_cell{n}", self.features * n // 4, True) for n in (1, 2) if not self._small]]
+        for stage, features in ((1, self.features), (2, 2 * self.features), (3, 4 * self.features)):
+            reduction = [(f"stage{stage}_reduction", features, True)] if stage > 1 else []
+            plan.append(reduction + [(f"stage{stage}_cell{n}", features, False) for n in range(1, self.cells + 1)])
+        return plan
+
+    def _attach(self, x: Array, parts: Mapping[str, Any], *, train: bool) -> None:
+        if self.auxiliary_head and (train or self.is_initializing()):
+            unit = functools.partial(ConvNormAct, **parts)
+            head = AuxiliaryHead(self.num_classes, unit, parts["act"], self.dtype, name="auxiliary1")
+            self.auxiliary(head(parts["act"](x), train=train), name="logits1", train=train)
+
+
+_VARIANT = functools.partial(Variant, paper="Zoph et al., CVPR 2018", year=2017)
+_IMAGENET = functools.partial(NASNet, batch_norm_defaults=FrozenDict(epsilon=1e-3), dropout_rate=0.5)
+_LARGE = functools.partial(
+    _IMAGENET, features=168, stem_features=96, cells=6, skip_reduction_input=True, drop_path_rate=0.3
+)
+_MOBILE = functools.partial(_IMAGENET, features=44, stem_features=32, cells=4)
+_CIFAR = functools.partial(NASNet, features=32, stem_features=96, cells=6, cifar=True, drop_path_rate=0.4)
+
+VARIANTS = {
+    "nasnet_a_large": _VARIANT(_LARGE, image_size=331, parameters=88_753_150),
+    "nasnet_a_mobile": _VARIANT(_MOBILE, parameters=5_289_978),
+    "nasnet_a_cifar": _VARIANT(_CIFAR, image_size=32, num_classes=10, parameters=3_346_538),
+}
