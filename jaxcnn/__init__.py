@@ -10,6 +10,7 @@ _HOME = {  # public name -> the module it lives in; resolved on first use, so th
     "base_config": "jaxcnn.config",
     "create_model": "jaxcnn.models",
     "list_models": "jaxcnn.models",
+    "load_variables": "jaxcnn.interop.weights",
     "make_eval_step": "jaxcnn.train.step",
     "make_train_step": "jaxcnn.train.step",
     "train_and_evaluate": "jaxcnn.train.loop",

@@ -9,6 +9,7 @@ from jaxcnn import runtime
 from jaxcnn.errors import answer, check_word, leave
 
 COMMANDS = {  # command -> its module, imported when asked for, with main(argv) -> exit status; and its help
+    "import-weights": ("jaxcnn.commands.import_weights", "keep a reference implementation's weights as ours"),
     "models": ("jaxcnn.commands.models", "list the models, their papers, sizes and costs"),
     "prepare": ("jaxcnn.commands.prepare", "make a data set ready to train on"),
 }
@@ -30,7 +31,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _usage() -> str:
-    lines = (f"  {name:10} {about}" for name, (_, about) in COMMANDS.items())
+    lines = (f"  {name:14} {about}" for name, (_, about) in COMMANDS.items())
     return "\n".join(["usage: python -m jaxcnn COMMAND ...", *lines])
 
 

@@ -1,14 +1,20 @@
 """EfficientNet: torchvision's names, and those of the lukemelas-style ports with their blocks numbered through.
 
-The latter say only a block's number, so their rules hold for the depth of b0 and lite0; those nets want
-`padding="same"` and batch norm's epsilon at 1e-3.
+The latter are ports of the authors' nets, which pad as TensorFlow does and have batch norm's epsilon at 1e-3 in all
+sizes; `efficientnet_lite0` is built so, `efficientnet_b0` ... `b7` have to be told.
+
+How images are whitened is no part of the weights. Of red, green and blue in [0, 1], the ports of b0 to b7 want
+torchvision's mean (0.485, 0.456, 0.406) and deviation (0.229, 0.224, 0.225). Lite0 wants its authors': of 0 ... 255,
+mean 127 and deviation 128.
 """
 
 import re
+from collections.abc import Callable
 
+from jaxcnn.models.efficientnet import EfficientNet
+
+BUILT_WITH = {r"_(?:conv_stem|blocks)\..*": {"padding": "same", "epsilon": 1e-3}}
 _KINDS = ("conv", "norm")
-_B0 = (1, 2, 2, 3, 3, 4, 1)
-_BLOCKS = [f"stage{stage}_block{n}" for stage, size in enumerate(_B0, start=1) for n in range(1, size + 1)]
 _FLAT = {
     "_expand_conv": "expand/conv",
     "_bn0": "expand/norm",
@@ -32,12 +38,18 @@ def _gate(match: re.Match[str]) -> str:
     return f"stage{match[1]}_block{int(match[2]) + 1}/gate/{('reduce', 'expand')[int(match[3]) - 1]}"
 
 
-def _flat(match: re.Match[str]) -> str:
-    number = int(match[1])
-    return f"{_BLOCKS[number]}/{_FLAT[match[2]]}" if number < len(_BLOCKS) else "unknown"
+def _flat(model: EfficientNet) -> Callable[[re.Match[str]], str]:
+    """Returns the place of a port's part; its number says block and stage where the depth is known."""
+    sizes = enumerate(model.stage_sizes(), start=1)
+    blocks = dict(enumerate(f"stage{stage}_block{n}" for stage, size in sizes for n in range(1, size + 1)))
+
+    def place(match: re.Match[str]) -> str:
+        return f"{blocks[int(match[1])]}/{_FLAT[match[2]]}"
+
+    return place
 
 
-RULES = [
+_RULES: list[tuple[str, str | Callable[[re.Match[str]], str]]] = [
     (r"features\.0\.0", r"stem_conv/conv"),
     (r"features\.0\.1", r"stem_conv/norm"),
     (r"features\.8\.0", r"head/conv"),
@@ -50,7 +62,13 @@ RULES = [
     (r"_conv_head", r"head/conv"),
     (r"_bn1", r"head/norm"),
     (r"_fc", r"classifier"),
-    (rf"_blocks\.(\d+)\.({'|'.join(_FLAT)})", _flat),
 ]
+
+
+def rules(model: EfficientNet) -> list[tuple[str, str | Callable[[re.Match[str]], str]]]:
+    """Returns the rules of one net: the ports count their blocks through all stages."""
+    return [*_RULES, (rf"_blocks\.(\d+)\.({'|'.join(_FLAT)})", _flat(model))]
+
+
 FROM_CONV = {r"stage\d_block\d+/gate/(reduce|expand)"}
 """Our dense layers whose weights are those of 1x1 convolutions there."""

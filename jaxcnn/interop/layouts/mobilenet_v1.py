@@ -1,7 +1,8 @@
-"""timm's MobileNet v1 (`mobilenetv1_100`; its activation is relu6)."""
+"""timm's MobileNet v1, `mobilenetv1_100`."""
 
 _PARTS = {"conv_dw": "depthwise/conv", "bn1": "depthwise/norm", "conv_pw": "pointwise/conv", "bn2": "pointwise/norm"}
 
+BUILT_WITH = {r"blocks\..*": {"act": "relu6"}}
 RULES = [
     (r"conv_stem", r"stem_conv/conv"),
     (r"bn1", r"stem_conv/norm"),

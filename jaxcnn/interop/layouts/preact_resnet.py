@@ -1,4 +1,4 @@
-"""Names of timm's resnetv2_50, resnetv2_101 and resnetv2_152, for models with `norm_after_pool=True`."""
+"""Names of timm's resnetv2_50, resnetv2_101 and resnetv2_152."""
 
 import re
 
@@ -10,6 +10,7 @@ def _in_block(match: re.Match[str]) -> str:
     return f"stage{int(stage) + 1}_block{int(block) + 1}/{part.replace('downsample.', 'shortcut/')}"
 
 
+BUILT_WITH = {r"stages\..*": {"norm_after_pool": True}}
 RULES = [
     (r"stem\.conv", "stem_conv"),
     (r"stages\.(\d+)\.blocks\.(\d+)\.(conv\d|norm\d|downsample\.conv)", _in_block),

@@ -1,7 +1,12 @@
 """Names of timm's seresnet*, legacy_seresnet* and legacy_senet154."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from jaxcnn.interop.layouts import resnet
 from jaxcnn.interop.layouts.resnet import BLOCK, in_block
+from jaxcnn.models.resnet import BasicBlock
+from jaxcnn.models.senet import SENet
 
 _GATE = BLOCK + r"(?:se|se_module)"
 
@@ -16,3 +21,9 @@ RULES = [
     (r"layer0\.bn([23])", r"stem\1/norm"),
 ]
 FROM_CONV = [r".*/gate/(?:reduce|expand)"]
+
+
+def built_with(model: SENet) -> Mapping[str, Mapping[str, Any]]:
+    """Returns the fields that legacy names stand for; but for SENet-154 they stride on the first 1x1."""
+    strides = {} if model.deep_stem or model.block is BasicBlock else {"stride_on_first": True}
+    return {BLOCK + r"se_module\..*": {"legacy": True, **strides}}

@@ -1,0 +1,150 @@
+"""A model's variables on disk: a folder with an orbax checkpoint of them and `model.json`, which says of what."""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import orbax.checkpoint as ocp
+from flax import traverse_util
+
+import jaxcnn
+from jaxcnn.errors import UserError
+from jaxcnn.models import Net, check_image_size, create_model, model_variant
+from jaxcnn.types import Variables
+
+CARD = "model.json"
+CHECKPOINT = "variables"
+_KINDS = {"model": str, "num_classes": int, "fields": dict, "image_size": int, "channels": int}
+
+
+def abstract_variables(model: Net, image_shape: tuple[int, int, int]) -> Variables:
+    """Returns the shapes and dtypes of a model's `params` and `batch_stats` for images (height, width, channels).
+
+    Raises:
+        UserError: where the model cannot be built, with its fields or for this image.
+    """
+    image = jax.ShapeDtypeStruct((1, *image_shape), jnp.float32)
+    try:
+        shapes = jax.eval_shape(model.init, jax.random.key(0), image)
+    except Exception:
+        check_image_size(model, image_shape)  # says in one line what is wrong with the fields or the size
+        raise
+    return {key: shapes[key] for key in ("params", "batch_stats") if key in shapes}
+
+
+def save_variables(
+    directory: str | os.PathLike[str], name: str, variables: Variables, *, source: Path, **fields: Any
+) -> Path:
+    """Writes variables so that `load_variables` finds model and weights; returns the folder's absolute path.
+
+    All of it is there or nothing: it is written beside `directory` and then renamed.
+
+    Args:
+        directory: not there yet, or an empty folder.
+        name: of `list_models()`.
+        variables: of this model, as `variables_from_torch` returns them.
+        source: the file that the weights came from; its name and SHA-256 are noted.
+        **fields: of `create_model`, as JSON has them; `num_classes` by default as the paper's.
+
+    Raises:
+        UserError: where `directory` is in use or cannot be written.
+    """
+    folder = check_unused(directory)
+    card = json.dumps(_card(name, source, fields), indent=2) + "\n"
+    partial = folder.with_name(f".{folder.name}.partial-{os.getpid()}")
+    try:
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        (partial / CARD).write_text(card)
+        with ocp.PyTreeCheckpointer() as checkpointer:
+            checkpointer.save(partial / CHECKPOINT, dict(variables))
+        partial.rename(folder)
+    except OSError as error:
+        raise UserError(f"{folder} cannot be written: {error.strerror or error}") from None
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return folder
+
+
+def load_variables(directory: str | os.PathLike[str]) -> tuple[Net, Variables]:
+    """Returns the model and the variables that `python -m jaxcnn import-weights` wrote, on the default device.
+
+    `model.apply(variables, image)` maps whitened float images (batch, height, width, channels) to float32 logits.
+
+    Raises:
+        UserError: where the folder holds no such weights, or damaged ones.
+    """
+    folder = Path(directory).expanduser().absolute()
+    card = _read_card(folder / CARD)
+    model = create_model(card["model"], num_classes=card["num_classes"], **card["fields"])
+    shapes = abstract_variables(model, (card["image_size"], card["image_size"], card["channels"]))
+    sharding = jax.sharding.SingleDeviceSharding(jax.devices()[0])
+    target = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding), shapes)
+    try:
+        return model, _restore(folder / CHECKPOINT, target)
+    except UserError:
+        raise
+    except Exception as error:  # orbax raises a bare Exception for damaged files
+        text = " ".join(str(error).split()) or type(error).__name__
+        raise UserError(f"the weights in {folder} cannot be read: {text[:200]}") from error
+
+
+def _restore(path: Path, target: Variables) -> Variables:
+    """Returns a checkpoint's arrays where they have the shapes of `target`, and its devices."""
+    with ocp.PyTreeCheckpointer() as checkpointer:
+        metadata = checkpointer.metadata(path).item_metadata if path.is_dir() else None
+        if metadata is None:
+            raise UserError(f"the weights in {path.parent} cannot be read: {path.name} is missing or damaged")
+        stored, expected = _flat_shapes(metadata.tree), _flat_shapes(target)
+        other = sorted(key for key in stored.keys() | expected.keys() if stored.get(key) != expected.get(key))
+        if other:
+            first = f"{other[0]} {stored.get(other[0], 'missing')} for {expected.get(other[0], 'none')}"
+            raise UserError(f"{path.parent} holds weights of another net than {CARD} says: {first}")
+        arguments = ocp.checkpoint_utils.construct_restore_args(target)
+        return checkpointer.restore(path, item=target, restore_args=arguments)
+
+
+def _flat_shapes(tree: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
+    return {"/".join(path): tuple(leaf.shape) for path, leaf in traverse_util.flatten_dict(tree).items()}
+
+
+def check_unused(directory: str | os.PathLike[str]) -> Path:
+    """Returns the absolute path of a folder that may be written; raises `UserError` where something is there."""
+    folder = Path(directory).expanduser().absolute()
+    if folder.is_dir() and not any(folder.iterdir()):
+        return folder
+    if folder.exists() or folder.is_symlink():
+        raise UserError(f"{folder} is in use; name a folder that is new or empty")
+    return folder
+
+
+def _card(name: str, source: Path, fields: Mapping[str, Any]) -> dict[str, Any]:
+    variant = model_variant(name)
+    with source.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return {
+        "model": name,
+        "num_classes": ({"num_classes": variant.num_classes} | dict(fields))["num_classes"],
+        "fields": {key: value for key, value in fields.items() if key != "num_classes"},
+        "image_size": variant.image_size,
+        "channels": variant.channels,
+        "source": {"file": source.name, "sha256": digest},
+        "jaxcnn": jaxcnn.__version__,
+    }
+
+
+def _read_card(path: Path) -> dict[str, Any]:
+    try:
+        card = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path.parent} holds no imported weights: {path.name} cannot be read: {error}") from None
+    wrong = [key for key, kind in _KINDS.items() if not (isinstance(card, dict) and isinstance(card.get(key), kind))]
+    if wrong:
+        raise UserError(f"{path} is no description of imported weights: {', '.join(wrong)} missing or of another kind")
+    return card
