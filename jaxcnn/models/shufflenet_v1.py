@@ -13,7 +13,8 @@ Zhang, Zhou, Lin, Sun, "ShuffleNet: an extremely efficient convolutional neural 
   norm. The first of a stage strides, and concatenates the average-pooled input (so its branch makes the rest of the
   features); the others add theirs. The very first 1x1 is not grouped.
 - `shufflenet_v1` has `groups=3`; `width` multiplies all features (the paper's 0.25, 0.5, 1.5, 2). Stem and channels
-  between are rounded up to multiples of the groups, which changes none of the nets of width 1.
+  between are rounded up to multiples of the groups, which changes none of the nets of width 1. The authors' net of
+  width 1.5, 292 M multiply-adds in table 5, has a stem as of width 1: `stem_features=24`.
 
 The paper fixes no initialisation (here He-normal). A norm word takes the place of batch norm. `stem="small"` is one 3x3
 of stride 1 without pooling. Dropout, none by default, is before the classifier.
@@ -81,11 +82,13 @@ class ShuffleNetV1(Net, kw_only=True):
     Attributes:
         groups: of the 1x1 convolutions: 1, 2, 3, 4 or 8.
         width: multiplies the features of every layer.
+        stem_features: None: 24 times `width`.
         stage_sizes: units in a stage.
     """
 
     groups: int = 3
     width: float = 1.0
+    stem_features: int | None = None
     stage_sizes: Sequence[int] = (4, 8, 4)
     norm: str = "batch"
 
@@ -94,6 +97,8 @@ class ShuffleNetV1(Net, kw_only=True):
         """Maps (batch, height, width, channels) to float32 logits (batch, num_classes)."""
         if self.groups not in FEATURES:
             raise UserError(f"ShuffleNet v1 has groups of {', '.join(map(str, FEATURES))}, not {self.groups}")
+        if self.width <= 0:
+            raise UserError(f"width multiplies the features and must be above 0, not {self.width}")
         parts: dict[str, Any] = {
             "conv": self.conv_before_norm(),
             "norm": self.norm_layer(train=train),
@@ -102,9 +107,8 @@ class ShuffleNetV1(Net, kw_only=True):
         small = self.stem == "small"
 
         x = image.astype(self.dtype)
-        x = ConvNormAct(_multiple(24 * self.width, self.groups), strides=1 if small else 2, name="stem_conv", **parts)(
-            x
-        )
+        stem_features = self.stem_features or _multiple(24 * self.width, self.groups)
+        x = ConvNormAct(stem_features, strides=1 if small else 2, name="stem_conv", **parts)(x)
         x = x if small else max_pool(x, 3, strides=2, padding=1)
         self.sow("intermediates", "stem", x)
         for stage, size in enumerate(self.stage_sizes, start=1):

@@ -15,7 +15,7 @@ _EFFICIENTNETS = {
 }
 
 
-def _shufflenet_v1(groups: int, features: int) -> int:
+def shufflenet_v1(groups: int, features: int) -> int:
     """Counts a net of width 1 unit by unit from table 1 and figure 2 of Zhang et al. 2018."""
     total, channels = 3 * 9 * 24 + 2 * 24, 24
     for stage, units in enumerate((4, 8, 4)):
@@ -34,7 +34,7 @@ ROWS = {
     "mobilenet_v3_large": Row((224, 224, 3), 1000, 5_483_032, _TORCHVISION),
     "mobilenet_v3_small": Row((224, 224, 3), 1000, 2_542_856, _TORCHVISION),
     "shufflenet_v1": Row(
-        (224, 224, 3), 1000, _shufflenet_v1(3, 240), "counted by hand from Zhang et al. 2018, table 1"
+        (224, 224, 3), 1000, shufflenet_v1(3, 240), "counted by hand from Zhang et al. 2018, table 1"
     ),
     "shufflenet_v2_x0_5": Row((224, 224, 3), 1000, 1_366_792, _TORCHVISION),
     "shufflenet_v2_x1_0": Row((224, 224, 3), 1000, 2_278_604, _TORCHVISION),
