@@ -11,7 +11,7 @@ from jaxcnn.commands.parser import CommandParser
 from jaxcnn.errors import unknown_word
 from jaxcnn.models import MODELS, create_model, list_models
 
-HEADER = ("name", "year", "paper", "image", "parameters", "multiply-adds", "norm")
+HEADER = ("name", "year", "paper", "image", "parameters", "norm", "multiply-adds")
 
 
 def main(argv: Sequence[str]) -> int:
@@ -32,14 +32,25 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
-def _row(name: str) -> tuple[str, ...]:
+def facts(name: str) -> tuple[str, ...]:
+    """Returns the cells of a model's row but its operations."""
+    variant = MODELS[name]
+    norm = create_model(name, num_classes=variant.num_classes).norm
+    parameters = "" if variant.parameters is None else f"{variant.parameters:,}"
+    image = f"{variant.image_size}x{variant.image_size}x{variant.channels}"
+    return name, str(variant.year), variant.paper, image, parameters, norm
+
+
+def operations(name: str) -> str:
+    """Returns the multiply-adds of one image at the model's own size, as "4,089.2 M"."""
     variant = MODELS[name]
     model = create_model(name, num_classes=variant.num_classes)
-    shape = variant.image_size, variant.image_size, variant.channels
-    operations = multiply_adds(model, shape)
-    parameters = "" if variant.parameters is None else f"{variant.parameters:,}"
-    image = "x".join(map(str, shape))
-    return name, str(variant.year), variant.paper, image, parameters, f"{operations / 1e6:,.1f} M", model.norm
+    count = multiply_adds(model, (variant.image_size, variant.image_size, variant.channels))
+    return f"{count / 1e6:,.1f} M"
+
+
+def _row(name: str) -> tuple[str, ...]:
+    return *facts(name), operations(name)
 
 
 def _print_table(rows: Iterable[tuple[str, ...]]) -> None:

@@ -7,7 +7,7 @@ from jaxcnn.errors import UserError
 def test_a_row_has_paper_size_and_cost(capsys):
     assert models.main(["lenet5"]) == 0
     (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("lenet5")]
-    assert " ".join(line.split()) == "lenet5 1998 LeCun et al., Proc. IEEE 1998 32x32x1 61,706 0.4 M none"
+    assert " ".join(line.split()) == "lenet5 1998 LeCun et al., Proc. IEEE 1998 32x32x1 61,706 none 0.4 M"
 
 
 def test_markdown_is_a_table(capsys):
