@@ -4,17 +4,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-CONSTANTS = {"bias": 0.0, "mean": 0.0, "scale": 1.0, "var": 1.0}
 
-
-def variables(model, image, seed=0):
+def variables(model, image, seed=0, bias=0.0):
     """Returns params and batch_stats of the shapes that `model` has for `image`: He-normal kernels, plain norms."""
     random = np.random.default_rng(seed)
+    constants = {"bias": bias, "mean": 0.0, "scale": 1.0, "var": 1.0}
 
     def leaf(path, shape):
         name = path[-1].key
-        if name in CONSTANTS:
-            return jnp.full(shape.shape, CONSTANTS[name], shape.dtype)
+        if name in constants:
+            return jnp.full(shape.shape, constants[name], shape.dtype)
         fan_in = np.prod(shape.shape[:-1])
         return jnp.asarray(random.normal(size=shape.shape) * np.sqrt(2 / fan_in), shape.dtype)
 

@@ -1,47 +1,19 @@
-"""What the models compute, on the smallest members: gradients, modes, dropout, initialisation."""
+"""What the models compute, on the smallest members: modes, dropout, padding, initialisation."""
 
 import functools
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import pytest
 
-from jaxcnn.layers.norm import NORMS
 from jaxcnn.models import create_model
 from jaxcnn.models.resnet import PadShortcut
-from tests.models import fake
 
 TINY_RESNET = functools.partial(create_model, "resnet20", num_classes=3, stage_sizes=(1, 1), features=8)
-TINY_BOTTLENECK = functools.partial(
-    create_model, "resnet50", num_classes=3, stage_sizes=(1, 1), features=8, stem="small"
-)
-TINY_LENET = functools.partial(create_model, "lenet5", num_classes=3, smallest_image=1)
 
 
 def images(size=16, channels=3):
     return jax.random.normal(jax.random.key(0), (4, size, size, channels), jnp.float32)
-
-
-@pytest.mark.parametrize("norm", sorted(NORMS))
-@pytest.mark.parametrize("make", [TINY_RESNET, TINY_LENET, TINY_BOTTLENECK], ids=["resnet", "lenet", "bottleneck"])
-def test_every_kernel_receives_a_finite_gradient(make, norm):
-    model, x = make(norm=norm), images()
-    variables = fake.variables(model, x)
-    stats = {"batch_stats": variables.get("batch_stats", {})}
-
-    @jax.jit
-    def gradient(params):
-        def loss(params):
-            logits, _ = model.apply({"params": params} | stats, x, train=True, mutable=["batch_stats"])
-            return jnp.sum(jnp.square(logits - 1.0))
-
-        return jax.grad(loss)(params)
-
-    for path, leaf in jax.tree_util.tree_leaves_with_path(gradient(variables["params"])):
-        assert np.isfinite(leaf).all(), path
-        if path[-1].key == "kernel":
-            assert np.abs(leaf).max() > 0, path
 
 
 def test_dropout_acts_in_training_only():
