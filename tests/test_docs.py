@@ -13,8 +13,9 @@ QUICK = {"alexnet", "lenet5", "mlp1", "resnet18", "resnet20", "vgg16"}
 
 
 def table():
-    lines = [line for line in (DOCS / "models.md").read_text().splitlines() if line.startswith("| `")]
-    return {cells[0].strip("`"): cells for cells in ([cell.strip() for cell in line.split("|")[1:-1]] for line in lines)}
+    """Returns the cells of each row of the models' table, by name."""
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in (DOCS / "models.md").read_text().splitlines()]
+    return {cells[0].strip("`"): cells for cells in rows if len(cells) == len(models.HEADER) and cells[0][0] == "`"}
 
 
 def test_models_md_has_each_model_as_it_is():

@@ -1,6 +1,7 @@
 """Blocks that several families are made of."""
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 
 import flax.linen as nn
 import jax
@@ -8,8 +9,11 @@ import jax.numpy as jnp
 
 from jaxcnn.layers.activation import Activation
 from jaxcnn.ops.conv import Padding
+from jaxcnn.ops.pool import max_pool
 from jaxcnn.ops.window import pair
 from jaxcnn.types import Array, ModuleDef
+
+STEM_POOL: Callable[[Array], Array] = functools.partial(max_pool, window=3, strides=2, padding=1)
 
 
 class ConvNormAct(nn.Module):
@@ -50,19 +54,21 @@ class SqueezeExcite(nn.Module):
         features: of the layer between, the channels divided by the reduction ratio.
         act: after the first layer.
         gate: after the second: sigmoid in the paper, hard_sigmoid in MobileNet v3.
+        kernel_init: of both layers.
     """
 
     features: int
     act: Activation = jax.nn.relu
     gate: Activation = jax.nn.sigmoid
     dtype: jnp.dtype = jnp.float32
+    kernel_init: nn.initializers.Initializer = nn.initializers.lecun_normal()
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
         """Maps (batch, height, width, channels) to the same shape."""
-        squeezed = jnp.mean(x, axis=(1, 2))
-        hidden = self.act(nn.Dense(self.features, dtype=self.dtype, name="reduce")(squeezed))
-        excited = self.gate(nn.Dense(x.shape[-1], dtype=self.dtype, name="expand")(hidden))
+        dense = functools.partial(nn.Dense, dtype=self.dtype, kernel_init=self.kernel_init)
+        hidden = self.act(dense(self.features, name="reduce")(jnp.mean(x, axis=(1, 2))))
+        excited = self.gate(dense(x.shape[-1], name="expand")(hidden))
         return x * excited[:, None, None, :]
 
 
@@ -84,6 +90,40 @@ class DropPath(nn.Module):
             return x
         kept = jax.random.bernoulli(self.make_rng("dropout"), 1 - self.rate, (x.shape[0],) + (1,) * (x.ndim - 1))
         return jnp.where(kept, x / (1 - self.rate), jnp.zeros((), x.dtype))
+
+
+def strided_stem(
+    image: Array,
+    features: int,
+    conv: ModuleDef,
+    norm: ModuleDef,
+    act: Activation,
+    *,
+    small: bool,
+    kernel_size: int = 7,
+    pool: Callable[[Array], Array] | None = STEM_POOL,
+    pool_first: bool = False,
+) -> Array:
+    """Returns an image after a convolution of stride 2, a norm, an activation and pooling.
+
+    To be called inside a compact method, where it makes the submodules `stem_conv` and `stem_norm`.
+
+    Args:
+        image: (batch, height, width, channels).
+        features: of the output.
+        conv: makes the convolution.
+        norm: makes the norm.
+        act: the activation.
+        small: the convolution is a 3x3 of stride 1, and there is no pooling.
+        kernel_size: of the convolution that strides.
+        pool: None leaves it out.
+        pool_first: the pooling is before the norm.
+    """
+    size, strides = (3, 1) if small else (kernel_size, 2)
+    x = conv(features, size, strides=strides, padding=size // 2, name="stem_conv")(image)
+    if small or pool is None:
+        return act(norm(name="stem_norm")(x))
+    return act(norm(name="stem_norm")(pool(x))) if pool_first else pool(act(norm(name="stem_norm")(x)))
 
 
 def repeat(block: nn.Module, x: Array, times: int) -> Array:

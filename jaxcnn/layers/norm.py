@@ -217,7 +217,7 @@ def check_norm(word: str, options: Mapping[str, Any]) -> None:
 
 
 def shifts(word: str) -> bool:
-    """Returns whether the norm of this word adds a learnt bias, so that the convolution before it needs none."""
+    """Returns whether the norm of this word learns a scale and a bias; the convolution before it then needs no bias."""
     check_word("norm", word, NORMS)
     return issubclass(NORMS[word], _Normed)
 

@@ -2,7 +2,7 @@
 
 Krizhevsky, Sutskever, Hinton, "ImageNet classification with deep convolutional neural networks", NIPS 2012; Krizhevsky,
 "One weird trick for parallelizing convolutional neural networks", arXiv:1404.5997 (2014); Zeiler, Fergus, "Visualizing
-and understanding convolutional networks", ECCV 2014 (arXiv:1311.2901), figure 3.
+and understanding convolutional networks", ECCV 2014 (arXiv:1311.2901), figure 3 and table 3.
 
 | net | conv1 | conv2 | conv3, 4, 5 (3x3) | maps, from the image on | parameters |
 |---|---|---|---|---|---|
@@ -18,13 +18,17 @@ and understanding convolutional networks", ECCV 2014 (arXiv:1311.2901), figure 3
 - `alexnet_owt` is torchvision's `alexnet`: no norm, dropout before the dense layers where the others drop after them.
 - Dense layers take the map that is left, so their size follows the image. torchvision puts an adaptive average pooling
   to 6x6 between, the identity from 223 to 254 pixels; `pool_to=6` does so at every size, and its weights fit there.
-- ZFNet's paper normalises contrast after the first two poolings, without giving constants; none is done here.
+- ZFNet's figure 3 draws 384, 384 and 256 features in conv3, 4 and 5; the widths above are of table 3 ("adjust layers
+  3,4,5: 512,1024,512 maps"), as the lectures take it. `layers=ZFNET[:2] + ALEXNET[2:]` is the figure's net, with
+  62,357,608 parameters. The paper normalises contrast after the first two poolings, without giving constants; none is
+  done here.
 
 A norm word puts a norm after each convolution, before the activation, and in `alexnet` takes the place of the response
 norm; `local_response` itself sits, in each of these nets, after the activations of conv1 and conv2 only. `stem="small"`
 makes conv1 3x3 of stride 1; the AlexNets keep the pooling behind it, ZFNet, whose conv2 strides, leaves it out. Initial
 weights are normal of deviation 0.01; AlexNet's biases are 1 in conv2, conv4, conv5 and the two dense layers, else 0
-(section 5). `alexnet_owt` starts from PyTorch's. `dropout_rate` is 0.5.
+(section 5). The kernels of `alexnet_owt` start as PyTorch's, uniform within 1 / sqrt(fan-in), its biases at 0.
+`dropout_rate` is 0.5.
 """
 
 import functools

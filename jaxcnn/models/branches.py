@@ -120,12 +120,16 @@ class BranchNet(Net, kw_only=True):
         """Maps the image (batch, height, width, channels) to the first stage's input."""
         return walk(without_strides(self.stem_steps) if self.stem == "small" else self.stem_steps, x, unit, "stem")
 
+    def head(self, block: str) -> ModuleDef:
+        """Returns what makes the auxiliary head on the output of `block`."""
+        return self.heads[block]
+
     def attach(self, block: str, x: Array, unit: ModuleDef, *, train: bool) -> None:
         """Runs the auxiliary head on x, the output of `block`, if it has one: to be made and in training only."""
         if block in self.heads and (train or self.is_initializing()):
             number = list(self.heads).index(block) + 1
             fields = {"unit": unit, "act": self.activation(), "dtype": self.dtype, "name": f"auxiliary{number}"}
-            logits = self.heads[block](self.num_classes, **fields)(x, train=train)
+            logits = self.head(block)(self.num_classes, **fields)(x, train=train)
             self.auxiliary(logits, name=f"logits{number}", train=train)
 
     @nn.compact

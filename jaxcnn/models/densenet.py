@@ -32,9 +32,10 @@ import flax.linen as nn
 import jax.numpy as jnp
 
 from jaxcnn.layers.activation import Activation
+from jaxcnn.layers.blocks import strided_stem
 from jaxcnn.models.net import Net
 from jaxcnn.models.variant import Variant
-from jaxcnn.ops.pool import avg_pool, global_avg_pool, max_pool
+from jaxcnn.ops.pool import avg_pool, global_avg_pool
 from jaxcnn.types import Array, ModuleDef
 
 
@@ -114,10 +115,7 @@ class DenseNet(Net, kw_only=True):
         conv = self.conv_before_norm()
         if self.cifar:
             return conv(self.features, 3, padding=1, name="stem_conv")(image)
-        if self.stem == "small":
-            return act(norm(name="stem_norm")(conv(self.features, 3, padding=1, name="stem_conv")(image)))
-        x = act(norm(name="stem_norm")(conv(self.features, 7, strides=2, padding=3, name="stem_conv")(image)))
-        return max_pool(x, 3, strides=2, padding=1)
+        return strided_stem(image, self.features, conv, norm, act, small=self.stem == "small")
 
 
 _PAPER = functools.partial(Variant, paper="Huang et al., CVPR 2017", year=2016)

@@ -11,14 +11,27 @@ table 1 and section 3.3. EfficientNet-Lite: Liu, Google's TensorFlow blog, March
 | 6, 7 | 7x7x192, 7x7x320 | 6, 5x5; 6, 3x3 | 4, 1 |
 | head | 7x7x1280 | 1x1 | |
 
-- `efficientnet_b0` ... `b7` as in torchvision: features times `width`, rounded to multiples of 8; blocks times `depth`,
-  rounded up. The block is MobileNet v2's with a gate of a quarter of the block's input channels between (which takes
-  the `act` word too). Batch norm has epsilon 1e-3 and momentum 0.99 from b5 on, and for all in the authors' code.
+| net | width | depth | image | dropout | parameters |
+|---|---|---|---|---|---|
+| `efficientnet_b0` | 1.0 | 1.0 | 224 px | 0.2 | 5,288,548 |
+| `efficientnet_b1` | 1.0 | 1.1 | 240 px | 0.2 | 7,794,184 |
+| `efficientnet_b2` | 1.1 | 1.2 | 260 px | 0.3 | 9,109,994 |
+| `efficientnet_b3` | 1.2 | 1.4 | 300 px | 0.3 | 12,233,232 |
+| `efficientnet_b4` | 1.4 | 1.8 | 380 px | 0.4 | 19,341,616 |
+| `efficientnet_b5` | 1.6 | 2.2 | 456 px | 0.4 | 30,389,784 |
+| `efficientnet_b6` | 1.8 | 2.6 | 528 px | 0.5 | 43,040,704 |
+| `efficientnet_b7` | 2.0 | 3.1 | 600 px | 0.5 | 66,347,960 |
+| `efficientnet_lite0` | 1.0 | 1.0 | 224 px | 0.2 | 4,652,008 |
+
+- Features are multiplied by `width` and rounded to multiples of 8, blocks by `depth` and rounded up. The block is
+  MobileNet v2's with a gate of a quarter of the block's input channels between (which takes the `act` word too).
+- Batch norm has momentum 0.99 (section 5.2). Its epsilon is 1e-3 in the authors' code; torchvision's b0 to b4, and so
+  ours, have 1e-5.
 - `efficientnet_lite0`: no gates, ReLU6; `lite` keeps stem, head and the first and last stage's depth unscaled.
 - A branch is dropped with a probability that grows linearly from block to block, up to `drop_path_rate`.
 - `padding="same"` pads as TensorFlow does: lite0's published weights need it, and those ported from the authors'.
 
-Dropout of 0.2 to 0.5 precedes the classifier; initialisation is torchvision's. A norm word takes the place of batch
+Dropout precedes the classifier; initialisation is torchvision's. A norm word takes the place of batch
 norm. `stem="small"` leaves the stem its 3x3 with stride 1.
 """
 
@@ -83,6 +96,7 @@ class EfficientNet(Net, kw_only=True):
     norm: str = "batch"
     act: str = "silu"
     dropout_rate: float = 0.2
+    batch_norm_defaults: Mapping[str, Any] = FrozenDict(momentum=0.99)
 
     @nn.compact
     def __call__(self, image: Array, *, train: bool = False) -> Array:
@@ -128,7 +142,8 @@ class EfficientNet(Net, kw_only=True):
 
     def gate(self, channels: int, act: Activation) -> functools.partial[SqueezeExcite]:
         """Returns what makes the gate of a block with so many input channels, as `gate(name=...)`."""
-        return functools.partial(SqueezeExcite, max(1, channels // 4), act=act, dtype=self.dtype)
+        hidden = max(1, channels // 4)
+        return functools.partial(SqueezeExcite, hidden, act=act, dtype=self.dtype, kernel_init=he_normal_fan_out)
 
 
 def _b(width: float, depth: float, image_size: int, dropout_rate: float, parameters: int, **fields: Any) -> Variant:

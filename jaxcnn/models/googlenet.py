@@ -16,14 +16,15 @@ Stages 1, 2 and 3 here are the paper's modules 3, 4 and 5; `STAGES` has all widt
 - `googlenet_torchvision`: batch norm (epsilon 1e-3) after every convolution and no response norm, 3x3 convolutions in
   place of the 5x5, 2x2 pooling before module 5a, dropout of 0.2.
 
-Both have auxiliary heads on 4a and 4d, with dropout of 0.7, whose losses count 0.3 times each (the paper). Those of
-torchvision average the map over 4x4 regions, those of the paper by a 5x5 window of stride 3; where that does not
-leave 4x4 (an image that is not about 224 px), over regions too, so that the heads' parameters fit every size.
-Max pooling keeps the last, incomplete window ("ceil mode"), as Caffe's does.
+Both have auxiliary heads on 4a and 4d, with dropout of 0.7 (`aux_dropout_rate`), whose losses count 0.3 times each
+(the paper). Those of torchvision average the map over 4x4 regions, those of the paper by a 5x5 window of stride 3;
+where that does not leave 4x4 (an image that is not about 224 px), over regions too, so that the heads' parameters fit
+every size. Max pooling keeps the last, incomplete window ("ceil mode"), as Caffe's does.
 
 A norm word puts that norm after every convolution, before the activation, in place of local response norm; "none" takes
 out every norm. `stem="small"` makes the 7x7 convolution of stride 2 a 3x3 of stride 1 and leaves out both stem
-poolings: 32x32 images are 32x32, 16x16 and 8x8 in the three stages. The paper fixes no initialisation: He-normal.
+poolings: 32x32 images are 32x32, 16x16 and 8x8 in the three stages. The paper fixes no initialisation: both start
+He-normal (torchvision from a truncated normal of deviation 0.01).
 """
 
 import functools
@@ -88,9 +89,9 @@ class AuxiliaryHead(nn.Module):
     num_classes: int
     unit: ModuleDef
     act: Activation
+    dropout_rate: float
     dtype: Any = jnp.float32
     pool: Pool = paper_means
-    dropout_rate: float = 0.7
 
     @nn.compact
     def __call__(self, x: Array, *, train: bool) -> Array:
@@ -103,15 +104,24 @@ class AuxiliaryHead(nn.Module):
 
 
 class GoogLeNet(BranchNet, kw_only=True):
-    """The net of table 1; local response norm, where that is the norm, sits in two places of the stem only."""
+    """The net of table 1; local response norm, where that is the norm, sits in two places of the stem only.
+
+    Attributes:
+        aux_dropout_rate: of the auxiliary heads.
+    """
 
     norm: str = "local_response"
     dropout_rate: float = 0.4
+    aux_dropout_rate: float = 0.7
 
     def unit(self, *, train: bool) -> ModuleDef:
         """Returns what makes a convolution with its norm, where that is not local response norm, and activation."""
         unit = super().unit(train=train)
         return functools.partial(unit, norm=make_norm("none", train=train, dtype=self.dtype)) if self._lrn else unit
+
+    def head(self, block: str) -> ModuleDef:
+        """Returns what makes the auxiliary head on the output of `block`."""
+        return functools.partial(super().head(block), dropout_rate=self.aux_dropout_rate)
 
     def walk_stem(self, x: Array, unit: ModuleDef) -> Array:
         """Maps the image to a map of 192 features and, but for the small stem, an eighth of its size."""

@@ -4,14 +4,16 @@ Srivastava, Greff, Schmidhuber, "Training very deep networks", NIPS 2015 (arXiv:
 
     y = T(x) H(x) + (1 - T(x)) x,    H: 3x3 convolution and ReLU,    T: 3x3 convolution and sigmoid
 
-- `highway19` follows FitNet 4: stages of 5, 6 and 6 layers with 32, 80 and 128 features.
-- `highway32` is thinner and deeper: three stages of 10 layers with 32, 48 and 64 features.
+| net | layers in the stages | features | 1x1 convolution | parameters |
+|---|---|---|---|---|
+| `highway19` | 5, 6, 6 | 32, 80, 128 | 100 | 2,256,838 |
+| `highway32` | 10, 10, 10 | 32, 48, 64 | 64 | 1,252,570 |
 
 A stage's first layer is a plain convolution, which changes the features, the others are gated; 2x2 max pooling stands
 between stages. A 1x1 convolution, the mean over the map and the classifier follow: 19 and 32 layers with weights.
 The paper rounds the parameters to 2.3 M and 1.25 M and prints no table of widths. Those of `highway19` and the 100
 features of its 1x1 convolution are FitNet 4's and its usual reading; those of `highway32` are ours, chosen to meet the
-depth and the count: 2,256,838 and 1,252,570 parameters by hand.
+depth and the count. The parameters above are counted by hand.
 
 The gate's bias starts negative, at `gate_bias`, so that a new net hands its input on (the paper treats the value as a
 hyper-parameter). A norm word puts a norm after each convolution but the gates', where it would undo that bias. There is

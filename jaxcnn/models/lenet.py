@@ -3,15 +3,20 @@
 LeCun, Bottou, Bengio, Haffner, "Gradient-based learning applied to document recognition", Proc. IEEE 86(11), 1998,
 section II.B and figure 2.
 
-- `lenet5`: 5x5 convolutions of 6 and 16 features without padding, each followed by tanh (`act="sigmoid"` is the other
-  historical choice) and 2x2 average pooling, then dense layers of 120 and 84. Images below 32x32 are zero-padded to it,
-  as the paper does with MNIST's 28x28. Here C3 sees every map of S2 (the paper's table I drops 6 of 16 connections to
-  break symmetry and save arithmetic), S2 and S4 learn nothing and the output layer is linear: 61,706 parameters.
-- `lenet5_relu` (CS5242 lecture 8, NUS, 2021): 3x3 convolutions of 50 and 100 features with padding 1, each followed by
-  ReLU and 2x2 max pooling, then one dense layer of 100: 536,710 parameters at 28x28x1.
+| net | image | convolutions | activation | 2x2 pooling | dense | parameters |
+|---|---|---|---|---|---|---|
+| `lenet5` | 32x32x1 | 5x5, 6 and 16 | scaled tanh | average | 120, 84 | 61,706 |
+| `lenet5_relu` | 28x28x1 | 3x3, 50 and 100 | ReLU | max | 100 | 536,710 |
 
-A norm word puts a norm after each convolution, before the activation. There is no strided stem: `stem` changes nothing.
-Dropout, none by default, follows the hidden dense layers.
+- `lenet5`: convolutions without padding; 1.7159 tanh(2x/3) (appendix A) also after the dense layers, where lectures
+  have `act="tanh"` or `act="sigmoid"`; weights uniform within 2.4 / fan-in (appendix A). Images below 32x32 are
+  zero-padded to it, as the paper does with MNIST's 28x28. Here C3 sees every map of S2 (the paper's table I drops 36 of
+  the 96 connections to break symmetry and save arithmetic), S2 and S4 learn nothing and the output layer is linear.
+- `lenet5_relu` (CS5242 lecture 8, NUS, 2021): convolutions padded by 1, He-normal weights.
+
+A norm word puts a norm after each convolution, before the activation; a norm that learns a bias takes the place of the
+convolution's. There is no strided stem: `stem` changes nothing. Dropout, none by default, follows the hidden dense
+layers.
 """
 
 import functools
@@ -20,7 +25,6 @@ from collections.abc import Callable, Sequence
 import flax.linen as nn
 import jax.numpy as jnp
 
-from jaxcnn.layers.conv import Conv
 from jaxcnn.layers.init import lecun_1998
 from jaxcnn.models.net import Net
 from jaxcnn.models.variant import Variant
@@ -38,12 +42,12 @@ class LeNet(Net, kw_only=True):
     pool: Callable[..., Array] = avg_pool
     smallest_image: int = 32
     kernel_init: nn.initializers.Initializer = lecun_1998
-    act: str = "tanh"
+    act: str = "scaled_tanh"
 
     @nn.compact
     def __call__(self, image: Array, *, train: bool = False) -> Array:
         """Maps (batch, height, width, channels) to float32 logits (batch, num_classes)."""
-        conv = functools.partial(Conv, padding=self.padding, dtype=self.dtype, kernel_init=self.kernel_init)
+        conv = self.conv_before_norm(padding=self.padding, kernel_init=self.kernel_init)
         norm, act = self.norm_layer(train=train), self.activation()
         x = pad_to(image.astype(self.dtype), self.smallest_image)
         for number, features in enumerate(self.features, start=1):

@@ -25,6 +25,7 @@ from typing import Any
 
 import flax.linen as nn
 
+from jaxcnn.errors import UserError
 from jaxcnn.layers.activation import Activation
 from jaxcnn.layers.blocks import ConvNormAct
 from jaxcnn.layers.init import he_normal_fan_out
@@ -36,7 +37,13 @@ from jaxcnn.types import Array, ModuleDef
 
 
 def round_channels(channels: float) -> int:
-    """Returns the multiple of 8 nearest to `channels`, at least 8 and not more than a tenth below `channels`."""
+    """Returns the multiple of 8 nearest to `channels`, at least 8 and not more than a tenth below `channels`.
+
+    Raises:
+        UserError: `channels` is not positive.
+    """
+    if channels <= 0:
+        raise UserError(f"width multiplies the features and must be above 0: a layer cannot have {channels:g} of them")
     rounded = max(8, int(channels + 4) // 8 * 8)
     return rounded + 8 if rounded < 0.9 * channels else rounded
 

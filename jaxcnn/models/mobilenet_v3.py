@@ -3,15 +3,19 @@
 Howard, Sandler, Chu, Chen, Chen, Tan, Wang, Zhu, Pang, Vasudevan, Le, Adam, "Searching for MobileNetV3", ICCV 2019
 (arXiv:1905.02244), tables 1 and 2.
 
-- `mobilenet_v3_large`: 15 blocks, 5,483,032 parameters; `mobilenet_v3_small`: 11 blocks, 2,542,856, as torchvision's.
+| net | maps of the stages at 224 px | blocks | head | parameters |
+|---|---|---|---|---|
+| `mobilenet_v3_large` | 112x112x16, 56x56x24, 28x28x40, 14x14x112, 7x7x160 | 1, 2, 3, 6, 3 | 960, 1280 | 5,483,032 |
+| `mobilenet_v3_small` | 56x56x16, 28x28x24, 14x14x48, 7x7x96 | 1, 2, 5, 3 | 576, 1024 | 2,542,856 |
+
+- `LARGE` and `SMALL` have the blocks one by one. Stages end where the next block strides.
 - The first blocks use ReLU, the stem, the later blocks and the head hard-swish. An `act` word other than hard_swish
   takes the place of both.
 - Gates (squeeze-and-excitation) have a quarter of the channels between, ReLU, and a hard sigmoid at the end.
 - The head is a 1x1 convolution to six times the features, pooling, then a dense layer of 1280 (1024) without a norm.
 
 Batch norm has epsilon 1e-3 and momentum 0.99, dropout of 0.2 precedes the classifier, initialisation is torchvision's.
-A norm word takes the place of batch norm. `stem="small"` leaves the stem its 3x3 with stride 1. Stages end where the
-next block strides.
+A norm word takes the place of batch norm. `stem="small"` leaves the stem its 3x3 with stride 1.
 """
 
 import functools
@@ -129,9 +133,8 @@ class MobileNetV3(Net, kw_only=True):
 
     def gate(self, channels: int) -> functools.partial[SqueezeExcite]:
         """Returns what makes the gate of so many channels as `gate(name=...)`."""
-        return functools.partial(
-            SqueezeExcite, round_channels(channels // 4), gate=jax.nn.hard_sigmoid, dtype=self.dtype
-        )
+        hidden, gate = round_channels(channels // 4), jax.nn.hard_sigmoid
+        return functools.partial(SqueezeExcite, hidden, gate=gate, dtype=self.dtype, kernel_init=he_normal_fan_out)
 
 
 _PAPER = functools.partial(Variant, paper="Howard et al., ICCV 2019", year=2019)

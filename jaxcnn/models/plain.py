@@ -3,10 +3,17 @@
 He, Zhang, Ren, Sun, "Deep residual learning for image recognition", CVPR 2016 (arXiv:1512.03385): figures 1 and 4, and
 section 4.2. Figure 3 (middle) draws the one of 34 layers.
 
-- `plain18/34` are `resnet18/34` without the projections, `plain20/32/44/56/110` are `resnet20/32/44/56/110`, whose
-  shortcuts have no parameters. The convolutions keep their blocks, names and norms, so that a pair compares.
+| net | blocks in the stages | features | parameters |
+|---|---|---|---|
+| `plain18`, `plain34` | 2, 2, 2, 2; 3, 4, 6, 3 | 64, 128, 256, 512 | 11,515,688; 21,623,848 |
+| `plain20`, `plain32` | 3, 3, 3; 5, 5, 5 | 16, 32, 64 | 269,722; 464,154 |
+| `plain44`, `plain56` | 7, 7, 7; 9, 9, 9 | the same | 658,586; 853,018 |
+| `plain110` | 18, 18, 18 | the same | 1,727,962 |
 
-`stem`, `norm` and dropout act as in resnet.py. `zero_init_last` would stop every signal here: leave it False.
+Each is the ResNet of its depth, in the first row without the projections; in the others the shortcuts have no
+parameters. The convolutions keep their blocks, names and norms, so that a pair compares.
+
+`stem`, `norm`, initialisation and dropout act as in resnet.py. `zero_init_last` would stop every signal and is refused.
 """
 
 import functools

@@ -3,18 +3,31 @@
 He, Zhang, Ren, Sun, "Identity mappings in deep residual networks", ECCV 2016 (arXiv:1603.05027): figure 1 (right) and
 the appendix; the authors' code is github.com/KaimingHe/resnet-1k-layers.
 
-- `preact_resnet18/34/50/101/152/200` for ImageNet. The bottlenecks stride on their 3x3, as later code does;
-  `stride_on_first=True` strides on the first 1x1, as the authors' does.
-- `preact_resnet110` (basic blocks, shortcuts of option A) and `preact_resnet164/1001` (bottlenecks, projections, stride
-  on the first 1x1) for CIFAR. `preact_resnet1001` runs its equal blocks in a loop (`scan`, see resnet.py).
-  The paper rounds their parameters to 1.7 M, 1.7 M and 10.2 M, the last without the norms' 0.15 M.
+| net | blocks | in the stages | features | parameters |
+|---|---|---|---|---|
+| `preact_resnet18` | basic | 2, 2, 2, 2 | 64, 128, 256, 512 | 11,687,720 |
+| `preact_resnet34` | basic | 3, 4, 6, 3 | the same | 21,795,880 |
+| `preact_resnet50` | bottleneck | 3, 4, 6, 3 | 256, 512, 1024, 2048 | 25,549,352 |
+| `preact_resnet101` | bottleneck | 3, 4, 23, 3 | the same | 44,541,480 |
+| `preact_resnet152` | bottleneck | 3, 8, 36, 3 | the same | 60,185,128 |
+| `preact_resnet200` | bottleneck | 3, 24, 36, 3 | the same | 64,666,152 |
+| `preact_resnet110` | basic | 18, 18, 18 | 16, 32, 64 | 1,727,962 |
+| `preact_resnet164` | bottleneck | 18, 18, 18 | 64, 128, 256 | 1,703,258 |
+| `preact_resnet1001` | bottleneck | 111, 111, 111 | 64, 128, 256 | 10,327,706 |
+
+- The ImageNet bottlenecks stride on their 3x3, as later code does; `stride_on_first=True` strides on the first 1x1, as
+  the authors' does, and as those of the last two nets do.
+- The last three are for CIFAR, the first of them with shortcuts of option A, the others with projections. `scan` runs
+  the equal blocks of `preact_resnet1001` in a loop, see resnet.py. The paper rounds their parameters to 1.7 M, 1.7 M
+  and 10.2 M, the last without the norms' 0.15 M.
 
 The first activation comes right after the stem and before the first block splits (appendix): the stem's norm is that
 block's first norm. A projection is a 1x1 convolution of the activated input, without a norm. A norm and an activation
 follow the last block. `norm_after_pool=True` moves the stem's norm behind its pooling, as timm's resnetv2 does.
 
-`stem` and `norm` act as in resnet.py. `zero_init_last` starts the last kernel of each block at zero. Dropout, none by
-default, is before the classifier, or with `dropout_in_block` before the last convolution of each block.
+`stem` and `norm` act as in resnet.py. Kernels start He-normal by fan-out (He et al., arXiv:1502.01852, section 2.2),
+with `zero_init_last` the last one of each block at zero. Dropout, none by default, is before the classifier, or with
+`dropout_in_block` before the last convolution of each block.
 """
 
 import functools
@@ -22,13 +35,14 @@ from typing import Any
 
 import flax.linen as nn
 
-from jaxcnn.errors import check_word
+from jaxcnn.errors import UserError, check_word
 from jaxcnn.layers.activation import Activation
+from jaxcnn.layers.blocks import strided_stem
 from jaxcnn.layers.init import he_normal_fan_out
 from jaxcnn.layers.norm import Identity
-from jaxcnn.models.resnet import Parts, ResNet
+from jaxcnn.models.resnet import STRIDES_ANYWAY, Parts, ResNet
 from jaxcnn.models.variant import Variant
-from jaxcnn.ops.pool import global_avg_pool, max_pool
+from jaxcnn.ops.pool import global_avg_pool
 from jaxcnn.types import Array, ModuleDef
 
 
@@ -64,6 +78,8 @@ class PreActBasicBlock(_PreActBlock):
     @nn.compact
     def __call__(self, x: Array) -> Array:
         """Maps (batch, height, width, channels) to (batch, height / strides, width / strides, features)."""
+        if self.stride_on_first:
+            raise UserError(STRIDES_ANYWAY)
         y = self._activate(x, 1)
         shortcut = self._skip(x, y, self.features)
         y = self.conv(self.features, 3, strides=self.strides, padding=1, name="conv1")(y)
@@ -104,13 +120,9 @@ class PreActResNet(ResNet, kw_only=True):
 
     def enter(self, image: Array, parts: Parts) -> Array:
         """Returns the stem's output, activated."""
-        features = self.stem_features or self.features
-        conv, norm, act = parts.conv, functools.partial(parts.norm, name="stem_norm"), parts.act
-        if self.cifar or self.stem == "small":
-            return act(norm()(conv(features, 3, padding=1, name="stem_conv")(image)))
-        pool = functools.partial(max_pool, window=3, strides=2, padding=1)
-        x = conv(features, 7, strides=2, padding=3, name="stem_conv")(image)
-        return act(norm()(pool(x))) if self.norm_after_pool else pool(act(norm()(x)))
+        features, small = self.stem_features or self.features, self.has_small_stem
+        enter = functools.partial(strided_stem, image, features, parts.conv, parts.norm, parts.act)
+        return enter(small=small, pool_first=self.norm_after_pool)
 
     def make_block(self, parts: Parts) -> ModuleDef:
         """Returns what makes a block as `block(features, strides, name=...)`."""

@@ -3,19 +3,27 @@
 He, Zhang, Ren, Sun, "Deep residual learning for image recognition", CVPR 2016 (arXiv:1512.03385): table 1 has the
 ImageNet members, section 4.2 the CIFAR ones.
 
-- `resnet18/34` stack basic blocks (two 3x3), `resnet50/101/152` bottlenecks (1x1, 3x3, 1x1). Where the shape changes
-  the shortcut is a 1x1 projection with a norm (option B). A bottleneck strides on its 3x3, as torchvision does;
-  `stride_on_first=True` strides on the first 1x1, as the paper does.
-- `resnet20/32/44/56/110` for 32x32 images: a 3x3 stem of 16 features, three stages of 16, 32 and 64, and shortcuts
-  without parameters that subsample and pad the new features with zeros (option A). `resnet1202` runs its equal blocks
-  in a loop (`scan`), which compiles one block a stage; `stageN_rest` stacks their parameters along a leading axis.
+| net | blocks | in the stages | features | parameters |
+|---|---|---|---|---|
+| `resnet18`, `resnet34` | basic | 2, 2, 2, 2; 3, 4, 6, 3 | 64, 128, 256, 512 | 11,689,512; 21,797,672 |
+| `resnet50` | bottleneck | 3, 4, 6, 3 | 256, 512, 1024, 2048 | 25,557,032 |
+| `resnet101`, `resnet152` | bottleneck | 3, 4, 23, 3; 3, 8, 36, 3 | the same | 44,549,160; 60,192,808 |
+| `resnet20`, `resnet32` | basic | 3, 3, 3; 5, 5, 5 | 16, 32, 64 | 269,722; 464,154 |
+| `resnet44`, `resnet56` | basic | 7, 7, 7; 9, 9, 9 | the same | 658,586; 853,018 |
+| `resnet110`, `resnet1202` | basic | 18, 18, 18; 200, 200, 200 | the same | 1,727,962; 19,421,274 |
+
+- A basic block is two 3x3, a bottleneck 1x1, 3x3, 1x1. It strides on its 3x3, as torchvision's; `stride_on_first=True`
+  strides on the first 1x1, as the paper's. Where the shape changes the shortcut is a 1x1 projection with a norm (B).
+- The last three rows, for 32x32 images, have a 3x3 stem of 16 features and shortcuts without parameters that subsample
+  and pad the new features with zeros (option A). `resnet1202` runs its equal blocks in a loop (`scan`), which compiles
+  one block a stage; `stageN_rest` stacks their parameters along a leading axis.
 
 The nets in plain.py, wide_resnet.py, resnext.py and senet.py are these with other fields or hooks.
 
-Every convolution is padded by an explicit amount, half its kernel size, so that published weights fit at every stride.
-`stem="small"` replaces the 7x7 stride-2 convolution and the pooling of the ImageNet members by one 3x3 convolution.
-`zero_init_last` starts every block as the identity (Goyal et al., arXiv:1706.02677, section 5.1). Dropout, none by
-default, is before the classifier.
+Kernels start He-normal by fan-out (He et al., arXiv:1502.01852, section 2.2), and `zero_init_last` starts every block
+as the identity (Goyal et al., arXiv:1706.02677, section 5.1). Padding is explicit, half the kernel size, so that
+published weights fit at every stride. `stem="small"` replaces the 7x7 stride-2 convolution and the pooling of the
+ImageNet members by one 3x3 convolution. Dropout, none by default, is before the classifier.
 """
 
 import functools
@@ -23,16 +31,19 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import flax.linen as nn
-import jax.numpy as jnp
 
-from jaxcnn.errors import check_word
+from jaxcnn.errors import UserError, check_word
 from jaxcnn.layers.activation import Activation
-from jaxcnn.layers.blocks import repeat
+from jaxcnn.layers.blocks import repeat, strided_stem
 from jaxcnn.layers.init import he_normal_fan_out
+from jaxcnn.layers.norm import shifts
 from jaxcnn.models.net import Net
+from jaxcnn.models.shortcuts import PadShortcut, ProjectionShortcut
 from jaxcnn.models.variant import Variant
-from jaxcnn.ops.pool import global_avg_pool, max_pool
+from jaxcnn.ops.pool import global_avg_pool
 from jaxcnn.types import Array, ModuleDef
+
+STRIDES_ANYWAY = "stride_on_first moves a bottleneck's stride; a basic block strides on its first 3x3 without it"
 
 
 class _Block(nn.Module):
@@ -69,6 +80,8 @@ class BasicBlock(_Block):
     @nn.compact
     def __call__(self, x: Array) -> Array:
         """Maps (batch, height, width, channels) to (batch, height / strides, width / strides, features)."""
+        if self.stride_on_first:
+            raise UserError(STRIDES_ANYWAY)
         y = self.conv(self.features, 3, strides=self.strides, padding=1, name="conv1")(x)
         y = self.act(self.norm(name="norm1")(y))
         y = self.conv(self.features, 3, padding=1, name="conv2")(y)
@@ -101,42 +114,8 @@ class BottleneckBlock(_Block):
         return self._join(x, self.norm(name="norm3", scale_init=self.last_scale_init)(y))
 
 
-class ProjectionShortcut(nn.Module):
-    """The identity, or a 1x1 convolution with a norm where the shape changes (section 3.3, option B).
-
-    Where it strides, the convolution is of `kernel_size`.
-    """
-
-    features: int
-    strides: int
-    conv: ModuleDef
-    norm: ModuleDef
-    kernel_size: int = 1
-
-    @nn.compact
-    def __call__(self, x: Array) -> Array:
-        """Maps (batch, height, width, channels) to (batch, height / strides, width / strides, features)."""
-        if self.strides == 1 and x.shape[-1] == self.features:
-            return x
-        size = self.kernel_size if self.strides > 1 else 1
-        y = self.conv(self.features, size, strides=self.strides, padding=size // 2, name="conv")(x)
-        return self.norm(name="norm")(y)
-
-
-class PadShortcut(nn.Module):
-    """Subsampling, and zeros for the new features, half of them on each side (section 3.3, option A)."""
-
-    features: int
-    strides: int
-
-    def __call__(self, x: Array) -> Array:
-        """Maps (batch, height, width, channels) to (batch, height / strides, width / strides, features)."""
-        new = self.features - x.shape[-1]
-        return jnp.pad(x[:, :: self.strides, :: self.strides], [(0, 0), (0, 0), (0, 0), (new // 2, new - new // 2)])
-
-
 class Parts(NamedTuple):
-    """What a net is put together from."""
+    """What a net is made of."""
 
     conv: ModuleDef
     norm: ModuleDef
@@ -180,11 +159,12 @@ class ResNet(Net, kw_only=True):
 
     def enter(self, image: Array, parts: Parts) -> Array:
         """Returns the stem's output."""
-        conv, norm, act, _ = parts
-        if self.cifar or self.stem == "small":
-            return act(norm(name="stem_norm")(conv(self.features, 3, padding=1, name="stem_conv")(image)))
-        x = act(norm(name="stem_norm")(conv(self.features, 7, strides=2, padding=3, name="stem_conv")(image)))
-        return max_pool(x, 3, strides=2, padding=1)
+        return strided_stem(image, self.features, parts.conv, parts.norm, parts.act, small=self.has_small_stem)
+
+    @property
+    def has_small_stem(self) -> bool:
+        """Whether the stem keeps the size of the image."""
+        return self.cifar or self.stem == "small"
 
     def make_block(self, parts: Parts) -> ModuleDef:
         """Returns what makes a block as `block(features, strides, name=...)`."""
@@ -194,9 +174,19 @@ class ResNet(Net, kw_only=True):
             norm=parts.norm,
             act=parts.act,
             shortcut=self.make_shortcut(parts.conv, parts.norm),
-            last_scale_init=nn.initializers.zeros if self.zero_init_last else nn.initializers.ones,
+            last_scale_init=self.make_last_scale_init(),
             stride_on_first=self.stride_on_first,
         )
+
+    def make_last_scale_init(self) -> nn.initializers.Initializer:
+        """Returns how the scale of a block's last norm starts."""
+        if not self.zero_init_last:
+            return nn.initializers.ones
+        if self.shortcut == "none":
+            raise UserError("zero_init_last stops every signal in a net without shortcuts: leave it False")
+        if not shifts(self.norm):
+            raise UserError(f"zero_init_last starts a norm's scale at zero, and norm {self.norm!r} has none")
+        return nn.initializers.zeros
 
     def make_shortcut(self, conv: ModuleDef, norm: ModuleDef) -> ModuleDef | None:
         """Returns what makes a shortcut as `shortcut(features, strides, name=...)`; None for none."""

@@ -3,11 +3,18 @@
 Xie, Girshick, Dollar, Tu, He, "Aggregated residual transformations for deep neural networks", CVPR 2017
 (arXiv:1611.05431): table 1 and figure 3(c), and for CIFAR section 5.3 and table 7.
 
-- `resnext50_32x4d`, `resnext101_32x8d`, `resnext101_64x4d` for ImageNet: groups (cardinality) and channels of each in
-  the first stage. The stride is on the 3x3, as in the authors' code and torchvision.
-- `resnext29_8x64d`, `resnext29_16x64d` for CIFAR: a 3x3 stem of 64 features, three stages of three bottlenecks.
+| net | blocks in the stages | groups x channels of each | features | parameters |
+|---|---|---|---|---|
+| `resnext50_32x4d` | 3, 4, 6, 3 | 32 x 4 | 256, 512, 1024, 2048 | 25,028,904 |
+| `resnext101_32x8d` | 3, 4, 23, 3 | 32 x 8 | the same | 88,791,336 |
+| `resnext101_64x4d` | 3, 4, 23, 3 | 64 x 4 | the same | 83,455,272 |
+| `resnext29_8x64d` | 3, 3, 3 | 8 x 64 | 256, 512, 1024 | 34,426,698 |
+| `resnext29_16x64d` | 3, 3, 3 | 16 x 64 | the same | 68,155,210 |
 
-All is `ResNet` with other fields of its `BottleneckBlock`: `stem`, `norm` and dropout act as in resnet.py.
+The channels of a group are the first stage's, and double with the features. The stride is on the 3x3, as in the
+authors' code and torchvision. The last two are for CIFAR, with a 3x3 stem of 64 features.
+
+All is `ResNet` with other fields of its `BottleneckBlock`: `stem`, `norm`, initialisation and dropout are as there.
 """
 
 import functools

@@ -2,7 +2,16 @@
 
 Hu, Shen, Sun, "Squeeze-and-excitation networks", CVPR 2018 (arXiv:1709.01507): table 1, and for SENet-154 the appendix.
 
-- `seresnet18/34/50/101/152`: ResNets whose branches end in a gate of reduction 16, as in timm: the stride is on the 3x3
+| net | blocks | in the stages | features | parameters |
+|---|---|---|---|---|
+| `seresnet18` | basic | 2, 2, 2, 2 | 64, 128, 256, 512 | 11,779,624 |
+| `seresnet34` | basic | 3, 4, 6, 3 | the same | 21,960,416 |
+| `seresnet50` | bottleneck | 3, 4, 6, 3 | 256, 512, 1024, 2048 | 28,088,024 |
+| `seresnet101` | bottleneck | 3, 4, 23, 3 | the same | 49,326,872 |
+| `seresnet152` | bottleneck | 3, 8, 36, 3 | the same | 66,821,848 |
+| `senet154` | bottleneck, 64 groups | 3, 8, 36, 3 | the same | 115,088,984 |
+
+- `seresnet*`: ResNets whose branches end in a gate of reduction 16, as in timm: the stride is on the 3x3
   and the gate's hidden layer has a multiple of 8 features. `legacy=True` pools behind the stem without padding, divides
   exactly, and in basic blocks activates before the gate; with `stride_on_first=True` it is the first release of 2017,
   timm's `legacy_seresnet*`.
@@ -10,7 +19,7 @@ Hu, Shen, Sun, "Squeeze-and-excitation networks", CVPR 2018 (arXiv:1709.01507): 
   half as wide as the 3x3, 3x3 projections where the map shrinks, dropout of 0.2 before the classifier.
 
 `stem="small"` strides no convolution of the stem and leaves out its pooling. A norm word puts the norm where the batch
-norm is; the gates have none.
+norm is; the gates have none, and behind `instance` they see only its bias, 0 at first.
 """
 
 import functools
@@ -18,10 +27,11 @@ from collections.abc import Callable
 from typing import Any
 
 from jaxcnn.layers.activation import Activation
-from jaxcnn.layers.blocks import ConvNormAct, SqueezeExcite
-from jaxcnn.models.resnet import BasicBlock, BottleneckBlock, Parts, ProjectionShortcut, ResNet
+from jaxcnn.layers.blocks import STEM_POOL, ConvNormAct, SqueezeExcite, strided_stem
+from jaxcnn.models.resnet import BasicBlock, BottleneckBlock, Parts, ResNet
+from jaxcnn.models.shortcuts import ProjectionShortcut
 from jaxcnn.models.variant import Variant
-from jaxcnn.ops.pool import max_pool
+from jaxcnn.ops.pool import max_pool_ceil
 from jaxcnn.types import Array, ModuleDef
 
 
@@ -43,14 +53,13 @@ class SENet(ResNet, kw_only=True):
     def enter(self, image: Array, parts: Parts) -> Array:
         """Returns the stem's output."""
         conv, norm, act, _ = parts
-        small = self.stem == "small"
-        size = 3 if small or self.deep_stem else 7
-        x = conv(self.features, size, strides=1 if small else 2, padding=size // 2, name="stem_conv")(image)
-        x = act(norm(name="stem_norm")(x))
-        if self.deep_stem:
-            layer = functools.partial(ConvNormAct, conv=conv, norm=norm, act=act)
-            x = layer(2 * self.features, name="stem3")(layer(self.features, name="stem2")(x))
-        return x if small else max_pool(x, 3, strides=2, padding=_reach_the_end(x) if self.legacy else 1)
+        small, pool = self.has_small_stem, max_pool_ceil if self.legacy else STEM_POOL
+        enter = functools.partial(strided_stem, image, self.features, conv, norm, act, small=small)
+        if not self.deep_stem:
+            return enter(pool=pool)
+        layer = functools.partial(ConvNormAct, conv=conv, norm=norm, act=act)
+        x = layer(2 * self.features, name="stem3")(layer(self.features, name="stem2")(enter(kernel_size=3, pool=None)))
+        return x if small else pool(x)
 
     def make_block(self, parts: Parts) -> ModuleDef:
         """Returns what makes a block as `block(features, strides, name=...)`."""
@@ -76,12 +85,6 @@ def _gate(
     hidden = (channels // reduction + multiple // 2) // multiple * multiple
     gate = squeeze(max(hidden, multiple), name=name)
     return gate if act is None else lambda x: gate(act(x))
-
-
-def _reach_the_end(x: Array) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Returns the padding with which 3x3 windows of stride 2 reach the last row and column of x."""
-    height, width = ((0, 1 - length % 2) for length in x.shape[1:3])
-    return height, width
 
 
 _PAPER = functools.partial(Variant, paper="Hu et al., CVPR 2018", year=2017)

@@ -12,7 +12,7 @@ table 1.
 | `vgg10_cifar` | | 2, 2, 2, 1 | 64, 128, 256, 512 | 27,540,554 |
 
 - Two dense layers of 4096 with dropout after each, then the classifier.
-- They take the map that is left, so their size follows the image: 7x7 at 224 px, 1x1 at 32 px, the smallest.
+- They take the map that is left, so their size follows the image: 7x7 at 224 px, 1x1 at 32 px.
   torchvision puts an adaptive average pooling to 7x7 between, the identity from 224 to 255 pixels; `pool_to=7` does so
   at every size, and its weights fit there.
 - `vgg10_cifar` (CS5242 lecture 8, NUS, 2021) for 32x32 images, without dropout: parameters as the lecture's figure
@@ -20,9 +20,12 @@ table 1.
   with it (`stage_sizes=(2, 2, 2, 2)`) there are 29,900,362.
 
 A norm word puts a norm after each convolution, before the activation; convolutions keep their bias, so that
-`norm="batch"` is torchvision's `vgg11_bn` and so on. There is no strided stem: `stem` changes nothing. Initial weights
-are torchvision's (the paper starts its deep nets from the shallow one): He-normal by fan-out, dense layers normal of
-deviation 0.01; the NUS net is He-normal throughout.
+`norm="batch"` is torchvision's `vgg11_bn` and so on. There is no strided stem; `stem="small"` has the pooling keep the
+last, incomplete window, so that 28x28 images pass (28-14-7-4-2-1), which changes nothing at 32 and 64 px.
+
+The paper starts `vgg11` from normal weights of variance 0.01 and biases of 0, and the deeper nets from layers of a
+trained `vgg11`. Here, as in torchvision, all start He-normal by fan-out, dense layers normal of deviation 0.01, biases
+0: deep nets then train without that warm start. The NUS net is He-normal throughout.
 """
 
 import functools
@@ -35,7 +38,7 @@ from jaxcnn.layers.conv import Conv
 from jaxcnn.layers.init import he_normal_fan_out
 from jaxcnn.models.net import Net
 from jaxcnn.models.variant import Variant
-from jaxcnn.ops.pool import max_pool, region_means
+from jaxcnn.ops.pool import max_pool, max_pool_ceil, region_means
 from jaxcnn.types import Array
 
 
@@ -62,13 +65,14 @@ class VGG(Net, kw_only=True):
         """Maps (batch, height, width, channels) to float32 logits (batch, num_classes)."""
         conv = functools.partial(Conv, dtype=self.dtype, kernel_init=self.kernel_init)
         act = self.activation()
+        pool = max_pool_ceil if self.stem == "small" else max_pool
         unit = functools.partial(ConvNormAct, conv=conv, norm=self.norm_layer(train=train), act=act)
         x = image.astype(self.dtype)
         for stage, size in enumerate(self.stage_sizes, start=1):
             features = min(self.features * 2 ** (stage - 1), self.most_features)
             for number in range(1, size + 1):
                 x = unit(features, name=f"stage{stage}_conv{number}")(x)
-            x = max_pool(x, 2)
+            x = pool(x, 2, strides=2)
             self.sow("intermediates", f"stage{stage}", x)
         x = x if self.pool_to is None else region_means(x, self.pool_to)
         x = x.reshape(x.shape[0], -1)

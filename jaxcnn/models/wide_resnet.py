@@ -2,13 +2,21 @@
 
 Zagoruyko, Komodakis, "Wide residual networks", BMVC 2016 (arXiv:1605.07146): table 1 and section 2.
 
-- `wide_resnet16_8`, `wide_resnet28_10`, `wide_resnet40_4` for CIFAR: depth and widening factor k. A 3x3 stem of 16
-  features, three stages of 16k, 32k and 64k, pre-activation basic blocks (preact_resnet.py) and 1x1 projections.
-- `wide_resnet50_2`, `wide_resnet101_2` for ImageNet: `resnet50/101` with 3x3 convolutions of twice the features, which
-  is how the authors' ImageNet net and torchvision's are built.
+| net | blocks | in the stages | features | parameters |
+|---|---|---|---|---|
+| `wide_resnet16_8` | basic | 2, 2, 2 | 128, 256, 512 | 10,961,370 |
+| `wide_resnet28_10` | basic | 4, 4, 4 | 160, 320, 640 | 36,479,194 |
+| `wide_resnet40_4` | basic | 6, 6, 6 | 64, 128, 256 | 8,949,210 |
+| `wide_resnet50_2` | bottleneck | 3, 4, 6, 3 | 256, 512, 1024, 2048 | 68,883,240 |
+| `wide_resnet101_2` | bottleneck | 3, 4, 23, 3 | the same | 126,886,696 |
 
-`stem` and `norm` act as in resnet.py. Dropout, none by default (the paper's: 0.3 on CIFAR), is between the
-two convolutions of each CIFAR block (section 2.4), and before the classifier of the ImageNet members.
+- The first three, called by depth and widening factor, are for CIFAR: a 3x3 stem of 16 features, pre-activation blocks
+  (preact_resnet.py), 1x1 projections.
+- The last two, for ImageNet, are `resnet50` and `resnet101` with 3x3 convolutions of twice the features, which is how
+  the authors' ImageNet net and torchvision's are built.
+
+`stem`, `norm` and initialisation are as in resnet.py. Dropout, none by default (the paper's: 0.3 on CIFAR), is between
+the two convolutions of each CIFAR block (section 2.4), and before the classifier of the ImageNet members.
 """
 
 import functools

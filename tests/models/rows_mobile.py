@@ -33,9 +33,7 @@ ROWS = {
     "mobilenet_v2": Row((224, 224, 3), 1000, 3_504_872, _TORCHVISION),
     "mobilenet_v3_large": Row((224, 224, 3), 1000, 5_483_032, _TORCHVISION),
     "mobilenet_v3_small": Row((224, 224, 3), 1000, 2_542_856, _TORCHVISION),
-    "shufflenet_v1": Row(
-        (224, 224, 3), 1000, shufflenet_v1(3, 240), "counted by hand from Zhang et al. 2018, table 1"
-    ),
+    "shufflenet_v1": Row((224, 224, 3), 1000, shufflenet_v1(3, 240), "counted by hand from Zhang et al. 2018, table 1"),
     "shufflenet_v2_x0_5": Row((224, 224, 3), 1000, 1_366_792, _TORCHVISION),
     "shufflenet_v2_x1_0": Row((224, 224, 3), 1000, 2_278_604, _TORCHVISION),
     "shufflenet_v2_x1_5": Row((224, 224, 3), 1000, 3_503_624, _TORCHVISION),

@@ -1,8 +1,18 @@
 """How the reference implementations name what our families hold: one file per family of names.
 
 A layout has `RULES`, pairs of a regular expression over the reference's module path ("layer1.0.conv1") and what it
-becomes here ("stage1_block1/conv1"), a text with groups or a function of the match; where they depend on depth or norm,
-`rules(model)` returns them. It may also have `FLATTENED`, from
-the path of a dense layer to the (channels, height, width) that the reference flattens before it, and `FROM_CONV`, the
-paths (regular expressions) of dense layers that are 1x1 convolutions there.
+becomes here ("stage1_block1/conv1"), a text with groups or a function of the match; a LookupError or ValueError from it
+says that the reference has no such module. It may also have
+
+- `FLATTENED`: from the path of a dense layer to the (channels, height, width) that the reference flattens before it;
+- `FROM_CONV`: the paths (regular expressions) of dense layers that are 1x1 convolutions there;
+- `BUILT_WITH`: from a regular expression over the reference's names to the fields, and options of batch norm, that our
+  model must have been given where a name matches: weights that fit and would give other logits are refused.
+
+What depends on the model, as its depth, is a function of it in lower case: `rules(model)`, `built_with(model)`.
 """
+
+
+def unit_part(name: str) -> str:
+    """Returns what the part of a `ConvNormAct` is called here that the Inceptions there call `name`: conv or bn."""
+    return "norm" if name == "bn" else name

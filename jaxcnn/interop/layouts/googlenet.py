@@ -2,6 +2,8 @@
 
 import re
 
+from jaxcnn.interop.layouts import unit_part
+
 _STAGES = {"3": 1, "4": 2, "5": 3}
 
 
@@ -10,11 +12,7 @@ def _unit(match: re.Match[str]) -> str:
     letter, branch, place, leaf = match["letter"], int(match["branch"]), match["place"], match["leaf"]
     block = "abcde".index(letter) + 1
     number = int(place or 0) + (branch != 4)
-    return f"stage{_STAGES[match['stage']]}_block{block}/branch{branch}_{number}/{_leaf(leaf)}"
-
-
-def _leaf(name: str) -> str:
-    return "norm" if name == "bn" else name
+    return f"stage{_STAGES[match['stage']]}_block{block}/branch{branch}_{number}/{unit_part(leaf)}"
 
 
 RULES = [

@@ -2,20 +2,22 @@
 
 import re
 
+from jaxcnn.interop.layouts import unit_part
+
 _STEM = {"1a": 1, "2a": 2, "2b": 3, "3b": 4, "4a": 5}
 _BLOCKS = {"mixed_5b": (1, 1), "mixed_6a": (2, 1), "mixed_7a": (3, 1), "block8": (3, 11)}
 _REPEATS = {"repeat": 1, "repeat_1": 2, "repeat_2": 3}
 
 
 def _stem(match: re.Match[str]) -> str:
-    return f"stem{_STEM[match['layer']]}/{_leaf(match['leaf'])}"
+    return f"stem{_STEM[match['layer']]}/{unit_part(match['leaf'])}"
 
 
 def _unit(match: re.Match[str]) -> str:
     """Returns the path of a convolution or norm of a block; a pooling that opens a branch is counted by timm only."""
     branch, number = int(match["branch"]), int(match["number"] or 0)
     pooled = match["block"] == "mixed_5b" and branch == 3
-    return f"{_block(match['block'])}/branch{branch + 1}_{number + (not pooled)}/{_leaf(match['leaf'])}"
+    return f"{_block(match['block'])}/branch{branch + 1}_{number + (not pooled)}/{unit_part(match['leaf'])}"
 
 
 def _block(name: str) -> str:
@@ -25,10 +27,6 @@ def _block(name: str) -> str:
         repeat, place = name.split(".")
         stage, block = _REPEATS[repeat], int(place) + 2
     return f"stage{stage}_block{block}"
-
-
-def _leaf(name: str) -> str:
-    return "norm" if name == "bn" else name
 
 
 _BLOCK = r"(?P<block>mixed_\w+|block8|repeat(_\d)?\.\d+)"

@@ -2,6 +2,8 @@
 
 import re
 
+from jaxcnn.interop.layouts import unit_part
+
 _STEM = {"1a_3x3": 1, "2a_3x3": 2, "2b_3x3": 3, "3b_1x1": 4, "4a_3x3": 5}
 _BLOCKS = {"5b": (1, 1), "5c": (1, 2), "5d": (1, 3)} | {
     f"{row}{letter}": (row - 4, number) for row in (6, 7) for number, letter in enumerate("abcde", start=1)
@@ -15,7 +17,7 @@ _REDUCTIONS = {2: ("branch3x3", "branch3x3dbl"), 3: ("branch3x3", "branch7x7x3")
 
 
 def _stem(match: re.Match[str]) -> str:
-    return f"stem{_STEM[match['layer']]}/{_leaf(match['leaf'])}"
+    return f"stem{_STEM[match['layer']]}/{unit_part(match['leaf'])}"
 
 
 def _unit(match: re.Match[str]) -> str:
@@ -23,15 +25,11 @@ def _unit(match: re.Match[str]) -> str:
     reduces = stage > 1 and block == 1
     branch = (_REDUCTIONS if reduces else _BRANCHES)[stage].index(match["branch"]) + 1
     side = f"{match['side']}_1" if match["side"] else ""
-    return f"stage{stage}_block{block}/branch{branch}_{match['place'] or 1}{side}/{_leaf(match['leaf'])}"
+    return f"stage{stage}_block{block}/branch{branch}_{match['place'] or 1}{side}/{unit_part(match['leaf'])}"
 
 
 def _head(match: re.Match[str]) -> str:
-    return f"auxiliary1/conv{int(match['place']) + 1}/{_leaf(match['leaf'])}"
-
-
-def _leaf(name: str) -> str:
-    return "norm" if name == "bn" else name
+    return f"auxiliary1/conv{int(match['place']) + 1}/{unit_part(match['leaf'])}"
 
 
 RULES = [

@@ -2,17 +2,19 @@
 
 import re
 
+from jaxcnn.interop.layouts import unit_part
+
 _FIRST = {1: 6, 2: 10, 3: 18}
 """Of each stage the place of its first block among timm's `features`."""
 
 
 def _stem(match: re.Match[str]) -> str:
     """Returns the path of a stem convolution; the last three are modules of two branches."""
-    place, path, leaf = int(match["place"]), match["path"], _leaf(match["leaf"])
+    place, path, leaf = int(match["place"]), match["path"], unit_part(match["leaf"])
     if place < 3:
         return f"stem{place + 1}/{leaf}"
     if place == 4:
-        branch, number = re.fullmatch(r"branch(\d)\.(\d)\.", path).groups()  # type: ignore[union-attr]
+        branch, number = path.removeprefix("branch").rstrip(".").split(".")
         return f"stem5{'ab'[int(branch)]}_{int(number) + 1}/{leaf}"
     return f"stem{place + 1}{'b' if place == 3 else 'a'}_1/{leaf}"
 
@@ -24,11 +26,7 @@ def _unit(match: re.Match[str]) -> str:
     number = int(number or 0) + (branch != 3)
     side = f"{side}_1" if side else ""
     block = f"stage{stage}_block{place - _FIRST[stage] + 1}"
-    return f"{block}/branch{branch + 1}_{number}{side}/{_leaf(match['leaf'])}"
-
-
-def _leaf(name: str) -> str:
-    return "norm" if name == "bn" else name
+    return f"{block}/branch{branch + 1}_{number}{side}/{unit_part(match['leaf'])}"
 
 
 RULES = [
