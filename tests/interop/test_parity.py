@@ -1,6 +1,6 @@
 """The same weights give the same logits as in the reference implementations (marker `parity`, extra `[parity]`)."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -25,15 +25,24 @@ class Case(NamedTuple):
     size: int = 97
     fields: Mapping[str, Any] = MappingProxyType({})
     options: Mapping[str, Any] = MappingProxyType({})
+    edit: Callable[[Any], None] | None = None
+    """Changes the reference where it has no option."""
 
 
-def same(*names, **case):
-    """Cases of torchvision's nets that have our name."""
-    return [Case(name, TORCHVISION, name, **case) for name in names]
+def case_id(case):
+    return "-".join((case.name, *map(str, case.fields.values())))
+
+
+def same(*names, library=TORCHVISION, **case):
+    """Cases of a library's nets that have our name."""
+    return [Case(name, library, name, **case) for name in names]
 
 
 VGGS = ("vgg11", "vgg13", "vgg16", "vgg19")
 NO_INIT = {"init_weights": False}
+LEGACY = {"legacy": True}
+FIRST = {"stride_on_first": True}
+AFTER_POOL = {"norm_after_pool": True}
 CASES = [
     Case("alexnet_owt", TORCHVISION, "alexnet", 224),
     *same(*VGGS, size=224, options=NO_INIT),
@@ -41,6 +50,8 @@ CASES = [
     Case("googlenet_torchvision", TORCHVISION, "googlenet", 97, {}, NO_INIT | {"aux_logits": True}),
     *same("inception_v3", size=139, options=NO_INIT | {"aux_logits": True}),
     *same("resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "wide_resnet50_2", "wide_resnet101_2"),
+    Case("resnet50", TORCHVISION, "resnet50", fields=FIRST, edit=reference.stride_on_first),
+    *(Case(f"preact_resnet{depth}", TIMM, f"resnetv2_{depth}", fields=AFTER_POOL) for depth in (50, 101, 152)),
     *same("resnext50_32x4d", "resnext101_32x8d", "resnext101_64x4d"),
     *same("densenet121", "densenet161", "densenet169", "densenet201"),
     *same("squeezenet1_0", "squeezenet1_1"),
@@ -48,11 +59,15 @@ CASES = [
     *same("shufflenet_v2_x0_5", "shufflenet_v2_x1_0", "shufflenet_v2_x1_5", "shufflenet_v2_x2_0"),
     *same(*(f"efficientnet_b{size}" for size in range(8))),
     Case("mobilenet_v1", TIMM, "mobilenetv1_100", fields={"act": "relu6"}),
-    Case("seresnet50", TIMM, "seresnet50"),
+    *same("seresnet18", "seresnet34", "seresnet50", library=TIMM),
+    *same("seresnet101", "seresnet152", library=TIMM, edit=reference.calm),
+    *(Case(f"seresnet{depth}", TIMM, f"legacy_seresnet{depth}", fields=LEGACY) for depth in (18, 34)),
+    Case("seresnet50", TIMM, "legacy_seresnet50", fields=LEGACY | FIRST),
     Case("senet154", TIMM, "legacy_senet154"),
     Case("inception_v4", TIMM, "inception_v4", 139),
     Case("inception_resnet_v2", TIMM, "inception_resnet_v2", 139),
     Case("xception", TIMM, "legacy_xception"),
+    Case("nasnet_a_large", TIMM, "nasnetalarge", 75, {"count_padding": True}),
 ]
 
 
@@ -60,9 +75,9 @@ def relative_error(found, expected):
     return np.abs(found - expected).max() / np.abs(expected).max()
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: "-".join((case.name, *map(str, case.fields.values()))))
+@pytest.mark.parametrize("case", CASES, ids=case_id)
 def test_logits_in_evaluation(case):
-    net = reference.build(case.library, case.reference, **case.options)
+    net = reference.build(case.library, case.reference, edit=case.edit, **case.options)
     image = np.random.default_rng(0).normal(size=(2, case.size, case.size, 3)).astype(np.float32)
     fields = {"num_classes": 10, **case.fields}
     variables = variables_from_torch(case.name, reference.weights(net), **fields)

@@ -1,0 +1,104 @@
+"""Golden logits: what the references answer to weights that NumPy draws, kept for comparing without PyTorch.
+
+`golden.json` has a row a net: our name and fields, the image size, the reference with its version, and the logits that
+it computed in float64; `golden.names.xz` has the names and shapes of each state dict. With the extra [parity]
+
+    python -m tests.interop.golden
+
+computes both anew from the references and writes them.
+"""
+
+import json
+import lzma
+import math
+import pathlib
+import re
+import zlib
+
+import numpy as np
+
+from tests.interop import reference
+
+ROWS_FILE = pathlib.Path(__file__).with_name("golden.json")
+NAMES_FILE = ROWS_FILE.with_name("golden.names.xz")
+NUM_CLASSES = 5
+SMALL = 65
+SIZES = {"inception_v3": 75, "inception_v4": 75, "inception_resnet_v2": 75}
+"""Of the nets that do not take `SMALL` pixels."""
+ENDS = {r"layer[1-4]\..*\.bn3\.weight": 0.25, r".*\.block\.[23]\.1\.weight": 0.5}
+"""Of the norms that end a branch, how far their scales go down: dozens of branches saturate gates otherwise."""
+POOL_TO = {"alexnet": 6, "vgg": 7}
+"""Sides of the map before the dense layers, by the beginnings of our names; away from its own size these average."""
+
+
+def load_rows():
+    """Returns the rows by id."""
+    return json.loads(ROWS_FILE.read_text())
+
+
+def load_names():
+    """Returns the shapes of each state dict's entries by name, by id."""
+    return json.loads(lzma.decompress(NAMES_FILE.read_bytes()))
+
+
+def draw(shapes):
+    """Returns a state dict of these shapes, each entry drawn by its name."""
+    return {name: _entry(name, shape) for name, shape in shapes.items()}
+
+
+def image(size):
+    """Returns the image (1, size, size, 3) that the nets see, float32."""
+    return np.random.RandomState(0).standard_normal((1, size, size, 3)).astype(np.float32)
+
+
+def _entry(name, shape):
+    """Returns an entry, float32: kernels keep the scale of what they pass on, statistics lie around 0 and 1."""
+    random = np.random.RandomState(zlib.crc32(name.encode()))  # its streams are frozen, those of Generator are not
+    leaf = name.rpartition(".")[2]
+    if len(shape) > 1:
+        # Drawing every number of a large kernel takes longer than the net; a prime length fits no row's.
+        drawn = random.standard_normal(min(8191, math.prod(shape))) * math.sqrt(2 / math.prod(shape[1:]))
+        return np.resize(drawn.astype(np.float32), shape)
+    if leaf in ("weight", "running_var"):
+        scale = next((factor for pattern, factor in ENDS.items() if re.fullmatch(pattern, name)), 1.0)
+        return (scale * random.uniform(0.5, 1.5, shape)).astype(np.float32)
+    return (0.1 * random.standard_normal(shape)).astype(np.float32)
+
+
+def make(case):
+    """Returns the row of a parity case and the shapes of its state dict's entries, from the reference."""
+    torch, *libraries = reference.packages()
+    library = next(package for package in libraries if package.__name__ == case.library)
+    with torch.device("meta"), torch.no_grad():  # the weights are still to come
+        net = reference.create(case.library, case.reference, num_classes=NUM_CLASSES, **case.options)
+        if case.edit:
+            case.edit(net)
+    shapes = {name: list(value.shape) for name, value in net.state_dict().items() if value.ndim}
+    weights = {name: torch.from_numpy(value) for name, value in draw(shapes).items()}
+    net.load_state_dict(weights, strict=False, assign=True)
+    pool_to = next(({"pool_to": side} for begin, side in POOL_TO.items() if case.name.startswith(begin)), {})
+    size = SIZES.get(case.name, SMALL)
+    logits = reference.logits(net.double(), image(size).astype(np.float64))[0]
+    row = {
+        "model": case.name,
+        "fields": {**case.fields, **pool_to},
+        "size": size,
+        "reference": f"{case.library} {library.__version__.partition('+')[0]}: {case.reference}",
+        "logits": [float(f"{logit:.9g}") for logit in logits],
+    }
+    return row, shapes
+
+
+def write(cases):
+    """Computes every case's row and names, by its id, and writes them."""
+    made = {key: make(case) for key, case in cases.items()}
+    rows = ",\n".join(f"{json.dumps(key)}: {json.dumps(row)}" for key, (row, _) in made.items())
+    ROWS_FILE.write_text("{\n" + rows + "\n}\n")
+    names = json.dumps({key: shapes for key, (_, shapes) in made.items()}, separators=(",", ":"))
+    NAMES_FILE.write_bytes(lzma.compress(names.encode(), preset=9))
+
+
+if __name__ == "__main__":
+    from tests.interop.test_parity import CASES, case_id
+
+    write({case_id(case): case for case in CASES})
