@@ -16,6 +16,7 @@ def base_config() -> ConfigDict:
     config.seed = 0  # of initialisation, order, augmentation and dropout
     config.batch_size = 128  # examples in one training step, over all devices
     config.eval_batch_size = 512  # examples in one evaluation step, over all devices; changes no result
+    config.eval_views = ""  # looks at each image that are averaged, as "flip", "ten_crop(224)" or "scales(224, 256)"
     config.total_epochs = 10.0  # passes over the training split
     config.total_steps = placeholder(int)  # wins over total_epochs where set
     config.precision = "float32"  # of the computation: float32 or bfloat16; parameters and statistics are float32
@@ -30,6 +31,7 @@ def base_config() -> ConfigDict:
 
     config.model = ConfigDict()
     config.model.name = "lenet5"
+    config.model.num_classes = placeholder(int)  # outputs, at least the data's classes; None: as many
     config.model.norm = placeholder(str)  # batch, layer, channel_layer, instance, group, local_response, none
     config.model.act = placeholder(str)  # relu, tanh, gelu, ...
     config.model.stem = placeholder(str)  # imagenet, or small for 28-64 px images
@@ -44,11 +46,21 @@ def base_config() -> ConfigDict:
     config.model.norm_options.num_groups = placeholder(int)  # group
 
     config.data = ConfigDict()
-    config.data.name = "digits"
-    config.data.dir = placeholder(str)  # where prepared data sets lie; None: ~/tensorflow_datasets
-    config.data.image_size = placeholder(int)  # resize to a square of so many pixels; None: as the catalog says
+    config.data.name = "digits"  # of the catalog, folder, or any that tensorflow-datasets prepared
+    # where prepared data sets lie, None: ~/tensorflow_datasets; the folder of images, train/CLASS/* or CLASS/*
+    config.data.dir = placeholder(str)
+    config.data.image_size = placeholder(int)  # side of the square a net sees, in pixels; None: as the catalog says
     config.data.validation = placeholder(float)  # cut from train, never empty: a fraction below 1, else a number
+    config.data.test = placeholder(float)  # likewise, always the same, of a data set that has no test split
     config.data.augment = ""  # applied in turn, as "shift(2), flip()"
+    config.data.repeats = 1  # times in a row that an image comes, each time augmented anew; an epoch is as long as ever
+    # evaluation makes the short side image_size / this and cuts the middle out; None: 0.875 where sizes differ, else 1
+    config.data.crop_fraction = placeholder(float)
+    # decoded images live on the device, or stream to it; auto: on it up to 2 GiB, unless photographs are cropped anew
+    config.data.placement = "auto"
+    config.data.decoder = "simplejpeg"  # of crops that stream: simplejpeg, not antialiased, or pil, half as fast
+    config.data.workers = 0  # processes that decode what is trained on; 0: threads of this one
+    config.data.on_error = "raise"  # images that cannot be read: raise, or skip, counted in the run card
 
     config.loss = ConfigDict()
     config.loss.name = "softmax"  # softmax or binary cross-entropy

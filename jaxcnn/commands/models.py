@@ -1,13 +1,10 @@
 """`python -m jaxcnn models [PATTERN] [--markdown]`: lists the models, their papers, sizes and costs."""
 
-import sys
-from collections.abc import Iterable, Sequence
-
-from rich.console import Console
-from rich.table import Table
+from collections.abc import Sequence
 
 from jaxcnn.analysis.trace import multiply_adds
 from jaxcnn.commands.parser import CommandParser
+from jaxcnn.commands.table import print_rows
 from jaxcnn.errors import unknown_word
 from jaxcnn.models import MODELS, create_model, list_models
 
@@ -24,11 +21,7 @@ def main(argv: Sequence[str]) -> int:
     names = list_models(arguments.pattern)
     if not names:
         raise unknown_word("model", arguments.pattern, MODELS)
-    rows = map(_row, names)
-    if arguments.markdown:
-        _print_markdown(rows)
-    else:
-        _print_table(rows)
+    print_rows(HEADER, map(_row, names), markdown=arguments.markdown)
     return 0
 
 
@@ -51,20 +44,6 @@ def operations(name: str) -> str:
 
 def _row(name: str) -> tuple[str, ...]:
     return *facts(name), operations(name)
-
-
-def _print_table(rows: Iterable[tuple[str, ...]]) -> None:
-    table = Table(*HEADER, box=None, header_style="bold", padding=(0, 2, 0, 0))
-    for row in rows:
-        table.add_row(*row)
-    Console(highlight=False, width=None if sys.stdout.isatty() else 160).print(table)
-
-
-def _print_markdown(rows: Iterable[tuple[str, ...]]) -> None:
-    print("| " + " | ".join(HEADER) + " |")
-    print("|---" * len(HEADER) + "|")
-    for row in rows:
-        print("| " + " | ".join((f"`{row[0]}`", *row[1:])) + " |")
 
 
 def _parser() -> CommandParser:

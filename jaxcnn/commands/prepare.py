@@ -1,4 +1,4 @@
-"""`python -m jaxcnn prepare NAME [--from DIR] [--data-dir DIR]`: makes a data set ready to train on."""
+"""`python -m jaxcnn prepare NAME [--from DIR] [--data-dir DIR] [--allow-partial] [--format F]`: readies a data set."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 from jaxcnn.commands.parser import CommandParser
 from jaxcnn.data.builders import prepare
 from jaxcnn.data.catalog import CATALOG, dataset_info
-from jaxcnn.data.store import data_folder, is_prepared
+from jaxcnn.data.prepared import ARRAY_RECORD, TFRECORD, data_folder, find_prepared
 
 
 def main(argv: Sequence[str]) -> int:
@@ -17,15 +17,23 @@ def main(argv: Sequence[str]) -> int:
     """
     arguments = _parser().parse_args(argv)
     info = dataset_info(arguments.name)
-    folder = data_folder(arguments.data_dir)
     if info.archive is None:
         print(f"{info.name} needs no preparing: it comes with scikit-learn")
-    elif is_prepared(info, folder):
-        print(f"{info.name} is already prepared in {folder}; to prepare it anew, remove {folder / info.name}")
-    else:
-        written = prepare(info.name, source=arguments.source, data_dir=folder)
-        counts = ", ".join(f"{count:,} {split}" for split, count in info.examples.items())
-        print(f"{info.name} is prepared in {written}: {counts}")
+        return 0
+    folder = data_folder(arguments.data_dir)
+    before = find_prepared(info, folder)
+    prepare(
+        info.name,
+        source=arguments.source,
+        data_dir=folder,
+        allow_partial=arguments.allow_partial,
+        form=arguments.format,
+    )
+    found = find_prepared(info, folder)
+    assert found
+    already = f"; it was before: to prepare it anew, remove {found.place}" if before else ""
+    partial = " (partial)" if found.partial else ""
+    print(f"{info.name} is prepared in {found.place}: {found.counts()}{partial}{already}")
     return 0
 
 
@@ -36,4 +44,13 @@ def _parser() -> CommandParser:
         "--from", dest="source", metavar="DIR", type=Path, help="where its official files lie; else download"
     )
     parser.add_argument("--data-dir", metavar="DIR", type=Path, help="where to write; else ~/tensorflow_datasets")
+    parser.add_argument(
+        "--allow-partial", action="store_true", help="prepare what is there of it and mark it as partial"
+    )
+    parser.add_argument(
+        "--format",
+        choices=[ARRAY_RECORD, TFRECORD],
+        default=ARRAY_RECORD,
+        help="tfrecord is what tfds.load reads with TensorFlow; default: array_record, what training reads",
+    )
     return parser

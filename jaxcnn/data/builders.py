@@ -1,100 +1,100 @@
-"""Preparing a data set: from its official files to the folder that `tfds.data_source` reads, without TensorFlow."""
+"""Preparing a data set: from its official files to the folder that tensorflow-datasets reads, without TensorFlow."""
 
-import contextlib
-import io
 import os
-import sys
-from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
-from rich.console import Console
-from rich.progress import track
-
+from jaxcnn.data.archives import READERS
+from jaxcnn.data.archives.examples import Examples, MissingFilesError
 from jaxcnn.data.catalog import DatasetInfo, dataset_info
 from jaxcnn.data.download import download
-from jaxcnn.data.idx import read_idx_archive
-from jaxcnn.data.split import Split
-from jaxcnn.data.store import data_folder, is_whole
-from jaxcnn.data.transforms import to_pil
+from jaxcnn.data.prepared import ARRAY_RECORD, data_folder, find_prepared, unreadable
+from jaxcnn.data.writing import write_records
 from jaxcnn.errors import UserError
-
-READERS: dict[str, Callable[[DatasetInfo, Path], dict[str, Split]]] = {"idx": read_idx_archive}
 
 
 def prepare(
-    name: str, *, source: str | os.PathLike[str] | None = None, data_dir: str | os.PathLike[str] | None = None
+    name: str,
+    *,
+    source: str | os.PathLike[str] | None = None,
+    data_dir: str | os.PathLike[str] | None = None,
+    allow_partial: bool = False,
+    form: str = ARRAY_RECORD,
 ) -> Path:
-    """Writes a data set as tensorflow-datasets would, in its array_record format; one that is there is left alone.
+    """Writes a data set as tensorflow-datasets would, the same examples in the same order; one that is there is kept.
 
     Everything is read and checked before anything is written, and what is written gets its final name last, so that a
     run that is killed leaves nothing that passes for a data set.
 
     Args:
         name: of the data set.
-        source: the folder that holds its official files; None downloads them into `data_dir`/downloads/`name`.
+        source: the folder that holds its official files; None downloads them into `data_dir`/downloads.
         data_dir: the folder of all prepared data sets; None: $TFDS_DATA_DIR, else ~/tensorflow_datasets.
+        allow_partial: prepares what is there of a data set that is not whole, and marks it with a file `partial.json`.
+        form: how the records are stored: "array_record", which training and `tfds.data_source` read, or "tfrecord",
+            which `tfds.load` reads with TensorFlow. tensorflow-datasets reads either from a folder, not both.
 
     Returns:
-        The folder that was written.
+        The folder that holds the data set.
 
     Raises:
         UserError: for an unknown name, files that are missing, damaged or not what the catalog says, a download that
-            fails, or a folder that cannot be written; in one line.
+            fails, a folder that cannot be written, or a data set that is there but partial or in another form; in one
+            line.
     """
     info = dataset_info(name)
     if info.archive is None:
         raise UserError(f"data set {name!r} is installed with scikit-learn and is not prepared")
-    builder = _builder(info, data_folder(data_dir))
-    try:
-        if not is_whole(builder):
-            builder.splits = READERS[info.archive](info, _files(info, source, data_folder(data_dir)))
-            _write(builder)
-    except OSError as error:
-        raise UserError(f"cannot write {name} to {builder.data_path}: {error}") from None
-    return Path(builder.data_path)
+    folder = data_folder(data_dir)
+    if place := _kept(info, folder, allow_partial, form):
+        return place
+    splits = _read(info, _source(info, source, folder), allow_partial)
+    return write_records(info, splits, folder, form=form)
 
 
-class _OfficialFiles:
-    """Stands before a stock builder's own reader, which needs TensorFlow; features and version stay the stock's."""
-
-    splits: Mapping[str, Split]
-
-    def _split_generators(self, dl_manager: Any) -> dict[str, Iterator[tuple[int, dict[str, Any]]]]:  # noqa: ARG002
-        return {name: self._generate_examples(name) for name in self.splits}
-
-    def _generate_examples(self, name: str) -> Iterator[tuple[int, dict[str, Any]]]:
-        image, label = self.splits[name]
-        console = Console(stderr=True)
-        for index in track(range(len(label)), f"writing {name}", console=console, disable=not sys.stderr.isatty()):
-            yield index, {"image": to_pil(image[index]), "label": int(label[index])}
-
-
-def _builder(info: DatasetInfo, folder: Path) -> Any:
-    import tensorflow_datasets as tfds
-
-    stock = tfds.builder_cls(info.name)
-    # Not registered: the name then stays the stock builder's, which is what reads the result.
-    builder = type(stock)(stock.__name__, (_OfficialFiles, stock), {}, skip_registration=True)
-    return builder(data_dir=folder, file_format="array_record")
+def _kept(info: DatasetInfo, folder: Path, allow_partial: bool, form: str) -> Path | None:
+    """Returns where the data set lies prepared, if it does."""
+    found = find_prepared(info, folder)
+    if found is None:
+        return None
+    if form not in found.formats:
+        raise unreadable(info, found, form)
+    if found.partial and not allow_partial:
+        raise UserError(
+            f"{found.place} is only a part of {info.name} ({found.counts()}): remove it to prepare it anew, or give "
+            "--allow-partial to keep it"
+        )
+    return found.place
 
 
-def _write(builder: Any) -> None:
-    import tensorflow_datasets as tfds
-
-    tfds.disable_progress_bar()  # ours is shown
-    settings = tfds.download.DownloadConfig(try_download_gcs=False)
-    with contextlib.redirect_stdout(io.StringIO()):  # it announces a download that never happens
-        builder.download_and_prepare(download_config=settings)
-
-
-def _files(info: DatasetInfo, source: str | os.PathLike[str] | None, folder: Path) -> Path:
-    """Returns the folder of the official files, all of them there."""
+def _source(info: DatasetInfo, source: str | os.PathLike[str] | None, folder: Path) -> Path:
     if source is None:
-        source = folder / "downloads" / info.name
+        source = folder / "downloads" / info.tfds_name
         download(info, source)
-    place = Path(source)
-    missing = [file.name for file in info.files.values() if not (place / file.name).is_file()]
-    if missing:
-        raise UserError(f"{place} does not hold {', '.join(missing)}, which {info.name} is made from")
-    return place
+    return Path(source)
+
+
+def _read(info: DatasetInfo, source: Path, allow_partial: bool) -> dict[str, Examples]:
+    """Returns the splits, as stored, that the official files hold."""
+    splits: dict[str, Examples] = {}
+    missing: list[str] = []
+    for split in [*map(info.stored_split, info.examples), *info.optional]:
+        try:
+            splits[split] = READERS[info.archive or ""](info, source, split)
+        except MissingFilesError as error:
+            missing += () if split in info.optional else error.names
+    if missing and not (allow_partial and splits):
+        raise MissingFilesError(info, source, missing)
+    for split, count in info.stored_examples(splits).items():
+        found = len(splits[split].label) if split in splits else 0
+        _check_count(info, f"{source} holds {found:,}", split, found, count, allow_partial)
+    return splits
+
+
+def _check_count(info: DatasetInfo, holds: str, split: str, found: int, count: int, allow_partial: bool) -> None:
+    if found > count:
+        raise UserError(f"{holds} {split} examples, where {info.name} has {count:,}")
+    if found < count and not allow_partial:
+        raise UserError(
+            f"{holds} of the {count:,} {split} examples of {info.name}: bring all of them, or give --allow-partial to "
+            "prepare what is there, marked as partial"
+        )

@@ -24,6 +24,11 @@ def download(info: DatasetInfo, folder: Path) -> None:
     Raises:
         UserError: where a file cannot be fetched or is not what its authors published; names what to fetch by hand.
     """
+    if not info.files:
+        raise UserError(
+            f"{info.name} is not for everyone to download: get its files from {info.homepage} and give their folder as "
+            "--from DIR"
+        )
     folder.mkdir(parents=True, exist_ok=True)
     with _progress() as progress:
         for file in info.files.values():

@@ -1,19 +1,21 @@
 """From the order of examples to batches, inside compiled functions.
 
 A pipeline has two sides: `feed` on the host gives a tree of arrays, which is handed to a compiled function as an
-argument, and there `train_batch` makes the batch of a step out of it.
+argument, and there `train_batch` makes the batch of a step out of it; `eval_feed` and `eval_batch` do the same for the
+splits that are evaluated. There are two kinds: the images of a small data set live on the device, those of a large one
+stream to it (`jaxcnn.data.stream`). In both, the order and all chance are functions of (seed, epoch, place) alone.
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Protocol, TypeAlias
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxcnn.data.augment import Augment
-from jaxcnn.data.order import augmentation_keys, example_at
+from jaxcnn.data.augment import Augment, Draw
+from jaxcnn.data.order import augmentation_keys, example_at, fixed_keys
 from jaxcnn.data.split import Split
 from jaxcnn.types import Array, Batch
 
@@ -25,22 +27,75 @@ class Pipeline(Protocol):
     """What a training loop knows of a pipeline."""
 
     @property
-    def batch_size(self) -> int:
-        """Examples in a training batch, over all devices."""
+    def recipe(self) -> "Recipe":
+        """How batches are made."""
 
     @property
     def sizes(self) -> Mapping[str, int]:
         """Examples by split."""
 
     @property
-    def image_shape(self) -> tuple[int, int, int]:
-        """(height, width, channels) of what a network sees."""
+    def skipped(self) -> Mapping[str, Collection[str]]:
+        """Names, by split, of the images met so far that cannot be read and were left out."""
+
+    def evaluated(self, split: str) -> int:
+        """Returns how many examples a whole pass of this process over a split must have counted."""
 
     def feed(self, step: int) -> Feed:
-        """Returns, on the host, what `train_batch` needs at `step`."""
+        """Returns, on the host, what `train_batch` needs at `step`; cheapest step after step."""
 
     def train_batch(self, feed: Feed, step: Array) -> Batch:
         """Returns, traced, the batch of a step (int32 scalar): `image` and `label`."""
+
+    def eval_feed(self, split: str, start: int, batch_size: int) -> Feed:
+        """Returns, on the host, what `eval_batch` needs for the examples of a split from `start` on."""
+
+    def eval_batch(self, feed: Feed, start: Array, batch_size: int) -> Batch:
+        """Returns, traced, `batch_size` examples from `start` on: `image`, `label` and `mask`, not augmented."""
+
+    def close(self) -> None:
+        """Ends the threads and processes that prepare batches; a later `feed` starts them anew."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class Recipe:
+    """What becomes of the images of a step, wherever they come from."""
+
+    batch_size: int
+    """Examples in a training batch, over all devices and processes."""
+    seed: int
+    """Of order and augmentation."""
+    examples: int
+    """In the training split."""
+    augment: Augment
+    mean: np.ndarray
+    """(channels,) float32, white is 1."""
+    std: np.ndarray
+    """(channels,) float32, white is 1."""
+    repeats: int = 1
+    """How often in a row each example comes."""
+
+    def draw(self, step: int | Array) -> tuple[Draw, Array]:
+        """Returns the chances of a step's batch, and which examples it is made of, (batch,) uint32.
+
+        Args:
+            step: int32 scalar from 0; `step * batch_size` must stay below 2**32.
+        """
+        first = jnp.asarray(step).astype(jnp.uint32) * np.uint32(self.batch_size)
+        position = first + jnp.arange(self.batch_size, dtype=jnp.uint32)
+        epoch, place, example = example_at(self.seed, position, self.examples, self.repeats)
+        times_seen = epoch * np.uint32(self.repeats) + place % np.uint32(self.repeats)
+        keys = augmentation_keys(self.seed, epoch, place)
+        return Draw(keys, times_seen, fixed_keys(self.seed, example)), example
+
+    def train(self, draw: Draw, image: Array, label: Array) -> Batch:
+        """Returns `image` (batch, height, width, channels) float32, augmented and whitened, and `label`."""
+        image, label = self.augment(draw, image.astype(jnp.float32), label)
+        return {"image": self.whiten(image), "label": label}
+
+    def whiten(self, image: Array) -> Array:
+        """Returns `whiten` by the recipe's statistics."""
+        return whiten(image, self.mean, self.std)
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
@@ -49,23 +104,18 @@ class DevicePipeline:
 
     arrays: Mapping[str, Feed]
     """By split: `image` (examples, height, width, channels) uint8 and `label` (examples,) int32."""
-    batch_size: int
-    seed: int
-    augment: Augment
-    mean: np.ndarray
-    """(channels,) float32, white is 1."""
-    std: np.ndarray
-    """(channels,) float32, white is 1."""
+    recipe: Recipe
+    skipped: Mapping[str, Collection[str]] = dataclasses.field(default_factory=dict)
+    """Names, by split, of the images that cannot be read and were left out."""
 
     @property
     def sizes(self) -> dict[str, int]:
         """Examples by split."""
         return {split: arrays["label"].shape[0] for split, arrays in self.arrays.items()}
 
-    @property
-    def image_shape(self) -> tuple[int, int, int]:
-        """(height, width, channels)."""
-        return self.arrays["train"]["image"].shape[1:]
+    def evaluated(self, split: str) -> int:
+        """Returns how many examples a whole pass over a split must have counted: all."""
+        return self.sizes[split]
 
     def feed(self, step: int) -> Feed:  # noqa: ARG002
         """Returns the whole training split, whatever the step."""
@@ -79,32 +129,34 @@ class DevicePipeline:
             step: int32 scalar from 0; `step * batch_size` must stay below 2**32.
 
         Returns:
-            `image` (batch, height, width, channels) float32, whitened, and `label` (batch,) int32.
+            `image` (batch, height, width, channels) float32, whitened, and `label` (batch,) int32, or float32
+            (batch, num_classes) where the augmentation mixes.
         """
-        first = jnp.asarray(step).astype(jnp.uint32) * np.uint32(self.batch_size)
-        position = first + jnp.arange(self.batch_size, dtype=jnp.uint32)
-        epoch, index, example = example_at(self.seed, position, feed["label"].shape[0])
-        keys = augmentation_keys(self.seed, epoch, index)
-        image, label = _gather(feed, example)
-        image, label = self.augment(keys, image.astype(jnp.float32), label)
-        return {"image": whiten(image, self.mean, self.std), "label": label}
+        draw, example = self.recipe.draw(step)
+        return self.recipe.train(draw, *_gather(feed, example))
 
-    def eval_batch(self, arrays: Feed, start: int | Array, batch_size: int) -> Batch:
+    def eval_feed(self, split: str, start: int, batch_size: int) -> Feed:  # noqa: ARG002
+        """Returns the whole split."""
+        return self.arrays[split]
+
+    def eval_batch(self, feed: Feed, start: int | Array, batch_size: int) -> Batch:
         """Returns `batch_size` examples of a split from `start` on; over starts 0, batch_size, ... each exactly once.
 
         Args:
-            arrays: one of `self.arrays`.
+            feed: of this pipeline.
             start: int32 scalar.
             batch_size: examples in the batch.
 
         Returns:
             `image` and `label` as in training, not augmented, and `mask` (batch,) float32: 0 where the split has ended.
         """
-        size = arrays["label"].shape[0]
+        size = feed["label"].shape[0]
         position = jnp.asarray(start, jnp.int32) + jnp.arange(batch_size, dtype=jnp.int32)
-        image, label = _gather(arrays, jnp.minimum(position, size - 1))
-        mask = (position < size).astype(jnp.float32)
-        return {"image": whiten(image, self.mean, self.std), "label": label, "mask": mask}
+        image, label = _gather(feed, jnp.minimum(position, size - 1))
+        return {"image": self.recipe.whiten(image), "label": label, "mask": (position < size).astype(jnp.float32)}
+
+    def close(self) -> None:
+        """Does nothing."""
 
 
 def make_device_pipeline(
@@ -115,6 +167,8 @@ def make_device_pipeline(
     augment: Augment,
     mean: np.ndarray,
     std: np.ndarray,
+    repeats: int = 1,
+    skipped: Mapping[str, Collection[str]] | None = None,
     put: Callable[[Feed], Feed] = jax.device_put,
 ) -> DevicePipeline:
     """Returns the pipeline over splits that are moved to the device once.
@@ -126,10 +180,21 @@ def make_device_pipeline(
         augment: applied to training images.
         mean: (channels,) float32, as of `channel_statistics`.
         std: (channels,) float32.
+        repeats: how often in a row each example comes.
+        skipped: names, by split, of the images that cannot be read and were left out.
         put: moves a tree of arrays to where compiled functions will read it, such as a copy on every device of a mesh.
     """
+    recipe = Recipe(
+        batch_size=batch_size,
+        seed=seed,
+        examples=len(splits["train"].label),
+        augment=augment,
+        mean=mean,
+        std=std,
+        repeats=repeats,
+    )
     arrays = put({name: {"image": split.image, "label": split.label} for name, split in splits.items()})
-    return DevicePipeline(arrays=arrays, batch_size=batch_size, seed=seed, augment=augment, mean=mean, std=std)
+    return DevicePipeline(arrays=arrays, recipe=recipe, skipped=skipped or {})
 
 
 def whiten(image: Array | np.ndarray, mean: np.ndarray, std: np.ndarray) -> Array:

@@ -1,16 +1,152 @@
-"""Reading a data set into memory: its training, validation and test splits, their statistics and their fingerprint."""
+"""From what a run names to its data: training, validation and test split of a data set, none of them decoded yet."""
 
-import hashlib
+import dataclasses
 import os
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
-from jaxcnn.data.catalog import DatasetInfo, dataset_info
-from jaxcnn.data.split import Split, cut, validation_count
-from jaxcnn.data.store import read_prepared
-from jaxcnn.data.transforms import resize
+from jaxcnn.data.catalog import CATALOG, DatasetInfo, dataset_info
+from jaxcnn.data.crops import CentreCrop
+from jaxcnn.data.folder import open_folder
+from jaxcnn.data.hold import hold
+from jaxcnn.data.records import ArraySource, Source, Subset, check_labels, make_source
+from jaxcnn.data.split import Split, cut, part_count
+from jaxcnn.data.store import open_any, open_prepared
 from jaxcnn.errors import UserError
+
+ARRAYS, FOLDER = "arrays", "folder"
+"""Names of data sets that are given by a program, and that are a folder of images."""
+VALIDATION = 0.1
+"""The part of the training split that is set apart where nobody says."""
+PHOTOGRAPH = 0.875
+"""Side of the centre crop as a part of the short side, where images differ in size and nobody says."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Dataset:
+    """The splits of a data set, and what is known of it; nothing is decoded."""
+
+    name: str
+    sources: Mapping[str, Source]
+    """As distributed; from `divide` on "train", "val" and "test"."""
+    class_names: tuple[str, ...]
+    """By label."""
+    shape: tuple[int | None, int | None, int]
+    """(height, width, channels) as stored; None where images differ in size."""
+    image_size: int
+    """Side in pixels of the square that a network sees unless told otherwise."""
+    validation: float | None = None
+    """How much of the training split to set apart unless told otherwise."""
+    fixed_validation: bool = False
+    """That is the same for every seed."""
+    mean: tuple[float, ...] = ()
+    """Of every channel over the training images, white is 1; empty where it is not known."""
+    std: tuple[float, ...] = ()
+    """Standard deviation likewise."""
+    partial: Mapping[str, Mapping[str, int]] | None = None
+    """Where examples of the original are missing, by stored split: its `examples` `of` how many there should be; else
+    None."""
+
+    @property
+    def crop_fraction(self) -> float:
+        """Side of the centre crop as a part of the short side, unless told otherwise."""
+        return PHOTOGRAPH if self.shape[0] is None else 1.0
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Examples by split."""
+        return {split: len(source.labels) for split, source in self.sources.items()}
+
+
+def open_dataset(
+    name: str,
+    *,
+    data_dir: str | os.PathLike[str] | None = None,
+    validation: float | None = None,
+    test: float | None = None,
+    seed: int = 0,
+) -> Dataset:
+    """Returns a data set by name: one of the catalog, "folder", or else any that tensorflow-datasets prepared.
+
+    Args:
+        name: of the data set.
+        data_dir: the folder of images; else that of all prepared data sets, None: $TFDS_DATA_DIR, else
+            ~/tensorflow_datasets.
+        validation: as in `divide`.
+        test: as in `divide`.
+        seed: as in `divide`.
+
+    Raises:
+        UserError: for a data set that is unknown, not prepared or damaged, or a setting that makes no sense.
+    """
+    return divide(_distributed(name, data_dir), validation=validation, test=test, seed=seed)
+
+
+def array_dataset(data: Any, *, validation: float | None = None, test: float | None = None, seed: int = 0) -> Dataset:
+    """Returns the data set that research code holds in memory, or reads by itself.
+
+    Args:
+        data: by split, "train" and any of "val" and "test": (images, labels) or a random-access source, as of
+            `jaxcnn.data.records.make_source`. There are as many classes as the largest label says.
+        validation: as in `divide`.
+        test: as in `divide`.
+        seed: as in `divide`.
+
+    Raises:
+        UserError: for anything else, or a setting that makes no sense.
+    """
+    if not isinstance(data, Mapping) or "train" not in data or not data.keys() <= {"train", "val", "test"}:
+        raise UserError('data must be a dict of "train" and any of "val" and "test", each (images, labels) or a source')
+    sources = {split: make_source(f'data["{split}"]', value) for split, value in data.items()}
+    for split, source in sources.items():
+        if not len(source.labels):
+            raise UserError(f'data["{split}"] holds no examples')
+    classes = max(int(source.labels.max()) for source in sources.values()) + 1
+    train = sources["train"]
+    shape = train.images.shape[1:] if isinstance(train, ArraySource) else (None, None, 3)
+    dataset = Dataset(
+        name=ARRAYS,
+        sources=sources,
+        class_names=tuple(map(str, range(classes))),
+        shape=shape,
+        image_size=224 if shape[0] is None else min(shape[:2]),
+    )
+    return divide(dataset, validation=validation, test=test, seed=seed)
+
+
+def divide(dataset: Dataset, *, validation: float | None, test: float | None, seed: int) -> Dataset:
+    """Returns the data set with the splits "train", "val" and "test". What is cut off is a part of every class alike.
+
+    Args:
+        dataset: as distributed.
+        validation: how much of the training split to set apart, a fraction below 1 or else a number of examples; None:
+            as the catalog says, else the validation split as distributed, else a tenth.
+        test: how much of the training split is the test split, always the same examples; None: the test split as
+            distributed, else the validation split.
+        seed: chooses the validation examples, except where the catalog fixes them and `validation` is None.
+
+    Raises:
+        UserError: for a label that no class has, or a setting that makes no sense.
+    """
+    sources = dict(dataset.sources)
+    for split, source in sources.items():
+        check_labels(f"{dataset.name}, {split}", source, len(dataset.class_names))
+    if test is not None:
+        if "test" in sources:
+            raise UserError(f"data.test is {test:g}: {dataset.name} has a test split")
+        sources["train"], sources["test"] = _cut(sources["train"], "data.test", test, seed=0)
+    elif "test" not in sources:
+        if "val" not in sources:
+            raise UserError(f"{dataset.name} has no test split: data.test must say how much of train to take, as 0.2")
+        sources["test"] = sources.pop("val")
+    if validation is not None or "val" not in sources:
+        part = next(part for part in (validation, dataset.validation, VALIDATION) if part is not None)
+        fixed = dataset.fixed_validation and validation is None
+        cut_off = _cut(sources["train"], "data.validation", part, seed=None if fixed else seed)
+        sources["train"], sources["val"] = cut_off
+    return dataclasses.replace(dataset, sources={split: sources[split] for split in ("train", "val", "test")})
 
 
 def load_splits(
@@ -19,73 +155,64 @@ def load_splits(
     data_dir: str | os.PathLike[str] | None = None,
     image_size: int | None = None,
     validation: float | None = None,
+    test: float | None = None,
     seed: int = 0,
 ) -> dict[str, Split]:
-    """Returns the splits "train", "val" and "test" of a data set.
-
-    Validation examples are cut from the training split, every class alike; the test split is the official one.
+    """Returns the splits "train", "val" and "test" of a data set in memory, as evaluation sees them.
 
     Args:
-        name: of the data set.
-        data_dir: the folder of all prepared data sets; None: $TFDS_DATA_DIR, else ~/tensorflow_datasets.
-        image_size: side in pixels that images are resized to; None: as the catalog says.
-        validation: how much of the training split to set apart, a fraction below 1 or else a number of examples; None:
-            as the catalog says.
-        seed: chooses the validation examples, except where the catalog fixes them and `validation` is None.
+        name: of the data set, as in `open_dataset`.
+        data_dir: likewise.
+        image_size: side in pixels of the squares that images become; None: as the catalog says.
+        validation: as in `divide`.
+        test: as in `divide`.
+        seed: as in `divide`.
 
     Raises:
         UserError: for a data set that is unknown, not prepared or damaged, or a setting that makes no sense.
     """
+    if image_size is not None and image_size < 1:
+        raise UserError(f"image_size is {image_size}: it must be at least 1 pixel")
+    dataset = open_dataset(name, data_dir=data_dir, validation=validation, test=test, seed=seed)
+    crop = CentreCrop(image_size or dataset.image_size, dataset.shape[-1], dataset.crop_fraction)
+    return {split: hold(source, crop).split for split, source in dataset.sources.items()}
+
+
+def _distributed(name: str, data_dir: str | os.PathLike[str] | None) -> Dataset:
+    if name == FOLDER:
+        sources, class_names = open_folder(data_dir)
+        return Dataset(name=name, sources=sources, class_names=class_names, shape=(None, None, 3), image_size=224)
+    if name not in CATALOG and name not in {info.tfds_name for info in CATALOG.values()}:
+        anyset, info = open_any(name, data_dir)
+        return _described(info, anyset)
     info = dataset_info(name)
-    size = info.image_size if image_size is None else image_size
-    if size < 1:
-        raise UserError(f"image_size is {size}: it must be at least 1 pixel")
-    count = validation_count(info.validation if validation is None else validation, info.examples["train"])
-    official = _read(info, data_dir)
-    fixed = info.fixed_validation and validation is None
-    train, val = cut(official["train"], count, seed=None if fixed else seed)
-    splits = {"train": train, "val": val, "test": official["test"]}
-    return {split: Split(resize(image, size), label) for split, (image, label) in splits.items()}
-
-
-def channel_statistics(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Returns mean and standard deviation of every channel, on the scale where white is 1.
-
-    They are exact, from counts of the 256 levels. Meant for the examples that are trained on, after the validation cut.
-    A channel that never varies gets the deviation 1, which whitens it to 0.
-
-    Args:
-        image: (examples, height, width, channels) uint8.
-
-    Returns:
-        Two arrays (channels,) float32.
-    """
-    channels = range(image.shape[-1])
-    share = np.stack([np.bincount(image[..., c].ravel(), minlength=256) for c in channels]) / image[..., 0].size
-    level = np.arange(256) / 255
-    mean = share @ level
-    variance = (share * (level - mean[:, None]) ** 2).sum(axis=1)
-    std = np.sqrt(np.where(variance > 0, variance, 1))
-    return mean.astype(np.float32), std.astype(np.float32)
-
-
-def fingerprint(splits: Mapping[str, Split]) -> str:
-    """Returns 16 hexadecimal digits (SHA-256) that change with any image, label, their order or the cut."""
-    digest = hashlib.sha256()
-    for name in sorted(splits):
-        for array in splits[name]:
-            digest.update(f"{name} {array.shape} {array.dtype}".encode())
-            digest.update(np.ascontiguousarray(array).data)
-    return digest.hexdigest()[:16]
-
-
-def _read(info: DatasetInfo, data_dir: str | os.PathLike[str] | None) -> dict[str, Split]:
     if info.archive is None:
-        return _read_digits(info)
-    return {split: read_prepared(info, split, data_dir) for split in info.examples}
+        return _described(info, _digits(info))
+    prepared, found = open_prepared(info, data_dir)
+    missing = {split: dict(part) for split, part in (found.partial or {}).items() if part["examples"] < part["of"]}
+    return dataclasses.replace(_described(info, prepared), partial=missing or None)
 
 
-def _read_digits(info: DatasetInfo) -> dict[str, Split]:
+def _described(info: DatasetInfo, sources: Mapping[str, Source]) -> Dataset:
+    return Dataset(
+        name=info.name,
+        sources=sources,
+        class_names=info.class_names,
+        shape=info.shape,
+        image_size=info.image_size,
+        validation=info.validation or None,
+        fixed_validation=info.fixed_validation,
+        mean=info.mean,
+        std=info.std,
+    )
+
+
+def _cut(source: Source, key: str, part: float, *, seed: int | None) -> tuple[Source, Source]:
+    rest, taken = cut(source.labels, part_count(key, part, len(source.labels)), seed=seed)
+    return Subset(source, rest), Subset(source, taken)
+
+
+def _digits(info: DatasetInfo) -> dict[str, Source]:
     """Returns scikit-learn's digits with our own test split: equally spaced examples of each digit, fixed for good.
 
     The 17 grey levels become 0 to 255, rounded; neighbours in the file are by the same writers, who so appear in every
@@ -94,7 +221,7 @@ def _read_digits(info: DatasetInfo) -> dict[str, Split]:
     from sklearn.datasets import load_digits  # imported on use: it takes a second
 
     digits = load_digits()
-    image = (digits.images.astype(np.int32) * 255 + 8) // 16
-    everything = Split(image.astype(np.uint8)[..., None], digits.target.astype(np.int32))
-    train, test = cut(everything, info.examples["test"], seed=None)
-    return {"train": train, "test": test}
+    image = ((digits.images.astype(np.int32) * 255 + 8) // 16).astype(np.uint8)[..., None]
+    everything = ArraySource(image, digits.target.astype(np.int32))
+    train, test = cut(everything.labels, info.examples["test"], seed=None)
+    return {"train": Subset(everything, train), "test": Subset(everything, test)}

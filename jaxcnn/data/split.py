@@ -20,37 +20,37 @@ class Split(NamedTuple):
         return Split(self.image[index], self.label[index])
 
 
-def cut(split: Split, count: int, *, seed: int | None) -> tuple[Split, Split]:
+def cut(labels: np.ndarray, count: int, *, seed: int | None) -> tuple[np.ndarray, np.ndarray]:
     """Cuts `count` examples off a split, the same share of every class to within one example.
 
     Args:
-        split: what to cut; at least `count` examples.
+        labels: of the split, (examples,) int; at least `count`.
         count: examples to cut off.
         seed: of the choice within each class; None takes equally spaced ones, a cut that never changes.
 
     Returns:
-        What is left and what was cut off, both in the order of `split`.
+        Which examples are left and which are cut off, (examples,) int each, ascending.
     """
-    size = len(split.label)
+    size = len(labels)
     # RandomState's stream is frozen by NumPy's policy; default_rng's may change with a release, and the cut with it.
     order = np.arange(size) if seed is None else np.random.RandomState(seed % 2**32).permutation(size)
-    by_class = order[np.argsort(split.label[order], kind="stable")]
+    by_class = order[np.argsort(labels[order], kind="stable")]
     equally_spaced = (2 * np.arange(count) + 1) * size // (2 * max(count, 1))
     taken = np.zeros(size, bool)
     taken[by_class[equally_spaced]] = True
-    return split.take(np.flatnonzero(~taken)), split.take(np.flatnonzero(taken))
+    return np.flatnonzero(~taken), np.flatnonzero(taken)
 
 
-def validation_count(validation: float, size: int) -> int:
-    """Returns how many of `size` training examples `validation` means: below 1 a fraction of them, else a number.
+def part_count(key: str, part: float, size: int) -> int:
+    """Returns how many of `size` training examples a part means: below 1 a fraction of them, else a number.
 
     Raises:
-        UserError: for a number that is negative, not whole, or leaves nothing on either side.
+        UserError: naming `key`, for a number that is negative, not whole, or leaves nothing on either side.
     """
-    count = validation if validation >= 1 else round(validation * size) if validation > 0 else 0
+    count = part if part >= 1 else round(part * size) if part > 0 else 0
     if not 0 < count < size or count != int(count):
         raise UserError(
-            f"validation is {validation:g}: it must be a fraction between 0 and 1 or a whole number of examples, "
+            f"{key} is {part:g}: it must be a fraction between 0 and 1 or a whole number of examples, "
             f"and leave at least one of the {size:,} training examples on either side"
         )
     return int(count)

@@ -1,4 +1,4 @@
-"""Transforms of images on the host, made once when a split is read."""
+"""Geometry on the host: what is cut out of an image, and how it gets its size. Imports no JAX."""
 
 import numpy as np
 from PIL import Image

@@ -2,6 +2,7 @@
 
 import os
 import platform
+from collections.abc import Mapping
 from importlib import metadata
 from typing import Any
 
@@ -11,11 +12,19 @@ import jaxcnn
 from jaxcnn.train.folder import git_commit
 from jaxcnn.train.setup import Run
 
-_PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "ml-collections", "tensorflow-datasets", "numpy")
+_PACKAGES = (
+    *("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "ml-collections", "numpy"),
+    *("tensorflow-datasets", "grain", "pillow", "simplejpeg", "opencv-python-headless"),
+)
 
 
-def run_card(run: Run) -> dict[str, Any]:
-    """Returns config, versions, devices, commit, data, parameter count and statistics group, ready for JSON."""
+def run_card(run: Run, earlier: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Returns config, versions, devices, commit, data, parameter count and statistics group, ready for JSON.
+
+    Args:
+        run: to be described.
+        earlier: the card of the run that is resumed; images that it skipped stay counted.
+    """
     config = run.config
     return {
         "config": config.to_dict(),
@@ -25,19 +34,22 @@ def run_card(run: Run) -> dict[str, Any]:
         "devices": [f"{device.platform} {device.device_kind}" for device in run.mesh.devices.flat],
         "processes": jax.process_count(),
         "cpus": os.cpu_count(),
-        "data": {
-            "name": config.data.name,
-            "fingerprint": run.fingerprint,
-            "examples": dict(run.pipeline.sizes),
-            "mean": run.pipeline.mean.tolist(),
-            "std": run.pipeline.std.tolist(),
-        },
-        "image_shape": list(run.pipeline.image_shape),
+        "data": {**run.data, **_skipped(run, earlier)},
+        "image_shape": list(run.image_shape),
         "parameters": parameter_count(run),
         "total_steps": run.total_steps,
         "steps_per_dispatch": run.steps_per_dispatch,
         "statistics_examples": statistics_examples(run),
     }
+
+
+def _skipped(run: Run, earlier: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Returns, where images were left out, their number and their names by split."""
+    before = (earlier or {}).get("data", {}).get("skipped", {})
+    now = run.pipeline.skipped
+    names = {split: sorted({*now.get(split, ()), *before.get(split, {}).get("names", ())}) for split in {*now, *before}}
+    parts = {split: {"images": len(found), "names": found} for split, found in sorted(names.items()) if found}
+    return {"skipped": parts} if parts else {}
 
 
 def parameter_count(run: Run) -> int:

@@ -1,21 +1,34 @@
 """Evaluation: every example of a split exactly once."""
 
 import functools
+from collections.abc import Callable
+from typing import Any
 
 import jax
 from jax.sharding import Mesh
 
-from jaxcnn.data.pipeline import DevicePipeline, Feed
+from jaxcnn.data.pipeline import Pipeline
+from jaxcnn.data.views import Views, average
 from jaxcnn.train import metrics
-from jaxcnn.train.mesh import in_turn, over_batch, replicated
+from jaxcnn.train.mesh import in_turn, over_batch, over_processes, replicated
 from jaxcnn.train.step import EvalStep
-from jaxcnn.types import Metrics, Variables
+from jaxcnn.types import Array, Metrics, Variables
+
+
+def over_views(apply_fn: Callable[..., Any], views: Views) -> Callable[..., Array]:
+    """Returns `apply_fn(variables, image, train)` -> logits of the mean probability over the views of each image."""
+
+    def apply(variables: Variables, image: Array, *, train: bool) -> Array:
+        logits = [apply_fn(variables, view, train=train) for view in views(image)]
+        return average(logits) if len(logits) > 1 else logits[0]
+
+    return apply
 
 
 class Evaluator:
     """Evaluates variables on a split of a pipeline; compiles on first use, then never again."""
 
-    def __init__(self, eval_step: EvalStep, pipeline: DevicePipeline, *, batch_size: int, mesh: Mesh) -> None:
+    def __init__(self, eval_step: EvalStep, pipeline: Pipeline, *, batch_size: int, mesh: Mesh) -> None:
         """The result does not depend on `batch_size`; it is rounded up to what the devices of `mesh` share evenly."""
         self._pipeline, self._mesh = pipeline, mesh
         self._batch_size = -(-batch_size // mesh.size) * mesh.size
@@ -25,12 +38,14 @@ class Evaluator:
 
     def __call__(self, variables: Variables, split: str) -> dict[str, float]:
         """Returns `{split}/loss` (nats), `{split}/accuracy` (a share) and `{split}/examples`."""
-        arrays, expected = self._pipeline.arrays[split], self._pipeline.sizes[split]
-        starts = range(0, expected, self._batch_size)
-        means = metrics.means(self._evaluate(variables, arrays, start) for start in starts)
+        size = self._pipeline.sizes[split]
+        starts = range(0, size, self._batch_size)
+        means = metrics.means(self._evaluate(variables, split, start) for start in starts)
+        expected = over_processes(self._pipeline.evaluated(split) - size) + size
         if means["examples"] != expected:
             raise AssertionError(f"evaluated {means['examples']} of the {expected} examples of {split}")
         return {f"{split}/{name}": value for name, value in means.items()}
 
-    def _evaluate(self, variables: Variables, arrays: Feed, start: int) -> Metrics:
-        return in_turn(self._mesh, self._step(variables, self._fetch(arrays, start)))
+    def _evaluate(self, variables: Variables, split: str, start: int) -> Metrics:
+        feed = self._pipeline.eval_feed(split, start, self._batch_size)
+        return in_turn(self._mesh, self._step(variables, self._fetch(feed, start)))

@@ -16,7 +16,7 @@ from jaxcnn.errors import UserError
 MAY_DIFFER = frozenset(
     {
         *("total_epochs", "total_steps", "log_every", "eval_every", "checkpoint_every"),
-        *("eval_batch_size", "progress", "tensorboard", "data.dir"),
+        *("eval_batch_size", "progress", "tensorboard", "data.dir", "data.workers"),
     }
 )
 """Keys that a resumed run may change: how long, how often, what is shown, where the same data lies, and what changes no
@@ -59,6 +59,20 @@ class RunFolder:
         keys = sorted(flat_old.keys() | flat_new.keys())
         differ = [key for key in keys if flat_old.get(key) != flat_new.get(key)]
         return {key: f"{key} ({flat_old.get(key)} -> {flat_new.get(key)})" for key in differ}
+
+    def earlier_card(self, fingerprint: str, *, resumed: bool) -> dict[str, Any] | None:
+        """Returns the card of the run that is resumed, if there is one.
+
+        Raises:
+            UserError: where that run was on other data than those of `fingerprint`.
+        """
+        if not resumed or not self.card.exists():
+            return None
+        card = read_json(self.card)
+        before = card.get("data", {}).get("fingerprint")
+        if before != fingerprint:
+            raise UserError(f"{self.path} holds a run on other data ({before} -> {fingerprint}); use another --workdir")
+        return card
 
     def test_result(self, step: int) -> dict[str, float] | None:
         """Returns the last line of metrics.jsonl that evaluated the test split after `step`, or None."""

@@ -1,53 +1,63 @@
 """The run from its config to its test accuracy."""
 
+import contextlib
 import dataclasses
 import math
 import os
 import time
+from typing import Any
 
 import jax
 from ml_collections import ConfigDict
 
+from jaxcnn.data.views import parse_views
 from jaxcnn.errors import UserError
 from jaxcnn.train import metrics
 from jaxcnn.train.card import parameter_count, run_card
 from jaxcnn.train.checkpoint import NOT_EVALUATED, Checkpoints
 from jaxcnn.train.dispatch import make_dispatch
 from jaxcnn.train.durations import next_due
-from jaxcnn.train.evaluate import Evaluator
+from jaxcnn.train.evaluate import Evaluator, over_views
 from jaxcnn.train.folder import RunFolder, write_json
 from jaxcnn.train.mesh import in_turn, replicated
 from jaxcnn.train.schedules import ENDING
 from jaxcnn.train.setup import Run, resolve
 from jaxcnn.train.state import TrainState
-from jaxcnn.train.step import make_eval_step, make_train_step
+from jaxcnn.train.step import TrainStep, make_eval_step, make_train_step
 from jaxcnn.train.writers import MetricsWriter, Progress, print_table
 from jaxcnn.types import Metrics
 
 
-def train_and_evaluate(config: ConfigDict, workdir: str | os.PathLike[str]) -> dict[str, float]:
+def train_and_evaluate(
+    config: ConfigDict, workdir: str | os.PathLike[str], *, data: Any | None = None
+) -> dict[str, float]:
     """Trains what `config` asks for, goes on where `workdir` has a checkpoint of it, and evaluates the test split once.
 
     Args:
         config: `jaxcnn.base_config()` with changes.
         workdir: the run folder, made where missing; holds config.json, run.json, metrics.jsonl, checkpoints/ and
             TensorBoard events afterwards.
+        data: in place of the data set that the config names: by split, "train", "test" and perhaps "val", a pair
+            (images, labels) of uint8 (examples, height, width[, 1 or 3]) and int (examples,), or any random-access
+            source of (image, label).
 
     Returns:
-        `test/accuracy` (a share), `test/loss` (nats) and `test/examples`.
+        `test/accuracy` (a share), `test/loss` (nats), `test/examples` and, where examples of the data set are missing,
+        `test/partial`.
 
     Raises:
         UserError: for anything wrong in the config or the folder, in one line, before anything compiles.
     """
-    run = resolve(config)
+    run = resolve(config, data)
     folder = RunFolder(workdir)
-    with Checkpoints(folder.checkpoints) as checkpoints:
+    with contextlib.closing(run.pipeline), Checkpoints(folder.checkpoints) as checkpoints:
         start = max(checkpoints.steps(), default=0)
         if start > run.total_steps:
             raise UserError(f"{folder.path} holds step {start}, beyond the {run.total_steps} steps that were asked for")
+        earlier = folder.earlier_card(run.data["fingerprint"], resumed=start > 0)
         changes = folder.adopt(run.config, resumed=start > 0)
         state = _first_state(run, checkpoints)
-        write_json(folder.card, run_card(run))
+        write_json(folder.card, run_card(run, earlier))
         evaluate = make_evaluator(run, batch_size=run.config.eval_batch_size)
         result = folder.test_result(start) if start == run.total_steps else None
         if result:
@@ -60,15 +70,28 @@ def train_and_evaluate(config: ConfigDict, workdir: str | os.PathLike[str]) -> d
                 for line in (*_opening(run, start), *changes, *_recomputed(run, changes)):
                     progress.line(line)
                 state = _Training(run, state, evaluate, checkpoints, writer, progress).until_the_end(start)
-                result = evaluate(state.eval_variables, "test")
+                result = _marked(run, evaluate(state.eval_variables, "test"))
                 writer.write(int(state.step), result)
+        write_json(folder.card, run_card(run, earlier))  # now with what was skipped
     _print_result(run, folder, result)
     return {name: value for name, value in result.items() if name.startswith("test/")}
 
 
+def make_step(run: Run) -> TrainStep:
+    """Returns the pure training step of the run."""
+    return make_train_step(
+        apply_fn=run.model.apply,
+        tx=run.tx,
+        loss_fn=run.loss_fn,
+        ema_decay=run.config.ema.decay,
+        aux_weight=run.config.loss.aux_weight,
+    )
+
+
 def make_evaluator(run: Run, *, batch_size: int) -> Evaluator:
     """Returns what evaluates variables on a split of the run's data; `batch_size` changes no result."""
-    step = make_eval_step(apply_fn=run.model.apply, loss_fn=run.eval_loss_fn)
+    apply_fn = over_views(run.model.apply, parse_views(run.config.eval_views))
+    step = make_eval_step(apply_fn=apply_fn, loss_fn=run.eval_loss_fn)
     return Evaluator(step, run.pipeline, batch_size=batch_size, mesh=run.mesh)
 
 
@@ -95,15 +118,8 @@ class _Training:
     ) -> None:
         self.run, self.state = run, state
         self.evaluate, self.checkpoints, self.writer, self.progress = evaluate, checkpoints, writer, progress
-        step = make_train_step(
-            apply_fn=run.model.apply,
-            tx=run.tx,
-            loss_fn=run.loss_fn,
-            ema_decay=run.config.ema.decay,
-            aux_weight=run.config.loss.aux_weight,
-        )
         rolled = run.mesh.devices.flat[0].platform != "cpu"
-        self.dispatch = make_dispatch(step, run.pipeline.train_batch, run.mesh, rolled=rolled)
+        self.dispatch = make_dispatch(make_step(run), run.pipeline.train_batch, run.mesh, rolled=rolled)
         self.compiled = False
         self.best = checkpoints.best()
         self.span = self._new_span()
@@ -178,13 +194,25 @@ def _first_state(run: Run, checkpoints: Checkpoints) -> TrainState:
 
 def _opening(run: Run, start: int) -> list[str]:
     config, sizes, devices = run.config, run.pipeline.sizes, run.mesh.devices
-    shape = "x".join(map(str, run.pipeline.image_shape))
+    shape = "x".join(map(str, run.image_shape))
     return [
         f"{config.model.name}: {parameter_count(run):,} parameters at {shape}, {config.precision}",
         f"{config.data.name}: " + ", ".join(f"{sizes[split]:,} {split}" for split in ("train", "val", "test")),
+        *(f"the data set is partial: {missing}" for missing in [_missing(run)] if missing),
         f"{run.total_steps} steps of {config.batch_size} ({float(run.total_steps / run.steps_per_epoch):.1f} epochs) "
         f"on {devices.size} x {devices.flat[0].device_kind}" + (f", from step {start}" if start else ""),
     ]
+
+
+def _marked(run: Run, result: dict[str, float]) -> dict[str, float]:
+    """Returns what was found on the test split, with a mark where the data set is not whole."""
+    return result | ({"test/partial": True} if run.data["partial"] else {})
+
+
+def _missing(run: Run) -> str:
+    """Returns what there is of the splits of which examples are missing."""
+    parts = run.data["partial"] or {}
+    return ", ".join(f"{part['examples']:,} of {part['of']:,} {split}" for split, part in parts.items())
 
 
 def _recomputed(run: Run, changes: list[str]) -> list[str]:
@@ -195,11 +223,12 @@ def _recomputed(run: Run, changes: list[str]) -> list[str]:
 
 
 def _print_result(run: Run, folder: RunFolder, result: dict[str, float]) -> None:
+    missing = _missing(run)
     print_table(
         {
             "test accuracy": f"{result['test/accuracy']:.2%}",
             "test loss": f"{result['test/loss']:.4f}",
-            "test examples": f"{result['test/examples']:,}",
+            "test examples": f"{result['test/examples']:,}" + (f" (partial data: {missing})" if missing else ""),
             "parameters": f"{parameter_count(run):,}",
             "steps": f"{run.total_steps}",
             "run folder": str(folder.path),

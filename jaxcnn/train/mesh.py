@@ -1,10 +1,12 @@
 """Where arrays live: every device in one row, the batch split over it, all else on each device."""
 
+import functools
 from collections.abc import Sequence
 from typing import TypeVar
 
 import jax
 import numpy as np
+from jax.experimental.multihost_utils import process_allgather
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from jaxcnn.errors import UserError
@@ -26,6 +28,17 @@ def replicated(mesh: Mesh) -> NamedSharding:
 def over_batch(mesh: Mesh) -> NamedSharding:
     """Returns the sharding of arrays whose first axis is the batch."""
     return NamedSharding(mesh, PartitionSpec(AXIS))
+
+
+def from_processes(mesh: Mesh, tree: Value) -> Value:
+    """Returns arrays split over the batch, of which each process gives its rows, as many as any other."""
+    rows = functools.partial(jax.make_array_from_process_local_data, over_batch(mesh))
+    return jax.tree.map(lambda own: rows(own, (len(own) * jax.process_count(), *own.shape[1:])), tree)
+
+
+def over_processes(count: int) -> int:
+    """Returns the sum of a number over all processes."""
+    return count if jax.process_count() == 1 else int(process_allgather(np.int32(count)).sum())
 
 
 def in_turn(mesh: Mesh, value: Value) -> Value:

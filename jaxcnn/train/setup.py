@@ -4,7 +4,9 @@ import dataclasses
 import functools
 import inspect
 import math
+from collections.abc import Mapping
 from fractions import Fraction
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -13,13 +15,15 @@ import optax
 from jax.sharding import Mesh
 from ml_collections import ConfigDict, FrozenConfigDict
 
-from jaxcnn.data.augment import parse_augment
-from jaxcnn.data.catalog import CATALOG
-from jaxcnn.data.pipeline import DevicePipeline, make_device_pipeline
-from jaxcnn.data.sources import channel_statistics, fingerprint, load_splits
+from jaxcnn.data.augment import parse_calls
+from jaxcnn.data.crops import Crop
+from jaxcnn.data.pipeline import Pipeline
+from jaxcnn.data.sources import ARRAYS, Dataset
+from jaxcnn.data.views import parse_views
 from jaxcnn.errors import UserError, check_word
 from jaxcnn.models import check_image_size, create_model
 from jaxcnn.train.durations import parse_boundaries, parse_duration, parse_period
+from jaxcnn.train.inputs import make_inputs, open_data, train_shape
 from jaxcnn.train.losses import LOSSES, LossFn, make_loss
 from jaxcnn.train.mesh import check_batch_size, make_mesh, replicated
 from jaxcnn.train.optimizers import OPTIMIZERS, make_optimizer
@@ -38,7 +42,11 @@ RANGES = {  # key -> the numbers that it may be; a round bracket leaves out the 
     "model.norm_options.epsilon": "(0, inf)",
     "model.norm_options.momentum": "[0, 1)",
     "model.norm_options.examples": "[1, inf)",
+    "model.num_classes": "[1, inf)",
     "data.image_size": "[1, 1024]",
+    "data.repeats": "[1, 64]",
+    "data.crop_fraction": "(0, 1]",
+    "data.workers": "[0, 256]",
     "loss.label_smoothing": "[0, 1)",
     "loss.aux_weight": "[0, inf)",
     "optimizer.learning_rate": "[0, inf)",
@@ -62,9 +70,14 @@ class Run:
 
     config: FrozenConfigDict
     mesh: Mesh
-    pipeline: DevicePipeline
-    fingerprint: str
-    """Of the data: a short hash of every image and label."""
+    dataset: Dataset
+    crop: Crop
+    """Makes the squares that are trained on, of images as they are stored."""
+    pipeline: Pipeline
+    data: Mapping[str, Any]
+    """What the run card says of the data."""
+    image_shape: tuple[int, int, int]
+    """(height, width, channels) of what the network is trained on."""
     model: nn.Module
     tx: optax.GradientTransformation
     loss_fn: LossFn
@@ -95,34 +108,49 @@ class Run:
         return jax.random.split(jax.random.key(self.config.seed))
 
     def _create_state(self) -> TrainState:
-        shape, ema = self.pipeline.image_shape, self.config.ema.decay is not None
-        return create_state(self.model, self.tx, shape, self._keys()[0], ema=ema)
+        ema = self.config.ema.decay is not None
+        return create_state(self.model, self.tx, self.image_shape, self._keys()[0], ema=ema)
 
 
-def resolve(config: ConfigDict) -> Run:
+def resolve(config: ConfigDict, data: Any | None = None) -> Run:
     """Returns the parts of the run that `config` asks for.
+
+    Args:
+        config: of the run.
+        data: in place of the data set that the config names, as of `jaxcnn.data.sources.array_dataset`.
 
     Raises:
         UserError: for anything in it that is wrong, in one line.
     """
-    config = FrozenConfigDict(config)
+    config = _frozen(config, data)
     _check_words(config)
     _check_numbers(config)
     mesh = make_mesh()
     check_batch_size("batch_size", config.batch_size, mesh)
-    model = _make_model(config)
-    pipeline, data_fingerprint = _read_data(config, mesh)
-    check_image_size(model, pipeline.image_shape)
+    dataset = open_data(config, data)
+    num_classes = _num_classes(config, dataset)
+    model = _make_model(config, num_classes)
+    shape = train_shape(config, dataset, num_classes)
+    check_image_size(model, shape)
+    train = dataset.sizes["train"]
+    if config.batch_size > train:
+        raise UserError(f"batch_size is {config.batch_size}: {dataset.name} trains on {train} examples")
 
-    steps_per_epoch = Fraction(pipeline.sizes["train"], config.batch_size)
+    steps_per_epoch = Fraction(train, config.batch_size)
     total_steps = _total_steps(config, steps_per_epoch)
     learning_rate = _schedule(config, steps_per_epoch, total_steps)
     periods = ("log_every", "eval_every", "checkpoint_every")
+    intervals = {key: parse_period(key, config[key], steps_per_epoch) for key in periods}
+    inputs = make_inputs(config, dataset, mesh, num_classes=num_classes, steps=total_steps)
+    streams = inputs.facts["placement"] == "stream"
     return Run(
         config=config,
         mesh=mesh,
-        pipeline=pipeline,
-        fingerprint=data_fingerprint,
+        dataset=dataset,
+        crop=inputs.crop,
+        pipeline=inputs.pipeline,
+        data=inputs.facts,
+        image_shape=shape,
         model=model,
         tx=make_optimizer(config.optimizer, learning_rate),
         loss_fn=make_loss(config.loss.name, label_smoothing=config.loss.label_smoothing),
@@ -130,15 +158,16 @@ def resolve(config: ConfigDict) -> Run:
         learning_rate=learning_rate,
         total_steps=total_steps,
         steps_per_epoch=steps_per_epoch,
-        steps_per_dispatch=config.steps_per_dispatch or (1 if jax.default_backend() == "cpu" else 10),
-        **{key: parse_period(key, config[key], steps_per_epoch) for key in periods},
+        steps_per_dispatch=config.steps_per_dispatch or (1 if streams or jax.default_backend() == "cpu" else 10),
+        **intervals,
     )
 
 
 def _check_words(config: FrozenConfigDict) -> None:
     check_word("precision", config.precision, PRECISIONS)
     check_word("parallel", config.parallel, PARALLEL)
-    check_word("data set", config.data.name, CATALOG)
+    parse_calls(config.data.augment)
+    parse_views(config.eval_views)
     check_word("loss", config.loss.name, LOSSES)
     check_word("optimizer", config.optimizer.name, OPTIMIZERS)
     check_word("schedule", config.schedule.name, SCHEDULES)
@@ -159,30 +188,29 @@ def _within(value: float, interval: str) -> bool:
     return low <= value <= high and (value, interval[0]) != (low, "(") and (value, interval[-1]) != (high, ")")
 
 
-def _read_data(config: FrozenConfigDict, mesh: Mesh) -> tuple[DevicePipeline, str]:
-    """Returns the pipeline, its arrays on every device, and the fingerprint of the data."""
-    augment = parse_augment(config.data.augment)
-    d = config.data
-    splits = load_splits(d.name, data_dir=d.dir, image_size=d.image_size, validation=d.validation, seed=config.seed)
-    mean, std = channel_statistics(splits["train"].image)
-    put = functools.partial(jax.device_put, device=replicated(mesh))
-    pipeline = make_device_pipeline(
-        splits, batch_size=config.batch_size, seed=config.seed, augment=augment, mean=mean, std=std, put=put
-    )
-    if config.batch_size > pipeline.sizes["train"]:
-        raise UserError(f"batch_size is {config.batch_size}: {d.name} trains on {pipeline.sizes['train']} examples")
-    jax.eval_shape(pipeline.train_batch, pipeline.feed(0), jnp.zeros((), jnp.int32))  # raises what augmentations refuse
-    return pipeline, fingerprint(splits)
+def _frozen(config: ConfigDict, data: Any | None) -> FrozenConfigDict:
+    """Returns the settings for good; data that is given has a name of its own."""
+    config = ConfigDict(config)
+    if data is not None:
+        config.data.name = ARRAYS
+    return FrozenConfigDict(config)
 
 
-def _make_model(config: FrozenConfigDict) -> nn.Module:
+def _num_classes(config: FrozenConfigDict, dataset: Dataset) -> int:
+    found, wanted = len(dataset.class_names), config.model.num_classes
+    if wanted is not None and wanted < found:
+        raise UserError(f"model.num_classes is {wanted}: {dataset.name} has {found} classes")
+    return wanted or found
+
+
+def _make_model(config: FrozenConfigDict, num_classes: int) -> nn.Module:
     m = config.model
     twice = inspect.signature(create_model).parameters.keys() & m.fields.keys()
     if twice:
         raise UserError(f"model.fields holds {', '.join(sorted(twice))}, which the config has a key or the data for")
     return create_model(
         m.name,
-        num_classes=CATALOG[config.data.name].num_classes,
+        num_classes=num_classes,
         norm=m.norm,
         norm_options={key: value for key, value in m.norm_options.items() if value is not None},
         act=m.act,

@@ -2,8 +2,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
-from jaxcnn.data.augment import chain, flip, parse_augment, shift
+from jaxcnn.data.augment import Draw, alternating_flip, chain, flip, make_augment, parse_augment, parse_calls, shift
+from jaxcnn.data.augment.settle import settle
 from jaxcnn.errors import UserError
 
 
@@ -13,12 +15,16 @@ def strict():
         yield
 
 
-KEYS = jax.random.split(jax.random.key(0), 40)
+DRAW = Draw.of(jax.random.key(0), 40)
 LABELS = jnp.arange(40, dtype=jnp.int32)
 
 
 def images(height=9, width=8, channels=3, dtype=np.float32) -> np.ndarray:
     return np.random.RandomState(0).randint(1, 256, (40, height, width, channels)).astype(dtype)
+
+
+def bounced(place: int, size: int) -> int:
+    return -place if place < 0 else min(place, 2 * (size - 1) - place)
 
 
 def shifted(image: np.ndarray, down: int, right: int, fill: str) -> np.ndarray:
@@ -30,15 +36,17 @@ def shifted(image: np.ndarray, down: int, right: int, fill: str) -> np.ndarray:
             from_y, from_x = y - down, x - right
             if fill == "edge":
                 from_y, from_x = np.clip(from_y, 0, height - 1), np.clip(from_x, 0, width - 1)
+            if fill == "reflect":
+                from_y, from_x = bounced(from_y, height), bounced(from_x, width)
             if 0 <= from_y < height and 0 <= from_x < width:
                 moved[y, x] = image[from_y, from_x]
     return moved
 
 
-@pytest.mark.parametrize(("fill", "dtype"), [("zero", np.float32), ("edge", np.uint8)])
+@pytest.mark.parametrize(("fill", "dtype"), [("zero", np.float32), ("edge", np.uint8), ("reflect", np.float32)])
 def test_shift_is_a_translation_by_at_most_that_many_pixels(fill, dtype):
     before = images(dtype=dtype)
-    after, labels = jax.jit(shift(2, fill))(KEYS, before, LABELS)
+    after, labels = jax.jit(shift(2, fill))(DRAW, before, LABELS)
     assert after.dtype == dtype
     np.testing.assert_array_equal(labels, LABELS)
     moves = [(down, right) for down in range(-2, 3) for right in range(-2, 3)]
@@ -52,27 +60,32 @@ def test_shift_is_a_translation_by_at_most_that_many_pixels(fill, dtype):
 
 
 def test_shift_by_nothing():
-    np.testing.assert_array_equal(shift(0)(KEYS, images(), LABELS)[0], images())
+    np.testing.assert_array_equal(shift(0)(DRAW, images(), LABELS)[0], images())
 
 
 def test_a_shift_out_of_the_image_is_refused():
-    assert shift(3)(KEYS, images(4, 4, 1), LABELS)[0].shape == (40, 4, 4, 1)
+    assert shift(3)(DRAW, images(4, 4, 1), LABELS)[0].shape == (40, 4, 4, 1)
     with pytest.raises(UserError, match="pixels is 4: the image has 4"):
-        shift(4)(KEYS, images(4, 4, 1), LABELS)
+        shift(4)(DRAW, images(4, 4, 1), LABELS)
 
 
 def test_moves_are_equally_likely():
     count = 5000
     row = jnp.tile(jnp.arange(1, 8, dtype=jnp.int32)[None, :, None, None], (count, 1, 3, 1))
-    keys = jax.random.split(jax.random.key(1), count)
-    corner = np.asarray(jax.jit(shift(2, "edge"))(keys, row, jnp.zeros(count, jnp.int32))[0])[:, 3, 0, 0]
+    draw = Draw.of(jax.random.key(1), count)
+    corner = np.asarray(jax.jit(shift(2, "edge"))(draw, row, jnp.zeros(count, jnp.int32))[0])[:, 3, 0, 0]
     counts = np.bincount(corner, minlength=7)[2:7]
     assert np.abs(counts - count / 5).max() < 5 * np.sqrt(count * 0.16)
 
 
+def test_pad_and_crop_is_another_name_of_shift():
+    expected, _ = parse_augment("shift(2)")(DRAW, images(), LABELS)
+    np.testing.assert_array_equal(parse_augment("pad_and_crop(2)")(DRAW, images(), LABELS)[0], expected)
+
+
 def test_flip_mirrors_every_other_image():
     before = images()
-    after, labels = jax.jit(flip())(KEYS, before, LABELS)
+    after, labels = jax.jit(flip())(DRAW, before, LABELS)
     np.testing.assert_array_equal(labels, LABELS)
     mirrored = [np.array_equal(new, old[:, ::-1]) for old, new in zip(before, after, strict=True)]
     kept = [np.array_equal(new, old) for old, new in zip(before, after, strict=True)]
@@ -80,41 +93,81 @@ def test_flip_mirrors_every_other_image():
     assert 10 < sum(mirrored) < 30
 
 
-@pytest.mark.parametrize("text", ["shift(2), flip()", "flip(), shift(3, fill='edge')"])
+def test_alternating_flip_shows_both_sides_in_any_two_epochs():
+    before = images()
+    epochs = [alternating_flip()(DRAW._replace(epoch=jnp.full(40, e, jnp.uint32)), before, LABELS)[0] for e in range(3)]
+    np.testing.assert_array_equal(epochs[0], epochs[2])
+    np.testing.assert_array_equal(epochs[0], np.asarray(epochs[1])[:, :, ::-1])
+    mirrored = sum(np.array_equal(new, old[:, ::-1]) for old, new in zip(before, epochs[0], strict=True))
+    assert 10 < mirrored < 30
+    other_keys = DRAW._replace(key=Draw.of(jax.random.key(9), 40).key)
+    np.testing.assert_array_equal(alternating_flip()(other_keys, before, LABELS)[0], epochs[0])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "shift(2), flip()",
+        "flip(), shift(3, fill='edge')",
+        "alternating_flip, random_resized_crop, cutout(3, 'zero')",
+        "color_jitter(0.4, 0.4, 0.4, 0.1), pca_color, random_erasing",
+        "rand_augment(2, 9), trivial_augment",
+    ],
+)
 def test_independent_of_the_rest_of_the_batch(text):
     augment = jax.jit(parse_augment(text))
-    whole, _ = augment(KEYS, images(), LABELS)
+    whole, _ = augment(DRAW, images(), LABELS)
     some = np.array([7, 3, 31, 3, 0])
-    np.testing.assert_array_equal(augment(KEYS[some], images()[some], LABELS[some])[0], whole[some])
+    alone, _ = augment(jax.tree.map(lambda part: part[some], DRAW), images()[some], LABELS[some])
+    np.testing.assert_allclose(alone, whole[some], atol=1e-3)
 
 
 def test_links_of_a_chain_draw_on_their_own():
     mirrored = []
     for augment in (chain(flip()), chain(chain(), flip())):
-        after = augment(KEYS, images(), LABELS)[0]
+        after = augment(DRAW, images(), LABELS)[0]
         mirrored.append([np.array_equal(new, old[:, ::-1]) for old, new in zip(images(), after, strict=True)])
     assert mirrored[0] != mirrored[1]
 
 
+def test_devices_need_nothing_of_each_other():
+    text = "random_resized_crop, color_jitter(0.1, 0.1, 0.1, 0.1), trivial_augment, random_erasing, cutout(3, 'zero')"
+    mesh = jax.make_mesh((8,), ("batch",), axis_types=(AxisType.Auto,))
+    over_batch = NamedSharding(mesh, PartitionSpec("batch"))
+    batch = jax.device_put((DRAW, images(), LABELS), over_batch)
+    program = jax.jit(parse_augment(text), out_shardings=over_batch).lower(*batch).compile().as_text()
+    for word in ("all-reduce", "all-gather", "all-to-all", "collective-permute"):
+        assert word not in program
+
+
+def test_what_is_settled_is_kept_apart_from_what_reads_it():
+    keep = jax.jit(lambda value: settle(value * 2) + 1)
+    np.testing.assert_array_equal(keep(jnp.ones(3)), [3, 3, 3])
+    assert "conditional(" in keep.lower(jnp.ones(3)).compile().as_text()
+
+
 @pytest.mark.parametrize("text", ["", "  "])
 def test_no_augmentation(text):
-    after, labels = parse_augment(text)(KEYS, images(), LABELS)
+    after, labels = parse_augment(text)(DRAW, images(), LABELS)
     np.testing.assert_array_equal(after, images())
     assert labels is LABELS
 
 
-@pytest.mark.parametrize("text", ["shift(2), flip()", "shift(pixels=2),flip(),", " shift( 2 , fill='zero') , flip() "])
+@pytest.mark.parametrize(
+    "text", ["shift(2), flip()", "shift(pixels=2),flip(),", "shift(2), flip", " shift( 2 , fill='zero') , flip() "]
+)
 def test_ways_of_writing(text):
-    expected, _ = chain(shift(2), flip())(KEYS, images(), LABELS)
-    np.testing.assert_array_equal(parse_augment(text)(KEYS, images(), LABELS)[0], expected)
+    expected, _ = chain(shift(2), flip())(DRAW, images(), LABELS)
+    np.testing.assert_array_equal(parse_augment(text)(DRAW, images(), LABELS)[0], expected)
 
 
 @pytest.mark.parametrize(
     ("text", "match"),
     [
         ("shfit(2)", "unknown augmentation 'shfit': did you mean shift"),
-        ("shift", "cannot read augmentation 'shift': write it as"),
-        ("shift(2), flip", "cannot read augmentation"),
+        ("shift", "missing a required argument: 'pixels'"),
+        ("shift(2), flip.flip", r"cannot read augmentation 'shift\(2\), flip.flip': write it as"),
+        ("flip; flip", "cannot read augmentation"),
         ("shift(2", "cannot read augmentation"),
         ("shift(2)), (flip()", "cannot read augmentation"),
         ("1 + 2", "cannot read augmentation"),
@@ -128,8 +181,52 @@ def test_ways_of_writing(text):
         ("shift('2')", "pixels is '2'"),
         ("shift(2, 'mirror')", "unknown fill of augmentation shift 'mirror'"),
         ("shift(2, [])", "unknown fill"),
+        ("shift(True)", "pixels is True"),
+        ("random_resized_crop(0.5)", r"scale is 0.5: it must be a pair \(low, high\) with 0 < low <= high <= 1"),
+        ("random_resized_crop((0.5, 2))", "scale is"),
+        ("random_resized_crop(ratio=(2, 1))", "ratio is"),
+        ("random_resized_crop(size=0)", "size is 0"),
+        ("color_jitter(-1)", "brightness is -1"),
+        ("color_jitter(hue=0.6)", r"hue is 0.6: it must be a number in \[0, 0.5\]"),
+        ("pca_color(spread=(1, 2))", "spread must be 3 numbers"),
+        ("pca_color('a')", "sigma is 'a'"),
+        ("pca_color(0.1, ('a', 'b', 'c'))", "augmentation pca_color: could not convert string to float"),
+        ("pca_color(axes=((1, 2), (3,)))", "augmentation pca_color: setting an array element"),
+        ("cutout(0)", "size is 0"),
+        ("cutout(4, 'maen')", "unknown fill of augmentation cutout 'maen': did you mean mean"),
+        ("random_erasing(p=1.5)", "p is 1.5"),
+        ("random_erasing(scale=(0, 1))", "scale is"),
+        ("rand_augment(0)", "n is 0"),
+        ("rand_augment(2, 31)", r"m is 31: it must be a number in \[0, 30\]"),
+        ("trivial_augment(fill=256)", "fill is 256"),
+        ("mixup(0)", r"alpha is 0: it must be a number in \(0, inf\]"),
+        ("cutmix(1, p=-1)", "p is -1"),
+        ("mixup_cutmix(switch=2)", "switch is 2"),
     ],
 )
 def test_mistakes_are_answered_in_one_line(text, match):
     with pytest.raises(UserError, match=r"\A[^\n]*" + match + r"[^\n]*\Z"):
         parse_augment(text)
+
+
+def test_calls_hold_all_arguments():
+    crop, mirror = parse_calls("random_resized_crop(size=5), flip")
+    assert (crop.name, mirror.name) == ("random_resized_crop", "flip")
+    assert crop.arguments == {"scale": (0.08, 1.0), "ratio": (3 / 4, 4 / 3), "size": 5}
+    assert dict(mirror.arguments) == {}
+    np.testing.assert_array_equal(
+        make_augment([mirror])(DRAW, images(), LABELS)[0], chain(flip())(DRAW, images(), LABELS)[0]
+    )
+
+
+def test_what_a_text_does_not_say_comes_from_the_data():
+    context = {"num_classes": 40, "mean": (0.5, 0.5, 0.5)}
+    before = jnp.zeros((40, 4, 4, 3))
+    after, labels = parse_augment("cutout(9), mixup", **context)(DRAW, before, LABELS)
+    np.testing.assert_allclose(after, 127.5, atol=1e-4)
+    assert labels.shape == (40, 40)
+    after, _ = parse_augment("cutout(9, mean=(0, 0, 1))", **context)(DRAW, before, LABELS)
+    np.testing.assert_array_equal(after[0, 0, 0], [0, 0, 255])
+    for text, match in (("cutout(9)", "fill is 'mean': it needs a mean of 3 numbers"), ("mixup", "needs num_classes")):
+        with pytest.raises(UserError, match=match):
+            parse_augment(text)(DRAW, before, LABELS)

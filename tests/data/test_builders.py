@@ -1,25 +1,28 @@
 import dataclasses
-import gzip
-import hashlib
-import shutil
+import io
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
+from PIL import Image
 
 from jaxcnn.data import catalog
-from jaxcnn.data.builders import _OfficialFiles, prepare
-from jaxcnn.data.idx import read_idx
-from jaxcnn.data.sources import load_splits
-from jaxcnn.data.store import is_prepared, read_prepared
-from jaxcnn.errors import UserError
-from tests.data.archives import TEST, TRAIN, idx_bytes, tiny_catalog, write_archive
+from jaxcnn.data.builders import prepare
+from jaxcnn.data.prepared import find_prepared
+from tests.data.archives import (
+    TEST,
+    TRAIN,
+    coarse,
+    tiny_catalog,
+    write_archive,
+    write_pickled_cifar,
+)
+from tests.data.archives.errors import one_line_error
+from tests.data.archives.idx import spoil_idx
 
-
-def one_line_error(match: str):
-    """Expects a `UserError` that has `match` in it and is one line."""
-    return pytest.raises(UserError, match=r"\A[^\n]*" + match + r"[^\n]*\Z")
+NAMES = ["mnist", "fashion_mnist", "svhn", "cifar10", "cifar100", "imagenet"]
 
 
 @pytest.fixture
@@ -27,33 +30,82 @@ def info(monkeypatch) -> catalog.DatasetInfo:
     return tiny_catalog(monkeypatch)
 
 
-def by_content(image, label) -> list[bytes]:
-    return sorted(i.tobytes() + bytes([x]) for i, x in zip(image, label, strict=True))
+def pixels(image) -> np.ndarray:
+    return image if isinstance(image, np.ndarray) else np.asarray(Image.open(io.BytesIO(image)).convert("RGB"))
 
 
-@pytest.mark.parametrize("name", ["mnist", "fashion_mnist"])
-def test_from_official_files_to_splits(name, monkeypatch, tmp_path, capfd):
+def content(images, labels) -> list[tuple]:
+    """Sorted, with the pixels of each; losses of the few images that are encoded anew are left out of it."""
+    plain = [image if isinstance(image, np.ndarray) else pixels(image) for image in images]
+    return sorted((int(label), image.shape[:2], image.tobytes()) for image, label in zip(plain, labels, strict=True))
+
+
+def stock(info: catalog.DatasetInfo, folder: Path) -> dict:
+    return tfds.data_source(
+        info.tfds_name, data_dir=folder, download=False, decoders={"image": tfds.decode.SkipDecoding()}
+    )
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_from_official_files_to_what_tensorflow_datasets_reads(name, monkeypatch, tmp_path, capfd):
     info = tiny_catalog(monkeypatch, name)
     official = write_archive(info, tmp_path / "official")
     place = prepare(name, source=tmp_path / "official", data_dir=tmp_path / "data")
-    assert place == tmp_path / "data" / name / "3.0.1"
-
-    stock = tfds.data_source(name, data_dir=tmp_path / "data", download=False)
-    assert {split: len(source) for split, source in stock.items()} == {"train": TRAIN, "test": TEST}
-    assert stock["train"][0]["image"].shape == (28, 28, 1)
-
-    splits = load_splits(name, data_dir=tmp_path / "data")
-    assert {split: each.image.shape for split, each in splits.items()} == {
-        "train": (30, 28, 28, 1),
-        "val": (10, 28, 28, 1),
-        "test": (20, 28, 28, 1),
-    }
-    assert {(each.image.dtype.name, each.label.dtype.name) for each in splits.values()} == {("uint8", "int32")}
-    np.testing.assert_array_equal(np.bincount(splits["val"].label), np.ones(10))
-    together = [np.concatenate(pair) for pair in zip(splits["train"], splits["val"], strict=True)]
-    assert by_content(*together) == by_content(*official["train"])
-    assert by_content(*splits["test"]) == by_content(*official["test"])
+    assert place.parent == tmp_path / "data" / info.tfds_name
+    splits = stock(info, tmp_path / "data")
+    assert {split: len(source) for split, source in splits.items()} == info.stored_examples(info.optional)
+    for split, (images, labels) in official.items():
+        records = list(splits[split])
+        found = [np.asarray(Image.open(io.BytesIO(record["image"]))) for record in records]
+        found = [image[..., None] if image.ndim == 2 else image for image in found]
+        assert [record["label"] for record in records] != sorted(labels.tolist())  # in its own order
+        if not info.encoded:
+            assert content(found, [record["label"] for record in records]) == content(images, labels)
+        else:
+            assert sorted(record["label"] for record in records) == sorted(labels)
+            np.testing.assert_array_equal(
+                np.load(place / f"labels-{split}.npy"), [record["label"] for record in records]
+            )
+    assert not (place / "partial.json").exists()
+    assert find_prepared(info, tmp_path / "data").examples == info.stored_examples(info.optional)
     assert capfd.readouterr().out == ""
+
+
+def test_cifar100_has_both_kinds_of_label(monkeypatch, tmp_path):
+    info = tiny_catalog(monkeypatch, "cifar100")
+    tiny_catalog(monkeypatch, "cifar100_coarse")
+    write_archive(info, tmp_path / "official")
+    place = prepare("cifar100_coarse", source=tmp_path / "official", data_dir=tmp_path)
+    assert prepare("cifar100", source=tmp_path / "nowhere", data_dir=tmp_path) == place
+    for record in stock(info, tmp_path)["train"]:
+        assert record["coarse_label"] == coarse(record["label"])
+    features = tfds.builder_from_directory(place).info.features
+    assert tuple(features["label"].names) == catalog.CATALOG["cifar100"].class_names
+    assert tuple(features["coarse_label"].names) == catalog.CATALOG["cifar100_coarse"].class_names
+
+
+@pytest.mark.parametrize("name", ["cifar10", "cifar100"])
+def test_binary_files_and_pickles_give_the_same_records(name, monkeypatch, tmp_path):
+    info = tiny_catalog(monkeypatch, name)
+    write_archive(info, tmp_path / "binary")
+    write_pickled_cifar(info, (tmp_path / "pickles").mkdir() or tmp_path / "pickles", info.examples)
+    places = [
+        prepare(name, source=tmp_path / kind, data_dir=tmp_path / f"data {kind}") for kind in ("binary", "pickles")
+    ]
+    for path in places[0].glob("*array_record*"):
+        assert path.read_bytes() == (places[1] / path.name).read_bytes()
+
+
+def test_the_records_of_imagenet_are_the_files_that_were_distributed(monkeypatch, tmp_path):
+    info = tiny_catalog(monkeypatch, "imagenet")
+    images, _ = write_archive(info, tmp_path / "official")["train"]
+    prepare("imagenet2012", source=tmp_path / "official", data_dir=tmp_path)
+    stored = [record["image"] for record in stock(info, tmp_path)["train"]]
+    formats = [Image.open(io.BytesIO(image)).format + Image.open(io.BytesIO(image)).mode for image in images]
+    kept = [image for image, kind in zip(images, formats, strict=True) if kind in ("JPEGRGB", "JPEGL")]
+    assert len(kept) < len(images) == len(stored)
+    assert set(kept) < set(stored)
+    assert {Image.open(io.BytesIO(image)).mode for image in stored} == {"L", "RGB"}
 
 
 def test_prepared_is_left_alone(info, tmp_path):
@@ -64,180 +116,73 @@ def test_prepared_is_left_alone(info, tmp_path):
     assert before == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
 
 
-def test_what_a_killed_run_leaves_is_not_taken_for_whole(info, tmp_path, monkeypatch):
-    write_archive(info, tmp_path / "official")
-    whole = _OfficialFiles._generate_examples
-
-    def watched(self, name):
-        yield from whole(self, name)
-        shutil.copytree(tmp_path / "data", tmp_path / f"killed_in_{name}")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(_OfficialFiles, "_generate_examples", watched)
-        prepare("mnist", source=tmp_path / "official", data_dir=tmp_path / "data")
-    for left in (tmp_path / "killed_in_train", tmp_path / "killed_in_test"):
-        assert list(left.glob("mnist/*"))
-        assert not is_prepared(info, left)
-    prepare("mnist", source=tmp_path / "official", data_dir=left)
-    assert len(read_prepared(info, "train", left).label) == TRAIN
+def test_svhn_without_its_extra_images(monkeypatch, tmp_path):
+    info = tiny_catalog(monkeypatch, "svhn")
+    write_archive(info, tmp_path, without="extra")
+    place = prepare("svhn", source=tmp_path, data_dir=tmp_path)
+    assert find_prepared(info, tmp_path).examples == {"train": TRAIN, "test": TEST}
+    assert not (place / "partial.json").exists()
 
 
-def replace(path: Path, content: bytes) -> None:
-    path.write_bytes(gzip.compress(content))
+def fewer(info: catalog.DatasetInfo, split: str) -> catalog.DatasetInfo:
+    return dataclasses.replace(info, examples={**info.examples, split: info.examples[split] - 5})
 
 
-def remove_a_file(path, image):
-    path.unlink()
+@pytest.mark.parametrize("name", ["mnist", "cifar10"])
+def test_partial(name, monkeypatch, tmp_path):
+    info = tiny_catalog(monkeypatch, name)
+    write_archive(fewer(info, "test"), tmp_path)
+    with one_line_error(rf"holds 15 of the 20 test examples of {name}: bring all of them, or give --allow-partial to"):
+        prepare(name, source=tmp_path, data_dir=tmp_path / "data")
+    assert not (tmp_path / "data").exists()
+    place = prepare(name, source=tmp_path, data_dir=tmp_path / "data", allow_partial=True)
+    parts = {"train": {"examples": 40, "of": 40}, "test": {"examples": 15, "of": 20}}
+    found = find_prepared(info, tmp_path / "data")
+    assert json.loads((place / "partial.json").read_text()) == found.partial == parts
+    assert found.counts() == "40 train, 15 of 20 test"
+    assert len(stock(info, tmp_path / "data")["test"]) == 15
+    with one_line_error(r"is only a part of .* \(40 train, 15 of 20 test\): remove it to prepare it anew, or give"):
+        prepare(name, source=tmp_path, data_dir=tmp_path / "data")
+    assert prepare(name, source=tmp_path, data_dir=tmp_path / "data", allow_partial=True) == place
 
 
-def cut_the_gzip(path, image):
-    path.write_bytes(path.read_bytes()[:-50])
+def test_imagenet_with_the_validation_images_alone(monkeypatch, tmp_path):
+    info = tiny_catalog(monkeypatch, "imagenet")
+    write_archive(info, tmp_path, without="train")
+    with one_line_error("does not hold ILSVRC2012_img_train.tar, which imagenet is made from"):
+        prepare("imagenet", source=tmp_path, data_dir=tmp_path)
+    prepare("imagenet", source=tmp_path, data_dir=tmp_path, allow_partial=True)
+    found = find_prepared(info, tmp_path)
+    assert found.partial == {"train": {"examples": 0, "of": TRAIN}, "validation": {"examples": TEST, "of": TEST}}
+    assert found.counts() == "0 of 40 train, 20 validation"
 
 
-def no_gzip(path, image):
-    path.write_bytes(b"<html>not found</html>")
+def test_allowing_parts_marks_nothing_that_is_whole(info, tmp_path):
+    write_archive(info, tmp_path)
+    assert not (prepare("mnist", source=tmp_path, data_dir=tmp_path, allow_partial=True) / "partial.json").exists()
 
 
-def cut_the_content(path, image):
-    replace(path, idx_bytes(image)[:-1])
+def test_nothing_is_no_part(info, tmp_path):
+    with one_line_error("does not hold train-images-idx3-ubyte.gz, .*t10k-labels-idx1-ubyte.gz, which mnist is made"):
+        prepare("mnist", source=tmp_path, data_dir=tmp_path, allow_partial=True)
 
 
-def wrong_magic(path, image):
-    replace(path, b"\x00\x00\x0d\x03" + idx_bytes(image)[4:])
+def test_more_than_there_should_be(info, tmp_path, monkeypatch):
+    write_archive(info, tmp_path)
+    monkeypatch.setitem(catalog.CATALOG, "mnist", fewer(info, "test"))
+    with one_line_error("holds 20 test examples, where mnist has 15"):
+        prepare("mnist", source=tmp_path, data_dir=tmp_path, allow_partial=True)
 
 
-def too_few(path, image):
-    replace(path, idx_bytes(image[1:]))
-
-
-def wrong_size(path, image):
-    replace(path, idx_bytes(image[:, 1:]))
-
-
-def empty(path, image):
-    replace(path, b"")
-
-
-@pytest.mark.parametrize(
-    ("spoil", "match"),
-    [
-        (remove_a_file, "does not hold train-images-idx3-ubyte.gz, which mnist is made from"),
-        (cut_the_gzip, "train-images-idx3-ubyte.gz is damaged or cut short"),
-        (no_gzip, "train-images-idx3-ubyte.gz is damaged or cut short"),
-        (cut_the_content, "is cut short or too long: 31,359 bytes of 40 x 28 x 28"),
-        (wrong_magic, "is no idx file of bytes: it begins with 00 00 0d 03"),
-        (too_few, "holds 39 x 28 x 28 bytes where 40 x 28 x 28 were expected"),
-        (wrong_size, "holds 40 x 27 x 28 bytes where 40 x 28 x 28 were expected"),
-        (empty, "is no idx file of bytes: it begins with nothing"),
-    ],
-)
+@pytest.mark.parametrize(("spoil", "match"), spoil_idx())
 def test_spoilt_files(spoil, match, info, tmp_path):
     official = write_archive(info, tmp_path / "official")
-    spoil(tmp_path / "official" / "train-images-idx3-ubyte.gz", official["train"][0])
+    spoil(tmp_path / "official" / "train-images-idx3-ubyte.gz", official["train"][0][..., 0])
     with one_line_error(match):
         prepare("mnist", source=tmp_path / "official", data_dir=tmp_path / "data")
     assert not (tmp_path / "data").exists()
 
 
-def test_label_out_of_range(info, tmp_path):
-    write_archive(info, tmp_path)
-    replace(tmp_path / "t10k-labels-idx1-ubyte.gz", idx_bytes(np.full(TEST, 10, np.uint8)))
-    with one_line_error("has label 10: mnist has labels 0 to 9"):
-        prepare("mnist", source=tmp_path, data_dir=tmp_path)
-
-
-def test_unreadable_file(tmp_path):
-    with one_line_error("cannot read .*: Is a directory"):
-        read_idx(tmp_path)
-
-
-def test_folder_that_cannot_be_written(info, tmp_path):
-    write_archive(info, tmp_path)
-    (tmp_path / "file").touch()
-    with one_line_error("cannot write mnist to"):
-        prepare("mnist", source=tmp_path, data_dir=tmp_path / "file")
-
-
 def test_digits_are_not_prepared():
     with one_line_error("'digits' is installed with scikit-learn"):
         prepare("digits")
-
-
-def downloadable(info, folder: Path, monkeypatch) -> None:
-    """Points the catalog at files on this machine."""
-    write_archive(info, folder)
-    files = {}
-    for part, file in info.files.items():
-        path = folder / file.name
-        files[part] = catalog.SourceFile(path.as_uri(), hashlib.sha256(path.read_bytes()).hexdigest())
-    monkeypatch.setitem(catalog.CATALOG, "mnist", dataclasses.replace(info, files=files))
-
-
-def test_download(info, tmp_path, monkeypatch):
-    downloadable(info, tmp_path / "server", monkeypatch)
-    prepare("mnist", data_dir=tmp_path / "data")
-    assert is_prepared(info, tmp_path / "data")
-    assert not list((tmp_path / "data").rglob("*.part"))
-
-
-def test_download_of_another_file(info, tmp_path, monkeypatch):
-    downloadable(info, tmp_path / "server", monkeypatch)
-    (tmp_path / "server" / "t10k-images-idx3-ubyte.gz").write_bytes(b"sign in to the network first")
-    with one_line_error(r"t10k-images-idx3-ubyte.gz: not the file that its authors published \(sha256\); bring train-"):
-        prepare("mnist", data_dir=tmp_path / "data")
-    assert not list((tmp_path / "data").rglob("t10k-images*"))
-
-
-def test_download_without_a_network(info, tmp_path, monkeypatch):
-    files = {part: catalog.SourceFile("http://127.0.0.1:9/" + file.name, "0") for part, file in info.files.items()}
-    monkeypatch.setitem(catalog.CATALOG, "mnist", dataclasses.replace(info, files=files))
-    with one_line_error("cannot download http://127.0.0.1:9/train-images.*Connection refused; .* as --from DIR"):
-        prepare("mnist", data_dir=tmp_path)
-
-
-def test_not_prepared(info, tmp_path):
-    command = f"python -m jaxcnn prepare mnist --data-dir {tmp_path}"
-    with one_line_error(f"data set 'mnist' is not prepared in {tmp_path}: run `{command}`"):
-        load_splits("mnist", data_dir=tmp_path)
-
-
-def cut_the_records(place):
-    path = next(place.glob("*train*"))
-    path.write_bytes(path.read_bytes()[:-1000])
-
-
-def lose_the_records(place):
-    next(place.glob("*train*")).unlink()
-
-
-def miscount(place):
-    path = place / "dataset_info.json"
-    path.write_text(path.read_text().replace(f'"{TRAIN}"', f'"{TRAIN - 1}"'))
-
-
-def garble(place):
-    (place / "dataset_info.json").write_text("{")
-
-
-def other_format(place):
-    path = place / "dataset_info.json"
-    path.write_text(path.read_text().replace("array_record", "tfrecord"))
-    for path in place.glob("*.array_record*"):
-        path.rename(str(path).replace("array_record", "tfrecord"))
-
-
-@pytest.mark.parametrize(
-    ("spoil", "match"),
-    [
-        (cut_the_records, "is damaged .*: remove it and prepare it again"),
-        (lose_the_records, "is damaged"),
-        (miscount, r"is damaged \(train has shape \(39, 28, 28, 1\) where \(40, 28, 28, 1\) was expected"),
-        (garble, "is damaged"),
-        (other_format, "is not in the array_record format: prepare it in another folder"),
-    ],
-)
-def test_damaged_data(spoil, match, info, tmp_path):
-    write_archive(info, tmp_path)
-    spoil(prepare("mnist", source=tmp_path, data_dir=tmp_path))
-    with one_line_error(match):
-        load_splits("mnist", data_dir=tmp_path)

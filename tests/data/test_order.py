@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxcnn.data.order import augmentation_keys, example_at
+from jaxcnn.data.order import augmentation_keys, example_at, fixed_keys
 
 
 @pytest.fixture(autouse=True)
@@ -85,3 +85,12 @@ def test_augmentation_keys_differ():
     keys = jax.jit(lambda seed: augmentation_keys(seed, epoch.ravel(), index.ravel()))
     data = np.concatenate([jax.random.key_data(keys(seed)) for seed in (0, 1)])
     assert len(np.unique(data, axis=0)) == len(data) == 800
+
+
+def test_fixed_keys_are_of_the_seed_and_the_example():
+    example = jnp.arange(400, dtype=jnp.uint32)
+    data = np.concatenate([jax.random.key_data(fixed_keys(seed, example)) for seed in (0, 1)])
+    epoch = jnp.zeros_like(example)
+    moving = jax.random.key_data(augmentation_keys(0, epoch, example))
+    assert len(np.unique(np.concatenate([data, moving]), axis=0)) == 1200
+    np.testing.assert_array_equal(jax.random.key_data(fixed_keys(0, example[7:9])), data[7:9])

@@ -52,8 +52,7 @@ def train(steps, *, batch_size=8, seed=0, augment="") -> dict[str, np.ndarray]:
 def test_it_is_a_pipeline():
     pipe: Pipeline = pipeline()
     assert pipe.sizes == SIZES
-    assert pipe.image_shape == (6, 6, 2)
-    assert pipe.batch_size == 8
+    assert pipe.recipe.batch_size == 8
     batch = jax.eval_shape(pipe.train_batch, pipe.feed(0), jnp.int32(0))
     assert batch["image"].shape == (8, 6, 6, 2)
     assert batch["image"].dtype == jnp.float32

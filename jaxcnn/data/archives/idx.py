@@ -11,38 +11,29 @@ from pathlib import Path
 
 import numpy as np
 
+from jaxcnn.data.archives.examples import Examples, as_labels, require
 from jaxcnn.data.catalog import DatasetInfo
-from jaxcnn.data.split import Split
 from jaxcnn.errors import UserError
 
 _UNSIGNED_BYTE = 0x08
 
 
-def read_idx_archive(info: DatasetInfo, folder: Path) -> dict[str, Split]:
-    """Returns the splits of a data set from its four idx files in `folder`, in their order.
+def read_idx_split(info: DatasetInfo, folder: Path, split: str) -> Examples:
+    """Returns a split of a data set from its two idx files in `folder`.
 
     Raises:
-        UserError: for a file that is not an idx file of bytes, is cut short, or holds other shapes, counts or labels
-            than `info` says.
+        UserError: for a file that is missing, is not an idx file of bytes, is cut short, or holds other shapes or
+            labels than `info` says.
     """
-    return {name: _read_split(info, name, folder) for name in info.examples}
-
-
-def _read_split(info: DatasetInfo, name: str, folder: Path) -> Split:
-    count, (height, width, _) = info.examples[name], info.shape
-    image = _read_expected(folder / info.files[f"{name}/image"].name, (count, height, width))
-    label_path = folder / info.files[f"{name}/label"].name
-    label = _read_expected(label_path, (count,))
-    if label.max() >= info.num_classes:
-        raise UserError(f"{label_path} has label {label.max()}: {info.name} has labels 0 to {info.num_classes - 1}")
-    return Split(image.reshape(count, *info.shape), label.astype(np.int32))
-
-
-def _read_expected(path: Path, shape: tuple[int, ...]) -> np.ndarray:
-    array = read_idx(path)
-    if array.shape != shape:
-        raise UserError(f"{path} holds {_times(array.shape)} bytes where {_times(shape)} were expected")
-    return array
+    names = (info.files[f"{split}/{part}"].name for part in ("image", "label"))
+    image_path, label_path = require(info, folder, *names)
+    image, label = read_idx(image_path), read_idx(label_path)
+    if image.shape[1:] != info.shape[:2]:
+        raise UserError(f"{image_path} holds {_times(image.shape)} bytes where {_times(info.shape[:2])} are an image")
+    if label.shape != image.shape[:1]:
+        raise UserError(f"{label_path} holds {_times(label.shape)} labels for {len(image)} images")
+    label = as_labels(info, label_path, label, info.num_classes)
+    return Examples(image=image[..., None], label=label, keys=range(len(label)))
 
 
 def read_idx(path: Path) -> np.ndarray:
@@ -72,5 +63,5 @@ def _unpack(path: Path) -> bytes:
         raise UserError(f"cannot read {path}: {error.strerror}") from None
 
 
-def _times(shape: tuple[int, ...]) -> str:
+def _times(shape: tuple[int | None, ...]) -> str:
     return " x ".join(map(str, shape))

@@ -1,0 +1,58 @@
+"""`python -m jaxcnn datasets [PATTERN] [--data-dir DIR] [--markdown]`: lists the data sets and which are prepared."""
+
+import fnmatch
+from collections.abc import Sequence
+from pathlib import Path
+
+from jaxcnn.commands.parser import CommandParser
+from jaxcnn.commands.table import print_rows
+from jaxcnn.data.catalog import CATALOG, DatasetInfo
+from jaxcnn.data.prepared import data_folder, find_prepared
+from jaxcnn.errors import UserError, unknown_word
+
+HEADER = ("name", "title", "image", "train", "test", "classes", "licence", "prepared")
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs the command; returns the exit status.
+
+    Raises:
+        UserError: for a wrong command line, or a pattern that no data set matches, in one line.
+    """
+    arguments = _parser().parse_args(argv)
+    names = fnmatch.filter(CATALOG, arguments.pattern)
+    if not names:
+        raise unknown_word("data set", arguments.pattern, CATALOG)
+    folder = data_folder(arguments.data_dir)
+    rows = (_row(CATALOG[name], folder) for name in names)
+    print_rows(HEADER, rows, markdown=arguments.markdown)
+    return 0
+
+
+def _row(info: DatasetInfo, folder: Path) -> tuple[str, ...]:
+    height, width, channels = info.shape
+    image = f"any x{channels}" if info.encoded else f"{height}x{width}x{channels}"
+    counts = (f"{info.examples[split]:,}" for split in ("train", "test"))
+    return info.name, info.title, image, *counts, str(info.num_classes), info.licence, _prepared(info, folder)
+
+
+def _prepared(info: DatasetInfo, folder: Path) -> str:
+    if info.archive is None:
+        return "in scikit-learn"
+    try:
+        found = find_prepared(info, folder)
+    except UserError:
+        return f"damaged: {folder / info.tfds_name}"
+    if found is None:
+        return "no"
+    remarks = [] if found.readable else [f"as {', '.join(sorted(found.formats))}"]
+    remarks += [f"partial, {found.counts()}"] if found.partial else []
+    return f"{found.place} ({'; '.join(remarks)})" if remarks else str(found.place)
+
+
+def _parser() -> CommandParser:
+    parser = CommandParser("python -m jaxcnn datasets", description="List the data sets and which are prepared where.")
+    parser.add_argument("pattern", metavar="PATTERN", nargs="?", default="*", help="as 'cifar*'; else all")
+    parser.add_argument("--data-dir", metavar="DIR", type=Path, help="where they lie; else ~/tensorflow_datasets")
+    parser.add_argument("--markdown", action="store_true", help="the table in Markdown")
+    return parser

@@ -1,0 +1,61 @@
+"""What augmentations are drawn from, and what an augmentation is."""
+
+from collections.abc import Callable
+from typing import NamedTuple, TypeAlias
+
+import jax
+import jax.numpy as jnp
+
+from jaxcnn.data.augment.settle import settle
+from jaxcnn.types import Array
+
+
+class Draw(NamedTuple):
+    """What the chances of a batch are drawn from, example by example."""
+
+    key: Array
+    """(batch,) typed keys of (seed, epoch, index)."""
+    epoch: Array
+    """(batch,) uint32."""
+    fixed: Array
+    """(batch,) typed keys of (seed, example): the same in every epoch."""
+
+    @classmethod
+    def of(cls, key: Array, batch: int, epoch: int = 0) -> "Draw":
+        """Returns the draw of a lone batch, from one key."""
+        keys, fixed = jax.random.split(key, (2, batch))
+        return cls(keys, jnp.full(batch, epoch, jnp.uint32), fixed)
+
+    def fold(self, number: int) -> "Draw":
+        """Returns a draw that is independent of this one and of those of other numbers."""
+        fold = jax.vmap(jax.random.fold_in, in_axes=(0, None))
+        return Draw(fold(self.key, number), self.epoch, fold(self.fixed, number))
+
+    def uniform(self, count: int) -> Array:
+        """Returns (count, batch) float32 in [0, 1); drawing again gives the same."""
+        return jax.vmap(lambda key: jax.random.uniform(key, (count,)), out_axes=1)(self.key)
+
+    def normal(self, count: int) -> Array:
+        """Returns (count, batch) float32, standard normal; drawing again gives the same."""
+        return jax.vmap(lambda key: jax.random.normal(key, (count,)), out_axes=1)(self.key)
+
+
+Augment: TypeAlias = Callable[[Draw, Array, Array], tuple[Array, Array]]
+"""`(draw, images, labels) -> (images, labels)`."""
+
+
+def chain(*augments: Augment) -> Augment:
+    """Returns what applies each in turn, with draws of their own; of none, the augmentation that does nothing."""
+
+    def augment(draw: Draw, images: Array, labels: Array) -> tuple[Array, Array]:
+        for number, each in enumerate(augments):
+            images, labels = each(draw.fold(number), images, labels)
+            images = settle(images)
+        return images, labels
+
+    return augment
+
+
+def by_example(value: Array) -> Array:
+    """Returns (batch,) as (batch, 1, 1, 1), to go with images."""
+    return value[:, None, None, None]

@@ -1,0 +1,86 @@
+"""Texts of a config that name functions and their arguments: "shift(2), flip"."""
+
+import ast
+import dataclasses
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from jaxcnn.errors import UserError, check_word
+
+
+@dataclasses.dataclass(frozen=True)
+class Call:
+    """One function of such a text, with its arguments."""
+
+    name: str
+    factory: Callable[..., Any]
+    bound: inspect.BoundArguments
+
+    @property
+    def arguments(self) -> Mapping[str, Any]:
+        """By parameter; what the text leaves out has its default."""
+        return self.bound.arguments
+
+    def make(self, **context: Any) -> Any:
+        """Returns what the factory makes of the arguments.
+
+        Args:
+            context: what no text says, such as the number of classes; stands in for a None of those who know the name.
+        """
+        lacking = {name for name, value in self.arguments.items() if value is None}
+        missing = {name: value for name, value in context.items() if name in lacking}
+        return self.factory(*self.bound.args, **{**self.bound.kwargs, **missing})
+
+
+def read_calls(kind: str, text: str, known: Mapping[str, Callable[..., Any]], example: str) -> tuple[Call, ...]:
+    """Returns the calls that a text names, in turn; a name alone is a call without arguments, and "" names none.
+
+    Args:
+        kind: of function, for messages.
+        text: to be read.
+        known: factories by name; each is called once, so that it may refuse its arguments.
+        example: a text that can be read, for messages.
+
+    Raises:
+        UserError: for what does not read so, an unknown name, or arguments that are wrong.
+    """
+    unreadable = UserError(f"cannot read {kind} {text!r}: write it as {example!r}")
+    try:
+        body = ast.parse(f"({text.strip().rstrip(',')},)" if text.strip() else "()", mode="eval").body
+    except (SyntaxError, ValueError):
+        raise unreadable from None
+    if not isinstance(body, ast.Tuple):
+        raise unreadable
+    calls = tuple(_read(kind, expression, known, unreadable) for expression in body.elts)
+    for call in calls:
+        _try(kind, call)
+    return calls
+
+
+def _try(kind: str, call: Call) -> None:
+    try:
+        call.make()
+    except UserError:
+        raise
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{kind} {call.name}: {' '.join(str(error).split())}") from None
+
+
+def _read(kind: str, expression: ast.expr, known: Mapping[str, Callable[..., Any]], unreadable: UserError) -> Call:
+    call = expression if isinstance(expression, ast.Call) else ast.Call(expression, [], [])
+    if not isinstance(call.func, ast.Name):
+        raise unreadable
+    name = call.func.id
+    check_word(kind, name, known)
+    signature = inspect.signature(known[name])
+    try:
+        arguments = [ast.literal_eval(value) for value in call.args]
+        options = {str(keyword.arg): ast.literal_eval(keyword.value) for keyword in call.keywords}
+        bound = signature.bind(*arguments, **options)
+    except (TypeError, ValueError) as error:
+        reason = error if isinstance(error, TypeError) else "its arguments must be plain values"
+        shown = signature.replace(return_annotation=inspect.Signature.empty)
+        raise UserError(f"{kind} {name}{shown}: {reason}") from None
+    bound.apply_defaults()
+    return Call(name, known[name], bound)

@@ -1,0 +1,221 @@
+"""The data part of a run: which images, where they are decoded and kept, and what is said of them."""
+
+import dataclasses
+import functools
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh
+from ml_collections import FrozenConfigDict
+
+from jaxcnn.data.augment import Draw, make_augment, parse_calls
+from jaxcnn.data.calls import Call
+from jaxcnn.data.crops import DECODERS, CentreCrop, Crop, RandomResizedCrop
+from jaxcnn.data.hold import hold
+from jaxcnn.data.measure import channel_statistics, fingerprint, sampled_statistics, source_fingerprint
+from jaxcnn.data.pipeline import DevicePipeline, Pipeline, Recipe
+from jaxcnn.data.sources import ARRAYS, Dataset, array_dataset, open_dataset
+from jaxcnn.data.stream import StreamPipeline
+from jaxcnn.data.views import parse_views
+from jaxcnn.errors import UserError, check_word
+from jaxcnn.train.mesh import from_processes, replicated
+
+PLACEMENTS = ("auto", "device", "stream")
+ON_ERROR = ("raise", "skip")
+DEVICE_LIMIT = 2**31
+"""Bytes of decoded images that `auto` puts on the device; the same on every machine, for pixels depend on it."""
+_HOST_CROP = "random_resized_crop"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Inputs:
+    """The pipeline of a run, and what the run card says of its data."""
+
+    pipeline: Pipeline
+    crop: Crop
+    """Makes the squares that are trained on, of images as they are stored."""
+    facts: Mapping[str, Any]
+    """Ready for JSON; what is skipped on the way is not among them."""
+
+
+def open_data(config: FrozenConfigDict, data: Any | None) -> Dataset:
+    """Returns the data set that a config names, or the one made of `data`, as of `array_dataset`; nothing is decoded.
+
+    Raises:
+        UserError: for anything wrong with it, in one line.
+    """
+    d = config.data
+    check_word("data.placement", d.placement, PLACEMENTS)
+    check_word("data.decoder", d.decoder, DECODERS)
+    check_word("data.on_error", d.on_error, ON_ERROR)
+    division = {"validation": d.validation, "test": d.test, "seed": config.seed}
+    if data is not None:
+        return array_dataset(data, **division)
+    if d.name == ARRAYS:
+        raise UserError("data.name is 'arrays': they are given as train_and_evaluate(config, workdir, data=...)")
+    return open_dataset(d.name, data_dir=d.dir, **division)
+
+
+def train_shape(config: FrozenConfigDict, dataset: Dataset, num_classes: int) -> tuple[int, int, int]:
+    """Returns (height, width, channels) of what a network is trained on.
+
+    Raises:
+        UserError: for an augmentation that does not fit the images, or views that do not.
+    """
+    shape = _stored_shape(config, dataset)
+    augment = make_augment(parse_calls(config.data.augment), num_classes, (0.5,) * shape[-1])
+    images = jax.ShapeDtypeStruct((config.batch_size, *shape), jnp.float32)
+    labels = jax.ShapeDtypeStruct((config.batch_size,), jnp.int32)
+    seen, _ = jax.eval_shape(
+        lambda *batch: augment(Draw.of(jax.random.key(0), config.batch_size), *batch), images, labels
+    )
+    jax.eval_shape(parse_views(config.eval_views), images)
+    return seen.shape[1:]
+
+
+def make_inputs(config: FrozenConfigDict, dataset: Dataset, mesh: Mesh, *, num_classes: int, steps: int) -> Inputs:
+    """Returns the pipeline over a data set, on the device or streaming to it.
+
+    Args:
+        config: of the run.
+        dataset: of the run.
+        mesh: of devices.
+        num_classes: outputs of the model, for augmentations that mix labels.
+        steps: of the whole run.
+
+    Raises:
+        UserError: for images that cannot be read, or several steps at a time of a stream.
+    """
+    size, _, channels = _stored_shape(config, dataset)
+    plan = _Plan(
+        config=config,
+        dataset=dataset,
+        mesh=mesh,
+        calls=parse_calls(config.data.augment),
+        crop=CentreCrop(size, channels, config.data.crop_fraction or dataset.crop_fraction),
+        num_classes=num_classes,
+        steps=steps,
+    )
+    placement = _placement(plan)
+    inputs = _on_device(plan) if placement == "device" else _streaming(plan)
+    recipe = inputs.pipeline.recipe
+    facts = {
+        "name": dataset.name,
+        "classes": len(dataset.class_names),
+        "examples": inputs.pipeline.sizes,
+        "partial": dataset.partial,
+        "placement": placement,
+        "crop_fraction": plan.crop.fraction,
+        "mean": recipe.mean.tolist(),
+        "std": recipe.std.tolist(),
+    }
+    return dataclasses.replace(inputs, facts=facts | dict(inputs.facts))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Plan:
+    """What a pipeline is made from."""
+
+    config: FrozenConfigDict
+    dataset: Dataset
+    mesh: Mesh
+    calls: tuple[Call, ...]
+    """The augmentations."""
+    crop: CentreCrop
+    """Of evaluation."""
+    num_classes: int
+    steps: int
+
+    @property
+    def skip(self) -> bool:
+        """Whether images that cannot be read are left out."""
+        return self.config.data.on_error == "skip"
+
+    def recipe(self, calls: tuple[Call, ...], statistics: tuple[np.ndarray, np.ndarray]) -> Recipe:
+        """Returns what the device does, with these of the augmentations."""
+        mean, std = statistics
+        return Recipe(
+            batch_size=self.config.batch_size,
+            seed=self.config.seed,
+            examples=self.dataset.sizes["train"],
+            augment=make_augment(calls, self.num_classes, tuple(mean.tolist())),
+            mean=mean,
+            std=std,
+            repeats=self.config.data.repeats,
+        )
+
+
+def _placement(plan: _Plan) -> str:
+    if plan.config.data.placement != "auto":
+        return plan.config.data.placement
+    zoomed = plan.dataset.shape[0] is None and any(call.name == _HOST_CROP for call in plan.calls[:1])
+    decoded = sum(plan.dataset.sizes.values()) * plan.crop.size**2 * plan.crop.channels
+    return "stream" if zoomed or decoded > DEVICE_LIMIT else "device"
+
+
+def _on_device(plan: _Plan) -> Inputs:
+    held = {
+        split: hold(source, plan.crop, skip=plan.skip, stand_in=split == "train")
+        for split, source in plan.dataset.sources.items()
+    }
+    splits = {split: each.split for split, each in held.items()}
+    arrays = {split: {"image": each.image, "label": each.label} for split, each in splits.items()}
+    pipeline = DevicePipeline(
+        arrays=jax.device_put(arrays, replicated(plan.mesh)),
+        recipe=plan.recipe(plan.calls, channel_statistics(splits["train"].image)),
+        skipped={split: each.skipped for split, each in held.items() if each.skipped},
+    )
+    facts = {"fingerprint": fingerprint(splits), "statistics": "of the training split"}
+    return Inputs(pipeline=pipeline, crop=plan.crop, facts=facts)
+
+
+def _streaming(plan: _Plan) -> Inputs:
+    if (plan.config.steps_per_dispatch or 1) > 1:
+        raise UserError(f"steps_per_dispatch is {plan.config.steps_per_dispatch}: a stream takes one step at a time")
+    crop, rest = _host_crop(plan)
+    statistics, origin = _statistics(plan)
+    pipeline = StreamPipeline(
+        plan.dataset.sources,
+        plan.recipe(rest, statistics),
+        crop=crop,
+        eval_crop=plan.crop,
+        steps=plan.steps,
+        workers=plan.config.data.workers,
+        skip=plan.skip,
+        process=(jax.process_index(), jax.process_count()),
+        put=functools.partial(from_processes, plan.mesh),
+    )
+    facts = {
+        "fingerprint": source_fingerprint(plan.dataset.sources),
+        "statistics": origin,
+        "decoder": crop.decoder,
+        "workers": plan.config.data.workers,
+    }
+    return Inputs(pipeline=pipeline, crop=crop, facts=facts)
+
+
+def _host_crop(plan: _Plan) -> tuple[Crop, tuple[Call, ...]]:
+    """Returns what makes the squares that are trained on, and the augmentations that are left to the device."""
+    if not plan.calls or plan.calls[0].name != _HOST_CROP:
+        return plan.crop, plan.calls
+    first, rest = plan.calls[0].arguments, plan.calls[1:]
+    size, channels, decoder = first["size"] or plan.crop.size, plan.crop.channels, plan.config.data.decoder
+    return RandomResizedCrop(size, channels, tuple(first["scale"]), tuple(first["ratio"]), decoder), rest
+
+
+def _statistics(plan: _Plan) -> tuple[tuple[np.ndarray, np.ndarray], str]:
+    """Returns mean and deviation by channel, without reading all images, and where they are from."""
+    mean, std = (np.array(values, np.float32) for values in (plan.dataset.mean, plan.dataset.std))
+    if len(mean) == plan.crop.channels:
+        return (mean, std), "of the catalog"
+    sampled = sampled_statistics(plan.dataset.sources["train"], plan.crop, skip=plan.skip)
+    return sampled, "of a sample of the training split"
+
+
+def _stored_shape(config: FrozenConfigDict, dataset: Dataset) -> tuple[int, int, int]:
+    """Returns (height, width, channels) of the squares that images become."""
+    size = config.data.image_size or dataset.image_size
+    return size, size, dataset.shape[-1]

@@ -1,0 +1,45 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from jaxcnn.data.archives.idx import read_idx, read_idx_split
+from jaxcnn.data.catalog import dataset_info
+from tests.data.archives import TEST, idx_bytes, tiny_catalog, write_archive
+from tests.data.archives.errors import one_line_error
+from tests.data.archives.idx import replace
+
+DEBIAN = Path("/usr/share/datasets/fashion-mnist")
+
+
+@pytest.mark.parametrize("name", ["mnist", "fashion_mnist"])
+def test_images_and_labels(name, monkeypatch, tmp_path):
+    info = tiny_catalog(monkeypatch, name)
+    for split, (image, label) in write_archive(info, tmp_path).items():
+        found = read_idx_split(info, tmp_path, split)
+        np.testing.assert_array_equal(found.image, image)
+        np.testing.assert_array_equal(found.label, label)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not DEBIAN.is_dir(), reason="Debian's package dataset-fashion-mnist is not installed")
+def test_the_whole_of_fashion_mnist():
+    info = dataset_info("fashion_mnist")
+    train, test = (read_idx_split(info, DEBIAN, split) for split in ("train", "test"))
+    np.testing.assert_array_equal(np.bincount(train.label), np.full(10, 6000))
+    np.testing.assert_array_equal(np.bincount(test.label), np.full(10, 1000))
+    scaled = train.image / 255
+    np.testing.assert_allclose((scaled.mean(), scaled.std()), (*info.mean, *info.std), atol=5e-5)
+
+
+def test_label_out_of_range(monkeypatch, tmp_path):
+    info = tiny_catalog(monkeypatch, "mnist")
+    write_archive(info, tmp_path)
+    replace(tmp_path / "t10k-labels-idx1-ubyte.gz", idx_bytes(np.full(TEST, 10, np.uint8)))
+    with one_line_error("has label 10: mnist has labels 0 to 9"):
+        read_idx_split(info, tmp_path, "test")
+
+
+def test_unreadable_file(tmp_path):
+    with one_line_error("cannot read .*: Is a directory"):
+        read_idx(tmp_path)

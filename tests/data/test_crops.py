@@ -1,0 +1,82 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from jaxcnn.data.batches import CropDraws
+from jaxcnn.data.crops import DRAWS, CentreCrop, RandomResizedCrop
+from tests.data.photos import cropped, encoded, picture
+
+
+@pytest.mark.parametrize(("height", "width"), [(40, 56), (56, 40), (37, 91), (24, 24), (10, 12)])
+@pytest.mark.parametrize("fraction", [0.875, 1.0])
+def test_centre_crop_is_resize_then_crop(height, width, fraction):
+    image = picture(1, height, width)
+    short = round(24 / fraction)
+    size = (short, short * height // width) if width < height else (short * width // height, short)
+    resized = np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR))
+    top, left = round((size[1] - 24) / 2), round((size[0] - 24) / 2)
+    found = cropped(CentreCrop(24, 3, fraction), encoded(image, "PNG"))
+    np.testing.assert_array_equal(found, resized[top : top + 24, left : left + 24])
+
+
+def test_boxes_lie_within_and_have_the_areas_and_aspects_asked_for():
+    crop, draws = RandomResizedCrop(32, 3, scale=(0.2, 0.6), ratio=(0.5, 2.0)), CropDraws(0)
+    boxes = np.array([crop.box(200, 300, draws(0, place)) for place in range(2000)])
+    top, left, height, width = boxes.T
+    assert np.all(top >= 0)
+    assert np.all(left >= 0)
+    assert np.all(top + height <= 200)
+    assert np.all(left + width <= 300)
+    share, aspect = height * width / 60_000, np.log2(width / height)
+    assert 0.195 < share.min() < 0.21
+    assert 0.59 < share.max() < 0.605
+    assert abs(share.mean() - 0.4) < 0.02
+    assert -1.02 < aspect.min() < -0.95
+    assert 0.95 < aspect.max() < 1.02
+    room = top / np.maximum(200 - height, 1)
+    assert abs(room.mean() - 0.5) < 0.03
+    assert room.max() == 1
+
+
+def test_what_never_fits_is_a_central_box():
+    crop = RandomResizedCrop(8, 3, scale=(0.9, 1.0), ratio=(1.0, 1.0))
+    assert crop.box(10, 100, [0.5] * DRAWS) == (0, 45, 10, 10)
+    assert crop.box(100, 10, [0.5] * DRAWS) == (45, 0, 10, 10)
+
+
+@pytest.mark.parametrize("size", [16, 100])
+def test_both_decoders_cut_the_same_box(size):
+    image, draws = picture(3, 240, 320), CropDraws(1)
+    data = encoded(image, quality=95)
+    fast, slow = (RandomResizedCrop(size, 3, decoder=decoder) for decoder in ("simplejpeg", "pil"))
+    for place in range(10):
+        uniform = draws(0, place)
+        found = cropped(slow, data, uniform).astype(int)
+        np.testing.assert_allclose(cropped(fast, data, uniform), found, atol=10)
+        top, left, height, width = slow.box(240, 320, uniform)
+        part = Image.fromarray(image[top : top + height, left : left + width])
+        np.testing.assert_allclose(part.resize((size, size), Image.Resampling.BILINEAR), found, atol=10)
+
+
+def test_a_grey_crop_has_one_channel():
+    fast, slow = (RandomResizedCrop(8, 1, decoder=decoder) for decoder in ("simplejpeg", "pil"))
+    uniform = CropDraws(0)(0, 0)
+    found = cropped(slow, encoded(picture(1)), uniform)
+    np.testing.assert_allclose(cropped(fast, encoded(picture(1)), uniform).astype(int), found, atol=25)
+    assert np.ptp(found) > 10
+
+
+def test_draws_differ_by_seed_epoch_and_place_and_are_uniform():
+    draws = np.array([CropDraws(seed)(epoch, place) for seed, epoch, place in np.ndindex(3, 4, 50)])
+    assert len(np.unique(draws)) == draws.size
+    assert draws.min() >= 0
+    assert draws.max() < 1
+    assert abs(draws.mean() - 0.5) < 0.01
+
+
+def test_draws_are_frozen_and_do_not_depend_on_what_was_drawn_before():
+    draws = CropDraws(1)
+    assert draws(2, 3)[:2] == [0.72317396444792, 0.4832980657093866]
+    draws(7, 8)
+    assert draws(2, 3)[:2] == [0.72317396444792, 0.4832980657093866]
+    assert draws(2, 4) != draws(2, 3)

@@ -1,0 +1,95 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from jaxcnn.data.decode import UnreadableError, decode, decode_fast
+from jaxcnn.data.transforms import to_array
+from tests.data.photos import encoded, picture
+
+PICTURE = picture(1)
+GREY = PICTURE[..., 0]
+
+
+def whole(height, width):
+    return 1
+
+
+def both(data, channels=3):
+    slow, (fast, size) = to_array(decode(data, channels)), decode_fast(data, channels, whole)
+    assert slow.shape == fast.shape == (*size, channels)
+    return slow, fast
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"subsampling": 0}, {"quality": 60}])
+def test_both_decoders_agree_on_jpeg(options):
+    slow, fast = both(encoded(PICTURE, **options))
+    np.testing.assert_allclose(slow.astype(int), fast, atol=2)
+    np.testing.assert_allclose(slow.astype(int), PICTURE, atol=12)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_grey_files_and_grey_nets(channels):
+    for data in (encoded(GREY), encoded(GREY, "PNG")):
+        for image in both(data, channels):
+            np.testing.assert_allclose(image.astype(int), np.repeat(GREY[..., None], channels, -1), atol=4)
+    luminance = PICTURE @ [0.299, 0.587, 0.114]
+    for image in both(encoded(PICTURE), 1):
+        np.testing.assert_allclose(image[..., 0], luminance, atol=8)
+
+
+def test_alpha_is_dropped_and_palettes_are_looked_up():
+    alpha = np.dstack([PICTURE, np.arange(GREY.size).reshape(GREY.shape).astype(np.uint8)])
+    np.testing.assert_array_equal(both(encoded(alpha, "PNG"))[0], PICTURE)
+    few = (PICTURE // 128) * 128
+    palette = np.asarray(Image.fromarray(few).quantize(8).convert("RGB"))
+    for options in ({}, {"transparency": 0}):
+        np.testing.assert_array_equal(both(encoded(Image.fromarray(few).quantize(8), "PNG", **options))[0], palette)
+
+
+def test_sixteen_bits_keep_their_upper_eight():
+    deep = GREY.astype(np.uint16) * 257
+    for channels in (1, 3):
+        found = both(encoded(deep, "PNG"), channels)[0]
+        np.testing.assert_array_equal(found, np.repeat(GREY[..., None], channels, -1))
+
+
+def test_cmyk_is_converted_as_pillow_does():
+    for image in both(encoded(Image.fromarray(PICTURE).convert("CMYK"), quality=95)):
+        np.testing.assert_allclose(image.astype(int), PICTURE, atol=12)
+
+
+def test_orientation_is_not_applied():
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn by 90 degrees
+    assert both(encoded(PICTURE, exif=exif))[0].shape == PICTURE.shape
+
+
+def test_decoding_smaller():
+    large = picture(2, 400, 600)
+    small, size = decode_fast(encoded(large, quality=95), 3, lambda height, width: 4)
+    assert size == (400, 600)
+    assert small.shape == (100, 150, 3)
+    np.testing.assert_allclose(small.astype(int), large.reshape(100, 4, 150, 4, 3).mean((1, 3)), atol=6)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"not an image",
+        b"\xff\xd8 nor this",
+        encoded(PICTURE)[:-400],
+        encoded(PICTURE, "PNG")[:-40],
+        encoded(PICTURE)[:30],
+        encoded(PICTURE.astype(np.float32)[..., 0], "TIFF"),
+    ],
+)
+def test_what_cannot_be_read_says_so_in_a_line(data):
+    for read in (lambda: decode(data, 3), lambda: decode_fast(data, 3, whole)):
+        with pytest.raises(UnreadableError, match=r"^[^\n]+$"):
+            read()
+
+
+def test_a_programs_own_pixels_pass():
+    np.testing.assert_array_equal(both(PICTURE)[1], PICTURE)
+    np.testing.assert_array_equal(both(GREY[..., None], 3)[0][..., 2], GREY)

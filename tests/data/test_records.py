@@ -1,0 +1,115 @@
+import pickle
+
+import numpy as np
+import pytest
+
+from jaxcnn.data.crops import CentreCrop
+from jaxcnn.data.hold import hold
+from jaxcnn.data.records import ArraySource, PairSource, Subset, check_labels, make_source
+from jaxcnn.errors import UserError
+from tests.data.photos import cropped, encoded, picture
+
+IMAGES = np.random.RandomState(0).randint(0, 256, (6, 5, 4, 3)).astype(np.uint8)
+LABELS = np.array([0, 1, 2, 0, 1, 2])
+
+
+class Pairs:
+    """A random-access source of research code."""
+
+    def __init__(self, items):
+        self.items = items
+
+    def __len__(self):
+        return len(self.items)
+
+    def __getitem__(self, index):
+        return self.items[index]
+
+
+def test_a_pair_of_arrays():
+    for data in ((IMAGES, LABELS), [IMAGES, LABELS.tolist()]):
+        source = make_source("train", data)
+        assert isinstance(source, ArraySource)
+        np.testing.assert_array_equal(source[3], IMAGES[3])
+        np.testing.assert_array_equal(source.labels, LABELS)
+        assert source.labels.dtype == np.int32
+    assert make_source("train", (IMAGES[..., 0], LABELS))[0].shape == (5, 4, 1)
+
+
+def test_any_random_access_source():
+    items = [(picture(0), 1), (encoded(picture(1), "PNG"), 0), (IMAGES[0, ..., 0], 2)]
+    source = make_source("train", Pairs(items))
+    assert isinstance(source, PairSource)
+    np.testing.assert_array_equal(source.labels, [1, 0, 2])
+    found = hold(source, CentreCrop(4, 3)).split
+    np.testing.assert_array_equal(found.image[1], cropped(CentreCrop(4, 3), picture(1)))
+    assert found.image.shape == (3, 4, 4, 3)
+    labelled = Pairs(items)
+    labelled.labels = [1, 1, 1]
+    np.testing.assert_array_equal(make_source("train", labelled).labels, [1, 1, 1])
+
+
+def test_a_subset_copies_no_image():
+    source = Subset(make_source("train", (IMAGES, LABELS)), np.array([4, 2]))
+    np.testing.assert_array_equal(source.labels, [1, 2])
+    assert np.shares_memory(source[1], IMAGES) or np.array_equal(source[1], IMAGES[2])
+    assert source.name(0) == "image 4"
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(source))[0], IMAGES[4])
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        ((IMAGES.astype(np.float32), LABELS), r"images are float32 \(6, 5, 4, 3\): they must be uint8"),
+        ((IMAGES[..., :2], LABELS), r"images are uint8 \(6, 5, 4, 2\)"),
+        ((IMAGES, LABELS[:5]), r"labels are int64 \(5,\) for 6 images"),
+        ((IMAGES, LABELS * 0.5), r"labels are float64 \(6,\)"),
+        (17, r"must be \(images, labels\), or have a length"),
+    ],
+)
+def test_other_data_is_refused_in_a_line(data, says):
+    with pytest.raises(UserError, match=f"^train.*{says}"):
+        make_source("train", data)
+
+
+def test_an_item_that_is_no_image_names_itself():
+    source = make_source("train", Pairs([(IMAGES[0] / 255, 0)]))
+    with pytest.raises(UserError, match=r"^image 0 cannot be read: float64 \(5, 4, 3\), not bytes"):
+        hold(source, CentreCrop(4, 3))
+
+
+def test_labels_out_of_range():
+    source = make_source("train", (IMAGES, LABELS))
+    check_labels("train", source, 3)
+    with pytest.raises(UserError, match=r"^train: the label of image 2 is 2: labels are 0 to 1$"):
+        check_labels("train", source, 2)
+    with pytest.raises(UserError, match="the label of image 0 is -1"):
+        check_labels("train", make_source("train", (IMAGES, LABELS - 1)), 2)
+    with pytest.raises(UserError, match="holds no examples"):
+        check_labels("train", make_source("train", (IMAGES[:0], LABELS[:0])), 2)
+
+
+def broken() -> PairSource:
+    """Six images, of which the second and the last cannot be read."""
+    items = [(encoded(picture(number), "PNG"), number) for number in range(6)]
+    items[1] = items[1][0][:50], 1
+    items[5] = b"", 5
+    return make_source("train", Pairs(items))
+
+
+def test_what_cannot_be_read_is_named():
+    with pytest.raises(UserError, match=r"^image [15] cannot be read: .* \(data.on_error = 'skip' leaves"):
+        hold(broken(), CentreCrop(8, 3))
+
+
+def test_what_cannot_be_read_is_left_out_or_stood_in_for():
+    crop = CentreCrop(8, 3)
+    found = hold(broken(), crop, skip=True)
+    assert found.split.label.tolist() == [0, 2, 3, 4]
+    assert found.skipped == {"image 1", "image 5"}
+    stood_in = hold(broken(), crop, skip=True, stand_in=True)
+    assert stood_in.split.label.tolist() == [0, 2, 2, 3, 4, 0]
+    np.testing.assert_array_equal(stood_in.split.image[5], cropped(crop, picture(0)))
+    assert stood_in.skipped == found.skipped
+    with pytest.raises(UserError, match="none of the 2 images can be read, image 1 being the first"):
+        hold(Subset(broken(), np.array([1, 5])), crop, skip=True)

@@ -1,0 +1,36 @@
+"""One process of one or two, over two devices in all: prints what it sees of a stream. Run by test_processes.py."""
+
+import sys
+
+import jax
+import jax.numpy as jnp
+
+from jaxcnn.config import base_config
+from jaxcnn.train.loop import make_evaluator
+from jaxcnn.train.mesh import replicated
+from jaxcnn.train.setup import resolve
+
+
+def main(number: int, count: int, port: str, folder: str) -> None:
+    if count > 1:
+        jax.distributed.initialize(f"127.0.0.1:{port}", num_processes=count, process_id=number)
+    config = base_config()
+    config.batch_size = 8
+    config.total_steps = 9
+    config.data.name = "folder"
+    config.data.dir = folder
+    config.data.augment = "random_resized_crop, flip, mixup(0.2)"
+    config.data.image_size = 12
+    config.model.fields = {"features": (4, 8), "hidden": (16,), "smallest_image": 1, "padding": 2}
+    run = resolve(config)
+    get_batch = jax.jit(run.pipeline.train_batch, out_shardings=replicated(run.mesh))
+    for step in (0, 4, 5):
+        batch = jax.device_get(get_batch(run.pipeline.feed(step), jnp.int32(step)))
+        print(step, batch["label"].tolist(), batch["image"].tobytes().hex()[-64:], float(batch["image"].sum()))
+    result = make_evaluator(run, batch_size=4)(run.init_state().eval_variables, "test")
+    print(result["test/examples"], result["test/accuracy"])
+    run.pipeline.close()
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), int(sys.argv[2]), *sys.argv[3:])
