@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import scipy.io  # type: ignore[import-untyped]
+import scipy.io
 
 from jaxcnn.data.archives.examples import Examples, as_labels, require
 from jaxcnn.data.catalog import DatasetInfo

@@ -10,7 +10,7 @@ import math
 import jax
 import jax.numpy as jnp
 import numpy as np
-from scipy.special import betaincinv  # type: ignore[import-untyped]
+from scipy.special import betaincinv
 
 from jaxcnn.data.augment.boxes import Box
 from jaxcnn.data.augment.draw import Augment, Draw, by_example
