@@ -49,7 +49,7 @@ def _print_all(error: WrongWeightsError) -> None:
 def _field(text: str) -> tuple[str, Any]:
     """Returns name and value of "name=value": JSON, a Python literal as our messages write it, or else a word."""
     name, equals, value = text.partition("=")
-    if not (name and equals):
+    if not (name and equals) or name == "name":  # MODEL is the name
         raise ValueError(text)
     for parse in (json.loads, _literal):
         with contextlib.suppress(ValueError, SyntaxError, TypeError):

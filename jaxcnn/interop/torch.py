@@ -120,6 +120,11 @@ def _placed(
             for path, value in found.items()
             if not jnp.issubdtype(value.dtype, jnp.floating)
         ],
+        "not finite": [
+            "/".join(path[1:])
+            for path, value in found.items()
+            if jnp.issubdtype(value.dtype, jnp.floating) and not np.isfinite(value.astype(np.float32)).all()
+        ],
     }
     if any(wrong.values()):
         raise WrongWeightsError(model_name, {kind: names for kind, names in wrong.items() if names})

@@ -208,12 +208,15 @@ _NOT_OPTIONS = {"parent", "name", "dtype", "scale_init", "use_running_average"} 
 
 
 def check_norm(word: str, options: Mapping[str, Any]) -> None:
-    """Raises `UserError` for an unknown norm word or for an option (not None) that this norm does not take."""
+    """Raises `UserError` for an unknown norm word, an option (not None) that it does not take, or a wrong epsilon."""
     check_word("norm", word, NORMS)
     takes = [field.name for field in dataclasses.fields(NORMS[word]) if field.name not in _NOT_OPTIONS]
     strange = [name for name, value in options.items() if value is not None and name not in takes]
     if strange:
         raise UserError(f"norm {word!r} takes no {', '.join(strange)}; it takes {', '.join(takes) or 'no options'}")
+    epsilon = options.get("epsilon")
+    if epsilon is not None and not (isinstance(epsilon, float | int) and epsilon > 0):
+        raise UserError(f"the epsilon of norm {word!r} is {epsilon!r}: it must be a number above 0")
 
 
 def shifts(word: str) -> bool:

@@ -1,5 +1,6 @@
 """From a model's name to the model."""
 
+import bisect
 import dataclasses
 import fnmatch
 from collections.abc import Mapping
@@ -144,19 +145,19 @@ def create_model(
         make_activation(act)
     chosen = {"norm": norm, "norm_options": norm_options, "act": act, "stem": stem, "dropout_rate": dropout_rate}
     fields |= {key: value for key, value in chosen.items() if value is not None}
-    try:
-        model = variant.constructor(num_classes=num_classes, dtype=dtype, **fields)
-    except TypeError:
-        raise _unknown_field(name, variant, fields) from None
+    known = _fields(variant)
+    wrong = next((field for field in fields if field not in known), None)
+    if wrong is not None:
+        raise unknown_word(f"field of {name}", wrong, known)
+    model = variant.constructor(num_classes=num_classes, dtype=dtype, **fields)
     check_norm(model.norm, model.norm_options)
     return model
 
 
-def _unknown_field(name: str, variant: Variant, fields: Mapping[str, Any]) -> UserError:
+def _fields(variant: Variant) -> set[str]:
+    """Returns the names of what the class of a variant takes; flax's own `parent` and `name` are not for a caller."""
     maker: Any = getattr(variant.constructor, "func", variant.constructor)
-    known = {field.name for field in dataclasses.fields(maker)} - {"parent", "name"}
-    wrong = next((field for field in fields if field not in known), "")
-    return unknown_word(f"field of {name}", wrong, known)
+    return {field.name for field in dataclasses.fields(maker)} - {"parent", "name"}
 
 
 def check_image_size(model: nn.Module, image_shape: tuple[int, int, int]) -> None:
@@ -171,8 +172,8 @@ def check_image_size(model: nn.Module, image_shape: tuple[int, int, int]) -> Non
     if _shape_error(model, (_LARGE, _LARGE, channels)) is not None:
         raise UserError(str(error))  # without what jax noted on it
     sizes = range(min(height, width) + 1, _LARGE)
-    works = next((size for size in sizes if _shape_error(model, (size, size, channels)) is None), _LARGE)
-    hint = f"the smallest image that works is {works}x{works}"
+    first = bisect.bisect_left(sizes, True, key=lambda size: _shape_error(model, (size, size, channels)) is None)
+    hint = f"the smallest image that works is {sizes.start + first}x{sizes.start + first}"
     raise UserError(f"an image of {height}x{width} does not pass: {error}; {hint}")
 
 

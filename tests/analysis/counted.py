@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class Counted(NamedTuple):
@@ -12,9 +12,10 @@ class Counted(NamedTuple):
     image_size: int
     multiply_adds: int
     source: str
-    fields: Mapping[str, str] = MappingProxyType({})
+    fields: Mapping[str, Any] = MappingProxyType({})
 
 
+FIRST_RELEASE = MappingProxyType({"legacy": True, "stride_on_first": True})
 COUNTED = [
     Counted("alexnet_owt", 224, 714_188_480, "torchvision 0.28.0"),
     Counted("vgg11", 224, 7_609_090_048, "torchvision 0.28.0"),
@@ -62,6 +63,10 @@ COUNTED = [
     Counted("inception_resnet_v2", 299, 13_155_794_016, "timm 1.0.31"),
     Counted("senet154", 224, 20_688_363_520, "timm 1.0.31"),
     Counted("seresnet50", 224, 4_091_699_200, "timm 1.0.31"),
+    Counted("seresnet18", 224, 1_814_160_384, "timm 1.0.31, legacy_seresnet18", {"legacy": True}),
+    Counted("seresnet50", 224, 3_860_488_192, "timm 1.0.31, legacy_seresnet50", FIRST_RELEASE),
+    Counted("seresnet101", 224, 7_574_937_600, "timm 1.0.31, legacy_seresnet101", FIRST_RELEASE),
+    Counted("preact_resnet50", 224, 4_089_184_256, "timm 1.0.31, resnetv2_50"),
     Counted("nasnet_a_large", 331, 23_783_414_658, "timm 1.0.31"),
     Counted("mobilenet_v1", 224, 568_740_352, "timm 1.0.31"),
     Counted("xception", 299, 8_357_403_496, "timm 1.0.31"),

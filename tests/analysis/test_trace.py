@@ -8,7 +8,7 @@ from tests.analysis.counted import COUNTED
 KNOWN = [row for row in COUNTED if row.name in MODELS]
 
 
-@pytest.mark.parametrize("row", KNOWN, ids=lambda row: "-".join((row.name, *row.fields.values())))
+@pytest.mark.parametrize("row", KNOWN, ids=lambda row: "-".join((row.name, *map(str, row.fields.values()))))
 def test_multiply_adds_are_the_reference_implementations(row):
     model = create_model(row.name, num_classes=1000, **row.fields)
     assert multiply_adds(model, (row.image_size, row.image_size, 3)) == pytest.approx(row.multiply_adds, rel=0.01)
@@ -27,6 +27,28 @@ def test_multiply_adds_by_hand(name, millions, source):
     shape = variant.image_size, variant.image_size, variant.channels
     found = multiply_adds(create_model(name, num_classes=10), shape)
     assert found / 1e6 == pytest.approx(millions, rel=1e-3), source
+
+
+@pytest.mark.parametrize(
+    ("name", "fields", "billions", "source"),
+    [
+        ("plain18", {}, 1.8, "He et al. 2016, table 1"),
+        ("plain34", {}, 3.6, "He et al. 2016, table 1"),
+        ("resnet50", {"stride_on_first": True}, 3.8, "He et al. 2016, table 1"),
+        ("resnet101", {"stride_on_first": True}, 7.6, "He et al. 2016, table 1"),
+        ("resnet152", {"stride_on_first": True}, 11.3, "He et al. 2016, table 1"),
+        ("seresnet152", {"stride_on_first": True, "legacy": True}, 11.32, "Hu et al. 2018, table 2"),
+        ("efficientnet_b0", {}, 0.39, "Tan and Le 2019, table 2"),
+        ("efficientnet_b1", {}, 0.70, "Tan and Le 2019, table 2"),
+        ("efficientnet_b3", {}, 1.8, "Tan and Le 2019, table 2"),
+    ],
+)
+def test_multiply_adds_are_the_papers_as_far_as_it_gives_them(name, fields, billions, source):
+    variant = MODELS[name]
+    shape = variant.image_size, variant.image_size, variant.channels
+    found = multiply_adds(create_model(name, num_classes=1000, **fields), shape) / 1e9
+    decimals = len(str(billions).partition(".")[2])
+    assert abs(found - billions) <= 0.01 * billions + 0.5 * 10**-decimals, source
 
 
 def test_grouped_convolutions_count_their_groups_once():

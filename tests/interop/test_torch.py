@@ -69,6 +69,7 @@ def test_every_entry_finds_its_place_in_our_layout():
             lambda entries: entries.update({"linear.bias": np.ones(10, np.int64)}),
             r"1 not of floats \(classifier/bias int64\)",
         ),
+        (lambda entries: entries.update({"linear.bias": np.full(10, np.nan)}), r"1 not finite \(classifier/bias\)"),
     ],
 )
 def test_a_wrong_file_gets_the_list_of_what_is_wrong(change, says):

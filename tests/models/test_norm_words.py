@@ -90,7 +90,7 @@ def check_gradient(gradient):
     largest = max(np.abs(leaf).max() for _, leaf in leaves)
     for path, leaf in leaves:
         assert np.isfinite(leaf).all(), path
-        if path[-1].key == "kernel":  # what rounding leaves of a zero is 1e-9 of the largest
+        if path[-1].key in ("kernel", "scale"):  # what rounding leaves of a zero is 1e-9 of the largest
             assert np.abs(leaf).max() > 1e-6 * largest, path
 
 

@@ -33,6 +33,7 @@ def parameters(name, **fields):
         ("vgg13", {"norm": "batch"}, 133_053_736),
         ("vgg16", {"norm": "batch"}, 138_365_992),
         ("vgg19", {"norm": "batch"}, 143_678_248),
+        ("seresnet18", {"legacy": True}, 11_778_592),  # timm 1.0.31, legacy_seresnet18
         ("mobilenet_v1", {"width": 0.75}, 2_585_560),  # Keras 3 without its moving statistics, this and the next two
         ("mobilenet_v1", {"width": 0.5}, 1_331_592),
         ("mobilenet_v1", {"width": 0.25}, 470_072),
