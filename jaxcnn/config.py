@@ -25,6 +25,8 @@ def base_config() -> ConfigDict:
     config.log_every = "50 steps"  # training metrics
     config.eval_every = "1 epoch"  # validation metrics
     config.checkpoint_every = "1 epoch"  # the latest and the best on validation are kept
+    config.on_nonfinite = "stop"  # where loss or gradient is not finite: stop, or skip the step and count it
+    config.preempted_status = 0  # exit status after SIGTERM or SIGINT, once saved; 143 where a scheduler expects it
     config.progress = True  # show a progress bar where the output is a terminal
     config.tensorboard = True  # write TensorBoard events beside metrics.jsonl
 

@@ -29,12 +29,14 @@ from jaxcnn.types import Array
 
 PRECISIONS = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
 PARALLEL = ("jit",)
+ON_NONFINITE = ("stop", "skip")
 RANGES = {  # key -> the numbers that it may be; a round bracket leaves out the end
     "seed": "[0, 4294967295]",
     "total_epochs": "[0, inf)",
     "batch_size": "[1, inf)",
     "eval_batch_size": "[1, inf)",
     "steps_per_dispatch": "[1, inf)",
+    "preempted_status": "[0, 255]",
     "model.norm_options.epsilon": "(0, inf)",
     "model.norm_options.momentum": "[0, 1)",
     "model.norm_options.examples": "[1, inf)",
@@ -138,6 +140,7 @@ def resolve(config: ConfigDict) -> Run:
 def _check_words(config: FrozenConfigDict) -> None:
     check_word("precision", config.precision, PRECISIONS)
     check_word("parallel", config.parallel, PARALLEL)
+    check_word("on_nonfinite", config.on_nonfinite, ON_NONFINITE)
     check_word("data set", config.data.name, CATALOG)
     check_word("loss", config.loss.name, LOSSES)
     check_word("optimizer", config.optimizer.name, OPTIMIZERS)

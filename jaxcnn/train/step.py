@@ -25,6 +25,7 @@ def make_train_step(
     loss_fn: LossFn,
     ema_decay: float | None = None,
     aux_weight: float = 0.0,
+    on_nonfinite: str | None = None,
 ) -> TrainStep:
     """Returns `train_step(state, batch, key) -> (state, metrics)`, to be jitted by the caller.
 
@@ -34,6 +35,9 @@ def make_train_step(
         loss_fn: (logits, label) -> loss of each example; their mean over the global batch is minimised.
         ema_decay: of the moving average, whose place in the state must exist; None for none.
         aux_weight: weight of the loss of each auxiliary head.
+        on_nonfinite: what becomes of a step that is not finite in its loss, gradient or update. None: it is learnt
+            from. "stop": the state stays as it is, its step number too, so that the step can be looked into. "skip":
+            all but the step number stays, and no other metric is counted. The last two count it as `nonfinite`.
 
     The returned step takes `key`, the same for the whole run: what is random in step s is drawn from fold_in(key, s).
     """
@@ -50,16 +54,30 @@ def make_train_step(
             sums = metrics.summed(logits, batch["label"], losses)
             return jnp.mean(losses) + aux_weight * auxiliary, (updated.get("batch_stats", {}), sums)
 
-        gradients, (batch_stats, sums) = jax.grad(objective, has_aux=True)(state.params)
+        (loss, (batch_stats, sums)), gradients = jax.value_and_grad(objective, has_aux=True)(state.params)
         updates, opt_state = tx.update(gradients, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
         ema = state.ema
         if ema_decay is not None and ema is not None:
             ema = update_ema(ema, {"params": params, "batch_stats": batch_stats}, state.step, ema_decay)
         new = TrainState(step=state.step + 1, params=params, batch_stats=batch_stats, opt_state=opt_state, ema=ema)
-        return new, sums
+        if on_nonfinite is None:
+            return new, sums | {"nonfinite": jnp.zeros((), jnp.int32)}
+        finite = jnp.isfinite(loss + optax.tree.norm(gradients) + optax.tree.norm(updates))
+        return _guarded(state, new, sums, finite, skip=on_nonfinite == "skip")
 
     return train_step
+
+
+def _guarded(
+    old: TrainState, new: TrainState, sums: Metrics, finite: Array, *, skip: bool
+) -> tuple[TrainState, Metrics]:
+    """Returns the new state and its metrics where `finite` () bool, else the old state, which may go one step on."""
+    kept = old.replace(step=new.step) if skip else old
+    state = jax.tree.map(lambda new, old: jnp.where(finite, new, old), new, kept)
+    if skip:
+        sums = jax.tree.map(lambda value: jnp.where(finite, value, jnp.zeros_like(value)), sums)
+    return state, sums | {"nonfinite": jnp.where(finite, 0, 1).astype(jnp.int32)}
 
 
 def make_eval_step(*, apply_fn: Callable[..., Any], loss_fn: LossFn) -> EvalStep:
