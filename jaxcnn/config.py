@@ -19,7 +19,10 @@ def base_config() -> ConfigDict:
     config.total_epochs = 10.0  # passes over the training split
     config.total_steps = placeholder(int)  # wins over total_epochs where set
     config.precision = "float32"  # of the computation: float32 or bfloat16; parameters and statistics are float32
-    config.parallel = "jit"  # how a step is spread over devices
+    config.parallel = (
+        "jit"  # how a step is spread over devices: jit (the compiler splits it) or pmap (each has its part)
+    )
+    config.accumulate_steps = 1  # take a batch in so many parts, their gradients averaged; batch norm sees a part
     # training steps in one compiled call, single ones where something is due earlier; None: 1 on CPU, 10 elsewhere
     config.steps_per_dispatch = placeholder(int)
     config.log_every = "50 steps"  # training metrics

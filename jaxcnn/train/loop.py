@@ -21,7 +21,7 @@ from jaxcnn.train.durations import next_due
 from jaxcnn.train.evaluate import Evaluator
 from jaxcnn.train.folder import RunFolder, write_json
 from jaxcnn.train.lock import Lock
-from jaxcnn.train.mesh import in_turn, replicated
+from jaxcnn.train.mesh import AXIS, in_turn, replicated
 from jaxcnn.train.preemption import Preempted, Preemption
 from jaxcnn.train.schedules import ENDING
 from jaxcnn.train.setup import Run, resolve
@@ -114,9 +114,11 @@ class _Training:
             ema_decay=run.config.ema.decay,
             aux_weight=run.config.loss.aux_weight,
             on_nonfinite=run.config.on_nonfinite,
+            accumulate_steps=run.config.accumulate_steps,
+            axis_name=AXIS if run.mapped else None,
         )
         rolled = run.mesh.devices.flat[0].platform != "cpu"
-        self.dispatch = make_dispatch(step, run.pipeline.train_batch, run.mesh, rolled=rolled)
+        self.dispatch = make_dispatch(step, run.pipeline.train_batch, run.mesh, rolled=rolled, mapped=run.mapped)
         self.compiled = False
         self.best = checkpoints.best()
         self.losses: collections.deque[float] = collections.deque(maxlen=10)
