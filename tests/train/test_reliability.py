@@ -126,7 +126,13 @@ def test_two_runs_in_one_folder_are_refused(tmp_path):
 
 
 def overflowing(learning_rate, **changes):
-    plain = {"model.norm": "none", "model.act": "relu", "schedule.name": "constant", "ema.decay": None, "optimizer.weight_decay": 0.0}
+    plain = {
+        "model.norm": "none",
+        "model.act": "relu",
+        "schedule.name": "constant",
+        "ema.decay": None,
+        "optimizer.weight_decay": 0.0,
+    }
     return config(**plain, **{"optimizer.learning_rate": learning_rate}, **changes)
 
 
