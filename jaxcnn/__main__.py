@@ -13,6 +13,7 @@ COMMANDS = {  # command -> its module, imported when asked for, with main(argv) 
     "import-weights": ("jaxcnn.commands.import_weights", "keep a reference implementation's weights as ours"),
     "models": ("jaxcnn.commands.models", "list the models, their papers, sizes and costs"),
     "prepare": ("jaxcnn.commands.prepare", "make a data set ready to train on"),
+    "verify": ("jaxcnn.commands.verify", "check a run folder: its checksums, and its recorded numbers anew"),
 }
 
 

@@ -20,12 +20,17 @@ def base_config() -> ConfigDict:
     config.total_epochs = 10.0  # passes over the training split
     config.total_steps = placeholder(int)  # wins over total_epochs where set
     config.precision = "float32"  # of the computation: float32 or bfloat16; parameters and statistics are float32
-    config.parallel = "jit"  # how a step is spread over devices
+    config.parallel = (
+        "jit"  # how a step is spread over devices: jit (the compiler splits it) or pmap (each has its part)
+    )
+    config.accumulate_steps = 1  # take a batch in so many parts, their gradients averaged; batch norm sees a part
     # training steps in one compiled call, single ones where something is due earlier; None: 1 on CPU, 10 elsewhere
     config.steps_per_dispatch = placeholder(int)
     config.log_every = "50 steps"  # training metrics
     config.eval_every = "1 epoch"  # validation metrics
     config.checkpoint_every = "1 epoch"  # the latest and the best on validation are kept
+    config.on_nonfinite = "stop"  # where loss or gradient is not finite: stop, or skip the step and count it
+    config.preempted_status = 0  # exit status after SIGTERM or SIGINT, once saved; 143 where a scheduler expects it
     config.progress = True  # show a progress bar where the output is a terminal
     config.tensorboard = True  # write TensorBoard events beside metrics.jsonl
 

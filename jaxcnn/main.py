@@ -48,9 +48,13 @@ def main(argv: Sequence[str] = tuple(sys.argv)) -> int:
     config, workdir = parse(argv)
     print(f"jaxcnn: {config.model.name} on {config.data.name}, run folder {workdir}", flush=True)
     runtime.configure()
-    from jaxcnn.train.loop import train_and_evaluate  # imports jax, which must come after runtime.configure
+    from jaxcnn.train.loop import Preempted, train_and_evaluate  # imports jax: must come after runtime.configure
 
-    train_and_evaluate(config, workdir)
+    try:
+        train_and_evaluate(config, workdir)
+    except Preempted as stop:
+        print(f"jaxcnn: {stop}", flush=True)
+        return config.preempted_status
     return 0
 
 

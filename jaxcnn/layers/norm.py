@@ -12,6 +12,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
+from jax import lax
 from jax.typing import DTypeLike
 
 from jaxcnn.errors import UserError, check_word
@@ -50,19 +51,22 @@ class BatchNorm(_Normed):
         examples: how many consecutive examples share statistics, wherever they are computed; None: all of the array.
             The running mean and variance follow the average over these groups.
         unbiased: the running variance divides by n - 1, as PyTorch's; the paper's algorithm 2 does too, flax does not.
+        axis_name: of the mapped axis (pmap, shard_map) over which the batch is split, equally and in order; statistics
+            are then those of the whole batch, or of `examples` of it, as without the split. None: the batch is whole.
     """
 
     use_running_average: bool = False
     momentum: float = 0.9
     examples: int | None = None
     unbiased: bool = False
+    axis_name: str | None = None
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
         """Returns x normalised.
 
         Raises:
-            UserError: in training, `examples` does not divide the batch.
+            UserError: in training, groups of `examples` do not fit the batch and its split.
         """
         channels = x.shape[-1]
         scale, bias = self._scale_and_bias(channels)
@@ -73,29 +77,47 @@ class BatchNorm(_Normed):
             mean, var = running_mean.value.reshape(shape), running_var.value.reshape(shape)
             return normalize(x, mean, var, scale, bias, self.epsilon).astype(self.dtype)
 
-        grouped = x.reshape(-1, self._sharing(x.shape[0]), *x.shape[1:])
-        mean, var = moments(grouped, tuple(range(1, x.ndim)))
+        axis = None if self.is_initializing() else self.axis_name
+        here, devices = self._sharing(x.shape[0], 1 if axis is None else lax.axis_size(axis))
+        grouped = x.reshape(-1, here, *x.shape[1:])
+        mean, var = moments(grouped, tuple(range(1, x.ndim)), functools.partial(_mean_over, axis, devices))
         if not self.is_initializing():
-            count = grouped[0].size // channels
+            count = grouped[0].size // channels * devices
             correction = count / max(count - 1, 1) if self.unbiased else 1.0
             running_mean.value = self._follow(running_mean.value, mean)
             running_var.value = self._follow(running_var.value, var * correction)
         return normalize(grouped, mean, var, scale, bias, self.epsilon).reshape(x.shape).astype(self.dtype)
 
-    def _sharing(self, batch: int) -> int:
-        """Returns how many examples share statistics; initialisation sees one example and asks for no more."""
+    def _sharing(self, batch: int, devices: int) -> tuple[int, int]:
+        """Returns how many of the `batch` examples here, on how many of the devices, share statistics.
+
+        Initialisation sees one example and asks for no more.
+        """
         if self.examples is None or self.is_initializing():
-            return batch
-        if self.examples < 1 or batch % self.examples:
-            raise UserError(
-                f"batch norm shares statistics among {self.examples} examples, which must divide the {batch}"
-            )
-        return self.examples
+            return batch, devices
+        here = min(self.examples, batch)
+        others = max(self.examples // batch, 1)
+        if self.examples >= 1 and here * others == self.examples and batch % here == 0 and devices % others == 0:
+            return here, others
+        raise UserError(
+            f"batch norm shares statistics among {self.examples} examples, which must divide the {batch * devices}"
+            + (f", and the {batch} of a device or be a multiple of them" if devices > 1 else "")
+        )
 
     def _follow(self, old: Array, new: Array) -> Array:
         """Returns the next running value; `new` (groups, 1, ..., channels)."""
-        average = jnp.mean(new.reshape(-1, old.shape[0]), axis=0).astype(old.dtype)
-        return self.momentum * old + (1.0 - self.momentum) * average
+        average = jnp.mean(new.reshape(-1, old.shape[0]), axis=0)
+        if self.axis_name is not None:
+            average = lax.pmean(average, self.axis_name)
+        return self.momentum * old + (1.0 - self.momentum) * average.astype(old.dtype)
+
+
+def _mean_over(axis_name: str | None, devices: int, value: Array) -> Array:
+    """Returns the mean of `value` over each run of so many devices of a mapped axis."""
+    if axis_name is None or devices == 1:
+        return value
+    first = range(0, lax.axis_size(axis_name), devices)
+    return lax.pmean(value, axis_name, axis_index_groups=[list(range(start, start + devices)) for start in first])
 
 
 class LayerNorm(_Normed):

@@ -1,6 +1,6 @@
 """Statistics, and the normalisations made of them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import jax.numpy as jnp
 from jax import lax
@@ -13,7 +13,11 @@ def _widen(x: Array) -> Array:
     return x.astype(jnp.float64 if x.dtype == jnp.float64 else jnp.float32)
 
 
-def moments(x: Array, axes: int | Sequence[int]) -> tuple[Array, Array]:
+def _same(mean: Array) -> Array:
+    return mean
+
+
+def moments(x: Array, axes: int | Sequence[int], across: Callable[[Array], Array] = _same) -> tuple[Array, Array]:
     """Returns the mean and the biased variance of x over `axes`, which stay as axes of length 1.
 
     Two passes: the second sums the distances to the first one's mean. That keeps digits which E[x^2] - E[x]^2 loses,
@@ -23,15 +27,16 @@ def moments(x: Array, axes: int | Sequence[int]) -> tuple[Array, Array]:
     Args:
         x: any shape and float dtype.
         axes: to average over.
+        across: averages a mean over x's like-shaped parts on other devices.
 
     Returns:
         mean and variance, float32 (float64 for a float64 x).
     """
     x = _widen(x)
-    origin = lax.stop_gradient(jnp.mean(x, axis=axes, keepdims=True))
+    origin = lax.stop_gradient(across(jnp.mean(x, axis=axes, keepdims=True)))
     distance = x - origin
-    rest = jnp.mean(distance, axis=axes, keepdims=True)
-    variance = jnp.mean(jnp.square(distance), axis=axes, keepdims=True) - jnp.square(rest)
+    rest = across(jnp.mean(distance, axis=axes, keepdims=True))
+    variance = across(jnp.mean(jnp.square(distance), axis=axes, keepdims=True)) - jnp.square(rest)
     return origin + rest, jnp.maximum(variance, 0.0)
 
 

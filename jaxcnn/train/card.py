@@ -61,4 +61,4 @@ def statistics_examples(run: Run) -> int | None:
     """Returns how many examples share batch-norm statistics in training; None in a net without them."""
     if not run.abstract_state().batch_stats:
         return None
-    return run.config.model.norm_options.examples or run.config.batch_size
+    return run.config.model.norm_options.examples or run.config.batch_size // run.config.accumulate_steps

@@ -1,10 +1,15 @@
-"""Checkpoints by orbax: written behind the training, the latest and the best on validation kept."""
+"""Checkpoints by orbax, with a checksum of every array: written behind the training, the latest and the best kept."""
 
+import contextlib
+import hashlib
+import logging
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import jax
+import numpy as np
 import orbax.checkpoint as ocp
 from jax.sharding import Sharding
 from orbax.checkpoint.checkpoint_managers import preservation_policy as policy
@@ -14,6 +19,8 @@ from jaxcnn.errors import UserError
 BEST = "val/accuracy"
 NOT_EVALUATED = -1.0
 """The accuracy of a checkpoint whose step was not evaluated: worse than any."""
+LATEST = 2
+"""How many of the latest are kept: should the last one be damaged, there is one to go back to."""
 
 
 class Checkpoints:
@@ -23,7 +30,7 @@ class Checkpoints:
         def accuracy(found: dict[str, float]) -> float:
             return found[BEST]
 
-        keep = [policy.LatestN(1), policy.BestN(n=1, get_metric_fn=accuracy)]
+        keep = [policy.LatestN(LATEST), policy.BestN(n=1, get_metric_fn=accuracy)]
         options = ocp.CheckpointManagerOptions(
             preservation_policy=policy.AnyPreservationPolicy(keep),
             best_fn=accuracy,  # without it metrics are not written
@@ -43,14 +50,22 @@ class Checkpoints:
 
     def best(self) -> float:
         """Returns the best validation accuracy among the checkpoints, or `NOT_EVALUATED`."""
-        return max((self._manager.metrics(step)[BEST] for step in self.steps()), default=NOT_EVALUATED)
+        return max((self.accuracy(step) for step in self.steps()), default=NOT_EVALUATED)
+
+    def accuracy(self, step: int) -> float:
+        """Returns the validation accuracy at a step, or `NOT_EVALUATED`, also where its record cannot be read."""
+        try:
+            return self._manager.metrics(step)[BEST]
+        except Exception:  # whatever a damaged record leads to; `restore` is what names it
+            return NOT_EVALUATED
 
     def save(self, step: int, state: Any, accuracy: float = NOT_EVALUATED) -> None:
-        """Begins to write `state`; returns when it is copied, not when it is written.
+        """Begins to write `state` and its checksums; returns when it is copied, not when it is written.
 
         `accuracy` is that of the validation split at this very step.
         """
-        self._manager.save(step, args=ocp.args.PyTreeSave(state), metrics={BEST: accuracy})
+        items = ocp.args.Composite(state=ocp.args.PyTreeSave(state), checksums=ocp.args.JsonSave(checksums(state)))
+        self._manager.save(step, args=items, metrics={BEST: accuracy})
 
     def restore(self, abstract_state: Any, sharding: Sharding, step: int | None = None) -> Any:
         """Returns the state of `step`, by default the latest, on the devices of `sharding`.
@@ -61,16 +76,65 @@ class Checkpoints:
             step: one of `steps()`.
 
         Raises:
-            UserError: where the checkpoint cannot be read as this tree.
+            UserError: where the checkpoint cannot be read as this tree, or is not what was saved.
         """
         step = self.steps()[-1] if step is None else step
         target = jax.tree.map(
             lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding), abstract_state
         )
         arguments = ocp.checkpoint_utils.construct_restore_args(target)
+        items = ocp.args.Composite(
+            state=ocp.args.PyTreeRestore(target, restore_args=arguments), checksums=ocp.args.JsonRestore()
+        )
+        where = f"{self._manager.directory}/{step}"
         try:
-            return self._manager.restore(step, args=ocp.args.PyTreeRestore(target, restore_args=arguments))
+            with _quiet():
+                found = self._manager.restore(step, args=items)
         except Exception as error:  # orbax raises a bare Exception for damaged files
             line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            where = f"{self._manager.directory}/{step}"
             raise UserError(f"the checkpoint {where} cannot be restored: {line[:200]}") from error
+        changed = _changed(found.checksums, checksums(found.state))
+        if changed:
+            raise UserError(f"the checkpoint {where} is damaged: {changed[0]} is not what was saved")
+        return found.state
+
+    def set_aside(self, step: int) -> Path:
+        """Renames the folder of a step that cannot be restored, so that the step can be saved again; returns the name.
+
+        What another process set aside before is left as it is.
+        """
+        folder = Path(self._manager.directory) / str(step)
+        number = 1
+        while (aside := folder.with_name(f"damaged-{step}-{number}")).exists():
+            number += 1
+        folder.rename(aside)
+        self._manager.reload()
+        return aside
+
+
+def checksums(state: Any) -> dict[str, str]:
+    """Returns 16 hexadecimal digits (SHA-256) for every array of a tree, by its path."""
+    leaves = jax.tree_util.tree_leaves_with_path(jax.device_get(state))
+    return {jax.tree_util.keystr(path, simple=True, separator="/"): _digest(np.asarray(leaf)) for path, leaf in leaves}
+
+
+def _digest(array: np.ndarray) -> str:
+    digest = hashlib.sha256(f"{array.dtype} {array.shape}".encode())
+    digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+    return digest.hexdigest()[:16]
+
+
+def _changed(saved: dict[str, str], found: dict[str, str]) -> list[str]:
+    return sorted(path for path in saved.keys() | found.keys() if saved.get(path) != found.get(path))
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keeps the pages that orbax logs about a damaged file off the terminal: the error says what is wrong."""
+    logger = logging.getLogger("absl")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

@@ -5,10 +5,10 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import jax
-from jax.sharding import Mesh
+from jax.sharding import Mesh, PartitionSpec
 
 from jaxcnn.train import metrics
-from jaxcnn.train.mesh import over_batch, replicated
+from jaxcnn.train.mesh import AXIS, over_batch, replicated
 from jaxcnn.train.state import TrainState
 from jaxcnn.train.step import TrainStep
 from jaxcnn.types import Array, Batch, Metrics
@@ -18,14 +18,25 @@ Dispatch: TypeAlias = Callable[..., Carry]
 
 
 def make_dispatch(
-    train_step: TrainStep, get_batch: Callable[[Any, Array], Batch], mesh: Mesh, *, rolled: bool
+    train_step: TrainStep,
+    get_batch: Callable[[Any, Array], Batch],
+    mesh: Mesh,
+    *,
+    rolled: bool,
+    mapped: bool = False,
 ) -> Dispatch:
     """Returns the jitted `dispatch(state, sums, feed, key, num_steps) -> (state, sums)`.
 
     It takes `num_steps` steps, each on `get_batch(feed, state.step)` split over the mesh, and adds their metrics to
     `sums`. State and sums are donated. `rolled` steps are scanned, so that compiling does not grow with their number; a
     CPU wants them unrolled, since XLA runs a rolled loop some twenty times slower there.
+
+    `mapped`: every device takes the step on its own part of the batch, as under `jax.pmap` (which is shard_map today),
+    and the step sums over the axis that it was made with; else the compiler splits the step on the whole batch.
     """
+    if mapped:
+        here, split = PartitionSpec(), PartitionSpec(AXIS)
+        train_step = jax.shard_map(train_step, mesh=mesh, in_specs=(here, split, here), out_specs=here, check_vma=False)
 
     def one_step(carry: Carry, feed: Any, key: Array) -> Carry:
         state, sums = carry

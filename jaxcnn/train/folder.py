@@ -16,7 +16,7 @@ from jaxcnn.errors import UserError
 MAY_DIFFER = frozenset(
     {
         *("total_epochs", "total_steps", "log_every", "eval_every", "checkpoint_every"),
-        *("eval_batch_size", "progress", "tensorboard", "data.dir", "data.workers"),
+        *("eval_batch_size", "progress", "tensorboard", "preempted_status", "data.dir", "data.workers"),
     }
 )
 """Keys that a resumed run may change: how long, how often, what is shown, where the same data lies, and what changes no

@@ -30,12 +30,9 @@ def summed(logits: Array, label: Array, losses: Array, mask: Array | None = None
 
 
 def zeros() -> Metrics:
-    """Returns the sums over no example."""
-    return {
-        "loss": jnp.zeros((), jnp.float32),
-        "correct": jnp.zeros((), jnp.int32),
-        "examples": jnp.zeros((), jnp.int32),
-    }
+    """Returns the sums of no training step: those of `summed`, and `nonfinite`, the steps that are not finite."""
+    counts = {name: jnp.zeros((), jnp.int32) for name in ("correct", "examples", "nonfinite")}
+    return {"loss": jnp.zeros((), jnp.float32), **counts}
 
 
 def add(one: Metrics, other: Metrics) -> Metrics:
@@ -49,4 +46,5 @@ def means(batches: Iterable[Mapping[str, Any]]) -> dict[str, float]:
     loss, correct, examples = (
         sum(np.float64(sums[key]) for sums in fetched) for key in ("loss", "correct", "examples")
     )
-    return {"loss": float(loss / examples), "accuracy": float(correct / examples), "examples": int(examples)}
+    share = 1 / examples if examples else np.nan
+    return {"loss": float(loss * share), "accuracy": float(correct * share), "examples": int(examples)}

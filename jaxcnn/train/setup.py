@@ -25,20 +25,23 @@ from jaxcnn.models import check_image_size, create_model
 from jaxcnn.train.durations import parse_boundaries, parse_duration, parse_period
 from jaxcnn.train.inputs import make_inputs, open_data, train_shape
 from jaxcnn.train.losses import LOSSES, LossFn, make_loss
-from jaxcnn.train.mesh import check_batch_size, make_mesh, replicated
+from jaxcnn.train.mesh import AXIS, check_batch_size, make_mesh, replicated
 from jaxcnn.train.optimizers import OPTIMIZERS, make_optimizer
 from jaxcnn.train.schedules import SCHEDULES, Shape, make_schedule
 from jaxcnn.train.state import TrainState, create_state
 from jaxcnn.types import Array
 
 PRECISIONS = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
-PARALLEL = ("jit",)
+PARALLEL = ("jit", "pmap")
+ON_NONFINITE = ("stop", "skip")
 RANGES = {  # key -> the numbers that it may be; a round bracket leaves out the end
     "seed": "[0, 4294967295]",
     "total_epochs": "[0, inf)",
     "batch_size": "[1, inf)",
     "eval_batch_size": "[1, inf)",
     "steps_per_dispatch": "[1, inf)",
+    "accumulate_steps": "[1, inf)",
+    "preempted_status": "[0, 255]",
     "model.norm_options.epsilon": "(0, inf)",
     "model.norm_options.momentum": "[0, 1)",
     "model.norm_options.examples": "[1, inf)",
@@ -100,6 +103,11 @@ class Run:
         return jax.eval_shape(self._create_state)
 
     @property
+    def mapped(self) -> bool:
+        """Whether each device takes the step on its own part of the batch."""
+        return self.config.parallel == "pmap"
+
+    @property
     def step_key(self) -> Array:
         """What is random inside the step is drawn from this key."""
         return self._keys()[1]
@@ -126,7 +134,7 @@ def resolve(config: ConfigDict, data: Any | None = None) -> Run:
     _check_words(config)
     _check_numbers(config)
     mesh = make_mesh()
-    check_batch_size("batch_size", config.batch_size, mesh)
+    _check_batch(config, mesh)
     dataset = open_data(config, data)
     num_classes = _num_classes(config, dataset)
     model = _make_model(config, num_classes)
@@ -166,6 +174,7 @@ def resolve(config: ConfigDict, data: Any | None = None) -> Run:
 def _check_words(config: FrozenConfigDict) -> None:
     check_word("precision", config.precision, PRECISIONS)
     check_word("parallel", config.parallel, PARALLEL)
+    check_word("on_nonfinite", config.on_nonfinite, ON_NONFINITE)
     parse_calls(config.data.augment)
     parse_views(config.eval_views)
     check_word("loss", config.loss.name, LOSSES)
@@ -178,9 +187,29 @@ def _check_numbers(config: FrozenConfigDict) -> None:
         value = functools.reduce(getattr, key.split("."), config)
         if value is not None and not _within(value, interval):
             raise UserError(f"{key} is {value}: it must be a number in {interval}")
-    examples = config.model.norm_options.examples
-    if examples is not None and config.batch_size % examples:
-        raise UserError(f"model.norm_options.examples is {examples}: it must divide batch_size, {config.batch_size}")
+
+
+def _check_batch(config: FrozenConfigDict, mesh: Mesh) -> None:
+    """Raises `UserError` where the devices, the parts or the statistics groups of a batch are not of equal size."""
+    parts, examples = config.accumulate_steps, config.model.norm_options.examples
+    check_batch_size("batch_size", config.batch_size, mesh)
+    taken = config.batch_size // parts
+    if config.batch_size % (parts * mesh.size):
+        raise UserError(
+            f"accumulate_steps is {parts}: it must split batch_size, {config.batch_size}, into multiples of the "
+            f"{mesh.size} devices"
+        )
+    if examples is None:
+        return
+    if taken % examples:
+        whole = f"batch_size / accumulate_steps, {taken}" if parts > 1 else f"batch_size, {taken}"
+        raise UserError(f"model.norm_options.examples is {examples}: it must divide {whole}")
+    here = taken // mesh.size
+    if config.parallel == "pmap" and here % examples and examples % here:
+        raise UserError(
+            f"model.norm_options.examples is {examples}: under pmap it must divide the {here} examples of a device or "
+            "be a multiple of them"
+        )
 
 
 def _within(value: float, interval: str) -> bool:
@@ -208,7 +237,7 @@ def _make_model(config: FrozenConfigDict, num_classes: int) -> nn.Module:
     twice = inspect.signature(create_model).parameters.keys() & m.fields.keys()
     if twice:
         raise UserError(f"model.fields holds {', '.join(sorted(twice))}, which the config has a key or the data for")
-    return create_model(
+    model = create_model(
         m.name,
         num_classes=num_classes,
         norm=m.norm,
@@ -219,6 +248,9 @@ def _make_model(config: FrozenConfigDict, num_classes: int) -> nn.Module:
         dropout_rate=m.dropout_rate,
         **m.fields,
     )
+    if config.parallel == "pmap" and model.norm == "batch":
+        model = model.clone(norm_options={**model.norm_options, "axis_name": AXIS})
+    return model
 
 
 def _total_steps(config: FrozenConfigDict, steps_per_epoch: Fraction) -> int:

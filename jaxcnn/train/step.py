@@ -25,6 +25,9 @@ def make_train_step(
     loss_fn: LossFn,
     ema_decay: float | None = None,
     aux_weight: float = 0.0,
+    on_nonfinite: str | None = None,
+    accumulate_steps: int = 1,
+    axis_name: str | None = None,
 ) -> TrainStep:
     """Returns `train_step(state, batch, key) -> (state, metrics)`, to be jitted by the caller.
 
@@ -34,32 +37,78 @@ def make_train_step(
         loss_fn: (logits, label) -> loss of each example; their mean over the global batch is minimised.
         ema_decay: of the moving average, whose place in the state must exist; None for none.
         aux_weight: weight of the loss of each auxiliary head.
+        on_nonfinite: what becomes of a step that is not finite in its loss, gradient or update. None: it is learnt
+            from. "stop": the state stays as it is, its step number too, so that the step can be looked into. "skip":
+            all but the step number stays, and no other metric is counted. The last two count it as `nonfinite`.
+
+        accumulate_steps: the batch is taken in so many parts, one after the other, of which part i has the examples i,
+            i + accumulate_steps, ...; their gradients are averaged. Batch norm sees a part at a time.
+        axis_name: of the mapped axis that the batch is split over, for a step that pmap or shard_map maps; what is
+            random then differs from device to device.
 
     The returned step takes `key`, the same for the whole run: what is random in step s is drawn from fold_in(key, s).
     """
 
+    def objective(params: Any, batch_stats: Any, batch: Batch, key: Array) -> tuple[Array, tuple[Any, Metrics]]:
+        variables, rngs = {"params": params, "batch_stats": batch_stats}, {"dropout": key}
+        logits, updated = apply_fn(variables, batch["image"], train=True, mutable=UPDATED, rngs=rngs)
+        losses = loss_fn(logits, batch["label"])
+        heads = jax.tree.leaves(updated.get("aux_logits", {}))
+        auxiliary = sum(jnp.mean(loss_fn(head, batch["label"])) for head in heads)
+        sums = metrics.summed(logits, batch["label"], losses)
+        return jnp.mean(losses) + aux_weight * auxiliary, (updated.get("batch_stats", {}), sums)
+
+    gradient = _accumulated(jax.value_and_grad(objective, has_aux=True), accumulate_steps)
+
     def train_step(state: TrainState, batch: Batch, key: Array) -> tuple[TrainState, Metrics]:
-        rngs = {"dropout": jax.random.fold_in(key, state.step)}
-
-        def objective(params: Any) -> tuple[Array, tuple[Any, Metrics]]:
-            variables = {"params": params, "batch_stats": state.batch_stats}
-            logits, updated = apply_fn(variables, batch["image"], train=True, mutable=UPDATED, rngs=rngs)
-            losses = loss_fn(logits, batch["label"])
-            heads = jax.tree.leaves(updated.get("aux_logits", {}))
-            auxiliary = sum(jnp.mean(loss_fn(head, batch["label"])) for head in heads)
-            sums = metrics.summed(logits, batch["label"], losses)
-            return jnp.mean(losses) + aux_weight * auxiliary, (updated.get("batch_stats", {}), sums)
-
-        gradients, (batch_stats, sums) = jax.grad(objective, has_aux=True)(state.params)
+        key = jax.random.fold_in(key, state.step)
+        if axis_name is not None:
+            key = jax.random.fold_in(key, jax.lax.axis_index(axis_name))
+        (loss, (batch_stats, sums)), gradients = gradient(state.params, state.batch_stats, batch, key)
+        if axis_name is not None:
+            loss, gradients = jax.lax.pmean((loss, gradients), axis_name)
+            sums = jax.lax.psum(sums, axis_name)
         updates, opt_state = tx.update(gradients, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
         ema = state.ema
         if ema_decay is not None and ema is not None:
             ema = update_ema(ema, {"params": params, "batch_stats": batch_stats}, state.step, ema_decay)
         new = TrainState(step=state.step + 1, params=params, batch_stats=batch_stats, opt_state=opt_state, ema=ema)
-        return new, sums
+        if on_nonfinite is None:
+            return new, sums | {"nonfinite": jnp.zeros((), jnp.int32)}
+        finite = jnp.isfinite(loss + optax.tree.norm(gradients) + optax.tree.norm(updates))
+        return _guarded(state, new, sums, finite, skip=on_nonfinite == "skip")
 
     return train_step
+
+
+def _accumulated(gradient: Callable[..., Any], parts: int) -> Callable[..., Any]:
+    """Returns `gradient` taken over `parts` of the batch in turn, averaged; running statistics pass through."""
+    if parts == 1:
+        return gradient
+
+    def accumulated(params: Any, batch_stats: Any, batch: Batch, key: Array) -> Any:
+        total: Any = None
+        for part in range(parts):  # every device keeps its own examples: a part is strided, not a block
+            chosen = jax.tree.map(lambda leaf: leaf.reshape(-1, parts, *leaf.shape[1:])[:, part], dict(batch))  # noqa: B023
+            (loss, (batch_stats, sums)), new = gradient(params, batch_stats, chosen, jax.random.fold_in(key, part))
+            found = loss / parts, sums, jax.tree.map(lambda leaf: leaf / parts, new)
+            total = found if total is None else jax.tree.map(jnp.add, total, found)
+        loss, sums, gradients = total
+        return (loss, (batch_stats, sums)), gradients
+
+    return accumulated
+
+
+def _guarded(
+    old: TrainState, new: TrainState, sums: Metrics, finite: Array, *, skip: bool
+) -> tuple[TrainState, Metrics]:
+    """Returns the new state and its metrics where `finite` () bool, else the old state, which may go one step on."""
+    kept = old.replace(step=new.step) if skip else old
+    state = jax.tree.map(lambda new, old: jnp.where(finite, new, old), new, kept)
+    if skip:
+        sums = jax.tree.map(lambda value: jnp.where(finite, value, jnp.zeros_like(value)), sums)
+    return state, sums | {"nonfinite": jnp.where(finite, 0, 1).astype(jnp.int32)}
 
 
 def make_eval_step(*, apply_fn: Callable[..., Any], loss_fn: LossFn) -> EvalStep:

@@ -256,7 +256,7 @@ def test_options():
     [
         ("bach", {}, "unknown norm 'bach': did you mean batch"),
         ("layer", {"momentum": 0.9}, "norm 'layer' takes no momentum; it takes epsilon$"),
-        ("batch", {"num_groups": 4}, "takes no num_groups; it takes epsilon, momentum, examples, unbiased$"),
+        ("batch", {"num_groups": 4}, "takes no num_groups; it takes epsilon, momentum, examples, unbiased, axis_name$"),
         ("group", {"examples": 4, "unbiased": True}, "takes no examples, unbiased; it takes epsilon, num_groups$"),
         ("local_response", {"epsilon": 1.0}, "it takes size, alpha, beta, k$"),
         ("none", {"epsilon": 1.0}, "it takes no options$"),

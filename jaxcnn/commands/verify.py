@@ -1,0 +1,101 @@
+"""`python -m jaxcnn verify RUN`: whether checkpoints are what was saved, and recorded numbers what they give."""
+
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from ml_collections import ConfigDict
+
+from jaxcnn.commands.parser import CommandParser
+from jaxcnn.config import base_config
+from jaxcnn.errors import UserError
+from jaxcnn.train.checkpoint import Checkpoints
+from jaxcnn.train.folder import RunFolder, read_json, read_lines
+from jaxcnn.train.loop import make_evaluator
+from jaxcnn.train.mesh import replicated
+from jaxcnn.train.setup import resolve
+
+SPLITS = ("val", "test")
+_LOSS = 1e-4
+"""How far a loss may be off, as a share of it: sums of float32 differ in their order from machine to machine."""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs the command; returns the exit status: 0 where all is as recorded, else 1.
+
+    Raises:
+        UserError: for a folder that holds no run, or whose data cannot be read, in one line.
+    """
+    arguments = _parser().parse_args(argv)
+    if not (arguments.run / "config.json").is_file():
+        raise UserError(f"{arguments.run} holds no run: there is no config.json in it")
+    folder = RunFolder(arguments.run)
+    config = _config(folder)
+    if arguments.data_dir:
+        config.data.dir = str(arguments.data_dir)
+    good = True
+    for line, fine in _findings(folder, config):
+        print(("ok     " if fine else "WRONG  ") + line, flush=True)
+        good &= fine
+    return 0 if good else 1
+
+
+def _config(folder: RunFolder) -> ConfigDict:
+    """Returns the config of a run, keys that are newer than it at their defaults."""
+    config = base_config()
+    try:
+        config.update(read_json(folder.config))
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{folder.config} is no config of this version: {' '.join(str(error).split())}") from None
+    return config
+
+
+def _findings(folder: RunFolder, config: ConfigDict) -> Iterator[tuple[str, bool]]:
+    """Yields what was found of each checkpoint, and whether that is as it should be."""
+    lines = read_lines(folder.metrics)
+    run = resolve(config)
+    evaluate = make_evaluator(run, batch_size=config.eval_batch_size)
+    with Checkpoints(folder.checkpoints) as checkpoints:
+        if not checkpoints.steps():
+            yield "there is no checkpoint", False
+        for step in checkpoints.steps():
+            try:
+                state = checkpoints.restore(run.abstract_state(), replicated(run.mesh), step)
+            except UserError as error:
+                yield str(error), False
+                continue
+            yield f"step {step}: every array has its checksum", True
+            for split in SPLITS:
+                recorded = [line for line in lines if line["step"] == step and f"{split}/accuracy" in line]
+                if recorded:
+                    yield _compared(step, split, recorded[-1], evaluate(state.eval_variables, split))
+
+
+def _compared(step: int, split: str, recorded: dict[str, float], found: dict[str, float]) -> tuple[str, bool]:
+    """Returns the line about a split's numbers, and whether they are the recorded ones."""
+    accuracy, examples, loss = (f"{split}/{name}" for name in ("accuracy", "examples", "loss"))
+    line = f"step {step}: {accuracy} {found[accuracy]:.4%} of {found[examples]:,}, {loss} {found[loss]:.6f}"
+    same = (
+        found[accuracy] == recorded[accuracy]
+        and found[examples] == recorded[examples]
+        and _close(found[loss], recorded[loss])
+    )
+    if same:
+        return f"{line}, as recorded", True
+    was = f"{recorded[accuracy]:.4%} of {recorded[examples]:,} and {recorded[loss]}"
+    return f"{line}, where {was} were recorded", False
+
+
+def _close(found: float, recorded: float | None) -> bool:
+    if recorded is None:  # not a finite number
+        return not math.isfinite(found)
+    return math.isclose(found, recorded, rel_tol=_LOSS, abs_tol=_LOSS)
+
+
+def _parser() -> CommandParser:
+    parser = CommandParser(
+        "python -m jaxcnn verify", description="Check a run folder: its checksums, and its recorded numbers anew."
+    )
+    parser.add_argument("run", metavar="RUN", type=Path, help="the run folder, as was given as --workdir")
+    parser.add_argument("--data-dir", metavar="DIR", type=Path, help="where its data lies now, if not where it was")
+    return parser

@@ -1,0 +1,78 @@
+"""Where a number that is not finite comes from: the step that made it, taken apart layer by layer."""
+
+from collections.abc import Callable
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from jaxcnn.train.losses import LossFn
+from jaxcnn.types import Array, Batch, Variables
+
+
+def first_nonfinite(model: nn.Module, loss_fn: LossFn, variables: Variables, batch: Batch, dropout_key: Array) -> str:
+    """Returns in words what is the first in a training step that is not finite.
+
+    Forwards that is the image, a parameter, or the first layer whose output is not finite; where all outputs are, the
+    loss, or the last layer that has a gradient which is not, where the gradient comes from first, or else the update.
+
+    Args:
+        model: as the step trains it.
+        loss_fn: of the step.
+        variables: `params` and `batch_stats` before the step.
+        batch: of the step.
+        dropout_key: as the step gives to "dropout".
+    """
+    for kind, tree in (("the image", batch["image"]), ("the parameters", variables["params"])):
+        if not _finite(tree):
+            return kind
+    names: list[str] = []
+
+    def forward(params: Any) -> tuple[Array, list[Array]]:
+        outputs: list[Array] = []
+        with nn.intercept_methods(_watch(names, outputs)):
+            logits, _ = model.apply(
+                {**variables, "params": params},
+                batch["image"],
+                train=True,
+                mutable=["batch_stats", "aux_logits"],
+                rngs={"dropout": dropout_key},
+            )
+        losses = loss_fn(logits, batch["label"])
+        return jnp.mean(losses), [jnp.all(jnp.isfinite(output)) for output in outputs]
+
+    (loss, finite), gradients = jax.jit(jax.value_and_grad(forward, has_aux=True))(variables["params"])
+    for name, good in zip(names, finite, strict=False):
+        if not good:
+            return f"the output of {name}"
+    if not jnp.isfinite(loss):
+        return "the loss"
+    return _last_gradient(names, gradients)
+
+
+def _watch(names: list[str], outputs: list[Array]) -> Callable[..., Any]:
+    """Returns an interceptor that lists every layer's output in the order in which they are computed."""
+
+    def interceptor(call: Callable[..., Any], args: Any, kwargs: Any, context: Any) -> Any:
+        result = call(*args, **kwargs)
+        if context.method_name == "__call__" and isinstance(result, jax.Array):
+            names.append("/".join(context.module.path) or "the net")
+            outputs.append(result)
+        return result
+
+    return interceptor
+
+
+def _last_gradient(names: list[str], gradients: Any) -> str:
+    bad = {
+        "/".join(key.key for key in path[:-1])
+        for path, leaf in jax.tree_util.tree_leaves_with_path(gradients)
+        if not _finite(leaf)
+    }
+    last = next((name for name in reversed(names) if name in bad), None)
+    return f"the gradient of {last}" if last else "the update"
+
+
+def _finite(tree: Any) -> bool:
+    return all(bool(jnp.all(jnp.isfinite(leaf))) for leaf in jax.tree.leaves(tree))
