@@ -9,6 +9,8 @@ from jaxcnn import runtime
 from jaxcnn.errors import answer, check_word, leave
 
 COMMANDS = {  # command -> its module, imported when asked for, with main(argv) -> exit status; and its help
+    "benchmark": ("jaxcnn.commands.benchmark", "measure how fast things are here"),
+    "browse": ("jaxcnn.commands.browse", "write a picture of what a network really sees"),
     "datasets": ("jaxcnn.commands.datasets", "list the data sets and which are prepared where"),
     "import-weights": ("jaxcnn.commands.import_weights", "keep a reference implementation's weights as ours"),
     "models": ("jaxcnn.commands.models", "list the models, their papers, sizes and costs"),

@@ -5,7 +5,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from absl import flags
 
 from jaxcnn import main
 from jaxcnn.errors import UserError
@@ -15,20 +14,10 @@ CONFIG = f"--config={ROOT}/configs/digits_lenet5.py"
 
 
 @pytest.fixture
-def parse(monkeypatch):
-    """Parses a command line as a process of its own would; config_flags reads sys.argv, and flags outlive a test."""
-
-    def parse(*arguments):
-        monkeypatch.setattr(sys, "argv", ["main", *arguments])
-        return main.parse(sys.argv)
-
-    yield parse
+def parse():
+    """Parses a command line as a process of its own would."""
+    yield lambda *arguments: main.parse(["main", *arguments])
     sys.modules.pop("config_config", None)  # the next config file would be executed on top of this one
-    for name in [name for name in flags.FLAGS if name.startswith("config.")]:
-        delattr(flags.FLAGS, name)
-    flags.FLAGS.unparse_flags()
-    for name in ("config", "workdir"):
-        flags.FLAGS[name].unparse()
 
 
 def test_overrides_reach_the_config_with_their_types(parse):

@@ -1,8 +1,10 @@
 """Batches by number, prepared ahead of their use by worker processes, and handed to the device by a thread."""
 
 import gc
+import multiprocessing
 import os
 import signal
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -101,6 +103,14 @@ def _iterate(batches: TrainBatches | EvalBatches, start: int, workers: int) -> I
 
 
 def _begin(worker: int, workers: int) -> None:  # noqa: ARG001
-    """Prepares a worker: there are as many as there should be threads, and it is this process that is interrupted."""
+    """Prepares a worker: there are as many as there should be threads, and it ends with the process that it serves."""
     cv2.setNumThreads(0)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()  # also of one that was killed
+        os._exit(1)

@@ -1,0 +1,207 @@
+"""What is compared: each a function of the folder of photographs -> (endless batches, ahead, count).
+
+The batches are numbers of images, made on the way; `ahead` is how many may lie ready before a turn, `count` how many a
+turn measures. All photographs are read from their files, decoded, cut at a random box of 8 to 100 % of the area, and
+made 224 x 224 x 3 uint8, bilinear; batches are of 64. All small images, 28 x 28 in memory, are shifted by up to 2
+pixels, mirrored or not, and whitened to float32; batches are of 128.
+"""
+
+import io
+import math
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+SIZE, BATCH, TURN = 224, 64, 8
+SMALL_SIZE, SMALL_BATCH, SMALL_COUNT, SHIFT, MEAN, STD = 28, 128, 60_000, 2, 0.286, 0.353
+Contender = Callable[[Path], tuple[Iterator[int], int, int]]
+
+
+def _files(folder: Path) -> list[tuple[Path, int]]:
+    paths = sorted(folder.glob("train/*/*.jpg"))
+    names = sorted({path.parent.name for path in paths})
+    return [(path, names.index(path.parent.name)) for path in paths]
+
+
+def _box(height: int, width: int, random: np.random.Generator) -> tuple[int, int, int, int]:
+    """Returns (top, left, height, width) of random area, aspect and place, as all loaders here draw it."""
+    for _ in range(10):
+        area, aspect = (
+            height * width * random.uniform(0.08, 1),
+            math.exp(random.uniform(math.log(3 / 4), math.log(4 / 3))),
+        )
+        w, h = round(math.sqrt(area * aspect)), round(math.sqrt(area / aspect))
+        if 0 < w <= width and 0 < h <= height:
+            return int(random.integers(height - h + 1)), int(random.integers(width - w + 1)), h, w
+    return 0, 0, height, width
+
+
+def _with_pillow(data: bytes, random: np.random.Generator) -> np.ndarray:
+    image = Image.open(io.BytesIO(data)).convert("RGB")
+    top, left, h, w = _box(image.height, image.width, random)
+    return np.asarray(image.resize((SIZE, SIZE), Image.Resampling.BILINEAR, box=(left, top, left + w, top + h)))
+
+
+def _with_opencv(data: bytes, random: np.random.Generator) -> np.ndarray:
+    import cv2
+
+    image = cv2.cvtColor(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+    top, left, h, w = _box(*image.shape[:2], random)
+    return cv2.resize(image[top : top + h, left : left + w], (SIZE, SIZE))
+
+
+def _with_simplejpeg(data: bytes, random: np.random.Generator) -> np.ndarray:
+    import cv2
+    import simplejpeg
+
+    image = simplejpeg.decode_jpeg(data)
+    top, left, h, w = _box(*image.shape[:2], random)
+    return cv2.resize(image[top : top + h, left : left + w], (SIZE, SIZE))
+
+
+def _loop(read: Callable[[bytes, np.random.Generator], np.ndarray]) -> Contender:
+    """The bare loop: one thread, nothing but the work, into one batch that is used again and again."""
+
+    def make(folder: Path) -> tuple[Iterator[int], int, int]:
+        import cv2
+
+        cv2.setNumThreads(0)
+
+        def batches() -> Iterator[int]:
+            files, random = _files(folder), np.random.default_rng(0)
+            image, label = np.empty((BATCH, SIZE, SIZE, 3), np.uint8), np.empty(BATCH, np.int32)
+            while True:
+                for row, number in enumerate(random.integers(len(files), size=BATCH)):
+                    path, label[row] = files[number]
+                    image[row] = read(path.read_bytes(), random)
+                yield BATCH
+
+        return batches(), 0, TURN
+
+    return make
+
+
+class _Photos:
+    """A data set of torch.utils.data, as one writes it with Pillow."""
+
+    def __init__(self, folder: Path) -> None:
+        self.files, self.random = _files(folder), np.random.default_rng()
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, index: int):
+        import torch
+
+        path, label = self.files[index]
+        return torch.from_numpy(_with_pillow(path.read_bytes(), self.random).copy()), label
+
+
+class _Small:
+    """The same of small images in memory."""
+
+    def __init__(self) -> None:
+        self.images, self.random = _small_images(), np.random.default_rng()
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: int):
+        import torch
+
+        image = ImageOps.expand(Image.fromarray(self.images[index]), SHIFT)
+        left, top = self.random.integers(2 * SHIFT + 1, size=2).tolist()
+        image = image.crop((left, top, left + SMALL_SIZE, top + SMALL_SIZE))
+        if self.random.random() < 0.5:
+            image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+        pixels = torch.from_numpy(np.asarray(image).copy())[None].to(torch.float32).div(255)
+        return pixels.sub(MEAN).div(STD), index % 10
+
+
+def _small_images() -> np.ndarray:
+    return np.random.default_rng(0).integers(256, size=(SMALL_COUNT, SMALL_SIZE, SMALL_SIZE), dtype=np.uint8)
+
+
+def _torch(make_data: Callable[[Path], object], batch: int, workers: int, count: int) -> Contender:
+    def make(folder: Path) -> tuple[Iterator[int], int, int]:
+        import torch
+        from torch.utils.data import DataLoader, RandomSampler
+
+        torch.set_num_threads(1)
+        data = make_data(folder)
+        sampler = RandomSampler(data, replacement=True, num_samples=10**9)
+        loader = DataLoader(data, batch_size=batch, sampler=sampler, num_workers=workers)
+        return (len(label) for _, label in loader), 2 * workers, count
+
+    return make
+
+
+def _stream(decoder: str, workers: int) -> Contender:
+    def make(folder: Path) -> tuple[Iterator[int], int, int]:
+        import itertools
+
+        from jaxcnn.config import base_config
+        from jaxcnn.data.reader import AHEAD
+        from jaxcnn.train.setup import resolve
+
+        config = base_config()
+        config.batch_size, config.total_steps = BATCH, 10**6
+        config.model.name = "resnet18"
+        config.data.update(name="folder", dir=str(folder), test=0.01, validation=0.01, augment="random_resized_crop()")
+        config.data.update(decoder=decoder, workers=workers)
+        pipeline = resolve(config).pipeline
+        batches = (len(pipeline.feed(step)["label"]) for step in itertools.count())
+        return batches, AHEAD + (8 * workers or 2 * (os.cpu_count() or 1)), TURN
+
+    return make
+
+
+def _device(augment: str, batch: int = SMALL_BATCH) -> Contender:
+    """Images on the device: everything from the permutation to whitening is one compiled function."""
+
+    def make(folder: Path) -> tuple[Iterator[int], int, int]:  # noqa: ARG001
+        import itertools
+
+        import jax
+        import jax.numpy as jnp
+
+        from jaxcnn.data.augment import parse_augment
+        from jaxcnn.data.pipeline import make_device_pipeline
+        from jaxcnn.data.split import Split
+
+        split = Split(_small_images()[..., None], np.arange(SMALL_COUNT, dtype=np.int32) % 10)
+        mean, std = np.float32([MEAN]), np.float32([STD])
+        pipeline = make_device_pipeline(
+            {"train": split}, batch_size=batch, seed=0, augment=parse_augment(augment), mean=mean, std=std
+        )
+        make_batch = jax.jit(pipeline.train_batch)
+
+        def batches() -> Iterator[int]:
+            for step in itertools.count():
+                yield len(jax.block_until_ready(make_batch(pipeline.feed(step), jnp.int32(step)))["label"])
+
+        return batches(), 10, 64_000 // batch
+
+    return make
+
+
+PHOTOS: dict[str, Contender] = {
+    "loop, PIL": _loop(_with_pillow),
+    "loop, cv2": _loop(_with_opencv),
+    "loop, simplejpeg + cv2": _loop(_with_simplejpeg),
+    "torch.utils.data + PIL": _torch(_Photos, BATCH, 0, TURN),
+    "torch.utils.data + PIL, 2 workers": _torch(_Photos, BATCH, 2, TURN),
+    "jaxcnn stream": _stream("simplejpeg", 0),
+    "jaxcnn stream, 2 workers": _stream("simplejpeg", 2),
+    "jaxcnn stream, decoder pil": _stream("pil", 0),
+}
+SMALL: dict[str, Contender] = {
+    "torch.utils.data + PIL, 28x28": _torch(lambda _: _Small(), SMALL_BATCH, 0, 40),
+    "jaxcnn device, 28x28": _device("shift(2), flip()"),
+    "jaxcnn device, 28x28, batches of 1024": _device("shift(2), flip()", 1024),
+    "jaxcnn device, 28x28, not augmented": _device(""),
+    "jaxcnn device, 28x28, not augmented, batches of 1024": _device("", 1024),
+}

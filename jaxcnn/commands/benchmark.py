@@ -1,0 +1,30 @@
+"""`python -m jaxcnn benchmark SUBJECT ...`: measures how fast things are on this machine."""
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+from jaxcnn.errors import check_word
+
+SUBJECTS = {  # subject -> its module, imported when asked for, with main(argv) -> exit status; and its help
+    "data": ("jaxcnn.commands.benchmark_data", "the stages of the data pipeline, against the training step"),
+}
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs the command; returns the exit status.
+
+    Raises:
+        UserError: for an unknown subject, or what the subject says is wrong.
+    """
+    if not argv or argv[0] in ("-h", "--help"):
+        print(_usage(), file=sys.stdout if argv else sys.stderr)
+        return 0 if argv else 2
+    subject, *rest = argv
+    check_word("subject", subject, SUBJECTS)
+    return importlib.import_module(SUBJECTS[subject][0]).main(rest)
+
+
+def _usage() -> str:
+    lines = (f"  {name:10} {about}" for name, (_, about) in SUBJECTS.items())
+    return "\n".join(["usage: python -m jaxcnn benchmark SUBJECT ...", *lines])

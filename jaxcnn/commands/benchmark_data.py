@@ -1,0 +1,226 @@
+"""`python -m jaxcnn benchmark data CONFIG [--config.key=value ...] ...`: how fast each stage of the data is.
+
+read, decode and crop are of one thread, on examples that were read before, and so lie in the page cache. feed is all
+that the host does for a stream, read to transfer, in as many threads or processes as training has.
+"""
+
+import contextlib
+import itertools
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxcnn.commands.config import ConfigParser
+from jaxcnn.commands.stopwatch import ROUNDS, Rate, in_turns
+from jaxcnn.commands.table import print_rows
+from jaxcnn.data.batches import CropDraws
+from jaxcnn.data.crops import Crop, RandomResizedCrop
+from jaxcnn.data.decode import Encoded, UnreadableError, decode, decode_fast
+from jaxcnn.data.hold import unreadable
+from jaxcnn.data.reader import AHEAD
+from jaxcnn.errors import UserError
+from jaxcnn.train.folder import write_json
+from jaxcnn.train.loop import make_step
+from jaxcnn.train.mesh import from_processes, over_batch, replicated
+from jaxcnn.train.setup import Run, resolve
+from jaxcnn.types import Batch
+
+_SAMPLE = 128
+"""Examples that read, decode and crop are measured on."""
+_CHUNK = 16
+"""Examples of one measured call."""
+HOST = ("read", "decode", "crop", "transfer")
+ORDER = (*HOST, "feed", "augment", "step")
+Work = Callable[[], int]
+"""Does something and returns for how many images."""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs the command; returns the exit status.
+
+    Raises:
+        UserError: for a wrong command line or config, in one line.
+    """
+    arguments, config = _parser().parse(argv)
+    if not arguments.seconds > 0:
+        raise UserError(f"--seconds is {arguments.seconds:g}: it must be above 0")
+    run = resolve(config)
+    with contextlib.closing(run.pipeline):
+        rates = _measure(run, arguments.seconds, step=arguments.step)
+    result = _result(run, rates)
+    _show(result)
+    if arguments.json:
+        write_json(arguments.json, result)
+        print(f"written to {arguments.json}")
+    return 0
+
+
+def _measure(run: Run, seconds: float, *, step: bool) -> dict[str, Rate]:
+    """Returns the rate of every stage, in the order that an image goes through them."""
+    taken = in_turns(_host_stages(run) | _device_stages(run, step=step), seconds=seconds)
+    taken["crop"] = _difference(taken.pop("whole"), taken["decode"])
+    if _streams(run):
+        taken |= in_turns({"feed": _feed(run)}, seconds=seconds)  # alone: its threads would run on in others' turns
+    return {name: Rate.of(taken[name]) for name in ORDER if name in taken}
+
+
+def _difference(whole: np.ndarray, part: np.ndarray) -> np.ndarray:
+    """Returns the rest, round by round; where noise makes it vanish, a hundredth of the whole."""
+    rounds = min(len(whole), len(part))
+    return np.maximum(whole[:rounds] - part[:rounds], whole[:rounds] / 100)
+
+
+def _host_stages(run: Run) -> dict[str, Work]:
+    """Returns `read`, `decode` and, since a crop is made of an image file at one go, `whole`: both decode and crop."""
+    source, crop, draws = run.dataset.sources["train"], run.crop, CropDraws(run.config.seed)
+    sample = _sample(run)
+    out = np.empty((crop.size, crop.size, crop.channels), np.uint8)
+    images = [(data, draws(0, place)) for place, data in enumerate(sample.values())]
+    return {
+        "read": _in_chunks(source.__getitem__, [(example,) for example in sample]),
+        "decode": _in_chunks(_decoder(crop), images),
+        "whole": _in_chunks(lambda data, uniform: crop(data, uniform, out), images),
+    }
+
+
+def _sample(run: Run) -> dict[int, Encoded]:
+    """Returns some examples, by number, as they are stored; unreadable ones are left out where training skips them."""
+    source, sample = run.dataset.sources["train"], {}
+    for example in np.random.default_rng(run.config.seed).permutation(len(source.labels))[:_SAMPLE].tolist():
+        try:
+            data = source[example]
+            decode(data, run.crop.channels)
+        except UnreadableError as error:
+            if run.config.data.on_error == "raise":
+                raise unreadable(source, example, error) from None
+        else:
+            sample[example] = data
+    return sample
+
+
+def _decoder(crop: Crop) -> Callable[[Encoded, Sequence[float]], object]:
+    """Returns the part of a crop that decodes, a function of the image and of its chances."""
+    if not isinstance(crop, RandomResizedCrop) or crop.decoder == "pil":
+        return lambda data, _: decode(data, crop.channels)
+    return lambda data, uniform: decode_fast(data, crop.channels, lambda h, w: crop.shrink(h, w, uniform))
+
+
+def _in_chunks(function: Callable[..., object], arguments: Sequence[tuple[Any, ...]]) -> Work:
+    """Returns what calls a function for the next few arguments, in turn without end."""
+    endless = itertools.cycle(arguments)
+
+    def work() -> int:
+        for each in itertools.islice(endless, _CHUNK):
+            function(*each)
+        return _CHUNK
+
+    return work
+
+
+def _device_stages(run: Run, *, step: bool) -> dict[str, Work]:
+    """Returns `transfer`, `augment` (with the gathering, where the images live on the device) and `step`."""
+    size, mesh = run.config.batch_size, run.mesh
+    feed = run.pipeline.feed(0)
+    image = np.zeros((size, run.crop.size, run.crop.size, run.crop.channels), np.uint8)
+    make_batch = jax.jit(run.pipeline.train_batch, out_shardings=over_batch(mesh))
+    batch = jax.block_until_ready(make_batch(feed, jnp.int32(0)))
+
+    def transfer() -> int:
+        jax.block_until_ready(from_processes(mesh, image) if _streams(run) else jax.device_put(image, replicated(mesh)))
+        return size
+
+    def augment() -> int:
+        jax.block_until_ready(make_batch(feed, jnp.int32(0)))
+        return size
+
+    return {"transfer": transfer, "augment": augment} | ({"step": _training(run, batch)} if step else {})
+
+
+def _training(run: Run, batch: Batch) -> Work:
+    """Returns what takes a training step, always on the same batch."""
+    train_step = jax.jit(make_step(run), donate_argnums=0)
+    state = run.init_state()
+
+    def train() -> int:
+        nonlocal state
+        state, _ = jax.block_until_ready(train_step(state, batch, run.step_key))
+        return run.config.batch_size
+
+    return train
+
+
+def _feed(run: Run) -> Work:
+    """Returns what takes the next batches of a stream: more than can lie ready, so that the pace is that of making."""
+    batches = AHEAD + 2 * (run.config.data.workers or os.cpu_count() or 1)
+    steps = itertools.count(1)
+
+    def work() -> int:
+        for step in itertools.islice(steps, batches):
+            jax.block_until_ready(run.pipeline.feed(step % run.total_steps))
+        return batches * run.config.batch_size
+
+    return work
+
+
+def _streams(run: Run) -> bool:
+    return run.data["placement"] == "stream"
+
+
+def _result(run: Run, rates: Mapping[str, Rate]) -> dict[str, Any]:
+    """Returns all that was measured, ready for JSON."""
+    once = () if _streams(run) else HOST
+    keys = ("name", "placement", "decoder", "workers", "partial")
+    return {
+        "data": {key: run.data[key] for key in keys if key in run.data} | {"augment": run.config.data.augment},
+        "model": run.config.model.name,
+        "batch_size": run.config.batch_size,
+        "image": list(run.image_shape),
+        "devices": [device.device_kind for device in run.mesh.devices.flat],
+        "cores": os.cpu_count(),
+        "rounds": ROUNDS,
+        "images_per_second": {name: rate._asdict() | {"once": name in once} for name, rate in rates.items()},
+        "bottleneck": _bottleneck({name: rate.median for name, rate in rates.items() if name not in once}),
+    }
+
+
+def _bottleneck(rates: Mapping[str, float]) -> str:
+    """Returns what to say of the slowest, given the images/s of what is done for every step."""
+    data = min(({"feed", "augment"} & rates.keys()), key=lambda name: rates[name])
+    inside = min((name for name in HOST if name in rates), key=lambda name: rates[name], default="")
+    named = f"feed (in it {inside} takes longest)" if data == "feed" else data
+    if "step" not in rates:
+        return f"of the data, {named} is the bottleneck"
+    times = rates[data] / rates["step"]
+    if times >= 1:
+        return f"the model's step is the bottleneck: of the data, {named} is the slowest, and {times:.1f} times as fast"
+    return f"{named} is the bottleneck: the model's step is {1 / times:.1f} times as fast"
+
+
+def _show(result: Mapping[str, Any]) -> None:
+    data, devices = result["data"], result["devices"]
+    print(
+        f"{data['name']} ({data['placement']}), {result['model']}, batches of {result['batch_size']} "
+        f"{'x'.join(map(str, result['image']))}, {len(devices)} x {devices[0]}, {result['cores']} cores"
+    )
+    header = ("stage", "images/s", "25 %", "75 %", "us an image", "when")
+    rates = result["images_per_second"].items()
+    print_rows(header, (_row(name, rate) for name, rate in rates), markdown=False)
+    print(result["bottleneck"])
+
+
+def _row(name: str, rate: Mapping[str, Any]) -> tuple[str, ...]:
+    speeds = (f"{rate[key]:,.0f}" for key in ("median", "low", "high"))
+    return name, *speeds, f"{1e6 / rate['median']:,.1f}", "once" if rate["once"] else "every step"
+
+
+def _parser() -> ConfigParser:
+    parser = ConfigParser("python -m jaxcnn benchmark data", description=(__doc__ or "").split(": ", 1)[1])
+    parser.add_argument("--seconds", metavar="N", type=float, default=2.0, help="for each stage; default: 2")
+    parser.add_argument("--no-step", dest="step", action="store_false", help="leave out the model's training step")
+    parser.add_argument("--json", metavar="FILE", type=Path, help="where to write the figures as well")
+    return parser

@@ -1,0 +1,83 @@
+"""`python -m jaxcnn browse CONFIG [--config.key=value ...] [--output FILE.png] ...`: what a network really sees."""
+
+import contextlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxcnn.commands.config import ConfigParser
+from jaxcnn.commands.sheet import contact_sheet
+from jaxcnn.errors import UserError
+from jaxcnn.train.setup import Run, resolve
+
+SPLITS = ("train", "val", "test")
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs the command; returns the exit status.
+
+    Raises:
+        UserError: for a wrong command line or config, in one line.
+    """
+    arguments, config = _parser().parse(argv)
+    if arguments.count < 1:
+        raise UserError(f"--count is {arguments.count}: it must be at least 1")
+    run = resolve(config)
+    with contextlib.closing(run.pipeline):
+        batch = _batch(run, arguments.split, arguments.step)
+    images = _pixels(run, batch["image"])[: arguments.count]
+    captions = [_caption(label, run.dataset.class_names) for label in batch["label"][: arguments.count]]
+    sheet = contact_sheet(images, captions, _title(run, images.shape[1:], arguments.split, arguments.step))
+    try:
+        sheet.save(arguments.output)
+    except (OSError, ValueError) as error:  # ValueError: for a suffix that no image format has
+        raise UserError(f"--output {arguments.output} cannot be written: {error}") from None
+    print(f"{len(images)} images of the {arguments.split} batch {arguments.step} are in {arguments.output}")
+    return 0
+
+
+def _batch(run: Run, split: str, number: int) -> dict[str, np.ndarray]:
+    """Returns a batch as it is trained on or evaluated, without the padding of the last one."""
+    size = run.config.batch_size
+    batches = run.total_steps if split == "train" else -(-run.pipeline.sizes[split] // size)
+    if not 0 <= number < batches:
+        raise UserError(f"--step is {number}: {split} has batches 0 to {batches - 1}")
+    if split == "train":
+        feed = run.pipeline.feed(number)
+        return jax.device_get(jax.jit(run.pipeline.train_batch)(feed, jnp.int32(number)))
+    feed = run.pipeline.eval_feed(split, number * size, size)
+    batch = jax.device_get(jax.jit(run.pipeline.eval_batch, static_argnums=2)(feed, jnp.int32(number * size), size))
+    return {name: value[batch["mask"] > 0] for name, value in batch.items()}
+
+
+def _pixels(run: Run, image: np.ndarray) -> np.ndarray:
+    """Returns whitened images as the (batch, height, width, channels) uint8 that they come from."""
+    recipe = run.pipeline.recipe
+    level = (image * recipe.std + recipe.mean) * 255
+    return np.clip(np.rint(level), 0, 255).astype(np.uint8)
+
+
+def _caption(label: np.ndarray, names: Sequence[str]) -> list[str]:
+    """Returns the class, or the two most likely ones of a label (num_classes,) that is mixed."""
+    if label.ndim == 0:
+        return [names[int(label)]]
+    top = np.argsort(-label, kind="stable")[:2]
+    return [f"{label[each]:.2f} {names[each]}" for each in top if label[each] >= 0.005]
+
+
+def _title(run: Run, shape: tuple[int, ...], split: str, number: int) -> str:
+    name = f"{run.dataset.name} (partial)" if run.dataset.partial else run.dataset.name
+    augment = run.config.data.augment if split == "train" else ""
+    return f"{name}, {split}, batch {number}: {'x'.join(map(str, shape))}, {augment or 'not augmented'}"
+
+
+def _parser() -> ConfigParser:
+    parser = ConfigParser("python -m jaxcnn browse", description="Write a picture of what a network really sees.")
+    parser.add_argument("--output", metavar="FILE", type=Path, default=Path("browse.png"), help="default: browse.png")
+    parser.add_argument("--split", choices=SPLITS, default="train", help="default: train, augmented")
+    parser.add_argument("--count", metavar="N", type=int, default=64, help="images of the batch at most; default: 64")
+    parser.add_argument("--step", metavar="K", type=int, default=0, help="which batch; default: 0, the first")
+    return parser
