@@ -89,7 +89,7 @@ def test_a_mistake_in_a_config_file_is_one_line_with_its_place(parse, tmp_path, 
         ("def get_config():\n    return None\n", "must return base_config() with changes"),
         (
             "from ml_collections import ConfigDict\ndef get_config():\n    return ConfigDict({'seed': 1})\n",
-            "has the keys of base_config(), no more and no fewer: batch_size, ",
+            "has the keys of base_config(), no more and no fewer: accumulate_steps, ",
         ),
     ],
 )

@@ -25,9 +25,9 @@ from jaxcnn.data.hold import unreadable
 from jaxcnn.data.reader import AHEAD
 from jaxcnn.errors import UserError
 from jaxcnn.train.folder import write_json
-from jaxcnn.train.loop import make_step
 from jaxcnn.train.mesh import from_processes, over_batch, replicated
 from jaxcnn.train.setup import Run, resolve
+from jaxcnn.train.training import make_step
 from jaxcnn.types import Batch
 
 _SAMPLE = 128
@@ -49,6 +49,7 @@ def main(argv: Sequence[str]) -> int:
     arguments, config = _parser().parse(argv)
     if not arguments.seconds > 0:
         raise UserError(f"--seconds is {arguments.seconds:g}: it must be above 0")
+    config.parallel = "jit"  # the step is measured whole
     run = resolve(config)
     with contextlib.closing(run.pipeline):
         rates = _measure(run, arguments.seconds, step=arguments.step)

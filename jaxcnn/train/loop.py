@@ -1,36 +1,28 @@
 """The run from its config to its test accuracy."""
 
-import collections
 import contextlib
-import dataclasses
-import math
 import os
-import statistics
-import time
-from typing import Any, NoReturn
+from typing import Any
 
-import jax
 from ml_collections import ConfigDict
 
 from jaxcnn.data.views import parse_views
 from jaxcnn.errors import UserError
-from jaxcnn.train import metrics
 from jaxcnn.train.card import parameter_count, run_card
-from jaxcnn.train.checkpoint import NOT_EVALUATED, Checkpoints
-from jaxcnn.train.diagnose import first_nonfinite
-from jaxcnn.train.dispatch import make_dispatch
-from jaxcnn.train.durations import next_due
+from jaxcnn.train.checkpoint import Checkpoints
 from jaxcnn.train.evaluate import Evaluator, over_views
 from jaxcnn.train.folder import RunFolder, write_json
 from jaxcnn.train.lock import Lock
-from jaxcnn.train.mesh import AXIS, in_turn, replicated
+from jaxcnn.train.mesh import replicated
 from jaxcnn.train.preemption import Preempted, Preemption
 from jaxcnn.train.schedules import ENDING
 from jaxcnn.train.setup import Run, resolve
 from jaxcnn.train.state import TrainState
-from jaxcnn.train.step import TrainStep, make_eval_step, make_train_step
+from jaxcnn.train.step import make_eval_step
+from jaxcnn.train.training import Training
 from jaxcnn.train.writers import MetricsWriter, Progress, print_table
-from jaxcnn.types import Metrics
+
+__all__ = ["Preempted", "make_evaluator", "train_and_evaluate"]
 
 
 def train_and_evaluate(
@@ -78,7 +70,7 @@ def train_and_evaluate(
                 for line in (*damaged, *_opening(run, start), *changes, *_recomputed(run, changes)):
                     progress.line(line)
                 with Preemption() as preemption:
-                    training = _Training(run, state, evaluate, checkpoints, writer, progress, preemption)
+                    training = Training(run, state, evaluate, checkpoints, writer, progress, preemption)
                     state = training.until_the_end(start)
                 result = _marked(run, evaluate(state.eval_variables, "test"))
                 writer.write(int(state.step), result)
@@ -87,162 +79,11 @@ def train_and_evaluate(
     return {name: value for name, value in result.items() if name.startswith("test/")}
 
 
-def make_step(run: Run) -> TrainStep:
-    """Returns the pure training step of the run; under pmap it is one device's part."""
-    return make_train_step(
-        apply_fn=run.model.apply,
-        tx=run.tx,
-        loss_fn=run.loss_fn,
-        ema_decay=run.config.ema.decay,
-        aux_weight=run.config.loss.aux_weight,
-        on_nonfinite=run.config.on_nonfinite,
-        accumulate_steps=run.config.accumulate_steps,
-        axis_name=AXIS if run.mapped else None,
-    )
-
-
 def make_evaluator(run: Run, *, batch_size: int) -> Evaluator:
     """Returns what evaluates variables on a split of the run's data; `batch_size` changes no result."""
     apply_fn = over_views(run.model.apply, parse_views(run.config.eval_views))
     step = make_eval_step(apply_fn=apply_fn, loss_fn=run.eval_loss_fn)
     return Evaluator(step, run.pipeline, batch_size=batch_size, mesh=run.mesh)
-
-
-@dataclasses.dataclass
-class _Span:
-    """Training between two logs: sums of its metrics, and the images and seconds that its speed is made of."""
-
-    sums: Metrics
-    images: int = 0
-    seconds: float = 0.0
-
-
-class _Training:
-    """The training part of a run: dispatches steps and does what is due between them."""
-
-    def __init__(
-        self,
-        run: Run,
-        state: TrainState,
-        evaluate: Evaluator,
-        checkpoints: Checkpoints,
-        writer: MetricsWriter,
-        progress: Progress,
-        preemption: Preemption,
-    ) -> None:
-        self.run, self.state, self.preemption = run, state, preemption
-        self.evaluate, self.checkpoints, self.writer, self.progress = evaluate, checkpoints, writer, progress
-        rolled = run.mesh.devices.flat[0].platform != "cpu"
-        get_batch = run.pipeline.train_batch
-        self.dispatch = make_dispatch(make_step(run), get_batch, run.mesh, rolled=rolled, mapped=run.mapped)
-        self.compiled = False
-        self.best = checkpoints.best()
-        self.losses: collections.deque[float] = collections.deque(maxlen=10)
-        self.span = self._new_span()
-
-    def until_the_end(self, step: int) -> TrainState:
-        """Trains from `step` to the last one; returns the last state.
-
-        Raises:
-            Preempted: it was asked to stop, and has saved the state.
-            UserError: a step was not finite and `on_nonfinite` is "stop".
-        """
-        run = self.run
-        while step < run.total_steps:
-            due = {period: self._next(step, period) for period in ("log_every", "eval_every", "checkpoint_every")}
-            target = min(due.values())
-            step = self._advance(step, target)
-            self._check_finite()
-            if step < target:
-                self._leave(step)
-            if due["log_every"] == step:
-                self._log(step)
-            accuracy = self._validate(step) if due["eval_every"] == step else NOT_EVALUATED
-            if accuracy > self.best or due["checkpoint_every"] == step:
-                self.checkpoints.save(step, self.state, accuracy)
-            self.best = max(self.best, accuracy)
-            if self.preemption.asked and step < run.total_steps:
-                self._leave(step)
-        return self.state
-
-    def _leave(self, step: int) -> NoReturn:
-        """Saves the state of `step` where that is not done yet, and stops."""
-        if step > 0 and step not in self.checkpoints.steps():
-            self.checkpoints.save(step, self.state)
-        raise Preempted(step)
-
-    def _check_finite(self) -> None:
-        run = self.run
-        if run.config.on_nonfinite != "stop" or not int(self.span.sums["nonfinite"]):
-            return
-        step = int(self.state.step)  # the bad step has left the state as it was before it
-        batch = jax.jit(run.pipeline.train_batch)(run.pipeline.feed(step), step)
-        key = jax.random.fold_in(run.step_key, step)
-        what = first_nonfinite(run.model, run.loss_fn, self.state.variables, batch, key)
-        saved = max(self.checkpoints.steps(), default=0)
-        kept = f"the checkpoint of step {saved} is good" if saved else "no checkpoint had been written"
-        raise UserError(
-            f"step {step + 1} is not finite, first {what}; {kept}: lower optimizer.learning_rate, set "
-            f"optimizer.clip_norm, or leave such steps out with on_nonfinite=skip"
-        )
-
-    def _next(self, step: int, key: str) -> int:
-        return min(next_due(step, getattr(self.run, key)), self.run.total_steps)
-
-    def _advance(self, step: int, target: int) -> int:
-        """Trains from `step` to `target`, or until it is asked to stop; returns the step it has reached."""
-        began = time.perf_counter()
-        while step < target and not self.preemption.asked:
-            whole = self.run.steps_per_dispatch
-            num_steps = whole if step + whole <= target else 1  # two compiled programs at most
-            feed = self.run.pipeline.feed(step)
-            carry = self.dispatch(self.state, self.span.sums, feed, self.run.step_key, num_steps=num_steps)
-            self.state, self.span.sums = in_turn(self.run.mesh, carry)
-            step += num_steps
-            self.progress.advance(step)
-            if self.compiled:
-                self.span.images += num_steps * self.run.config.batch_size
-            else:  # the speed leaves out the first call, which compiles
-                jax.block_until_ready(self.span.sums)
-                self.compiled, began = True, time.perf_counter()
-        jax.block_until_ready(self.span.sums)
-        self.span.seconds += time.perf_counter() - began
-        return step
-
-    def _new_span(self) -> _Span:
-        return _Span(sums=jax.device_put(metrics.zeros(), replicated(self.run.mesh)))
-
-    def _log(self, step: int) -> None:
-        means = metrics.means([self.span.sums])
-        values = {f"train/{name}": value for name, value in means.items()} | {
-            "train/images_per_second": self.span.images / max(self.span.seconds, 1e-9),
-            "train/learning_rate": float(self.run.learning_rate(step - 1)),
-            "epoch": float(step / self.run.steps_per_epoch),
-        }
-        skipped = int(self.span.sums["nonfinite"])
-        self.writer.write(step, values | ({"train/nonfinite": skipped} if skipped else {}))
-        self.progress.show(values)
-        if skipped:
-            self.progress.line(f"warning: up to step {step}, {skipped} steps were not finite and are left out")
-        self._watch_for_a_spike(step, means["loss"])
-        self.span = self._new_span()
-
-    def _watch_for_a_spike(self, step: int, loss: float) -> None:
-        """Warns of a loss three times the median of the last ten logged, and half a nat above it."""
-        if len(self.losses) == self.losses.maxlen and loss > max(
-            3 * (usual := statistics.median(self.losses)), usual + 0.5
-        ):
-            self.progress.line(f"warning: at step {step} the training loss is {loss:.4f}, after {usual:.4f}")
-        if math.isfinite(loss):
-            self.losses.append(loss)
-
-    def _validate(self, step: int) -> float:
-        values = self.evaluate(self.state.eval_variables, "val")
-        self.writer.write(step, values)
-        epoch = float(step / self.run.steps_per_epoch)
-        scores = f"val/accuracy {values['val/accuracy']:.2%}  val/loss {values['val/loss']:.4f}"
-        self.progress.line(f"step {step} (epoch {epoch:.1f})  {scores}")
-        return values["val/accuracy"]
 
 
 def _first_state(run: Run, checkpoints: Checkpoints) -> tuple[TrainState, list[str]]:

@@ -10,12 +10,12 @@ from jaxcnn.config import base_config
 from jaxcnn.data.builders import prepare
 from jaxcnn.data.views import parse_views
 from jaxcnn.errors import UserError
-from jaxcnn.train import inputs, loop
+from jaxcnn.train import inputs, training
 from jaxcnn.train.card import run_card
 from jaxcnn.train.checkpoint import Checkpoints
 from jaxcnn.train.evaluate import over_views
 from jaxcnn.train.folder import read_lines
-from jaxcnn.train.loop import train_and_evaluate
+from jaxcnn.train.loop import make_evaluator, train_and_evaluate
 from jaxcnn.train.mesh import replicated
 from jaxcnn.train.setup import resolve
 from tests.data.archives import TEST, tiny_catalog, write_archive
@@ -89,7 +89,7 @@ class StopRunError(Exception):
 
 
 def test_a_stopped_stream_goes_on_to_the_same_bits(finished, root, tmp_path, monkeypatch):
-    make = loop.make_dispatch
+    make = training.make_dispatch
 
     def dying(*arguments, **options):
         dispatch = make(*arguments, **options)
@@ -101,7 +101,7 @@ def test_a_stopped_stream_goes_on_to_the_same_bits(finished, root, tmp_path, mon
 
         return wrapped
 
-    monkeypatch.setattr(loop, "make_dispatch", dying)
+    monkeypatch.setattr(training, "make_dispatch", dying)
     with pytest.raises(StopRunError):
         train_and_evaluate(photographs(root), tmp_path)
     monkeypatch.undo()
@@ -232,7 +232,7 @@ def test_a_net_is_trained_on_crops_and_evaluated_on_ten(root, tmp_path):
     assert run.image_shape == (12, 12, 3)
     assert run.pipeline.feed(0)["image"].shape == (8, 12, 12, 3)
     variables = run.init_state().eval_variables
-    assert loop.make_evaluator(run, batch_size=8)(variables, "test")["test/examples"] == 11
+    assert make_evaluator(run, batch_size=8)(variables, "test")["test/examples"] == 11
     run.pipeline.close()
     with pytest.raises(UserError, match="view ten_crop: size is 15: the image has 14 x 14"):
         resolve(photographs(root, **{**changes, "eval_views": "ten_crop(15)"}))

@@ -8,7 +8,7 @@ import pytest
 
 from jaxcnn.config import base_config
 from jaxcnn.errors import UserError
-from jaxcnn.train import loop
+from jaxcnn.train import loop, training
 from jaxcnn.train.checkpoint import Checkpoints
 from jaxcnn.train.folder import read_lines
 from jaxcnn.train.loop import train_and_evaluate
@@ -72,7 +72,7 @@ class StopRunError(Exception):
 
 @pytest.mark.parametrize("after", [3, 5])
 def test_a_stopped_run_goes_on_to_the_same_bits(finished, tmp_path, monkeypatch, after):
-    make = loop.make_dispatch
+    make = training.make_dispatch
 
     def dying(*arguments, **options):
         dispatch = make(*arguments, **options)
@@ -84,7 +84,7 @@ def test_a_stopped_run_goes_on_to_the_same_bits(finished, tmp_path, monkeypatch,
 
         return wrapped
 
-    monkeypatch.setattr(loop, "make_dispatch", dying)
+    monkeypatch.setattr(training, "make_dispatch", dying)
     with pytest.raises(StopRunError):
         train_and_evaluate(config(), tmp_path)
     monkeypatch.undo()

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from jaxcnn.errors import UserError
-from jaxcnn.train import loop
+from jaxcnn.train import training
 from jaxcnn.train.checkpoint import Checkpoints
 from jaxcnn.train.folder import read_lines
 from jaxcnn.train.lock import Lock
@@ -27,7 +27,7 @@ def finished(tmp_path_factory):
 
 def at_step(monkeypatch, step, action):
     """Does `action` when the run is about to take the step after `step`."""
-    make = loop.make_dispatch
+    make = training.make_dispatch
 
     def wrapped_make(*arguments, **options):
         dispatch = make(*arguments, **options)
@@ -39,7 +39,7 @@ def at_step(monkeypatch, step, action):
 
         return wrapped
 
-    monkeypatch.setattr(loop, "make_dispatch", wrapped_make)
+    monkeypatch.setattr(training, "make_dispatch", wrapped_make)
 
 
 def assert_same_end(workdir, finished):
