@@ -48,7 +48,7 @@ def read_calls(kind: str, text: str, known: Mapping[str, Callable[..., Any]], ex
     unreadable = UserError(f"cannot read {kind} {text!r}: write it as {example!r}")
     try:
         body = ast.parse(f"({text.strip().rstrip(',')},)" if text.strip() else "()", mode="eval").body
-    except (SyntaxError, ValueError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         raise unreadable from None
     if not isinstance(body, ast.Tuple):
         raise unreadable
@@ -63,7 +63,7 @@ def _try(kind: str, call: Call) -> None:
         call.make()
     except UserError:
         raise
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise UserError(f"{kind} {call.name}: {' '.join(str(error).split())}") from None
 
 

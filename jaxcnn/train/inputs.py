@@ -65,7 +65,7 @@ def train_shape(config: FrozenConfigDict, dataset: Dataset, num_classes: int) ->
     Raises:
         UserError: for an augmentation that does not fit the images, or views that do not.
     """
-    shape = _stored_shape(config, dataset)
+    shape = stored_shape(config, dataset)
     augment = make_augment(parse_calls(config.data.augment), num_classes, (0.5,) * shape[-1])
     images = jax.ShapeDtypeStruct((config.batch_size, *shape), jnp.float32)
     labels = jax.ShapeDtypeStruct((config.batch_size,), jnp.int32)
@@ -89,7 +89,7 @@ def make_inputs(config: FrozenConfigDict, dataset: Dataset, mesh: Mesh, *, num_c
     Raises:
         UserError: for images that cannot be read, or several steps at a time of a stream.
     """
-    size, _, channels = _stored_shape(config, dataset)
+    size, _, channels = stored_shape(config, dataset)
     plan = _Plan(
         config=config,
         dataset=dataset,
@@ -215,7 +215,7 @@ def _statistics(plan: _Plan) -> tuple[tuple[np.ndarray, np.ndarray], str]:
     return sampled, "of a sample of the training split"
 
 
-def _stored_shape(config: FrozenConfigDict, dataset: Dataset) -> tuple[int, int, int]:
+def stored_shape(config: FrozenConfigDict, dataset: Dataset) -> tuple[int, int, int]:
     """Returns (height, width, channels) of the squares that images become."""
     size = config.data.image_size or dataset.image_size
     return size, size, dataset.shape[-1]

@@ -23,7 +23,7 @@ from jaxcnn.data.views import parse_views
 from jaxcnn.errors import UserError, check_word
 from jaxcnn.models import check_image_size, create_model
 from jaxcnn.train.durations import parse_boundaries, parse_duration, parse_period
-from jaxcnn.train.inputs import make_inputs, open_data, train_shape
+from jaxcnn.train.inputs import make_inputs, open_data, stored_shape, train_shape
 from jaxcnn.train.losses import LOSSES, LossFn, make_loss
 from jaxcnn.train.mesh import AXIS, check_batch_size, make_mesh, replicated
 from jaxcnn.train.optimizers import OPTIMIZERS, make_optimizer
@@ -140,6 +140,7 @@ def resolve(config: ConfigDict, data: Any | None = None) -> Run:
     model = _make_model(config, num_classes)
     shape = train_shape(config, dataset, num_classes)
     check_image_size(model, shape)
+    _check_views(config, dataset, model, shape)
     train = dataset.sizes["train"]
     if config.batch_size > train:
         raise UserError(f"batch_size is {config.batch_size}: {dataset.name} trains on {train} examples")
@@ -169,6 +170,21 @@ def resolve(config: ConfigDict, data: Any | None = None) -> Run:
         steps_per_dispatch=config.steps_per_dispatch or (1 if streams or jax.default_backend() == "cpu" else 10),
         **intervals,
     )
+
+
+def _check_views(config: FrozenConfigDict, dataset: Dataset, model: nn.Module, shape: tuple[int, int, int]) -> None:
+    """Raises `UserError` where the model, made for the images that it trains on, takes no image that it evaluates."""
+    seen = jax.ShapeDtypeStruct((1, *stored_shape(config, dataset)), jnp.float32)
+    variables = jax.eval_shape(model.init, jax.random.key(0), jax.ShapeDtypeStruct((1, *shape), jnp.float32))
+    for view in jax.eval_shape(parse_views(config.eval_views), seen):
+        try:
+            jax.eval_shape(model.apply, {key: variables[key] for key in variables if key != "intermediates"}, view)
+        except Exception as error:  # flax's own for shapes that do not fit
+            trained, evaluated = ("x".join(map(str, sizes)) for sizes in (shape, view.shape[1:]))
+            raise UserError(
+                f"{config.model.name} trained on images of {trained} takes none of {evaluated}, which it is evaluated "
+                "on: data.image_size, the crop's size in data.augment and eval_views must agree"
+            ) from error
 
 
 def _check_words(config: FrozenConfigDict) -> None:

@@ -160,6 +160,8 @@ def test_several_steps_a_dispatch_reach_the_same_parameters(finished, tmp_path):
         ({"model.stem": "large"}, "unknown stem"),
         ({"data.name": "digit"}, "did you mean digits"),
         ({"data.augment": "flipp()"}, "did you mean flip"),
+        ({"data.augment": "mixup(num_classes=3)"}, "num_classes comes from the data"),
+        ({"eval_views": "center_crop(8)"}, "lenet5 trained on images of 12x12x1 takes none of 8x8x1"),
         ({"optimizer.name": "adm"}, "did you mean adam"),
         ({"schedule.name": "cosin"}, "did you mean cosine"),
         ({"loss.name": "softmx"}, "did you mean softmax"),

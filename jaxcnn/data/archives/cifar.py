@@ -177,7 +177,8 @@ def _read_members(archive: Path, names: Mapping[str, str]) -> dict[str, bytes]:
     try:
         with tarfile.open(archive, "r:gz") as tar:
             for member in tar:
-                name, file = names.get(member.name.removeprefix("./")), tar.extractfile(member)
+                name = names.get(member.name.removeprefix("./"))
+                file = tar.extractfile(member) if name and member.isreg() else None
                 if name and file:
                     found[name] = file.read()
     except (tarfile.TarError, EOFError, zlib.error, OSError) as error:

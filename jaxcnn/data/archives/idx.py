@@ -48,9 +48,9 @@ def read_idx(path: Path) -> np.ndarray:
     if magic != bytes([0, 0, _UNSIGNED_BYTE, axes]) or not axes:
         raise UserError(f"{path} is no idx file of bytes: it begins with {magic.hex(' ') or 'nothing'}")
     start = 4 + 4 * axes
-    shape = tuple(int(length) for length in np.frombuffer(content[4:start], ">u4"))
-    if len(shape) != axes or len(content) - start != math.prod(shape):
-        raise UserError(f"{path} is cut short or too long: {len(content) - start:,} bytes of {_times(shape)}")
+    shape = tuple(int.from_bytes(content[place : place + 4], "big") for place in range(4, start, 4))
+    if len(content) < start or len(content) - start != math.prod(shape):
+        raise UserError(f"{path} is cut short or too long: {max(len(content) - start, 0):,} bytes of {_times(shape)}")
     return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
 
 

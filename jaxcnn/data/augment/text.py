@@ -10,6 +10,7 @@ from jaxcnn.data.augment.geometry import alternating_flip, flip, shift
 from jaxcnn.data.augment.mix import cutmix, mixup, mixup_cutmix
 from jaxcnn.data.augment.policy import rand_augment, trivial_augment
 from jaxcnn.data.calls import Call, read_calls
+from jaxcnn.errors import UserError
 
 AUGMENTATIONS: dict[str, Callable[..., Augment]] = {
     "alternating_flip": alternating_flip,
@@ -35,7 +36,11 @@ def parse_calls(text: str) -> tuple[Call, ...]:
     Raises:
         UserError: for what does not read so, an unknown name, or arguments that are wrong.
     """
-    return read_calls("augmentation", text, AUGMENTATIONS, example="shift(2), flip")
+    calls = read_calls("augmentation", text, AUGMENTATIONS, example="shift(2), flip")
+    for call in calls:
+        if call.arguments.get("num_classes") is not None:
+            raise UserError(f"augmentation {call.name}: num_classes comes from the data, leave it out")
+    return calls
 
 
 def make_augment(
