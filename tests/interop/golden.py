@@ -17,18 +17,26 @@ import zlib
 
 import numpy as np
 
-from tests.interop import reference
+from tests.interop import reference, test_parity, test_parity_layouts
 
 ROWS_FILE = pathlib.Path(__file__).with_name("golden.json")
 NAMES_FILE = ROWS_FILE.with_name("golden.names.xz")
 NUM_CLASSES = 5
+"""Unless the row's fields say otherwise."""
 SMALL = 65
+"""Pixels of the images, unless the parity case has less."""
 SIZES = {"inception_v3": 75, "inception_v4": 75, "inception_resnet_v2": 75}
 """Of the nets that do not take `SMALL` pixels."""
 ENDS = {r"layer[1-4]\..*\.bn3\.weight": 0.25, r".*\.block\.[23]\.1\.weight": 0.5}
 """Of the norms that end a branch, how far their scales go down: dozens of branches saturate gates otherwise."""
 POOL_TO = {"alexnet": 6, "vgg": 7}
 """Sides of the map before the dense layers, by the beginnings of our names; away from its own size these average."""
+
+
+def cases():
+    """Returns the parity cases that have a row, by id."""
+    ports = {test_parity_layouts.layout_id(case): case for case in test_parity_layouts.QUICK}
+    return {test_parity.case_id(case): case for case in test_parity.CASES} | ports
 
 
 def load_rows():
@@ -59,16 +67,21 @@ def _entry(name, shape):
         # Drawing every number of a large kernel takes longer than the net; a prime length fits no row's.
         drawn = random.standard_normal(min(8191, math.prod(shape))) * math.sqrt(2 / math.prod(shape[1:]))
         return np.resize(drawn.astype(np.float32), shape)
-    if leaf in ("weight", "running_var"):
-        scale = next((factor for pattern, factor in ENDS.items() if re.fullmatch(pattern, name)), 1.0)
-        return (scale * random.uniform(0.5, 1.5, shape)).astype(np.float32)
+    if leaf == "running_var":
+        return random.uniform(0.5, 1.5, shape).astype(np.float32)
+    if leaf == "weight":
+        return _scales(random, name, shape).astype(np.float32)
     return (0.1 * random.standard_normal(shape)).astype(np.float32)
+
+
+def _scales(random, name, shape):
+    down = next((factor for pattern, factor in ENDS.items() if re.fullmatch(pattern, name)), 1)
+    return down * random.uniform(0.5, 1.5, shape) * np.where(random.uniform(size=shape) < reference.NEGATIVE, -1, 1)
 
 
 def make(case):
     """Returns the row of a parity case and the shapes of its state dict's entries, from the reference."""
-    torch, *libraries = reference.packages()
-    library = next(package for package in libraries if package.__name__ == case.library)
+    torch, *_ = reference.packages()
     with torch.device("meta"), torch.no_grad():  # the weights are still to come
         net = reference.create(case.library, case.reference, num_classes=NUM_CLASSES, **case.options)
         if case.edit:
@@ -77,21 +90,21 @@ def make(case):
     weights = {name: torch.from_numpy(value) for name, value in draw(shapes).items()}
     net.load_state_dict(weights, strict=False, assign=True)
     pool_to = next(({"pool_to": side} for begin, side in POOL_TO.items() if case.name.startswith(begin)), {})
-    size = SIZES.get(case.name, SMALL)
+    size = SIZES.get(case.name, min(case.size, SMALL))
     logits = reference.logits(net.double(), image(size).astype(np.float64))[0]
     row = {
         "model": case.name,
         "fields": {**case.fields, **pool_to},
         "size": size,
-        "reference": f"{case.library} {library.__version__.partition('+')[0]}: {case.reference}",
+        "reference": f"{reference.release(case.library)}: {case.reference}",
         "logits": [float(f"{logit:.9g}") for logit in logits],
     }
     return row, shapes
 
 
-def write(cases):
-    """Computes every case's row and names, by its id, and writes them."""
-    made = {key: make(case) for key, case in cases.items()}
+def write():
+    """Computes every case's row and names and writes them."""
+    made = {key: make(case) for key, case in cases().items()}
     rows = ",\n".join(f"{json.dumps(key)}: {json.dumps(row)}" for key, (row, _) in made.items())
     ROWS_FILE.write_text("{\n" + rows + "\n}\n")
     names = json.dumps({key: shapes for key, (_, shapes) in made.items()}, separators=(",", ":"))
@@ -99,6 +112,4 @@ def write(cases):
 
 
 if __name__ == "__main__":
-    from tests.interop.test_parity import CASES, case_id
-
-    write({case_id(case): case for case in CASES})
+    write()

@@ -1,12 +1,20 @@
 """The reference implementations, with random weights and random statistics; PyTorch is imported on use."""
 
 import functools
+import importlib
 from typing import Any, NamedTuple
 
 import numpy as np
 
 TORCHVISION = "torchvision"
 TIMM = "timm"
+EFFICIENTNET = "efficientnet_pytorch"
+EFFICIENTNET_LITE = "efficientnet_lite_pytorch"
+TWINS = "twins"
+"""The module beside this one, whose nets have ten classes."""
+
+NEGATIVE = 1 / 4
+"""The part of a norm's scales below 0, by chance: with these, a maximum before the norm is not the one behind it."""
 
 
 @functools.cache
@@ -22,15 +30,17 @@ def packages():
     return torch, torchvision, timm
 
 
+def release(library):
+    """Returns a library's name and version."""
+    packages()
+    return library if library == TWINS else f"{library} {_module(library).__version__.partition('+')[0]}"
+
+
 def create(library, name, num_classes=10, **options):
     """Returns a reference net in evaluation mode, as it is initialised there."""
-    torch, torchvision, timm = packages()
+    torch, *_ = packages()
     torch.manual_seed(0)
-    if library == TORCHVISION:
-        net = torchvision.models.get_model(name, weights=None, num_classes=num_classes, **options)
-    else:
-        net = timm.create_model(name, pretrained=False, num_classes=num_classes, **options)
-    return net.eval()
+    return _initialised(library, name, num_classes, options).eval()
 
 
 def build(library, name, edit=None, **options):
@@ -40,6 +50,7 @@ def build(library, name, edit=None, **options):
     with torch.no_grad():
         for module in _batch_norms(net):
             module.weight.uniform_(0.5, 1.5)
+            module.weight *= torch.where(torch.rand_like(module.weight) < NEGATIVE, -1, 1)
             module.bias.normal_(0, 0.1)
             module.running_mean.normal_(0, 0.1)
             module.running_var.uniform_(0.5, 1.5)
@@ -101,6 +112,22 @@ def step(net, image):
     # torchvision's nets with auxiliary heads return a tuple, the head nearest to the end behind the logits
     main, *auxiliary = (output,) if isinstance(output, torch.Tensor) else output
     return Step(main.numpy(), [head.numpy() for head in reversed(auxiliary)], weights(net))
+
+
+def _initialised(library, name, num_classes, options):
+    module = _module(library)
+    if library == TORCHVISION:
+        return module.models.get_model(name, weights=None, num_classes=num_classes, **options)
+    if library == TIMM:
+        return module.create_model(name, pretrained=False, num_classes=num_classes, **options)
+    if library == TWINS:
+        return getattr(module, name)(**options)
+    # Without an image size, a port of EfficientNet pads each image by its own.
+    return module.EfficientNet.from_name(name, num_classes=num_classes, image_size=None, **options)
+
+
+def _module(library):
+    return importlib.import_module(f"tests.interop.{TWINS}" if library == TWINS else library)
 
 
 def _batch_norms(net):

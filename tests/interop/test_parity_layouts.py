@@ -1,6 +1,5 @@
 """Weights under the names of widely used ports give the logits of the nets they are named in (marker `parity`)."""
 
-import itertools
 from pathlib import Path
 
 import jax
@@ -14,54 +13,62 @@ from jaxcnn.commands import import_weights
 from jaxcnn.interop.torch import variables_from_torch
 from jaxcnn.models import create_model
 from tests.interop import reference
-from tests.interop.test_parity import relative_error
+from tests.interop.reference import EFFICIENTNET, EFFICIENTNET_LITE, TWINS
+from tests.interop.test_parity import Case, relative_error
 
 pytestmark = pytest.mark.parity
 
 PORT = {"padding": "same", "norm_options": {"epsilon": 1e-3}}
+TEN = {"num_classes": 10}
+THREE_EACH = {"stage_sizes": [3, 3, 3], "growth": 4, "features": 8}
 
 
-def check(net, size, name, **fields):
-    """Our model `name` has the logits of a PyTorch net of ten classes, whose weights are made random here."""
+def port(size):
+    """A port of efficientnet_b`size`, on an even image: at odd sizes both paddings are the same."""
+    return Case(f"efficientnet_b{size}", EFFICIENTNET, f"efficientnet-b{size}", 64, PORT)
+
+
+def option_a(depth):
+    """A residual net for CIFAR whose shortcuts have no weights."""
+    return Case(f"resnet{depth}", TWINS, "ResNet", 32, TEN, {"blocks": (depth - 2) // 6})
+
+
+def dense(layers, growth, fields, **options):
+    """A dense net for CIFAR with three blocks of so many layers."""
+    options = {"layers": layers, "growth": growth, **options}
+    return Case("densenet_bc_100_12", TWINS, "DenseNet", 32, TEN | fields, options)
+
+
+def layout_id(case):
+    return "-".join((case.name, case.library, *map(str, case.options.values())))
+
+
+QUICK = [
+    port(0),
+    Case("efficientnet_lite0", EFFICIENTNET_LITE, "efficientnet-lite0", 64),
+    option_a(20),
+    *(dense(3, 4, THREE_EACH, nested=nested) for nested in (True, False)),
+]
+"""Those that have a golden row."""
+LAYOUTS = [
+    *QUICK,
+    *map(port, range(1, 8)),
+    *map(option_a, (32, 44, 56, 110)),
+    *(dense(3, 4, THREE_EACH | {"bottleneck": None}, nested=nested, bottleneck=False) for nested in (True, False)),
+    *(dense(16, 12, {}, nested=nested) for nested in (True, False)),
+]
+
+
+@pytest.mark.parametrize("case", LAYOUTS, ids=layout_id)
+def test_logits_under_the_names_of_a_port(case):
     from tests.interop import twins
 
-    net = twins.randomise(net)
-    fields = {"num_classes": 10, **fields}
-    image = np.random.default_rng(0).normal(size=(2, size, size, 3)).astype(np.float32)
-    variables = variables_from_torch(name, reference.weights(net), **fields)
-    found = jax.jit(create_model(name, **fields).apply)(variables, image)
+    net = twins.randomise(reference.create(case.library, case.reference, **case.options))
+    fields = TEN | case.fields
+    image = np.random.default_rng(0).normal(size=(2, case.size, case.size, 3)).astype(np.float32)
+    variables = variables_from_torch(case.name, reference.weights(net), **fields)
+    found = jax.jit(create_model(case.name, **fields).apply)(variables, image)
     assert relative_error(np.asarray(found), reference.logits(net, image)) <= 1e-4
-
-
-@pytest.mark.parametrize("size", list(range(8)))
-def test_ports_of_efficientnet(size):
-    from efficientnet_pytorch import EfficientNet
-
-    net = EfficientNet.from_name(f"efficientnet-b{size}", num_classes=10, image_size=None)
-    check(net, 64, f"efficientnet_b{size}", **PORT)  # at odd sizes both paddings are the same
-
-
-@pytest.mark.parametrize("depth", [20, 32, 44, 56, 110])
-def test_residual_nets_with_shortcuts_of_option_a(depth):
-    from tests.interop import twins
-
-    check(twins.ResNet((depth - 2) // 6), 32, f"resnet{depth}")
-
-
-@pytest.mark.parametrize(("nested", "bottleneck"), list(itertools.product([True, False], [True, False])))
-def test_dense_nets_for_cifar(nested, bottleneck):
-    from tests.interop import twins
-
-    fields = {"stage_sizes": (3, 3, 3), "growth": 4, "features": 8}
-    net = twins.DenseNet(3, 4, nested=nested, bottleneck=bottleneck)
-    check(net, 32, "densenet_bc_100_12", **fields | ({} if bottleneck else {"bottleneck": None}))
-
-
-@pytest.mark.parametrize("nested", [True, False])
-def test_the_dense_net_of_one_hundred_layers(nested):
-    from tests.interop import twins
-
-    check(twins.DenseNet(16, 12, nested=nested), 32, "densenet_bc_100_12")
 
 
 def photo(name):
