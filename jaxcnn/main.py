@@ -1,5 +1,10 @@
-"""Trains, resumes and evaluates a run: `python -m jaxcnn.main --config=FILE --workdir=DIR [--config.key=value ...]`."""
+"""Trains, resumes and evaluates a run: `python -m jaxcnn.main --config=FILE --workdir=DIR [--config.key=value ...]`.
 
+One of several processes also has --coordinator=HOST:PORT --num_processes=N --process_id=I, or finds the others by what
+SLURM, Open MPI, Kubernetes or a TPU slice says; --distributed asks JAX to look for them, --nodistributed not to.
+"""
+
+import functools
 import sys
 import traceback
 from collections.abc import Sequence
@@ -17,6 +22,11 @@ USAGE = "usage: python -m jaxcnn.main --config=configs/NAME.py --workdir=DIR [--
 _CONFIG = config_flags.DEFINE_config_file(
     "config", None, "The run: a Python file with get_config(); then any of its keys."
 )
+_COORDINATOR = flags.DEFINE_string("coordinator", None, "Of several processes: HOST:PORT of process 0.")
+_NUM_PROCESSES = flags.DEFINE_integer("num_processes", None, "Of several processes: how many.")
+_PROCESS_ID = flags.DEFINE_integer("process_id", None, "Of several processes: which one this is, from 0.")
+_DISTRIBUTED = flags.DEFINE_bool("distributed", None, "Join several processes; by default where the environment says.")
+_FORCE = flags.DEFINE_bool("force", False, "Go on in the run folder with another config, where its state fits.")
 _WORKDIR = flags.DEFINE_string("workdir", None, "The run folder: made, or gone on from where it holds this run.")
 
 
@@ -46,14 +56,29 @@ def main(argv: Sequence[str] = tuple(sys.argv)) -> int:
         print(f"{USAGE}\n\n{__doc__}\nThe keys and their defaults: jaxcnn/config.py.")
         return 0
     config, workdir = parse(argv)
-    print(f"jaxcnn: {config.model.name} on {config.data.name}, run folder {workdir}", flush=True)
     runtime.configure()
-    from jaxcnn.train.loop import Preempted, train_and_evaluate  # imports jax: must come after runtime.configure
+    from jaxcnn.train import hosts  # imports jax: must come after runtime.configure
 
+    hosts.join(
+        coordinator=_COORDINATOR.value,
+        num_processes=_NUM_PROCESSES.value,
+        process_id=_PROCESS_ID.value,
+        distributed=_DISTRIBUTED.value,
+    )
+    return hosts.run(functools.partial(_train, config, workdir))
+
+
+def _train(config: ConfigDict, workdir: str) -> int:
+    from jaxcnn.train import hosts
+    from jaxcnn.train.loop import Preempted, train_and_evaluate
+
+    if hosts.first():
+        print(f"jaxcnn: {config.model.name} on {config.data.name}, run folder {workdir}", flush=True)
     try:
-        train_and_evaluate(config, workdir)
+        train_and_evaluate(config, workdir, force=_FORCE.value)
     except Preempted as stop:
-        print(f"jaxcnn: {stop}", flush=True)
+        if hosts.first():
+            print(f"jaxcnn: {stop}", flush=True)
         return config.preempted_status
     return 0
 

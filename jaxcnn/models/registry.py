@@ -10,7 +10,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from jaxcnn.errors import UserError, check_word, unknown_word
+from jaxcnn.errors import UserError, check_word
 from jaxcnn.layers.activation import make_activation
 from jaxcnn.layers.norm import check_norm
 from jaxcnn.models import (
@@ -144,19 +144,18 @@ def create_model(
         make_activation(act)
     chosen = {"norm": norm, "norm_options": norm_options, "act": act, "stem": stem, "dropout_rate": dropout_rate}
     fields |= {key: value for key, value in chosen.items() if value is not None}
-    try:
-        model = variant.constructor(num_classes=num_classes, dtype=dtype, **fields)
-    except TypeError:
-        raise _unknown_field(name, variant, fields) from None
+    _check_fields(name, variant, fields)
+    model = variant.constructor(num_classes=num_classes, dtype=dtype, **fields)
     check_norm(model.norm, model.norm_options)
     return model
 
 
-def _unknown_field(name: str, variant: Variant, fields: Mapping[str, Any]) -> UserError:
+def _check_fields(name: str, variant: Variant, fields: Mapping[str, Any]) -> None:
+    """Raises `UserError` for a field that the family's class does not have, or that is flax's own."""
     maker: Any = getattr(variant.constructor, "func", variant.constructor)
     known = {field.name for field in dataclasses.fields(maker)} - {"parent", "name"}
-    wrong = next((field for field in fields if field not in known), "")
-    return unknown_word(f"field of {name}", wrong, known)
+    for field in fields:
+        check_word(f"field of {name}", field, known)
 
 
 def check_image_size(model: nn.Module, image_shape: tuple[int, int, int]) -> None:
@@ -179,7 +178,10 @@ def check_image_size(model: nn.Module, image_shape: tuple[int, int, int]) -> Non
 def _shape_error(model: nn.Module, image_shape: tuple[int, int, int]) -> UserError | None:
     image = jax.ShapeDtypeStruct((1, *image_shape), jnp.float32)
     try:
-        jax.eval_shape(model.init, jax.random.key(0), image)
+        variables = jax.eval_shape(model.init, jax.random.key(0), image)
+        empty = [leaf.shape for leaf in jax.tree.leaves(variables) if min(leaf.shape, default=1) < 1]
+        if empty:
+            raise ValueError(f"an array would have the shape {empty[0]}")
     except UserError as error:
         return error
     except Exception as error:  # whatever a field of a wrong type leads to

@@ -1,6 +1,7 @@
 """The run from its config to its test accuracy."""
 
 import collections
+import contextlib
 import dataclasses
 import math
 import os
@@ -11,33 +12,34 @@ from typing import NoReturn
 import jax
 from ml_collections import ConfigDict
 
-from jaxcnn.errors import UserError
-from jaxcnn.train import metrics
+from jaxcnn.errors import Fault, UserError
+from jaxcnn.train import hosts, metrics
 from jaxcnn.train.card import parameter_count, run_card
 from jaxcnn.train.checkpoint import NOT_EVALUATED, Checkpoints
 from jaxcnn.train.diagnose import first_nonfinite
 from jaxcnn.train.dispatch import make_dispatch
 from jaxcnn.train.durations import next_due
 from jaxcnn.train.evaluate import Evaluator
-from jaxcnn.train.folder import RunFolder, write_json
+from jaxcnn.train.folder import RunFolder
 from jaxcnn.train.lock import Lock
-from jaxcnn.train.mesh import AXIS, in_turn, replicated
+from jaxcnn.train.mesh import AXIS, in_turn, on_every_device, replicated
 from jaxcnn.train.preemption import Preempted, Preemption
 from jaxcnn.train.schedules import ENDING
 from jaxcnn.train.setup import Run, resolve
 from jaxcnn.train.state import TrainState
 from jaxcnn.train.step import make_eval_step, make_train_step
-from jaxcnn.train.writers import MetricsWriter, Progress, print_table
+from jaxcnn.train.writers import MetricsWriter, NoWriter, Progress, print_table
 from jaxcnn.types import Metrics
 
 
-def train_and_evaluate(config: ConfigDict, workdir: str | os.PathLike[str]) -> dict[str, float]:
+def train_and_evaluate(config: ConfigDict, workdir: str | os.PathLike[str], *, force: bool = False) -> dict[str, float]:
     """Trains what `config` asks for, goes on where `workdir` has a checkpoint of it, and evaluates the test split once.
 
     Args:
         config: `jaxcnn.base_config()` with changes.
         workdir: the run folder, made where missing; holds config.json, run.json, metrics.jsonl, checkpoints/ and
             TensorBoard events afterwards.
+        force: go on with a run of another config, where its state has the same arrays.
 
     Returns:
         `test/accuracy` (a share), `test/loss` (nats) and `test/examples`.
@@ -46,35 +48,67 @@ def train_and_evaluate(config: ConfigDict, workdir: str | os.PathLike[str]) -> d
         UserError: for anything wrong in the config or the folder, in one line, before anything compiles; and for a
             loss or gradient that is not finite, where `config.on_nonfinite` is "stop".
         Preempted: after SIGTERM or SIGINT, once the state is saved.
+        Fault: the last state could not be saved, for the disk was full or gone; what was saved before stays.
     """
-    run = resolve(config)
-    folder = RunFolder(workdir)
-    with Lock(folder.path), Checkpoints(folder.checkpoints) as checkpoints:
+    run = hosts.together(lambda: resolve(config))
+    folder = hosts.together(lambda: RunFolder(workdir))
+    lock = hosts.on_first(lambda: Lock(folder.path), contextlib.nullcontext())
+    with lock, hosts.together(lambda: Checkpoints(folder.checkpoints)) as checkpoints:
         last = max(checkpoints.steps(), default=0)
         if last > run.total_steps:
             raise UserError(f"{folder.path} holds step {last}, beyond the {run.total_steps} steps that were asked for")
-        changes = folder.adopt(run.config, resumed=last > 0)
+        if force and last:
+            hosts.together(lambda: _check_fit(run, checkpoints, last))
+        changes = hosts.on_first(lambda: folder.adopt(run.config, resumed=last > 0, force=force), [])
+        _check_alike(run, folder)
         state, damaged = _first_state(run, checkpoints)
         start = int(state.step)
-        write_json(folder.card, run_card(run))
+        hosts.on_first(lambda: folder.write_card(run_card(run), start, changes), None)
         evaluate = make_evaluator(run, batch_size=run.config.eval_batch_size)
-        result = folder.test_result(start) if start == run.total_steps else None
+        unsaved = ""
+        result = hosts.from_first(lambda: folder.test_result(start)) if start == run.total_steps else None
         if result:
-            print(f"The run in {folder.path} is finished: step {start} of {run.total_steps}.")
+            if hosts.first():
+                print(f"The run in {folder.path} is finished: step {start} of {run.total_steps}.")
         else:
             with (
-                MetricsWriter(folder, start=start, tensorboard=run.config.tensorboard) as writer,
-                Progress(start=start, total=run.total_steps, show=run.config.progress) as progress,
+                Progress(
+                    start=start, total=run.total_steps, show=run.config.progress, quiet=not hosts.first()
+                ) as progress,
+                hosts.on_first(
+                    lambda: MetricsWriter(folder, start=start, tensorboard=run.config.tensorboard, warn=progress.line),
+                    NoWriter(),
+                ) as writer,
             ):
                 for line in (*damaged, *_opening(run, start), *changes, *_recomputed(run, changes)):
                     progress.line(line)
                 with Preemption() as preemption:
                     training = _Training(run, state, evaluate, checkpoints, writer, progress, preemption)
                     state = training.until_the_end(start)
-                result = evaluate(state.eval_variables, "test")
-                writer.write(int(state.step), result)
-    _print_result(run, folder, result)
+                    result = evaluate(state.eval_variables, "test")
+                    writer.write(int(state.step), result)
+                    unsaved = training.secure(run.total_steps)
+    if hosts.first():
+        _print_result(run, folder, result)
+    if unsaved:
+        raise Fault(f"the run is at its end, step {run.total_steps}, but {unsaved}")
     return {name: value for name, value in result.items() if name.startswith("test/")}
+
+
+def _check_alike(run: Run, folder: RunFolder) -> None:
+    """Raises `UserError` where the processes would train different things, or keep them in different places."""
+    config = ConfigDict(run.config)
+    config.data.dir = None
+    hosts.check_same("the config", config.to_json())
+    hosts.check_same("the data", run.fingerprint)
+    hosts.check_same("the run folder", folder.config.read_text() if folder.config.exists() else "")
+
+
+def _check_fit(run: Run, checkpoints: Checkpoints, step: int) -> None:
+    """Raises `UserError` where the state of a step has other arrays than this run's."""
+    misfit = checkpoints.misfit(run.abstract_state(), step)
+    if misfit:
+        raise UserError(f"the config does not fit the state that is saved: {misfit}; use another --workdir")
 
 
 def make_evaluator(run: Run, *, batch_size: int) -> Evaluator:
@@ -121,6 +155,7 @@ class _Training:
         self.dispatch = make_dispatch(step, run.pipeline.train_batch, run.mesh, rolled=rolled, mapped=run.mapped)
         self.compiled = False
         self.best = checkpoints.best()
+        self.accuracy = NOT_EVALUATED
         self.losses: collections.deque[float] = collections.deque(maxlen=10)
         self.span = self._new_span()
 
@@ -141,19 +176,38 @@ class _Training:
                 self._leave(step)
             if due["log_every"] == step:
                 self._log(step)
-            accuracy = self._validate(step) if due["eval_every"] == step else NOT_EVALUATED
-            if accuracy > self.best or due["checkpoint_every"] == step:
-                self.checkpoints.save(step, self.state, accuracy)
-            self.best = max(self.best, accuracy)
+            self.accuracy = self._validate(step) if due["eval_every"] == step else NOT_EVALUATED
+            if self.accuracy > self.best or due["checkpoint_every"] == step:
+                self._warn_of(self.checkpoints.save(step, self.state, self.accuracy))
+            self.best = max(self.best, self.accuracy)
             if self.preemption.asked and step < run.total_steps:
                 self._leave(step)
         return self.state
 
     def _leave(self, step: int) -> NoReturn:
         """Saves the state of `step` where that is not done yet, and stops."""
-        if step > 0 and step not in self.checkpoints.steps():
-            self.checkpoints.save(step, self.state)
+        unsaved = self.secure(step) if step > 0 else ""
+        if unsaved:
+            raise Fault(f"stopped at step {step}, but {unsaved}")
         raise Preempted(step)
+
+    def secure(self, step: int) -> str:
+        """Sees to it that the state, that of `step`, is saved; returns in words what is in the way, else ""."""
+        trouble = self.checkpoints.settle()
+        if step in self.checkpoints.steps():
+            return ""
+        trouble = self.checkpoints.save(step, self.state, self.accuracy) or self.checkpoints.settle() or trouble
+        saved = self.checkpoints.steps()
+        if step in saved:
+            return ""
+        return f"{trouble}; " + (f"step {saved[-1]} is the last that is saved" if saved else "nothing is saved")
+
+    def _warn_of(self, trouble: str) -> None:
+        """Shows what has gone wrong with a checkpoint; several processes end, since they write each one together."""
+        if trouble and jax.process_count() > 1:
+            raise Fault(f"{trouble}; what was saved before can be gone on from")
+        if trouble:
+            self.progress.line(f"warning: {trouble}; the training goes on, and the next one is tried")
 
     def _check_finite(self) -> None:
         run = self.run
@@ -194,7 +248,7 @@ class _Training:
         return step
 
     def _new_span(self) -> _Span:
-        return _Span(sums=jax.device_put(metrics.zeros(), replicated(self.run.mesh)))
+        return _Span(sums=on_every_device(self.run.mesh, jax.device_get(metrics.zeros())))
 
     def _log(self, step: int) -> None:
         means = metrics.means([self.span.sums])
@@ -209,6 +263,8 @@ class _Training:
         if skipped:
             self.progress.line(f"warning: up to step {step}, {skipped} steps were not finite and are left out")
         self._watch_for_a_spike(step, means["loss"])
+        if jax.process_count() == 1:
+            self._warn_of(self.checkpoints.settle(wait=False))
         self.span = self._new_span()
 
     def _watch_for_a_spike(self, step: int, loss: float) -> None:
@@ -234,7 +290,7 @@ def _first_state(run: Run, checkpoints: Checkpoints) -> tuple[TrainState, list[s
     damaged: dict[int, str] = {}
     for step in reversed(checkpoints.steps()):
         try:
-            state = checkpoints.restore(run.abstract_state(), replicated(run.mesh), step)
+            state = hosts.together(lambda: checkpoints.restore(run.abstract_state(), replicated(run.mesh), step))  # noqa: B023
         except UserError as error:
             damaged[step] = str(error)
             continue

@@ -20,8 +20,9 @@ from jaxcnn.data.sources import channel_statistics, fingerprint, load_splits
 from jaxcnn.errors import UserError, check_word
 from jaxcnn.models import check_image_size, create_model
 from jaxcnn.train.durations import parse_boundaries, parse_duration, parse_period
+from jaxcnn.train.frozen import frozen
 from jaxcnn.train.losses import LOSSES, LossFn, make_loss
-from jaxcnn.train.mesh import AXIS, check_batch_size, make_mesh, replicated
+from jaxcnn.train.mesh import AXIS, check_batch_size, make_mesh, on_every_device, replicated
 from jaxcnn.train.optimizers import OPTIMIZERS, make_optimizer
 from jaxcnn.train.schedules import SCHEDULES, Shape, make_schedule
 from jaxcnn.train.state import TrainState, create_state
@@ -30,6 +31,7 @@ from jaxcnn.types import Array
 PRECISIONS = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
 PARALLEL = ("jit", "pmap")
 ON_NONFINITE = ("stop", "skip")
+LARGEST = float(jnp.finfo(jnp.float32).max)
 RANGES = {  # key -> the numbers that it may be; a round bracket leaves out the end
     "seed": "[0, 4294967295]",
     "total_epochs": "[0, inf)",
@@ -113,7 +115,7 @@ def resolve(config: ConfigDict) -> Run:
     Raises:
         UserError: for anything in it that is wrong, in one line.
     """
-    config = FrozenConfigDict(config)
+    config = frozen(config)
     _check_words(config)
     _check_numbers(config)
     mesh = make_mesh()
@@ -158,6 +160,8 @@ def _check_numbers(config: FrozenConfigDict) -> None:
         value = functools.reduce(getattr, key.split("."), config)
         if value is not None and not _within(value, interval):
             raise UserError(f"{key} is {value}: it must be a number in {interval}")
+        if isinstance(value, float) and value > LARGEST:
+            raise UserError(f"{key} is {value}: the largest number of float32 is {LARGEST:.2e}")
 
 
 def _check_batch(config: FrozenConfigDict, mesh: Mesh) -> None:
@@ -194,7 +198,7 @@ def _read_data(config: FrozenConfigDict, mesh: Mesh) -> tuple[DevicePipeline, st
     d = config.data
     splits = load_splits(d.name, data_dir=d.dir, image_size=d.image_size, validation=d.validation, seed=config.seed)
     mean, std = channel_statistics(splits["train"].image)
-    put = functools.partial(jax.device_put, device=replicated(mesh))
+    put = functools.partial(on_every_device, mesh)
     pipeline = make_device_pipeline(
         splits, batch_size=config.batch_size, seed=config.seed, augment=augment, mean=mean, std=std, put=put
     )

@@ -33,7 +33,7 @@ def test_the_latest_and_the_best_are_kept(tmp_path):
         for step, accuracy in ((1, 0.5), (2, 0.9), (3, 0.7), (4, NOT_EVALUATED), (5, 0.8)):
             checkpoints.save(step, state(step), accuracy)
     with Checkpoints(tmp_path) as checkpoints:
-        assert checkpoints.steps() == [2, 5]
+        assert checkpoints.steps() == [2, 4, 5]
         assert checkpoints.best() == pytest.approx(0.9)
         assert int(checkpoints.restore(abstract(), on(1)).step) == 5
         assert int(checkpoints.restore(abstract(), on(1), step=2).step) == 2
