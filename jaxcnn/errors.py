@@ -14,6 +14,13 @@ class UserError(ValueError):
     """
 
 
+class Fault(RuntimeError):  # noqa: N818
+    """What a machine did to a run, such as a disk that is full: the message is one line that says what is kept.
+
+    The entry points print the message alone and leave with exit status 1.
+    """
+
+
 def unknown_word(kind: str, word: object, known: Iterable[str]) -> UserError:
     """Returns the error for a `word` that is not among the `known` ones of this `kind` ("model", "norm", ...)."""
     words = sorted(known)
@@ -30,12 +37,18 @@ def check_word(kind: str, word: object, known: Iterable[str]) -> None:
 
 
 def answer(command: Callable[[], int]) -> int:
-    """Runs a command; returns its exit status, or 2 after a `UserError`, said in one line on standard error."""
+    """Runs a command; returns its exit status.
+
+    That is 2 after a `UserError` and 1 after a `Fault`, each said in one line on standard error.
+    """
     try:
         return command()
     except UserError as error:
         print(f"jaxcnn: {error}", file=sys.stderr)
         return 2
+    except Fault as fault:
+        print(f"jaxcnn: {fault}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("jaxcnn: interrupted", file=sys.stderr)
         return 130

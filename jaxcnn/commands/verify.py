@@ -55,7 +55,7 @@ def _findings(folder: RunFolder, config: ConfigDict) -> Iterator[tuple[str, bool
     lines = read_lines(folder.metrics)
     run = resolve(config)
     evaluate = make_evaluator(run, batch_size=config.eval_batch_size)
-    with Checkpoints(folder.checkpoints) as checkpoints:
+    with Checkpoints(folder.checkpoints, read_only=True) as checkpoints:
         if not checkpoints.steps():
             yield "there is no checkpoint", False
         for step in checkpoints.steps():

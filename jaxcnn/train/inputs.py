@@ -21,7 +21,7 @@ from jaxcnn.data.sources import ARRAYS, Dataset, array_dataset, open_dataset
 from jaxcnn.data.stream import StreamPipeline
 from jaxcnn.data.views import parse_views
 from jaxcnn.errors import UserError, check_word
-from jaxcnn.train.mesh import from_processes, replicated
+from jaxcnn.train.mesh import from_processes, on_every_device
 
 PLACEMENTS = ("auto", "device", "stream")
 ON_ERROR = ("raise", "skip")
@@ -164,7 +164,7 @@ def _on_device(plan: _Plan) -> Inputs:
     splits = {split: each.split for split, each in held.items()}
     arrays = {split: {"image": each.image, "label": each.label} for split, each in splits.items()}
     pipeline = DevicePipeline(
-        arrays=jax.device_put(arrays, replicated(plan.mesh)),
+        arrays=on_every_device(plan.mesh, arrays),
         recipe=plan.recipe(plan.calls, channel_statistics(splits["train"].image)),
         skipped={split: each.skipped for split, each in held.items() if each.skipped},
     )

@@ -9,14 +9,14 @@ from typing import NoReturn
 
 import jax
 
-from jaxcnn.errors import UserError
+from jaxcnn.errors import Fault, UserError
 from jaxcnn.train import metrics
 from jaxcnn.train.checkpoint import NOT_EVALUATED, Checkpoints
 from jaxcnn.train.diagnose import first_nonfinite
 from jaxcnn.train.dispatch import make_dispatch
 from jaxcnn.train.durations import next_due
 from jaxcnn.train.evaluate import Evaluator
-from jaxcnn.train.mesh import AXIS, in_turn, replicated
+from jaxcnn.train.mesh import AXIS, in_turn, on_every_device
 from jaxcnn.train.preemption import Preempted, Preemption
 from jaxcnn.train.setup import Run
 from jaxcnn.train.state import TrainState
@@ -68,6 +68,7 @@ class Training:
         self.dispatch = make_dispatch(make_step(run), get_batch, run.mesh, rolled=rolled, mapped=run.mapped)
         self.compiled = False
         self.best = checkpoints.best()
+        self.accuracy = NOT_EVALUATED
         self.losses: collections.deque[float] = collections.deque(maxlen=10)
         self.span = self._new_span()
 
@@ -76,6 +77,7 @@ class Training:
 
         Raises:
             Preempted: it was asked to stop, and has saved the state.
+            Fault: it was asked to stop, and cannot save the state.
             UserError: a step was not finite and `on_nonfinite` is "stop".
         """
         run = self.run
@@ -88,19 +90,38 @@ class Training:
                 self._leave(step)
             if due["log_every"] == step:
                 self._log(step)
-            accuracy = self._validate(step) if due["eval_every"] == step else NOT_EVALUATED
-            if accuracy > self.best or due["checkpoint_every"] == step:
-                self.checkpoints.save(step, self.state, accuracy)
-            self.best = max(self.best, accuracy)
+            self.accuracy = self._validate(step) if due["eval_every"] == step else NOT_EVALUATED
+            if self.accuracy > self.best or due["checkpoint_every"] == step:
+                self._warn_of(self.checkpoints.save(step, self.state, self.accuracy))
+            self.best = max(self.best, self.accuracy)
             if self.preemption.asked and step < run.total_steps:
                 self._leave(step)
         return self.state
 
     def _leave(self, step: int) -> NoReturn:
         """Saves the state of `step` where that is not done yet, and stops."""
-        if step > 0 and step not in self.checkpoints.steps():
-            self.checkpoints.save(step, self.state)
+        unsaved = self.secure(step) if step > 0 else ""
+        if unsaved:
+            raise Fault(f"stopped at step {step}, but {unsaved}")
         raise Preempted(step)
+
+    def secure(self, step: int) -> str:
+        """Sees to it that the state, that of `step`, is saved; returns in words what is in the way, else ""."""
+        trouble = self.checkpoints.settle()
+        if step in self.checkpoints.steps():
+            return ""
+        trouble = self.checkpoints.save(step, self.state, self.accuracy) or self.checkpoints.settle() or trouble
+        saved = self.checkpoints.steps()
+        if step in saved:
+            return ""
+        return f"{trouble}; " + (f"step {saved[-1]} is the last that is saved" if saved else "nothing is saved")
+
+    def _warn_of(self, trouble: str) -> None:
+        """Shows what has gone wrong with a checkpoint; several processes end, since they write each one together."""
+        if trouble and jax.process_count() > 1:
+            raise Fault(f"{trouble}; what was saved before can be gone on from")
+        if trouble:
+            self.progress.line(f"warning: {trouble}; the training goes on, and the next one is tried")
 
     def _check_finite(self) -> None:
         run = self.run
@@ -142,7 +163,7 @@ class Training:
         return step
 
     def _new_span(self) -> _Span:
-        return _Span(sums=jax.device_put(metrics.zeros(), replicated(self.run.mesh)))
+        return _Span(sums=on_every_device(self.run.mesh, jax.device_get(metrics.zeros())))
 
     def _log(self, step: int) -> None:
         means = metrics.means([self.span.sums])
@@ -157,6 +178,8 @@ class Training:
         if skipped:
             self.progress.line(f"warning: up to step {step}, {skipped} steps were not finite and are left out")
         self._watch_for_a_spike(step, means["loss"])
+        if jax.process_count() == 1:
+            self._warn_of(self.checkpoints.settle(wait=False))
         self.span = self._new_span()
 
     def _watch_for_a_spike(self, step: int, loss: float) -> None:
