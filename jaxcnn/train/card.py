@@ -53,8 +53,8 @@ def _skipped(run: Run, earlier: Mapping[str, Any] | None) -> dict[str, Any]:
 
 
 def parameter_count(run: Run) -> int:
-    """Returns the number of trained scalars."""
-    return sum(leaf.size for leaf in jax.tree.leaves(run.abstract_state().params))
+    """Returns the number of trained scalars, of one net."""
+    return sum(leaf.size for leaf in jax.tree.leaves(run.abstract_state().params)) // run.num_seeds
 
 
 def statistics_examples(run: Run) -> int | None:

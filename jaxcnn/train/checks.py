@@ -24,6 +24,8 @@ ON_NONFINITE = ("stop", "skip")
 LARGEST = float(jnp.finfo(jnp.float32).max)
 RANGES = {  # key -> the numbers that it may be; a round bracket leaves out the end
     "seed": "[0, 4294967295]",
+    "num_seeds": "[1, 1024]",
+    "data.split_seed": "[0, 4294967295]",
     "total_epochs": "[0, inf)",
     "batch_size": "[1, inf)",
     "eval_batch_size": "[1, inf)",
@@ -83,13 +85,17 @@ def check_words(config: FrozenConfigDict) -> None:
 
 
 def check_numbers(config: FrozenConfigDict) -> None:
-    """Raises `UserError` for a number outside of its range in `RANGES`."""
+    """Raises `UserError` for a number outside of its range in `RANGES`, or seeds that go beyond it."""
     for key, interval in RANGES.items():
         value = functools.reduce(getattr, key.split("."), config)
         if isinstance(value, float) and value > LARGEST:
             raise UserError(f"{key} is {value}: the largest number of float32 is {LARGEST:.2e}")
         if value is not None and not _within(value, interval):
             raise UserError(f"{key} is {value}: it must be a number in {interval}")
+    if config.num_seeds > 1 and config.parallel == "pmap":
+        raise UserError(f"num_seeds is {config.num_seeds}: several seeds are trained with parallel = jit")
+    if config.seed + config.num_seeds > 2**32:
+        raise UserError(f"seed is {config.seed} and num_seeds {config.num_seeds}: the largest seed is {2**32 - 1}")
 
 
 def check_batch(config: FrozenConfigDict, mesh: Mesh) -> None:

@@ -51,7 +51,8 @@ def open_data(config: FrozenConfigDict, data: Any | None) -> Dataset:
     check_word("data.placement", d.placement, PLACEMENTS)
     check_word("data.decoder", d.decoder, DECODERS)
     check_word("data.on_error", d.on_error, ON_ERROR)
-    division = {"validation": d.validation, "test": d.test, "seed": config.seed}
+    seed = config.seed if d.split_seed is None else d.split_seed
+    division = {"validation": d.validation, "test": d.test, "seed": seed}
     if data is not None:
         return array_dataset(data, **division)
     if d.name == ARRAYS:
@@ -175,6 +176,8 @@ def _on_device(plan: _Plan) -> Inputs:
 def _streaming(plan: _Plan) -> Inputs:
     if (plan.config.steps_per_dispatch or 1) > 1:
         raise UserError(f"steps_per_dispatch is {plan.config.steps_per_dispatch}: a stream takes one step at a time")
+    if plan.config.num_seeds > 1:
+        raise UserError(f"num_seeds is {plan.config.num_seeds}: a stream serves one seed; set data.placement = device")
     crop, rest = _host_crop(plan)
     statistics, origin = _statistics(plan)
     pipeline = StreamPipeline(

@@ -18,8 +18,9 @@ from jaxcnn.train.lock import Lock
 from jaxcnn.train.mesh import replicated
 from jaxcnn.train.preemption import Preempted, Preemption
 from jaxcnn.train.schedules import ENDING
+from jaxcnn.train.seeds import each
 from jaxcnn.train.setup import Run, resolve
-from jaxcnn.train.state import TrainState
+from jaxcnn.train.state import TrainState, steps_taken
 from jaxcnn.train.step import make_eval_step
 from jaxcnn.train.training import Training
 from jaxcnn.train.writers import MetricsWriter, NoWriter, Progress, print_table
@@ -76,7 +77,7 @@ def _go_on(run: Run, folder: RunFolder, checkpoints: Checkpoints, *, force: bool
     changes = hosts.on_first(lambda: folder.adopt(run.config, resumed=last > 0, force=force), [])
     _check_alike(run, folder)
     state, damaged = _first_state(run, checkpoints)
-    start = int(state.step)
+    start = steps_taken(state)
     hosts.on_first(lambda: folder.write_card(run_card(run, earlier), start, changes), None)
     evaluate = make_evaluator(run, batch_size=run.config.eval_batch_size)
     result = hosts.from_first(lambda: folder.test_result(start)) if start == run.total_steps else None
@@ -91,7 +92,7 @@ def _go_on(run: Run, folder: RunFolder, checkpoints: Checkpoints, *, force: bool
             training = Training(run, state, evaluate, checkpoints, writer, progress, preemption)
             state = training.until_the_end(start)
             result = _marked(run, evaluate(state.eval_variables, "test"))
-            writer.write(int(state.step), result)
+            writer.write(steps_taken(state), result)
             return result, training.secure(run.total_steps)
 
 
@@ -144,6 +145,7 @@ def make_evaluator(run: Run, *, batch_size: int) -> Evaluator:
     """Returns what evaluates variables on a split of the run's data; `batch_size` changes no result."""
     apply_fn = over_views(run.model.apply, parse_views(run.config.eval_views))
     step = make_eval_step(apply_fn=apply_fn, loss_fn=run.eval_loss_fn)
+    step = each(step, run.num_seeds, in_axes=(0, None))
     return Evaluator(step, run.pipeline, batch_size=batch_size, mesh=run.mesh)
 
 
@@ -174,12 +176,19 @@ def _opening(run: Run, start: int) -> list[str]:
         *(f"the data set is partial: {missing}" for missing in [_missing(run)] if missing),
         f"{run.total_steps} steps of {config.batch_size} ({float(run.total_steps / run.steps_per_epoch):.1f} epochs) "
         f"on {devices.size} x {devices.flat[0].device_kind}" + (f", from step {start}" if start else ""),
+        *([f"seeds {config.seed} to {config.seed + run.num_seeds - 1} at once"] if run.num_seeds > 1 else []),
     ]
 
 
 def _marked(run: Run, result: dict[str, float]) -> dict[str, float]:
     """Returns what was found on the test split, with a mark where the data set is not whole."""
     return result | ({"test/partial": True} if run.data["partial"] else {})
+
+
+def _spread(result: dict[str, float]) -> str:
+    """Returns, of several seeds, how many and between which accuracies."""
+    each = [value for name, value in result.items() if name.startswith("test/accuracy/seed")]
+    return f", the mean of {len(each)} seeds ({min(each):.2%} to {max(each):.2%})" if each else ""
 
 
 def _missing(run: Run) -> str:
@@ -199,7 +208,7 @@ def _print_result(run: Run, folder: RunFolder, result: dict[str, float]) -> None
     missing = _missing(run)
     print_table(
         {
-            "test accuracy": f"{result['test/accuracy']:.2%}",
+            "test accuracy": f"{result['test/accuracy']:.2%}" + _spread(result),
             "test loss": f"{result['test/loss']:.4f}",
             "test examples": f"{result['test/examples']:,}" + (f" (partial data: {missing})" if missing else ""),
             "parameters": f"{parameter_count(run):,}",

@@ -26,6 +26,7 @@ from jaxcnn.train.losses import LossFn, make_loss
 from jaxcnn.train.mesh import AXIS, make_mesh, replicated
 from jaxcnn.train.optimizers import make_optimizer
 from jaxcnn.train.schedules import Shape, make_schedule
+from jaxcnn.train.seeds import Chance, chance_of, each, init_key, seeds_of
 from jaxcnn.train.state import TrainState, create_state
 from jaxcnn.types import Array
 
@@ -71,16 +72,24 @@ class Run:
         return self.config.parallel == "pmap"
 
     @property
-    def step_key(self) -> Array:
-        """What is random inside the step is drawn from this key."""
-        return self._keys()[1]
+    def chance(self) -> Chance:
+        """Where the run's chances come from; of several seeds, with the seeds as its axis."""
+        return each(chance_of, self.num_seeds)(self._seeds())
 
-    def _keys(self) -> Array:
-        return jax.random.split(jax.random.key(self.config.seed))
+    @property
+    def num_seeds(self) -> int:
+        """How many nets are trained at once; more than one are the first axis of every array of the state."""
+        return self.config.num_seeds
+
+    def _seeds(self) -> Array:
+        return seeds_of(self.config.seed, self.num_seeds)
 
     def _create_state(self) -> TrainState:
-        ema = self.config.ema.decay is not None
-        return create_state(self.model, self.tx, self.image_shape, self._keys()[0], ema=ema)
+        def create(seed: Array) -> TrainState:
+            ema = self.config.ema.decay is not None
+            return create_state(self.model, self.tx, self.image_shape, init_key(seed), ema=ema)
+
+        return each(create, self.num_seeds)(self._seeds())
 
 
 def resolve(config: ConfigDict, data: Any | None = None) -> Run:

@@ -8,6 +8,7 @@ import time
 from typing import NoReturn
 
 import jax
+import numpy as np
 
 from jaxcnn.errors import Fault, UserError
 from jaxcnn.train import metrics
@@ -18,6 +19,7 @@ from jaxcnn.train.durations import next_due
 from jaxcnn.train.evaluate import Evaluator
 from jaxcnn.train.mesh import AXIS, in_turn, on_every_device
 from jaxcnn.train.preemption import Preempted, Preemption
+from jaxcnn.train.seeds import one_of
 from jaxcnn.train.setup import Run
 from jaxcnn.train.state import TrainState
 from jaxcnn.train.step import TrainStep, make_train_step
@@ -65,7 +67,10 @@ class Training:
         self.evaluate, self.checkpoints, self.writer, self.progress = evaluate, checkpoints, writer, progress
         rolled = run.mesh.devices.flat[0].platform != "cpu"
         get_batch = run.pipeline.train_batch
-        self.dispatch = make_dispatch(make_step(run), get_batch, run.mesh, rolled=rolled, mapped=run.mapped)
+        self.dispatch = make_dispatch(
+            make_step(run), get_batch, run.mesh, rolled=rolled, mapped=run.mapped, num_seeds=run.num_seeds
+        )
+        self.chance = run.chance
         self.compiled = False
         self.best = checkpoints.best()
         self.accuracy = NOT_EVALUATED
@@ -125,17 +130,21 @@ class Training:
 
     def _check_finite(self) -> None:
         run = self.run
-        if run.config.on_nonfinite != "stop" or not int(self.span.sums["nonfinite"]):
+        bad = np.atleast_1d(jax.device_get(self.span.sums["nonfinite"]))
+        if run.config.on_nonfinite != "stop" or not bad.any():
             return
-        step = int(self.state.step)  # the bad step has left the state as it was before it
-        batch = jax.jit(run.pipeline.train_batch)(run.pipeline.feed(step), step)
-        key = jax.random.fold_in(run.step_key, step)
+        number = int(np.argmax(bad))
+        state, chance = one_of((self.state, self.chance), number, run.num_seeds)
+        step = int(state.step)  # the bad step has left the state as it was before it
+        batch = jax.jit(run.pipeline.train_batch)(run.pipeline.feed(step), step, chance.seed)
+        key = jax.random.fold_in(chance.key, step)
         model = run.model.clone(norm_options={**run.model.norm_options, "axis_name": None}) if run.mapped else run.model
-        what = first_nonfinite(model, run.loss_fn, self.state.variables, batch, key)
+        what = first_nonfinite(model, run.loss_fn, state.variables, batch, key)
+        of_seed = f" of seed {int(chance.seed)}" if run.num_seeds > 1 else ""
         saved = max(self.checkpoints.steps(), default=0)
         kept = f"the checkpoint of step {saved} is good" if saved else "no checkpoint had been written"
         raise UserError(
-            f"step {step + 1} is not finite, first {what}; {kept}: lower optimizer.learning_rate, set "
+            f"step {step + 1}{of_seed} is not finite, first {what}; {kept}: lower optimizer.learning_rate, set "
             f"optimizer.clip_norm, or leave such steps out with on_nonfinite=skip"
         )
 
@@ -149,12 +158,12 @@ class Training:
             whole = self.run.steps_per_dispatch
             num_steps = whole if step + whole <= target else 1  # two compiled programs at most
             feed = self.run.pipeline.feed(step)
-            carry = self.dispatch(self.state, self.span.sums, feed, self.run.step_key, num_steps=num_steps)
+            carry = self.dispatch(self.state, self.span.sums, feed, self.chance, num_steps=num_steps)
             self.state, self.span.sums = in_turn(self.run.mesh, carry)
             step += num_steps
             self.progress.advance(step)
             if self.compiled:
-                self.span.images += num_steps * self.run.config.batch_size
+                self.span.images += num_steps * self.run.config.batch_size * self.run.num_seeds
             else:  # the speed leaves out the first call, which compiles
                 jax.block_until_ready(self.span.sums)
                 self.compiled, began = True, time.perf_counter()
@@ -163,7 +172,7 @@ class Training:
         return step
 
     def _new_span(self) -> _Span:
-        return _Span(sums=on_every_device(self.run.mesh, jax.device_get(metrics.zeros())))
+        return _Span(sums=on_every_device(self.run.mesh, metrics.zeros(self.run.num_seeds)))
 
     def _log(self, step: int) -> None:
         means = metrics.means([self.span.sums])
@@ -172,7 +181,7 @@ class Training:
             "train/learning_rate": float(self.run.learning_rate(step - 1)),
             "epoch": float(step / self.run.steps_per_epoch),
         }
-        skipped = int(self.span.sums["nonfinite"])
+        skipped = int(np.sum(jax.device_get(self.span.sums["nonfinite"])))
         self.writer.write(step, values | ({"train/nonfinite": skipped} if skipped else {}))
         self.progress.show(values)
         if skipped:

@@ -14,13 +14,14 @@ from jaxcnn.train import metrics
 from jaxcnn.train.dispatch import make_dispatch
 from jaxcnn.train.losses import make_loss
 from jaxcnn.train.mesh import AXIS, in_turn, make_mesh, replicated
+from jaxcnn.train.seeds import chance_of
 from jaxcnn.train.state import create_state
 from jaxcnn.train.step import make_train_step
 
 SHAPE, BATCH, STEPS = (8, 8, 1), 16, 20
 
 
-def get_batch(feed, step):
+def get_batch(feed, step, seed):
     """Images that differ with the step; the mean and the classes of the devices' parts differ too."""
     position = jnp.arange(BATCH, dtype=jnp.float32)
     image = jax.random.normal(jax.random.fold_in(jax.random.key(7), step), (BATCH, *SHAPE))
@@ -43,9 +44,11 @@ def train(devices, mapped, *, norm="batch", examples=None, dropout_rate=0.0, acc
     state = create_state(model, tx, SHAPE, jax.random.key(0), ema=False)
     put = functools.partial(jax.device_put, device=replicated(mesh))
     carry, losses = (jax.tree.map(jnp.copy, put(state)), put(metrics.zeros())), []
+    chance = chance_of(np.uint32(1))
     for _ in range(steps):
         carry = in_turn(
-            mesh, dispatch(carry[0], put(metrics.zeros()), put(jnp.float32(0.5)), put(jax.random.key(1)), num_steps=1)
+            mesh,
+            dispatch(carry[0], put(metrics.zeros()), put(jnp.float32(0.5)), put(chance), num_steps=1),
         )
         losses.append(metrics.means([carry[1]])["loss"])
     assert dispatch._cache_size() == 1

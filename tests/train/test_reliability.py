@@ -15,6 +15,7 @@ from jaxcnn.train.folder import read_lines
 from jaxcnn.train.lock import Lock
 from jaxcnn.train.loop import train_and_evaluate
 from jaxcnn.train.preemption import Preempted, Preemption
+from jaxcnn.train.state import steps_taken
 from tests.train.test_loop import config, last_state
 
 
@@ -33,7 +34,7 @@ def at_step(monkeypatch, step, action):
         dispatch = make(*arguments, **options)
 
         def wrapped(state, *rest, **options):
-            if int(state.step) == step:
+            if steps_taken(state) == step:
                 action()
             return dispatch(state, *rest, **options)
 
