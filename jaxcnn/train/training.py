@@ -14,7 +14,7 @@ from jaxcnn.errors import Fault, UserError
 from jaxcnn.train import metrics
 from jaxcnn.train.checkpoint import NOT_EVALUATED, Checkpoints
 from jaxcnn.train.diagnose import first_nonfinite
-from jaxcnn.train.dispatch import make_dispatch
+from jaxcnn.train.dispatch import Dispatch, make_dispatch
 from jaxcnn.train.durations import next_due
 from jaxcnn.train.evaluate import Evaluator
 from jaxcnn.train.mesh import AXIS, in_turn, on_every_device
@@ -38,6 +38,18 @@ def make_step(run: Run) -> TrainStep:
         on_nonfinite=run.config.on_nonfinite,
         accumulate_steps=run.config.accumulate_steps,
         axis_name=AXIS if run.mapped else None,
+    )
+
+
+def make_run_dispatch(run: Run) -> Dispatch:
+    """Returns the compiled steps of the run, as of `make_dispatch`."""
+    return make_dispatch(
+        make_step(run),
+        run.pipeline.train_batch,
+        run.mesh,
+        rolled=run.mesh.devices.flat[0].platform != "cpu",
+        mapped=run.mapped,
+        num_seeds=run.num_seeds,
     )
 
 
@@ -65,11 +77,7 @@ class Training:
     ) -> None:
         self.run, self.state, self.preemption = run, state, preemption
         self.evaluate, self.checkpoints, self.writer, self.progress = evaluate, checkpoints, writer, progress
-        rolled = run.mesh.devices.flat[0].platform != "cpu"
-        get_batch = run.pipeline.train_batch
-        self.dispatch = make_dispatch(
-            make_step(run), get_batch, run.mesh, rolled=rolled, mapped=run.mapped, num_seeds=run.num_seeds
-        )
+        self.dispatch = make_run_dispatch(run)
         self.chance = run.chance
         self.compiled = False
         self.best = checkpoints.best()
