@@ -49,7 +49,12 @@ def train_and_evaluate(
     """
     run = resolve(config, data)
     folder = RunFolder(workdir)
-    with Lock(folder.path), contextlib.closing(run.pipeline), Checkpoints(folder.checkpoints) as checkpoints:
+    with (
+        Lock(folder.path),
+        contextlib.closing(run.pipeline),
+        Checkpoints(folder.checkpoints) as checkpoints,
+        contextlib.ExitStack() as at_the_end,
+    ):
         last = max(checkpoints.steps(), default=0)
         if last > run.total_steps:
             raise UserError(f"{folder.path} holds step {last}, beyond the {run.total_steps} steps that were asked for")
@@ -58,6 +63,7 @@ def train_and_evaluate(
         state, damaged = _first_state(run, checkpoints)
         start = int(state.step)
         write_json(folder.card, run_card(run, earlier))
+        at_the_end.callback(lambda: write_json(folder.card, run_card(run, earlier)))  # now with what was skipped
         evaluate = make_evaluator(run, batch_size=run.config.eval_batch_size)
         result = folder.test_result(start) if start == run.total_steps else None
         if result:
@@ -74,7 +80,6 @@ def train_and_evaluate(
                     state = training.until_the_end(start)
                 result = _marked(run, evaluate(state.eval_variables, "test"))
                 writer.write(int(state.step), result)
-        write_json(folder.card, run_card(run, earlier))  # now with what was skipped
     _print_result(run, folder, result)
     return {name: value for name, value in result.items() if name.startswith("test/")}
 
