@@ -17,6 +17,7 @@ from PIL import Image, ImageOps
 
 SIZE, BATCH, TURN = 224, 64, 8
 SMALL_SIZE, SMALL_BATCH, SMALL_COUNT, SHIFT, MEAN, STD = 28, 128, 60_000, 2, 0.286, 0.353
+AUGMENT = "shift(2), flip()"
 Contender = Callable[[Path], tuple[Iterator[int], int, int]]
 
 
@@ -139,44 +140,69 @@ def _torch(make_data: Callable[[Path], object], batch: int, workers: int, count:
     return make
 
 
+def stream_run(folder: Path, decoder: str, workers: int):
+    """Returns the run that streams the photographs."""
+    from jaxcnn.config import base_config
+    from jaxcnn.train.setup import resolve
+
+    config = base_config()
+    config.batch_size, config.total_steps = BATCH, 10**6
+    config.model.name = "resnet18"
+    config.data.update(name="folder", dir=str(folder), test=0.01, validation=0.01, augment="random_resized_crop()")
+    config.data.update(decoder=decoder, workers=workers)
+    return resolve(config)
+
+
 def _stream(decoder: str, workers: int) -> Contender:
     def make(folder: Path) -> tuple[Iterator[int], int, int]:
         import itertools
 
-        from jaxcnn.config import base_config
         from jaxcnn.data.reader import AHEAD
-        from jaxcnn.train.setup import resolve
 
-        config = base_config()
-        config.batch_size, config.total_steps = BATCH, 10**6
-        config.model.name = "resnet18"
-        config.data.update(name="folder", dir=str(folder), test=0.01, validation=0.01, augment="random_resized_crop()")
-        config.data.update(decoder=decoder, workers=workers)
-        pipeline = resolve(config).pipeline
+        pipeline = stream_run(folder, decoder, workers).pipeline
         batches = (len(pipeline.feed(step)["label"]) for step in itertools.count())
         return batches, AHEAD + (8 * workers or 2 * (os.cpu_count() or 1)), TURN
 
     return make
 
 
-def _device(augment: str, batch: int = SMALL_BATCH) -> Contender:
+def small_pipeline(augment: str, batch: int):
+    """Returns the pipeline of the small images."""
+    import jax
+
+    from jaxcnn.data.augment import parse_augment
+    from jaxcnn.data.pipeline import DevicePipeline, Recipe
+
+    split = {"image": _small_images()[..., None], "label": np.arange(SMALL_COUNT, dtype=np.int32) % 10}
+    recipe = Recipe(
+        batch_size=batch,
+        seed=0,
+        examples=SMALL_COUNT,
+        augment=parse_augment(augment),
+        mean=np.float32([MEAN]),
+        std=np.float32([STD]),
+    )
+    return DevicePipeline(arrays=jax.device_put({"train": split}), recipe=recipe)
+
+
+def one_core() -> None:
+    """Keeps this process on one core; to be called before JAX starts its threads, one for every core it may use."""
+    os.sched_setaffinity(0, [max(os.sched_getaffinity(0))])
+
+
+def _device(augment: str, batch: int = SMALL_BATCH, *, pinned: bool = True) -> Contender:
     """Images on the device: everything from the permutation to whitening is one compiled function."""
 
     def make(folder: Path) -> tuple[Iterator[int], int, int]:  # noqa: ARG001
         import itertools
 
+        if pinned:
+            one_core()
+
         import jax
         import jax.numpy as jnp
 
-        from jaxcnn.data.augment import parse_augment
-        from jaxcnn.data.pipeline import make_device_pipeline
-        from jaxcnn.data.split import Split
-
-        split = Split(_small_images()[..., None], np.arange(SMALL_COUNT, dtype=np.int32) % 10)
-        mean, std = np.float32([MEAN]), np.float32([STD])
-        pipeline = make_device_pipeline(
-            {"train": split}, batch_size=batch, seed=0, augment=parse_augment(augment), mean=mean, std=std
-        )
+        pipeline = small_pipeline(augment, batch)
         make_batch = jax.jit(pipeline.train_batch)
 
         def batches() -> Iterator[int]:
@@ -199,9 +225,11 @@ PHOTOS: dict[str, Contender] = {
     "jaxcnn stream, decoder pil": _stream("pil", 0),
 }
 SMALL: dict[str, Contender] = {
-    "torch.utils.data + PIL, 28x28": _torch(lambda _: _Small(), SMALL_BATCH, 0, 40),
-    "jaxcnn device, 28x28": _device("shift(2), flip()"),
-    "jaxcnn device, 28x28, batches of 1024": _device("shift(2), flip()", 1024),
-    "jaxcnn device, 28x28, not augmented": _device(""),
-    "jaxcnn device, 28x28, not augmented, batches of 1024": _device("", 1024),
+    "torch.utils.data + PIL, 28 x 28": _torch(lambda _: _Small(), SMALL_BATCH, 0, 40),
+    "jaxcnn device": _device(AUGMENT),
+    "jaxcnn device, batches of 1024": _device(AUGMENT, 1024),
+    "jaxcnn device, not augmented": _device(""),
+    "jaxcnn device, not augmented, batches of 1024": _device("", 1024),
+    "jaxcnn device, both cores": _device(AUGMENT, pinned=False),
+    "jaxcnn device, both cores, batches of 1024": _device(AUGMENT, 1024, pinned=False),
 }

@@ -1,4 +1,4 @@
-"""Data loaders side by side: `python benchmarks/data/loaders.py [--rounds N] [--json FILE]`; see README.md.
+"""Data loaders side by side: `python benchmarks/data/loaders.py [--only GROUP] [--rounds N] [--json FILE]`.
 
 Every contender is a process of its own that stands still until it is its turn. A turn first takes, unmeasured, what had
 been prepared ahead, then measures as many batches again. The contenders take turns, so that other load on the machine
@@ -19,38 +19,49 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 from contenders import PHOTOS, SMALL
-from photos import COUNT, write_photos
+from figures import fill, tables
+from parts import measure_parts
+from photos import write_photos
 
 PACKAGES = ("jax", "numpy", "pillow", "opencv-python-headless", "simplejpeg", "grain", "torch")
-BARE, TORCH_PHOTOS, TORCH_SMALL = "loop, simplejpeg + cv2", "torch.utils.data + PIL", "torch.utils.data + PIL, 28x28"
-COMPARED = {  # contender -> what its ratios are to
-    **dict.fromkeys(PHOTOS, (BARE, TORCH_PHOTOS)),
-    **dict.fromkeys(SMALL, (TORCH_SMALL,)),
-}
+GROUPS = {"photos": PHOTOS, "small": SMALL}
 
 
 def main() -> None:
-    """Measures, prints the table and writes the figures."""
+    """Measures, prints the tables and writes the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--json", type=Path)
-    parser.add_argument("--only", choices=["photos", "small"], help="one of the two comparisons")
+    parser.add_argument("--only", choices=[*GROUPS, "parts", "none"], help="leave what else the file holds as it is")
+    parser.add_argument("--json", type=Path, help="file of the figures; what is measured anew is replaced in it")
+    parser.add_argument("--readme", type=Path, help="file whose tables are written anew")
     parser.add_argument("--serve", help="a contender, for the processes that this one starts")
     parser.add_argument("--photos", type=Path)
     arguments = parser.parse_args()
     if arguments.serve:
         serve((PHOTOS | SMALL)[arguments.serve], arguments.photos)
         return
+    result = json.loads(arguments.json.read_text()) if arguments.json and arguments.json.exists() else {}
     with tempfile.TemporaryDirectory() as folder:
         write_photos(Path(folder))
-        names = {"photos": [*PHOTOS], "small": [*SMALL]}.get(arguments.only, [*PHOTOS, *SMALL])
-        turns = measure(names, folder, arguments.rounds)
-    result = {"machine": machine(), "rounds": arguments.rounds, "photos": COUNT, "turns": turns, "table": table(turns)}
-    show(result["table"])
+        for group in [arguments.only] if arguments.only else [*GROUPS, "parts"]:
+            result |= measure_group(group, folder, arguments.rounds)
+    found = tables(result)
+    print("\n\n".join(found.values()))
     if arguments.json:
         arguments.json.write_text(json.dumps(result, indent=1) + "\n")
+    if arguments.readme:
+        fill(arguments.readme, found)
+
+
+def measure_group(group: str, folder: str, rounds: int) -> dict[str, dict[str, object]]:
+    """Returns what was measured, by group."""
+    if group == "none":
+        return {}
+    found = {"machine": machine(), "rounds": rounds}
+    if group == "parts":
+        return {group: found | {"microseconds": measure_parts(Path(folder), rounds)}}
+    return {group: found | {"turns": measure([*GROUPS[group]], folder, rounds)}}
 
 
 def measure(names: list[str], folder: str, rounds: int) -> dict[str, list[dict[str, float]]]:
@@ -137,42 +148,6 @@ def machine() -> dict[str, object]:
         "python": platform.python_version(),
         **versions,
     }
-
-
-def table(turns: dict[str, list[dict[str, float]]]) -> dict[str, dict[str, object]]:
-    """Returns, by contender, medians over the rounds, and ratios [quartile, median, quartile] of rounds."""
-    seconds = {
-        name: {key: np.array([each[key] for each in taken]) for key in ("cpu", "wall")} for name, taken in turns.items()
-    }
-    return {
-        name: {
-            "cpu_ms": float(np.median(own["cpu"]) * 1e3),
-            "per_cpu_second": float(1 / np.median(own["cpu"])),
-            "per_second": float(1 / np.median(own["wall"])),
-            "ratio": {
-                f"{key} to {other}": np.quantile(seconds[other][key] / own[key], [0.25, 0.5, 0.75]).tolist()
-                for other in COMPARED[name]
-                for key in ("cpu", "wall")
-            },
-        }
-        for name, own in seconds.items()
-    }
-
-
-def show(rows: dict[str, dict[str, object]]) -> None:
-    """Prints the table in Markdown."""
-    print("| loader | CPU ms an image | images/s and core | images/s | ratios by CPU time |")
-    print("|---|---|---|---|---|")
-    for name, row in rows.items():
-        ratios = (
-            f"{middle:.2f} ({low:.2f}-{high:.2f})"
-            for key, (low, middle, high) in row["ratio"].items()
-            if key.startswith("cpu")
-        )
-        print(
-            f"| {name} | {row['cpu_ms']:.4f} | {row['per_cpu_second']:,.0f} | {row['per_second']:,.0f} "
-            f"| {', '.join(ratios)} |"
-        )
 
 
 if __name__ == "__main__":

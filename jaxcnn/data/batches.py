@@ -5,9 +5,11 @@ process, at any time, in any order.
 """
 
 import dataclasses
+import math
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from jaxcnn.data.crops import DRAWS, CentreCrop, Crop
 from jaxcnn.data.decode import UnreadableError
@@ -19,6 +21,7 @@ HostBatch = dict[str, np.ndarray]
 """`image` (rows, size, size, channels) uint8, `label` (rows,) int32, `mask` (rows,) float32: 1 for an
 example in evaluation, and `unreadable` (rows,) int64: the example that could not be read there, else -1."""
 _TRIES = 100
+_ALIGNMENT = 64  # bytes
 _CROP = 1  # keeps the stream of host crops apart from others that may come
 
 
@@ -50,7 +53,8 @@ class TrainBatches:
 
     def _fill(self, batch: HostBatch, row: int, example: int, uniform: Sequence[float]) -> None:
         labels = self.source.labels
-        for found in (np.arange(example, example + _TRIES) % len(labels)).tolist():
+        for number in range(example, example + _TRIES):
+            found = number % len(labels)
             try:
                 self.crop(self.source[found], uniform, batch["image"][row])
             except UnreadableError:
@@ -104,9 +108,17 @@ class CropDraws:
         return ((self._philox.random_raw(DRAWS) >> np.uint64(11)) * 2.0**-53).tolist()
 
 
+def aligned(shape: tuple[int, ...], dtype: DTypeLike) -> np.ndarray:
+    """Returns an array to be filled that JAX on a CPU takes as it lies; one that begins elsewhere it copies."""
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    memory = np.empty(size + _ALIGNMENT, np.uint8)
+    start = -memory.ctypes.data % _ALIGNMENT
+    return memory[start : start + size].view(dtype).reshape(shape)
+
+
 def _empty(rows: int, crop: Crop) -> HostBatch:
     return {
-        "image": np.empty((rows, crop.size, crop.size, crop.channels), np.uint8),
+        "image": aligned((rows, crop.size, crop.size, crop.channels), np.uint8),
         "label": np.zeros(rows, np.int32),
         "mask": np.zeros(rows, np.float32),
         "unreadable": np.full(rows, -1, np.int64),

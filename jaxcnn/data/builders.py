@@ -1,6 +1,8 @@
 """Preparing a data set: from its official files to the folder that tensorflow-datasets reads, without TensorFlow."""
 
+import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from jaxcnn.data.archives import READERS
@@ -29,7 +31,8 @@ def prepare(
         name: of the data set.
         source: the folder that holds its official files; None downloads them into `data_dir`/downloads.
         data_dir: the folder of all prepared data sets; None: $TFDS_DATA_DIR, else ~/tensorflow_datasets.
-        allow_partial: prepares what is there of a data set that is not whole, and marks it with a file `partial.json`.
+        allow_partial: prepares what is there of a data set that is not whole, and marks it with a file `partial.json`;
+            a split without examples is left out.
         form: how the records are stored: "array_record", which training and `tfds.data_source` read, or "tfrecord",
             which `tfds.load` reads with TensorFlow. tensorflow-datasets reads either from a folder, not both.
 
@@ -47,8 +50,23 @@ def prepare(
     folder = data_folder(data_dir)
     if place := _kept(info, folder, allow_partial, form):
         return place
-    splits = _read(info, _source(info, source, folder), allow_partial)
-    return write_records(info, splits, folder, form=form)
+    downloads = folder / "downloads"
+    with _no_empty_folders(downloads / info.tfds_name, downloads / "extracted", folder / info.tfds_name):
+        splits = _read(info, _source(info, source, downloads), allow_partial)
+        return write_records(info, splits, folder, form=form)
+
+
+@contextlib.contextmanager
+def _no_empty_folders(*places: Path) -> Iterator[None]:
+    """Takes away those of the folders, and of those above them, that were made within and that hold nothing."""
+    above = {folder for place in places for folder in (place, *place.parents)}
+    new = [folder for folder in above if not os.path.exists(folder)]
+    try:
+        yield
+    finally:
+        for folder in sorted(new, key=lambda folder: len(folder.parts), reverse=True):
+            with contextlib.suppress(OSError):
+                folder.rmdir()  # does nothing where something is in it
 
 
 def _kept(info: DatasetInfo, folder: Path, allow_partial: bool, form: str) -> Path | None:
@@ -66,15 +84,15 @@ def _kept(info: DatasetInfo, folder: Path, allow_partial: bool, form: str) -> Pa
     return found.place
 
 
-def _source(info: DatasetInfo, source: str | os.PathLike[str] | None, folder: Path) -> Path:
+def _source(info: DatasetInfo, source: str | os.PathLike[str] | None, downloads: Path) -> Path:
     if source is None:
-        source = folder / "downloads" / info.tfds_name
+        source = downloads / info.tfds_name
         download(info, source)
     return Path(source)
 
 
 def _read(info: DatasetInfo, source: Path, allow_partial: bool) -> dict[str, Examples]:
-    """Returns the splits, as stored, that the official files hold."""
+    """Returns the splits, as stored, of which the official files hold examples."""
     splits: dict[str, Examples] = {}
     missing: list[str] = []
     for split in [*map(info.stored_split, info.examples), *info.optional]:
@@ -87,6 +105,9 @@ def _read(info: DatasetInfo, source: Path, allow_partial: bool) -> dict[str, Exa
     for split, count in info.stored_examples(splits).items():
         found = len(splits[split].label) if split in splits else 0
         _check_count(info, f"{source} holds {found:,}", split, found, count, allow_partial)
+    splits = {split: examples for split, examples in splits.items() if len(examples.label)}
+    if not splits:
+        raise UserError(f"{source} holds no examples of {info.name}")
     return splits
 
 

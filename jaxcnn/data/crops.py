@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from jaxcnn.data.decode import Encoded, decode, decode_fast
+from jaxcnn.data.decode import MOST_PIXELS, Encoded, UnreadableError, decode, decode_fast
 from jaxcnn.data.transforms import to_array
 
 DECODERS = ("simplejpeg", "pil")
@@ -66,6 +66,8 @@ class CentreCrop:
         image = decode(data, self.channels)
         short = round(self.size / self.fraction)
         width, height = (short * side // min(image.size) for side in image.size)
+        if width * height > MOST_PIXELS:
+            raise UnreadableError(f"{image.width:,} x {image.height:,} pixels are too long to be resized")
         if (width, height) != image.size:
             image = image.resize((width, height), Image.Resampling.BILINEAR)
         left, top = round((width - self.size) / 2), round((height - self.size) / 2)

@@ -16,6 +16,8 @@ from jaxcnn.data.transforms import to_array, to_pil
 
 Encoded: TypeAlias = bytes | np.ndarray
 """An image file, or pixels (height, width, 1 or 3) uint8."""
+MOST_PIXELS = 2**26
+"""In an image: 8,192 x 8,192."""
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 
 
@@ -29,12 +31,32 @@ def decode(data: Encoded, channels: int) -> Image.Image:
     Raises:
         UnreadableError: for what is no whole image in one of `FORMATS`.
     """
+    image = to_pil(data) if isinstance(data, np.ndarray) else open_image(data)
     try:
-        image = to_pil(data) if isinstance(data, np.ndarray) else Image.open(io.BytesIO(data), formats=FORMATS)
         return _plain(image, "L" if channels == 1 else "RGB")
+    except Exception as error:  # every format's reader has its own
+        raise UnreadableError(" ".join(str(error).split()) or type(error).__name__) from None
+
+
+def open_image(data: bytes, formats: tuple[str, ...] = FORMATS) -> Image.Image:
+    """Returns the image of a file, of which only the head is read yet.
+
+    Raises:
+        UnreadableError: for what is no image in one of `formats`, or one of more than `MOST_PIXELS`.
+    """
+    try:
+        image = Image.open(io.BytesIO(data), formats=formats)
     except Exception as error:  # every format's reader has its own
         reason = "no image" if isinstance(error, Image.UnidentifiedImageError) else " ".join(str(error).split())
         raise UnreadableError(reason or type(error).__name__) from None
+    check_pixels(*image.size)
+    return image
+
+
+def check_pixels(width: int, height: int) -> None:
+    """Raises `UnreadableError` for more than `MOST_PIXELS`: a small file can say that it holds any number."""
+    if width * height > MOST_PIXELS:
+        raise UnreadableError(f"{width:,} x {height:,} pixels are more than {MOST_PIXELS:,}")
 
 
 def decode_fast(data: Encoded, channels: int, shrink: Callable[[int, int], int]) -> tuple[np.ndarray, tuple[int, int]]:
@@ -51,9 +73,12 @@ def decode_fast(data: Encoded, channels: int, shrink: Callable[[int, int], int])
     Raises:
         UnreadableError: for what is no whole image.
     """
+    if isinstance(data, np.ndarray) and data.shape[-1] == channels:
+        return data, data.shape[:2]
     if isinstance(data, bytes) and data.startswith(b"\xff\xd8"):
         try:
             height, width, colors, _ = simplejpeg.decode_jpeg_header(data)
+            check_pixels(width, height)
             if colors in ("YCbCr", "Gray", "RGB"):
                 factor = shrink(height, width)
                 least = {"min_height": -(-height // factor), "min_width": -(-width // factor)}

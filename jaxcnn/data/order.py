@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from jaxcnn.data import threefry
 from jaxcnn.data.feistel import ROUNDS, encipher, turn_and_place
 from jaxcnn.types import Array
 
@@ -68,7 +69,7 @@ def permute(keys: Array, index: Array, size: int) -> Array:
 
 
 def _stream(seed: int | Array, stream: int) -> Array:
-    return jax.random.fold_in(jax.random.key(seed), stream)
+    return jax.random.fold_in(threefry.key(seed), stream)
 
 
 def _fold_in(key: Array, data: Array) -> Array:

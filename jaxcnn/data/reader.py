@@ -14,10 +14,13 @@ import cv2
 import numpy as np
 from absl import flags
 
-from jaxcnn.data.batches import EvalBatches, HostBatch, TrainBatches
+from jaxcnn.data.batches import EvalBatches, HostBatch, TrainBatches, aligned
+from jaxcnn.errors import UserError
 
 AHEAD = 2
 """Batches that wait on the device, beside those that wait in the workers."""
+
+_ENDED = "terminated unexpectedly"  # what grain says of a worker that is gone
 
 
 class Reader:
@@ -42,7 +45,7 @@ class Reader:
 
         Raises:
             IndexError: for a number that there is no batch of.
-            UserError: what `place` says is wrong with it.
+            UserError: what `place` says is wrong with it; a worker process that was killed.
         """
         if not 0 <= number < len(self._batches):
             raise IndexError(f"batch {number} of {len(self._batches)}")
@@ -84,10 +87,27 @@ class Reader:
             self._waiting.append(self._thread.submit(self._make, self._source))
 
     def _make(self, source: Iterator[HostBatch]) -> Any:
-        batch = next(source)
-        if self._workers:  # copied, so that their shared memory is free again, whatever a device does with a batch
-            batch = {name: np.array(value) for name, value in batch.items()}
+        batch = self._of_workers(source) if self._workers else next(source)
         return self._place(batch)
+
+    def _of_workers(self, source: Iterator[HostBatch]) -> HostBatch:
+        try:
+            batch = next(source)
+        except RuntimeError as error:
+            if _ENDED not in str(error):
+                raise
+            raise UserError(
+                "a process that decodes images was killed, most likely because memory ran out: make data.workers, now "
+                f"{self._workers}, smaller; 0 decodes in threads of the training process"
+            ) from None
+        # Copied, so that their shared memory is free again, whatever a device does with a batch.
+        return {name: _copy(value) for name, value in batch.items()}
+
+
+def _copy(value: np.ndarray) -> np.ndarray:
+    copied = aligned(value.shape, value.dtype)
+    copied[...] = value
+    return copied
 
 
 def _iterate(batches: TrainBatches | EvalBatches, start: int, workers: int) -> Iterator[HostBatch]:

@@ -6,12 +6,20 @@ exception; they are best read by threads of the one process that has them.
 
 import dataclasses
 import functools
+from collections.abc import Mapping
+from numbers import Real
 from typing import Any, Protocol
 
 import numpy as np
 
-from jaxcnn.data.decode import Encoded, UnreadableError
+from jaxcnn.data.decode import Encoded, UnreadableError, decode
+from jaxcnn.data.labels import as_whole
 from jaxcnn.errors import UserError
+
+Shape = tuple[int, int, int]
+"""(height, width, channels)."""
+_PROBED = 100
+"""Examples of which one must be readable for the shape of all to be known."""
 
 
 class Source(Protocol):
@@ -37,6 +45,11 @@ class ArraySource:
     labels: np.ndarray
     """(examples,) int32."""
 
+    @property
+    def shape(self) -> Shape:
+        """Of every image."""
+        return self.images.shape[1:]
+
     def __getitem__(self, index: int) -> np.ndarray:
         return self.images[index]
 
@@ -53,18 +66,37 @@ class PairSource:
     labels: np.ndarray
     """(examples,) int32."""
 
+    @functools.cached_property
+    def shape(self) -> Shape | None:
+        """Of the first image that can be read; files count as colour. None where the first hundred cannot."""
+        for index in range(min(len(self.labels), _PROBED)):
+            try:
+                image = _image(self.pairs, index)
+                return image.shape if isinstance(image, np.ndarray) else (*decode(image, 3).size[::-1], 3)
+            except UnreadableError:
+                continue
+        return None
+
     def __getitem__(self, index: int) -> Encoded:
-        image = self.pairs[int(index)][0]
-        if isinstance(image, bytes):
-            return image
-        array = np.asarray(image)
-        if array.dtype != np.uint8 or array.ndim not in (2, 3) or array.shape[2:] not in ((), (1,), (3,)):
-            raise UnreadableError(f"{array.dtype} {array.shape}, not bytes of a file or uint8 (height, width, 1 or 3)")
-        return array.reshape(*array.shape[:2], -1)
+        image = _image(self.pairs, int(index))
+        if isinstance(image, np.ndarray) and self.shape and image.shape[-1] > self.shape[-1]:
+            raise UnreadableError("it is in colour, where the first image is grey")
+        return image
 
     def name(self, index: int) -> str:
         """Returns the number of an example."""
         return f"image {index}"
+
+
+def _image(pairs: Any, index: int) -> Encoded:
+    """Returns the image of an item, as bytes of a file or (height, width, 1 or 3) uint8."""
+    image = pairs[index][0]
+    if isinstance(image, bytes):
+        return image
+    array = np.asarray(image)
+    if array.dtype != np.uint8 or array.ndim not in (2, 3) or array.shape[2:] not in ((), (1,), (3,)) or not array.size:
+        raise UnreadableError(f"{array.dtype} {array.shape}, not bytes of a file or uint8 (height, width, 1 or 3)")
+    return array.reshape(*array.shape[:2], -1)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -99,37 +131,66 @@ def check_labels(where: str, source: Source, num_classes: int) -> None:
         raise UserError(f"{where}: the label of {name} is {label}: labels are 0 to {num_classes - 1}")
 
 
-def make_source(where: str, data: Any) -> Source:
+def make_source(where: str, data: Any) -> ArraySource | PairSource:
     """Returns the source for what research code has.
 
     Args:
         where: what a message calls it.
         data: a pair (images, labels), (examples, height, width[, 1 or 3]) uint8 and (examples,) int; or anything with a
-            length and [i] -> (image, label), an image being bytes of a file or uint8 (height, width[, 1 or 3]). Its
-            labels are read from `data.labels` where that exists, else from every item, once.
+            length and [i] -> (image, label), an image being bytes of a file or uint8 (height, width[, 1 or 3]), of any
+            size. Its labels are read from `data.labels` where that exists, else from every item, once.
 
     Raises:
         UserError: for anything else, in one line.
     """
-    if isinstance(data, tuple | list) and len(data) == 2 and hasattr(data[1], "__len__"):
-        return _array_source(where, *map(np.asarray, data))
-    if not hasattr(data, "__len__") or not hasattr(data, "__getitem__"):
+    if _are_arrays(data):
+        return _array_source(where, *data)
+    if isinstance(data, Mapping) or not hasattr(data, "__len__") or not hasattr(data, "__getitem__"):
         raise UserError(f"{where} must be (images, labels), or have a length and [i] -> (image, label)")
-    labels = getattr(data, "labels", None)
-    labels = np.asarray([data[index][1] for index in range(len(data))] if labels is None else labels)
-    return PairSource(data, _integers(where, labels, len(data)))
+    labels, examples = getattr(data, "labels", None), range(len(data))
+    for index in examples[:1]:
+        _label(where, data, index)
+    labels = [_label(where, data, index) for index in examples] if labels is None else labels
+    return PairSource(data, _one_each(where, labels, len(data)))
 
 
-def _array_source(where: str, images: np.ndarray, labels: np.ndarray) -> ArraySource:
+def _are_arrays(data: Any) -> bool:
+    """Returns whether data is (images, labels), and not two examples (image, label)."""
+    if not isinstance(data, tuple | list) or len(data) != 2 or not hasattr(data[1], "__len__"):
+        return False
+    return not all(isinstance(item, tuple | list) and len(item) == 2 and _is_label(item) for item in data)
+
+
+def _is_label(item: tuple[Any, Any] | list[Any]) -> bool:
+    image, label = item
+    return not isinstance(image, Real) and (isinstance(label, Real) or getattr(label, "ndim", None) == 0)
+
+
+def _label(where: str, data: Any, index: int) -> Any:
+    try:
+        item = data[index]
+    except (LookupError, TypeError) as error:
+        reason = " ".join(f"{type(error).__name__} {error}".split())
+        raise UserError(f"{where}[{index}] cannot be read ({reason}): it must be (image, label)") from None
+    if not isinstance(item, tuple | list) or len(item) != 2:
+        raise UserError(f"{where}[{index}] is of type {type(item).__name__}: it must be (image, label)")
+    return item[1]
+
+
+def _array_source(where: str, images: Any, labels: Any) -> ArraySource:
+    try:
+        images = np.asarray(images)
+    except ValueError:
+        raise UserError(f"{where}: images differ in shape: make them alike, or give (image, label)s") from None
     images = images[..., None] if images.ndim == 3 else images
-    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] not in (1, 3):
+    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] not in (1, 3) or 0 in images.shape[1:]:
         found = f"{images.dtype} {images.shape}"
         raise UserError(f"{where}: images are {found}: they must be uint8 (examples, height, width, 1 or 3), 0 to 255")
-    return ArraySource(images, _integers(where, labels, len(images)))
+    return ArraySource(images, _one_each(where, labels, len(images)))
 
 
-def _integers(where: str, labels: np.ndarray, examples: int) -> np.ndarray:
-    if labels.shape != (examples,) or not np.issubdtype(labels.dtype, np.integer):
-        found = f"{labels.dtype} {labels.shape}"
-        raise UserError(f"{where}: labels are {found} for {examples} images: they must be one whole number each")
-    return labels.astype(np.int32)
+def _one_each(where: str, labels: Any, examples: int) -> np.ndarray:
+    labels = as_whole(where, labels)
+    if labels.shape != (examples,):
+        raise UserError(f"{where}: labels are {labels.shape} for {examples} images: they must be one whole number each")
+    return labels

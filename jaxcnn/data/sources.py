@@ -11,7 +11,8 @@ from jaxcnn.data.catalog import CATALOG, DatasetInfo, dataset_info
 from jaxcnn.data.crops import CentreCrop
 from jaxcnn.data.folder import open_folder
 from jaxcnn.data.hold import hold
-from jaxcnn.data.records import ArraySource, Source, Subset, check_labels, make_source
+from jaxcnn.data.labels import MOST_CLASSES
+from jaxcnn.data.records import ArraySource, PairSource, Source, Subset, check_labels, make_source
 from jaxcnn.data.split import Split, cut, part_count
 from jaxcnn.data.store import open_any, open_prepared
 from jaxcnn.errors import UserError
@@ -22,6 +23,8 @@ VALIDATION = 0.1
 """The part of the training split that is set apart where nobody says."""
 PHOTOGRAPH = 0.875
 """Side of the centre crop as a part of the short side, where images differ in size and nobody says."""
+_SIDE = 224
+"""Of what a network sees, there, in pixels."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -89,7 +92,9 @@ def array_dataset(data: Any, *, validation: float | None = None, test: float | N
 
     Args:
         data: by split, "train" and any of "val" and "test": (images, labels) or a random-access source, as of
-            `jaxcnn.data.records.make_source`. There are as many classes as the largest label says.
+            `jaxcnn.data.records.make_source`. There are as many classes as the largest label says, and images are as
+            large as the first of "train"; where that is larger than 224 x 224, and comes from a source, all count as
+            photographs that differ in size.
         validation: as in `divide`.
         test: as in `divide`.
         seed: as in `divide`.
@@ -101,17 +106,14 @@ def array_dataset(data: Any, *, validation: float | None = None, test: float | N
         raise UserError('data must be a dict of "train" and any of "val" and "test", each (images, labels) or a source')
     sources = {split: make_source(f'data["{split}"]', value) for split, value in data.items()}
     for split, source in sources.items():
-        if not len(source.labels):
-            raise UserError(f'data["{split}"] holds no examples')
-    classes = max(int(source.labels.max()) for source in sources.values()) + 1
-    train = sources["train"]
-    shape = train.images.shape[1:] if isinstance(train, ArraySource) else (None, None, 3)
+        check_labels(f"{ARRAYS}, {split}", source, MOST_CLASSES)
+    shape = _shape(sources["train"])
     dataset = Dataset(
         name=ARRAYS,
         sources=sources,
-        class_names=tuple(map(str, range(classes))),
+        class_names=tuple(map(str, range(max(int(source.labels.max()) for source in sources.values()) + 1))),
         shape=shape,
-        image_size=224 if shape[0] is None else min(shape[:2]),
+        image_size=min(shape[0] or _SIDE, shape[1] or _SIDE),
     )
     return divide(dataset, validation=validation, test=test, seed=seed)
 
@@ -181,7 +183,7 @@ def load_splits(
 def _distributed(name: str, data_dir: str | os.PathLike[str] | None) -> Dataset:
     if name == FOLDER:
         sources, class_names = open_folder(data_dir)
-        return Dataset(name=name, sources=sources, class_names=class_names, shape=(None, None, 3), image_size=224)
+        return Dataset(name=name, sources=sources, class_names=class_names, shape=(None, None, 3), image_size=_SIDE)
     if name not in CATALOG and name not in {info.tfds_name for info in CATALOG.values()}:
         anyset, info = open_any(name, data_dir)
         return _described(info, anyset)
@@ -191,6 +193,15 @@ def _distributed(name: str, data_dir: str | os.PathLike[str] | None) -> Dataset:
     prepared, found = open_prepared(info, data_dir)
     missing = {split: dict(part) for split, part in (found.partial or {}).items() if part["examples"] < part["of"]}
     return dataclasses.replace(_described(info, prepared), partial=missing or None)
+
+
+def _shape(source: ArraySource | PairSource) -> tuple[int | None, int | None, int]:
+    """Returns (height, width, channels) of what a program gives, as a `Dataset` has it."""
+    if source.shape is None:
+        return None, None, 3
+    height, width, channels = source.shape
+    photographs = isinstance(source, PairSource) and min(height, width) > _SIDE
+    return (None, None, channels) if photographs else (height, width, channels)
 
 
 def _described(info: DatasetInfo, sources: Mapping[str, Source]) -> Dataset:

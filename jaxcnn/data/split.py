@@ -15,10 +15,6 @@ class Split(NamedTuple):
     label: np.ndarray
     """(examples,) int32."""
 
-    def take(self, index: np.ndarray) -> "Split":
-        """Returns the examples at `index` (examples,) int."""
-        return Split(self.image[index], self.label[index])
-
 
 def cut(labels: np.ndarray, count: int, *, seed: int | None) -> tuple[np.ndarray, np.ndarray]:
     """Cuts `count` examples off a split, the same share of every class to within one example.

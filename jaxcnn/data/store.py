@@ -52,8 +52,8 @@ class PreparedSource:
         beside = self.place / f"{'labels' if self._label == 'label' else self._label}-{self.split}.npy"
         if beside.is_file():
             found = np.load(beside, allow_pickle=False)
-            if found.shape == (len(self._records),):
-                return found.astype(np.int32)
+            if found.shape == (len(self._records),) and found.dtype == np.int32:
+                return found
         labels = self._scan()
         if not self._held:
             _keep(beside, labels)
@@ -151,6 +151,8 @@ def open_any(
     }
     if "train" not in sources:
         raise UserError(f"data set {name!r} in {found.place} has no split train")
+    for split, source in sources.items():
+        _check_labels(info, found, split, source, found.examples[source.split])
     return sources, info
 
 
@@ -164,13 +166,18 @@ def _open(info: DatasetInfo, found: Prepared, split: str) -> PreparedSource:
         raise damaged(
             info, found.place, f"{split} has {found.examples[stored]} examples where {expected} were expected"
         )
+    _check_labels(info, found, split, source, expected)
+    return source
+
+
+def _check_labels(info: DatasetInfo, found: Prepared, split: str, source: PreparedSource, expected: int) -> None:
+    """Raises `UserError` where the labels of a split cannot be read, or are not as many as expected."""
     try:
         size = len(source.labels)
     except Exception as error:  # array_record and its proto parser each have their own
         raise damaged(info, found.place, f"{type(error).__name__} in {split}") from None
     if size != expected:
         raise damaged(info, found.place, f"{split} has {size} examples where {expected} were expected")
-    return source
 
 
 def _features(info: DatasetInfo, found: Prepared) -> Mapping[str, Any]:

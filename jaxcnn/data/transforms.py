@@ -1,26 +1,7 @@
-"""Geometry on the host: what is cut out of an image, and how it gets its size. Imports no JAX."""
+"""Images as NumPy has them and as Pillow has them. Imports no JAX."""
 
 import numpy as np
 from PIL import Image
-
-
-def resize(image: np.ndarray, size: int) -> np.ndarray:
-    """Returns images as squares of `size` pixels: bilinear, and antialiased where they shrink (PIL's BILINEAR).
-
-    Args:
-        image: (examples, height, width, channels) uint8, 1 or 3 channels.
-        size: in pixels.
-
-    Returns:
-        (examples, size, size, channels) uint8; `image` itself where it has that size.
-    """
-    examples, height, width, channels = image.shape
-    if height == width == size:
-        return image
-    resized = np.empty((examples, size, size, channels), np.uint8)
-    for old, new in zip(image, resized, strict=True):
-        new[...] = to_array(to_pil(old).resize((size, size), Image.Resampling.BILINEAR))
-    return resized
 
 
 def to_pil(image: np.ndarray) -> Image.Image:

@@ -14,20 +14,22 @@ import jax
 import jax.numpy as jnp
 
 from jaxcnn.data.calls import read_calls
-from jaxcnn.data.checks import check_whole
+from jaxcnn.data.checks import check_size
 from jaxcnn.errors import UserError
 from jaxcnn.types import Array
 
 Views: TypeAlias = Callable[[Array], tuple[Array, ...]]
+MOST_VIEWS = 256
+"""Of an image; Szegedy et al. (2015) took 144."""
 
 
 def center_crop(size: int) -> Views:
     """Returns the square of `size` pixels in the middle; where it cannot be exact, nearer to the top and left.
 
     Raises:
-        UserError: for a `size` that is no whole number from 1; when called, for images that are smaller.
+        UserError: for a `size` that is no whole number from 1 to 1024; when called, for images that are smaller.
     """
-    check_whole("view center_crop", "size", size, 1)
+    check_size("view center_crop", "size", size)
 
     def views(images: Array) -> tuple[Array, ...]:
         down, right = _rest("center_crop", images, size)
@@ -40,9 +42,9 @@ def ten_crop(size: int) -> Views:
     """Returns the squares in the four corners and the middle, and the five mirrored (Krizhevsky et al., 2012).
 
     Raises:
-        UserError: for a `size` that is no whole number from 1; when called, for images that are smaller.
+        UserError: for a `size` that is no whole number from 1 to 1024; when called, for images that are smaller.
     """
-    check_whole("view ten_crop", "size", size, 1)
+    check_size("view ten_crop", "size", size)
 
     def views(images: Array) -> tuple[Array, ...]:
         down, right = _rest("ten_crop", images, size)
@@ -62,12 +64,12 @@ def scales(*sizes: int) -> Views:
     """Returns the images resized so that the shorter side has each of `sizes` pixels: bilinear, with antialiasing.
 
     Raises:
-        UserError: for no sizes, or one that is no whole number from 1.
+        UserError: for no sizes, or one that is no whole number from 1 to 1024.
     """
     if not sizes:
         raise UserError("view scales: it needs sizes, as scales(224, 256)")
     for size in sizes:
-        check_whole("view scales", "size", size, 1)
+        check_size("view scales", "size", size)
     return lambda images: tuple(_resize(images, size) for size in sizes)
 
 
@@ -80,12 +82,18 @@ VIEWS: dict[str, Callable[..., Views]] = {
 
 
 def compose(*steps: Views) -> Views:
-    """Returns what takes the views of every view before; of no steps, the images as they are."""
+    """Returns what takes the views of every view before; of no steps, the images as they are.
+
+    Raises:
+        UserError: when called, for more views than `MOST_VIEWS`.
+    """
 
     def views(images: Array) -> tuple[Array, ...]:
         seen: tuple[Array, ...] = (images,)
         for step in steps:
             seen = tuple(view for batch in seen for view in step(batch))
+            if len(seen) > MOST_VIEWS:
+                raise UserError(f"{len(seen)} views of each image: there may be {MOST_VIEWS}")
         return seen
 
     return views

@@ -44,7 +44,11 @@ def run_card(run: Run, earlier: Mapping[str, Any] | None = None) -> dict[str, An
 
 
 def _skipped(run: Run, earlier: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Returns, where images were left out, their number and their names by split."""
+    """Returns, where images were left out, their number and their names by split.
+
+    They are those that the run asks for: in training maybe not all of the split, in a short run. Of a stream they are
+    all there when the run has ended, of a set on the device from the start.
+    """
     before = (earlier or {}).get("data", {}).get("skipped", {})
     now = run.pipeline.skipped
     names = {split: sorted({*now.get(split, ()), *before.get(split, {}).get("names", ())}) for split in {*now, *before}}

@@ -38,7 +38,7 @@ RANGES = {  # key -> the numbers that it may be; a round bracket leaves out the 
     "model.num_classes": "[1, inf)",
     "data.image_size": "[1, 1024]",
     "data.repeats": "[1, 64]",
-    "data.crop_fraction": "(0, 1]",
+    "data.crop_fraction": "[0.1, 1]",
     "data.workers": "[0, 256]",
     "loss.label_smoothing": "[0, 1)",
     "loss.aux_weight": "[0, inf)",

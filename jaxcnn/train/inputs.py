@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import jax
@@ -11,11 +11,12 @@ import numpy as np
 from jax.sharding import Mesh
 from ml_collections import FrozenConfigDict
 
-from jaxcnn.data.augment import Draw, make_augment, parse_calls
+from jaxcnn.data.augment import Draw, make_augment, parse_augment, parse_calls
 from jaxcnn.data.calls import Call
 from jaxcnn.data.crops import DECODERS, CentreCrop, Crop, RandomResizedCrop
 from jaxcnn.data.hold import hold
-from jaxcnn.data.measure import channel_statistics, fingerprint, sampled_statistics, source_fingerprint
+from jaxcnn.data.measure import fingerprint, sampled_statistics, source_fingerprint
+from jaxcnn.data.order import example_at
 from jaxcnn.data.pipeline import DevicePipeline, Pipeline, Recipe
 from jaxcnn.data.sources import ARRAYS, Dataset, array_dataset, open_dataset
 from jaxcnn.data.stream import StreamPipeline
@@ -67,7 +68,7 @@ def train_shape(config: FrozenConfigDict, dataset: Dataset, num_classes: int) ->
         UserError: for an augmentation that does not fit the images, or views that do not.
     """
     shape = stored_shape(config, dataset)
-    augment = make_augment(parse_calls(config.data.augment), num_classes, (0.5,) * shape[-1])
+    augment = parse_augment(config.data.augment, num_classes, (0.5,) * shape[-1])
     images = jax.ShapeDtypeStruct((config.batch_size, *shape), jnp.float32)
     labels = jax.ShapeDtypeStruct((config.batch_size,), jnp.int32)
     seen, _ = jax.eval_shape(
@@ -106,12 +107,13 @@ def make_inputs(config: FrozenConfigDict, dataset: Dataset, mesh: Mesh, *, num_c
     facts = {
         "name": dataset.name,
         "classes": len(dataset.class_names),
-        "examples": inputs.pipeline.sizes,
+        "examples": dataset.sizes,
         "partial": dataset.partial,
         "placement": placement,
         "crop_fraction": plan.crop.fraction,
         "mean": recipe.mean.tolist(),
         "std": recipe.std.tolist(),
+        "statistics": plan.statistics[1],
     }
     return dataclasses.replace(inputs, facts=facts | dict(inputs.facts))
 
@@ -135,9 +137,22 @@ class _Plan:
         """Whether images that cannot be read are left out."""
         return self.config.data.on_error == "skip"
 
-    def recipe(self, calls: tuple[Call, ...], statistics: tuple[np.ndarray, np.ndarray]) -> Recipe:
+    @functools.cached_property
+    def statistics(self) -> tuple[tuple[np.ndarray, np.ndarray], str]:
+        """Mean and deviation by channel, and where they are from: the same wherever the images are kept.
+
+        The catalog's are those of the whole training split at its own size, and stand for parts of it and other sizes
+        too; of other data they are those of 1,000 equally spaced training images, or of all where there are fewer.
+        """
+        mean, std = (np.array(values, np.float32) for values in (self.dataset.mean, self.dataset.std))
+        if len(mean) == self.crop.channels:
+            return (mean, std), "of the catalog"
+        sampled = sampled_statistics(self.dataset.sources["train"], self.crop, skip=self.skip)
+        return sampled, "of a sample of the training split"
+
+    def recipe(self, calls: tuple[Call, ...]) -> Recipe:
         """Returns what the device does, with these of the augmentations."""
-        mean, std = statistics
+        mean, std = self.statistics[0]
         return Recipe(
             batch_size=self.config.batch_size,
             seed=self.config.seed,
@@ -166,11 +181,24 @@ def _on_device(plan: _Plan) -> Inputs:
     arrays = {split: {"image": each.image, "label": each.label} for split, each in splits.items()}
     pipeline = DevicePipeline(
         arrays=on_every_device(plan.mesh, arrays),
-        recipe=plan.recipe(plan.calls, channel_statistics(splits["train"].image)),
-        skipped={split: each.skipped for split, each in held.items() if each.skipped},
+        recipe=plan.recipe(plan.calls),
+        skipped=_met(plan, {split: each.skipped for split, each in held.items() if each.skipped}),
     )
-    facts = {"fingerprint": fingerprint(splits), "statistics": "of the training split"}
-    return Inputs(pipeline=pipeline, crop=plan.crop, facts=facts)
+    return Inputs(pipeline=pipeline, crop=plan.crop, facts={"fingerprint": fingerprint(splits)})
+
+
+def _met(plan: _Plan, skipped: Mapping[str, Collection[str]]) -> Mapping[str, Collection[str]]:
+    """Returns those of the skipped images that the run asks for, as a stream counts them when it has ended."""
+    if "train" not in skipped:
+        return skipped
+    source, repeats = plan.dataset.sources["train"], plan.config.data.repeats
+    seen = min(plan.steps * plan.config.batch_size, len(source.labels) * repeats)
+    position = jnp.arange(seen, dtype=jnp.uint32)
+    seeds = range(plan.config.seed, plan.config.seed + plan.config.num_seeds)
+    order = jax.jit(example_at, static_argnums=(2, 3))
+    examples = [order(np.uint32(seed), position, len(source.labels), repeats)[2] for seed in seeds]
+    met = {source.name(example) for example in np.unique(np.stack(examples)).tolist()}
+    return {split: met & set(names) if split == "train" else names for split, names in skipped.items()}
 
 
 def _streaming(plan: _Plan) -> Inputs:
@@ -179,10 +207,9 @@ def _streaming(plan: _Plan) -> Inputs:
     if plan.config.num_seeds > 1:
         raise UserError(f"num_seeds is {plan.config.num_seeds}: a stream serves one seed; set data.placement = device")
     crop, rest = _host_crop(plan)
-    statistics, origin = _statistics(plan)
     pipeline = StreamPipeline(
         plan.dataset.sources,
-        plan.recipe(rest, statistics),
+        plan.recipe(rest),
         crop=crop,
         eval_crop=plan.crop,
         steps=plan.steps,
@@ -193,7 +220,6 @@ def _streaming(plan: _Plan) -> Inputs:
     )
     facts = {
         "fingerprint": source_fingerprint(plan.dataset.sources),
-        "statistics": origin,
         "decoder": crop.decoder,
         "workers": plan.config.data.workers,
     }
@@ -207,15 +233,6 @@ def _host_crop(plan: _Plan) -> tuple[Crop, tuple[Call, ...]]:
     first, rest = plan.calls[0].arguments, plan.calls[1:]
     size, channels, decoder = first["size"] or plan.crop.size, plan.crop.channels, plan.config.data.decoder
     return RandomResizedCrop(size, channels, tuple(first["scale"]), tuple(first["ratio"]), decoder), rest
-
-
-def _statistics(plan: _Plan) -> tuple[tuple[np.ndarray, np.ndarray], str]:
-    """Returns mean and deviation by channel, without reading all images, and where they are from."""
-    mean, std = (np.array(values, np.float32) for values in (plan.dataset.mean, plan.dataset.std))
-    if len(mean) == plan.crop.channels:
-        return (mean, std), "of the catalog"
-    sampled = sampled_statistics(plan.dataset.sources["train"], plan.crop, skip=plan.skip)
-    return sampled, "of a sample of the training split"
 
 
 def stored_shape(config: FrozenConfigDict, dataset: Dataset) -> tuple[int, int, int]:

@@ -107,7 +107,8 @@ def test_pca_color_moves_along_the_axes():
 def test_pca_color_of_other_data():
     axes = ((0, 0, 1), (1, 0, 0), (0, 1, 0))
     before = jnp.zeros((500, 1, 1, 3))
-    moved, _ = pca_color(1.0, (1.0, 0.0, 0.01), axes)(Draw.of(jax.random.key(0), 500), before, labels(500))
+    augment = jax.jit(pca_color(1.0, (1.0, 0.0, 0.01), axes))
+    moved, _ = augment(Draw.of(jax.random.key(0), 500), before, labels(500))
     red, green, blue = np.asarray(moved)[:, 0, 0].T
     assert np.abs(red).max() == 0
     assert 0.8 * 2.55 < green.std() < 1.2 * 2.55
@@ -117,9 +118,10 @@ def test_pca_color_of_other_data():
 @pytest.mark.parametrize("augment", [color_jitter(hue=0.1), color_jitter(saturation=0.1), pca_color()])
 def test_gray_images_have_no_colour_to_change(augment):
     with pytest.raises(UserError, match="the images have 1 channels: colours need 3"):
-        augment(Draw.of(jax.random.key(0), 30), images()[..., :1], labels())
+        jax.eval_shape(augment, Draw.of(jax.random.key(0), 30), images()[..., :1], labels())
 
 
 def test_gray_images_have_brightness():
-    after, _ = color_jitter(0.5, 0.5)(Draw.of(jax.random.key(0), 30), images()[..., :1], labels())
+    draw = Draw.of(jax.random.key(0), 30)
+    after, _ = jax.eval_shape(color_jitter(0.5, 0.5), draw, images()[..., :1], labels())
     assert after.shape == (30, 4, 4, 1)

@@ -58,16 +58,20 @@ def test_boxes_are_drawn_as_by_the_reference(shape, scale, ratio):
     assert np.array_equal(drawn, np.round(drawn))
 
 
+def resized(image: np.ndarray, box: tuple[int, ...], size: tuple[int, ...]) -> np.ndarray:
+    """Plain reference: Pillow's, channel by channel."""
+    top, left, high, wide = box
+    parts = [Image.fromarray(part, "F") for part in np.moveaxis(image[top : top + high, left : left + wide], -1, 0)]
+    return np.stack([part.resize(size[::-1], Image.Resampling.BILINEAR) for part in parts], axis=-1)
+
+
 @pytest.mark.parametrize("size", [(19, 14), (5, 9), (40, 33)])
 def test_crop_and_resize_is_pillows(size):
     before = np.random.RandomState(0).randint(0, 256, (len(BOXES), 19, 14, 3)).astype(np.float32)
     box = Box(*jnp.asarray(BOXES, jnp.float32).T)
     after = jax.jit(crop_and_resize, static_argnums=(2, 3))(before, box, *size)
-    for old, new, (top, left, high, wide) in zip(before, np.asarray(after), BOXES, strict=True):
-        for channel in range(3):
-            part = Image.fromarray(old[top : top + high, left : left + wide, channel], "F")
-            reference = part.resize(size[::-1], Image.Resampling.BILINEAR)
-            np.testing.assert_allclose(new[..., channel], reference, atol=1e-2)
+    for old, new, each in zip(before, np.asarray(after), BOXES, strict=True):
+        np.testing.assert_allclose(new, resized(old, each, size), atol=1e-2)
 
 
 @pytest.mark.parametrize(
@@ -83,14 +87,17 @@ def test_what_never_fits_becomes_the_largest_central_crop(shape, scale, ratio, c
     after, _ = jax.jit(random_resized_crop(scale, ratio))(
         Draw.of(jax.random.key(0), 2), before, jnp.zeros(2, jnp.int32)
     )
-    box = Box(*(jnp.full(2, side, jnp.float32) for side in central))
-    np.testing.assert_allclose(after, jax.jit(crop_and_resize, static_argnums=(2, 3))(before, box, *shape), atol=1e-4)
+    np.testing.assert_allclose(after, [resized(old, central, shape) for old in before], atol=1e-2)
 
 
 @pytest.mark.parametrize(("size", "shape"), [(None, (9, 6)), (5, (5, 5)), (12, (12, 12))])
-def test_it_crops_to_a_size_and_leaves_the_labels(size, shape):
+def test_it_crops_to_a_size(size, shape):
+    batch = Draw.of(jax.random.key(0), 4), jnp.full((4, 9, 6, 1), 7.0), jnp.arange(4, dtype=jnp.int32)
+    assert jax.eval_shape(random_resized_crop(size=size), *batch)[0].shape == (4, *shape, 1)
+
+
+def test_an_even_image_stays_even_and_has_its_label():
     before, labels = jnp.full((4, 9, 6, 1), 7.0), jnp.arange(4, dtype=jnp.int32)
-    after, same = jax.jit(random_resized_crop(size=size))(Draw.of(jax.random.key(0), 4), before, labels)
-    assert after.shape == (4, *shape, 1)
+    after, same = jax.jit(random_resized_crop(size=5))(Draw.of(jax.random.key(0), 4), before, labels)
     np.testing.assert_allclose(after, 7, atol=1e-5)
     np.testing.assert_array_equal(same, labels)

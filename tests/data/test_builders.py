@@ -11,6 +11,7 @@ from PIL import Image
 from jaxcnn.data import catalog
 from jaxcnn.data.builders import prepare
 from jaxcnn.data.prepared import find_prepared
+from jaxcnn.data.sources import open_dataset
 from tests.data.archives import (
     TEST,
     TRAIN,
@@ -67,6 +68,7 @@ def test_from_official_files_to_what_tensorflow_datasets_reads(name, monkeypatch
                 np.load(place / f"labels-{split}.npy"), [record["label"] for record in records]
             )
     assert not (place / "partial.json").exists()
+    assert [path.name for path in (tmp_path / "data").iterdir()] == [info.tfds_name]
     assert find_prepared(info, tmp_path / "data").examples == info.stored_examples(info.optional)
     assert capfd.readouterr().out == ""
 
@@ -144,6 +146,26 @@ def test_partial(name, monkeypatch, tmp_path):
     with one_line_error(r"is only a part of .* \(40 train, 15 of 20 test\): remove it to prepare it anew, or give"):
         prepare(name, source=tmp_path, data_dir=tmp_path / "data")
     assert prepare(name, source=tmp_path, data_dir=tmp_path / "data", allow_partial=True) == place
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_a_split_without_examples_is_left_out(split, info, tmp_path):
+    write_archive(dataclasses.replace(info, examples={**info.examples, split: 0}), tmp_path)
+    with one_line_error(rf"holds 0 of the {info.examples[split]} {split} examples of mnist: bring all of them"):
+        prepare("mnist", source=tmp_path, data_dir=tmp_path / "data")
+    prepare("mnist", source=tmp_path, data_dir=tmp_path / "data", allow_partial=True)
+    found = find_prepared(info, tmp_path / "data")
+    assert found.partial[split] == {"examples": 0, "of": info.examples[split]}
+    assert f"0 of {info.examples[split]} {split}" in found.counts()
+    with one_line_error(f"was prepared without its split {split}"):
+        open_dataset("mnist", data_dir=tmp_path / "data")
+
+
+def test_no_examples_at_all_are_no_part(info, tmp_path):
+    write_archive(dataclasses.replace(info, examples={"train": 0, "test": 0}), tmp_path)
+    with one_line_error("holds no examples of mnist$"):
+        prepare("mnist", source=tmp_path, data_dir=tmp_path / "data", allow_partial=True)
+    assert not (tmp_path / "data").exists()
 
 
 def test_imagenet_with_the_validation_images_alone(monkeypatch, tmp_path):

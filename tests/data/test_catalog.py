@@ -5,7 +5,12 @@ import tensorflow_datasets as tfds
 from jaxcnn.data.archives import READERS
 from jaxcnn.data.catalog import CATALOG, dataset_info
 from jaxcnn.data.catalog.imagenet import SYNSETS
+from jaxcnn.data.crops import CentreCrop
+from jaxcnn.data.hold import hold
+from jaxcnn.data.measure import channel_statistics
+from jaxcnn.data.prepared import find_prepared
 from jaxcnn.data.sources import load_splits
+from jaxcnn.data.store import open_prepared
 from jaxcnn.errors import UserError
 
 PUBLISHED = {  # mean and std of the training images as they are generally quoted, e.g. in torchvision's references
@@ -32,7 +37,7 @@ def test_entries_are_complete(name):
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
-def test_statistics_are_the_published_ones(name):
+def test_figures_of_the_catalog_are_the_published_ones(name):
     info = dataset_info(name)
     np.testing.assert_allclose((info.mean, info.std), PUBLISHED[name], atol=5e-5)
     assert info.statistics == "computed" or info.statistics.startswith("published: ")
@@ -40,11 +45,24 @@ def test_statistics_are_the_published_ones(name):
 
 def test_statistics_of_digits_are_those_of_its_training_images():
     splits = load_splits("digits", image_size=8)
-    image = np.concatenate([splits["train"].image, splits["val"].image]) / 255
+    image = np.concatenate([splits["train"].image, splits["val"].image])
     assert len(image) == CATALOG["digits"].examples["train"]
-    np.testing.assert_allclose(
-        (image.mean(), image.std()), (*CATALOG["digits"].mean, *CATALOG["digits"].std), atol=5e-5
-    )
+    expected = CATALOG["digits"].mean, CATALOG["digits"].std
+    np.testing.assert_allclose(channel_statistics(image), expected, atol=5e-5)
+    np.testing.assert_allclose(((image / 255).mean(), (image / 255).std()), np.ravel(expected), atol=5e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name in PUBLISHED if CATALOG[name].statistics == "computed"])
+def test_statistics_of_real_images_are_the_published_ones(name):
+    """Needs the data set prepared in $TFDS_DATA_DIR."""
+    info = dataset_info(name)
+    if find_prepared(info) is None:
+        pytest.skip(f"{name} is not prepared")
+    source = open_prepared(info)[0]["train"]
+    assert len(source.labels) == info.examples["train"]
+    image = hold(source, CentreCrop(info.image_size, info.shape[-1])).split.image
+    np.testing.assert_allclose(channel_statistics(image), PUBLISHED[name], atol=1e-4)
 
 
 @pytest.mark.parametrize("name", [name for name, info in CATALOG.items() if info.files])

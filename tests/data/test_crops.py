@@ -19,6 +19,19 @@ def test_centre_crop_is_resize_then_crop(height, width, fraction):
     np.testing.assert_array_equal(found, resized[top : top + 24, left : left + 24])
 
 
+def test_a_square_is_resized_bilinear_and_antialiased():
+    image = np.random.RandomState(0).randint(0, 256, (8, 8, 3)).astype(np.uint8)
+    np.testing.assert_array_equal(cropped(CentreCrop(8, 3), image), image)
+    # Twice as large: every second pixel is 3/4 of one neighbour and 1/4 of the other, in both directions.
+    weights = np.array([[0.25, 0.75], [0.75, 0.25]])
+    inner = np.einsum("ai,bj,ijc->abc", weights, weights, image[2:4, 2:4].astype(np.float64))[::-1, ::-1]
+    np.testing.assert_allclose(cropped(CentreCrop(16, 3), image)[5:7, 5:7], inner, atol=1)
+    # Half as large: every pixel counts.
+    dot = np.zeros((8, 8, 1), np.uint8)
+    dot[3, 3] = 255
+    assert np.count_nonzero(cropped(CentreCrop(4, 1), dot)) >= 4
+
+
 def test_boxes_lie_within_and_have_the_areas_and_aspects_asked_for():
     crop, draws = RandomResizedCrop(32, 3, scale=(0.2, 0.6), ratio=(0.5, 2.0)), CropDraws(0)
     boxes = np.array([crop.box(200, 300, draws(0, place)) for place in range(2000)])

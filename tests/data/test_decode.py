@@ -1,7 +1,10 @@
+import zlib
+
 import numpy as np
 import pytest
 from PIL import Image
 
+from jaxcnn.data.crops import DRAWS, CentreCrop, RandomResizedCrop
 from jaxcnn.data.decode import UnreadableError, decode, decode_fast
 from jaxcnn.data.transforms import to_array
 from tests.data.photos import encoded, picture
@@ -90,6 +93,39 @@ def test_what_cannot_be_read_says_so_in_a_line(data):
             read()
 
 
+def promising(height: int, width: int, format: str) -> bytes:
+    """A small file whose head says that its image has other sides."""
+    data = bytearray(encoded(PICTURE, format))
+    if format == "JPEG":
+        sides = data.index(b"\xff\xc0") + 5
+        data[sides : sides + 4] = height.to_bytes(2) + width.to_bytes(2)
+    else:
+        data[16:24] = width.to_bytes(4) + height.to_bytes(4)
+        data[29:33] = zlib.crc32(data[12:29]).to_bytes(4)
+    return bytes(data)
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG"])
+def test_more_pixels_than_fit_in_memory_are_not_decoded(format):
+    data = promising(9000, 9000, format)
+    for read in (lambda: decode(data, 3), lambda: decode_fast(data, 3, whole)):
+        with pytest.raises(UnreadableError, match=r"^9,000 x 9,000 pixels are more than 67,108,864$"):
+            read()
+    with pytest.raises(UnreadableError, match=r"^[^\n]+$"):
+        decode(promising(65_000, 65_000, format), 3)
+
+
+@pytest.mark.parametrize(("format", "width"), [("JPEG", 65_500), ("PNG", 10_000_000)])
+def test_a_thread_of_pixels_is_not_made_a_rope(format, width):
+    data, out = encoded(Image.new("L", (width, 1), 77), format), np.zeros((224, 224, 1), np.uint8)
+    with pytest.raises(UnreadableError, match=rf"^{width:,} x 1 pixels are too long to be resized$"):
+        CentreCrop(224, 1, 0.875)(data, (), out)
+    for decoder in ("pil", "simplejpeg"):
+        RandomResizedCrop(224, 1, decoder=decoder)(data, [0.5] * DRAWS, out)
+        np.testing.assert_allclose(out, 77, atol=1)
+
+
 def test_a_programs_own_pixels_pass():
     np.testing.assert_array_equal(both(PICTURE)[1], PICTURE)
+    assert decode_fast(PICTURE, 3, whole)[0] is PICTURE
     np.testing.assert_array_equal(both(GREY[..., None], 3)[0][..., 2], GREY)

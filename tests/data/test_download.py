@@ -41,13 +41,15 @@ def test_download_of_another_file(info, tmp_path, monkeypatch):
     with one_line_error(r"t10k-images-idx3-ubyte.gz: not the file that its authors published \(sha256\); bring train-"):
         prepare("mnist", data_dir=tmp_path / "data")
     assert not list((tmp_path / "data").rglob("t10k-images*"))
+    assert len(list((tmp_path / "data" / "downloads" / "mnist").iterdir())) == 2  # what came whole stays
 
 
 def test_download_without_a_network(info, tmp_path, monkeypatch):
     files = {part: catalog.SourceFile("http://127.0.0.1:9/" + file.name, "0") for part, file in info.files.items()}
     monkeypatch.setitem(catalog.CATALOG, "mnist", dataclasses.replace(info, files=files))
     with one_line_error("cannot download http://127.0.0.1:9/train-images.*Connection refused; .* as --from DIR"):
-        prepare("mnist", data_dir=tmp_path)
+        prepare("mnist", data_dir=tmp_path / "data")
+    assert not (tmp_path / "data").exists()
 
 
 def test_imagenet_is_not_downloaded(tmp_path):

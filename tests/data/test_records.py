@@ -49,6 +49,47 @@ def test_any_random_access_source():
     np.testing.assert_array_equal(make_source("train", labelled).labels, [1, 1, 1])
 
 
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_a_list_of_examples_however_many(number):
+    items = [(IMAGES[index], index) for index in range(number)]
+    for data in (items, tuple(items), [list(item) for item in items]):
+        source = make_source("train", data)
+        assert isinstance(source, PairSource)
+        np.testing.assert_array_equal(source[number - 1], IMAGES[number - 1])
+        assert source.labels.tolist() == list(range(number))
+    for data in ((IMAGES[:2], (1, 0)), [list(IMAGES[:2]), np.array([1, 0])], [tuple(IMAGES[:2]), [1, 0]]):
+        source = make_source("train", data)
+        assert isinstance(source, ArraySource)
+        assert source.labels.tolist() == [1, 0]
+
+
+@pytest.mark.parametrize(
+    ("image", "shape"),
+    [
+        (IMAGES[0], (5, 4, 3)),
+        (IMAGES[0, ..., 0], (5, 4, 1)),
+        (encoded(picture(0), "PNG"), (40, 56, 3)),
+        (encoded(picture(0)[..., 0], "PNG"), (40, 56, 3)),
+    ],
+)
+def test_the_first_image_that_can_be_read_says_the_shape(image, shape):
+    source = make_source("train", Pairs([(b"gone", 0), (IMAGES[0, :0], 0), (image, 1), (picture(0), 1)]))
+    assert source.shape == shape
+    assert make_source("train", Pairs([(b"gone", 0)] * 3)).shape is None
+
+
+def test_images_that_will_not_do_name_themselves():
+    crop = CentreCrop(4, 1)
+    for image, says in (
+        (IMAGES[1, :0], r"uint8 \(0, 4, 3\), not bytes"),
+        (IMAGES[1], "it is in colour, where the first image is grey"),
+        (np.zeros((1, 2**22, 1), np.uint8), "4,194,304 x 1 pixels are too long to be resized"),
+    ):
+        source = make_source("train", Pairs([(IMAGES[0, ..., :1], 0), (image, 1)]))
+        with pytest.raises(UserError, match=rf"^image 1 cannot be read: {says}"):
+            hold(source, CentreCrop(32, 1) if image.size > 2**20 else crop)
+
+
 def test_a_subset_copies_no_image():
     source = Subset(make_source("train", (IMAGES, LABELS)), np.array([4, 2]))
     np.testing.assert_array_equal(source.labels, [1, 2])
@@ -62,8 +103,22 @@ def test_a_subset_copies_no_image():
     [
         ((IMAGES.astype(np.float32), LABELS), r"images are float32 \(6, 5, 4, 3\): they must be uint8"),
         ((IMAGES[..., :2], LABELS), r"images are uint8 \(6, 5, 4, 2\)"),
-        ((IMAGES, LABELS[:5]), r"labels are int64 \(5,\) for 6 images"),
-        ((IMAGES, LABELS * 0.5), r"labels are float64 \(6,\)"),
+        ((IMAGES[:, :0], LABELS), r"images are uint8 \(6, 0, 4, 3\): they must be"),
+        (([*IMAGES, IMAGES[0, :2]], LABELS), "images differ in shape: make them alike"),
+        ((IMAGES, LABELS[:5]), r"labels are \(5,\) for 6 images: they must be one whole number each"),
+        ((IMAGES, LABELS[:, None]), r"labels are \(6, 1\) for 6 images"),
+        ((IMAGES, [[0], [1, 2], [0], [1], [2], [0]]), "labels differ in shape"),
+        ((IMAGES, LABELS * 0.5), "the label of image 1 is 0.5: it must be a whole number$"),
+        ((IMAGES, [*LABELS[:3], 2**32, 0, 0]), "the label of image 3 is 4294967296: it must"),
+        ((IMAGES, np.array([0, 1, np.nan, 0, 1, 0])), "the label of image 2 is nan"),
+        ((IMAGES, ["ant", "bee"] * 3), "labels are <U3: they must be whole numbers$"),
+        ((IMAGES, [None] * 6), "labels are object"),
+        ({"image": IMAGES, "label": LABELS}, r"must be \(images, labels\), or have a length"),
+        ([{"image": IMAGES[0], "label": 0}] * 3, r"\[0\] is of type dict: it must be \(image, label\)$"),
+        (IMAGES, r"\[0\] is of type ndarray: it must be"),
+        ([(IMAGES[0], 0), (IMAGES[1], 1), IMAGES[2]], r"\[2\] is of type ndarray"),
+        ([(IMAGES[0], 0), (IMAGES[1], 1), (IMAGES[2], 0.5)], "the label of image 2 is 0.5"),
+        ("photos", r"\[0\] is of type str"),
         (17, r"must be \(images, labels\), or have a length"),
     ],
 )

@@ -6,7 +6,6 @@ from jaxcnn.data.measure import channel_statistics, fingerprint
 from jaxcnn.data.prepared import data_folder
 from jaxcnn.data.sources import load_splits
 from jaxcnn.data.split import Split, cut
-from jaxcnn.data.transforms import resize
 from jaxcnn.errors import UserError
 
 
@@ -87,24 +86,9 @@ def test_fingerprint_sees_a_pixel_a_label_and_the_cut(digits):
     changed["val"].image[3, 2, 1, 0] ^= 1
     changed["test"].label[0] += 1
     label = fingerprint(changed)
-    cut_elsewhere = fingerprint({**digits, "val": digits["val"].take(np.arange(179))})
+    cut_elsewhere = fingerprint({**digits, "val": Split(*(part[:179] for part in digits["val"]))})
     assert len({pixel, label, cut_elsewhere, fingerprint(digits)}) == 4
     assert len(pixel) == 16
-
-
-def test_resize():
-    image = np.random.RandomState(0).randint(0, 256, (3, 8, 8, 3)).astype(np.uint8)
-    assert resize(image, 8) is image
-    assert resize(image, 20).shape == (3, 20, 20, 3)
-    # Twice as large, bilinear: every second pixel is 3/4 of one neighbour and 1/4 of the other, in both directions.
-    weights = np.array([[0.25, 0.75], [0.75, 0.25]])
-    inner = np.einsum("ai,bj,nijc->nabc", weights, weights, image[:, 2:4, 2:4].astype(np.float64))[:, ::-1, ::-1]
-    np.testing.assert_allclose(resize(image, 16)[:, 5:7, 5:7], inner, atol=1)
-    # Half as large, antialiased: every pixel counts.
-    assert np.all(resize(np.full((1, 8, 8, 1), 200, np.uint8), 4) == 200)
-    dot = np.zeros((1, 8, 8, 1), np.uint8)
-    dot[0, 3, 3] = 255
-    assert np.count_nonzero(resize(dot, 4)) >= 4
 
 
 def test_data_folder(monkeypatch, tmp_path):

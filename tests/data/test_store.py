@@ -175,6 +175,14 @@ def test_sets_that_will_not_do(builder, says, tmp_path, capfd):
         open_dataset("leaves", data_dir=tmp_path)
 
 
+def test_damage_to_any_set_is_one_line(tmp_path, capfd):
+    write(Leaves, tmp_path)
+    path = next((tmp_path / "leaves" / "1.2.3").glob("*train*"))
+    path.write_bytes(path.read_bytes()[:-1000])
+    with one_line_error("data set 'leaves' in .* is damaged .*: remove it and prepare it again"):
+        open_dataset("leaves", data_dir=tmp_path)
+
+
 def test_a_name_that_nothing_has(tmp_path):
     with pytest.raises(UserError, match=r"^unknown data set 'cifar': did you mean cifar10.*; nor is one prepared in"):
         open_dataset("cifar", data_dir=tmp_path)

@@ -1,3 +1,4 @@
+import multiprocessing
 import threading
 import time
 
@@ -8,16 +9,15 @@ import pytest
 
 from jaxcnn.data.augment import parse_augment
 from jaxcnn.data.crops import CentreCrop, RandomResizedCrop
-from jaxcnn.data.feistel import HostOrder
 from jaxcnn.data.folder import FolderSource
 from jaxcnn.data.hold import hold
-from jaxcnn.data.order import example_at, round_keys
-from jaxcnn.data.pipeline import Pipeline, Recipe, make_device_pipeline
+from jaxcnn.data.pipeline import Pipeline, Recipe
 from jaxcnn.data.reader import AHEAD
 from jaxcnn.data.sources import open_dataset
 from jaxcnn.data.stream import StreamPipeline
 from jaxcnn.errors import UserError
 from tests.data.photos import write_folder
+from tests.data.pipelines import device_pipeline
 
 MEAN, STD = np.array([0.4, 0.5, 0.6], np.float32), np.array([0.2, 0.3, 0.4], np.float32)
 SIZE, STEPS, BATCH = 12, 12, 8
@@ -84,20 +84,10 @@ def test_it_is_a_pipeline(sources):
     pipe.close()
 
 
-def test_the_host_counts_as_the_device_does(sources):
-    for size, repeats in ((1, 1), (1000, 3)):
-        position = np.arange(0, 2**20, 2**20 // 3000, dtype=np.uint32) if size > 1 else np.arange(5, dtype=np.uint32)
-        epochs = int(position[-1]) // (size * repeats) + 1
-        keys = np.asarray(round_keys(7, jnp.arange(epochs, dtype=jnp.uint32)))
-        expected = jax.jit(lambda p, s=size, r=repeats: example_at(7, p, s, r))(position)
-        for one, other in zip(HostOrder(keys, size, repeats).example_at(position), expected, strict=True):
-            np.testing.assert_array_equal(one, other)
-
-
 def test_the_order_is_that_of_a_set_on_the_device(sources):
     splits = {name: hold(source, CENTRE).split for name, source in sources.items()}
     plain = {"batch_size": BATCH, "seed": 5, "augment": parse_augment("flip()"), "mean": MEAN, "std": STD}
-    device, other = make_device_pipeline(splits, **plain), stream(sources, crop=CENTRE)
+    device, other = device_pipeline(splits, **plain), stream(sources, crop=CENTRE)
     made = [(pipe, jax.jit(pipe.train_batch)) for pipe in (device, other)]
     for step in (0, 1, 7):
         same(*(jax.device_get(get_batch(pipe.feed(step), jnp.int32(step))) for pipe, get_batch in made))
@@ -186,6 +176,21 @@ def test_threads_end_with_the_pipeline(sources):
     assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("jaxcnn-reader")]
 
 
+def test_a_killed_worker_is_said_in_a_line(sources):
+    pipe = stream(sources, workers=1)
+    pipe.feed(0)
+    for worker in multiprocessing.active_children():
+        worker.kill()
+    with pytest.raises(UserError, match=r"^a process that decodes images was killed[^\n]*data.workers, now 1[^\n]*$"):
+        feeds(pipe, range(1, STEPS))
+
+
+def test_batches_are_where_jax_takes_them_as_they_lie(sources):
+    placed = []
+    feeds(stream(sources, put=lambda tree: placed.append(tree) or tree), range(3))
+    assert [tree["image"].ctypes.data % 64 for tree in placed] == [0] * len(placed)
+
+
 @pytest.fixture
 def broken(tmp_path):
     """Train and test with one image each that is cut short."""
@@ -206,7 +211,7 @@ def test_an_unreadable_image_is_left_out(broken):
     pipe = stream(broken, skip=True, crop=CENTRE)
     found = feeds(pipe, range(STEPS))["image"]
     held = hold(broken["train"], CENTRE, skip=True, stand_in=True).split
-    device = make_device_pipeline(
+    device = device_pipeline(
         {"train": held}, batch_size=BATCH, seed=5, augment=parse_augment(""), mean=MEAN * 0, std=STD * 0 + 1
     )
     for step in range(3):

@@ -81,6 +81,9 @@ def test_parse(text, sizes):
         ("ten_crop", r"view ten_crop\(size: int\): missing a required argument: 'size'"),
         ("ten_crop(0)", "view ten_crop: size is 0: it must be a whole number from 1"),
         ("center_crop(2.5)", "size is 2.5"),
+        ("ten_crop(100000)", "size is 100000: it must be a whole number from 1 to 1024"),
+        ("center_crop(1e999)", "size is inf"),
+        ("scales(224, 100000)", "size is 100000"),
         ("scales()", "it needs sizes"),
         ("scales(224, '256')", "size is '256'"),
         ("ten_crop(", "cannot read view"),
@@ -90,6 +93,11 @@ def test_parse(text, sizes):
 def test_mistakes_are_answered_in_one_line(text, match):
     with pytest.raises(UserError, match=r"\A[^\n]*" + match + r"[^\n]*\Z"):
         parse_views(text)
+
+
+def test_too_many_views_are_refused_before_they_are_made():
+    with pytest.raises(UserError, match=r"^512 views of each image: there may be 256"):
+        jax.eval_shape(parse_views(", ".join(["flip"] * 40)), images())
 
 
 @pytest.mark.parametrize("views", [center_crop(8), ten_crop(8)])

@@ -81,9 +81,24 @@ def test_an_image_that_is_none_leaves_nothing(monkeypatch, tmp_path):
     write_archive(info, tmp_path)
     path = tmp_path / "ILSVRC2012_img_val.tar"
     path.write_bytes(path.read_bytes().replace(b"JFIF", b"JUNK").replace(b"\xff\xd8\xff", b"\0\0\0"))
-    with one_line_error(r"holds ILSVRC2012_val_\d+.JPEG, which is no image"):
+    with one_line_error(r"holds ILSVRC2012_val_\d+.JPEG, which cannot be read: no image$"):
         prepare("imagenet", source=tmp_path, data_dir=tmp_path / "data")
-    assert list((tmp_path / "data" / "imagenet2012").iterdir()) == []
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_run_that_fails_takes_away_its_own_folders_alone(info, tmp_path, monkeypatch):
+    write_archive(info, tmp_path / "official")
+
+    def full(*_):
+        raise OSError("the disk is full")
+        yield
+
+    monkeypatch.setattr(writing, "_records", full)
+    mine = tmp_path / "data" / "downloads" / "mnist"
+    mine.mkdir(parents=True)
+    with one_line_error("cannot write mnist to .*the disk is full"):
+        prepare("mnist", source=tmp_path / "official", data_dir=tmp_path / "data")
+    assert sorted((tmp_path / "data").rglob("*")) == [mine.parent, mine]
 
 
 def test_folder_that_cannot_be_written(info, tmp_path):

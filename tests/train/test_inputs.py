@@ -1,4 +1,4 @@
-"""Whole runs on photographs and on arrays: streamed, stopped, gone on with; and what is refused."""
+"""Whole runs on photographs: streamed, stopped, gone on with; and what both placements have in common."""
 
 import json
 
@@ -6,42 +6,21 @@ import jax
 import numpy as np
 import pytest
 
-from jaxcnn.config import base_config
+from jaxcnn.data import measure
 from jaxcnn.data.builders import prepare
-from jaxcnn.data.views import parse_views
 from jaxcnn.errors import UserError
 from jaxcnn.train import inputs, training
 from jaxcnn.train.card import run_card
 from jaxcnn.train.checkpoint import Checkpoints
-from jaxcnn.train.evaluate import over_views
 from jaxcnn.train.folder import read_lines
 from jaxcnn.train.loop import make_evaluator, train_and_evaluate
 from jaxcnn.train.mesh import replicated
 from jaxcnn.train.setup import resolve
 from tests.data.archives import TEST, tiny_catalog, write_archive
-from tests.data.photos import picture, write_folder
+from tests.data.photos import write_folder
+from tests.train.small_runs import ARRAYS, COUNTS, config, data_card, photographs
 
-COUNTS = {"train/ant": 26, "train/bee": 24, "test/ant": 5, "test/bee": 6}
-RANDOM = np.random.RandomState(0)
-ARRAYS = {
-    "train": (RANDOM.randint(0, 256, (40, 12, 12, 3)).astype(np.uint8), np.arange(40) % 4),
-    "test": (RANDOM.randint(0, 256, (10, 12, 12, 3)).astype(np.uint8), np.arange(10) % 4),
-}
-
-
-def config(**changes):
-    base = base_config()
-    base.batch_size = 8
-    base.eval_batch_size = 8
-    base.total_steps = 6
-    base.eval_every = "3 steps"
-    base.checkpoint_every = "2 steps"
-    base.log_every = "2 steps"
-    base.tensorboard = False
-    base.data.image_size = 12
-    base.model.fields = {"features": (4, 8), "hidden": (16,), "smallest_image": 1, "padding": 2}
-    base.update_from_flattened_dict(changes)
-    return base
+SPOILT = ("train/ant/002.jpg", "train/ant/009.jpg", "train/bee/030.jpg", "train/bee/041.jpg", "test/bee/060.jpg")
 
 
 @pytest.fixture(scope="module")
@@ -51,19 +30,10 @@ def root(tmp_path_factory):
     return folder
 
 
-def photographs(root, **changes):
-    augment = "random_resized_crop, flip"
-    return config(**{"data.name": "folder", "data.dir": str(root), "data.augment": augment, **changes})
-
-
 def last_state(settings, workdir):
     run = resolve(settings)
     with Checkpoints(workdir / "checkpoints") as checkpoints:
         return checkpoints.restore(run.abstract_state(), replicated(run.mesh))
-
-
-def data_card(workdir):
-    return json.loads((workdir / "run.json").read_text())["data"]
 
 
 @pytest.fixture(scope="module")
@@ -88,10 +58,12 @@ class StopRunError(Exception):
     """A run that dies."""
 
 
-def test_a_stopped_stream_goes_on_to_the_same_bits(finished, root, tmp_path, monkeypatch):
+@pytest.fixture
+def dying(monkeypatch):
+    """Lets runs die at step 3, until it is called."""
     make = training.make_dispatch
 
-    def dying(*arguments, **options):
+    def make_dying(*arguments, **options):
         dispatch = make(*arguments, **options)
 
         def wrapped(state, *rest, **options):
@@ -101,10 +73,14 @@ def test_a_stopped_stream_goes_on_to_the_same_bits(finished, root, tmp_path, mon
 
         return wrapped
 
-    monkeypatch.setattr(training, "make_dispatch", dying)
+    monkeypatch.setattr(training, "make_dispatch", make_dying)
+    return monkeypatch.undo
+
+
+def test_a_stopped_stream_goes_on_to_the_same_bits(finished, root, tmp_path, dying):
     with pytest.raises(StopRunError):
         train_and_evaluate(photographs(root), tmp_path)
-    monkeypatch.undo()
+    dying()
     assert train_and_evaluate(photographs(root), tmp_path) == finished[1]
     one, other = last_state(photographs(root), tmp_path), last_state(photographs(root), finished[0])
     jax.tree.map(np.testing.assert_array_equal, one, other)
@@ -136,31 +112,62 @@ def test_skipped_images_are_counted_and_named_in_the_card(broken, tmp_path):
     assert run.pipeline.sizes == {"train": 45, "val": 5, "test": 10}
 
 
-def test_arrays_live_on_the_device(tmp_path):
-    result = train_and_evaluate(config(total_steps=1), tmp_path, data=ARRAYS)
-    assert result["test/examples"] == 10
-    card = data_card(tmp_path)
-    assert (card["name"], card["placement"], card["classes"]) == ("arrays", "device", 4)
-    assert card["examples"] == {"train": 36, "val": 4, "test": 10}
-    with pytest.raises(UserError, match=r"data.name is 'arrays': they are given as train_and_evaluate"):
-        train_and_evaluate(config(**{"data.name": "arrays"}), tmp_path)
+def test_a_run_that_dies_keeps_what_it_has_skipped(tmp_path, dying):
+    write_folder(tmp_path / "photos", COUNTS)
+    for path in SPOILT:
+        (tmp_path / "photos" / path).write_bytes(b"gone")
+    with pytest.raises(StopRunError):
+        train_and_evaluate(photographs(tmp_path / "photos", **{"data.on_error": "skip"}), tmp_path / "run")
+    names = data_card(tmp_path / "run")["skipped"]["train"]["names"]
+    assert set(names) <= {str(tmp_path / "photos" / path) for path in SPOILT}
 
 
-def test_any_random_access_source_trains():
-    class Pictures:
-        labels = np.arange(30) % 2
+@pytest.mark.parametrize(("steps", "repeats"), [(1, 1), (3, 1), (3, 3), (6, 1), (20, 1)])
+def test_both_placements_count_the_images_that_the_run_asks_for(tmp_path, steps, repeats):
+    write_folder(tmp_path, COUNTS)
+    for path in SPOILT:
+        (tmp_path / path).write_bytes(b"gone")
+    settings = photographs(tmp_path, **{"data.on_error": "skip", "data.augment": "flip", "data.repeats": repeats})
+    settings.total_steps = steps
+    cards = {}
+    for placement in ("device", "stream"):
+        settings.data.placement = placement
+        run = resolve(settings)
+        for step in range(steps):
+            run.pipeline.feed(step)
+        for split in ("val", "test"):
+            for start in range(0, run.pipeline.sizes[split], 8):
+                run.pipeline.eval_feed(split, start, 8)
+        run.pipeline.close()
+        cards[placement] = run_card(run)["data"]
+    device, stream = cards["device"], cards["stream"]
+    assert device["skipped"] == stream["skipped"]
+    assert device["examples"] == stream["examples"] == {"train": 45, "val": 5, "test": 11}
+    found = {split: part["images"] for split, part in stream["skipped"].items()}
+    assert found["test"] == 1
+    assert found.get("train", 0) + found.get("val", 0) <= 4
+    assert steps < 6 or found.get("train", 0) + found.get("val", 0) == 4
 
-        def __len__(self):
-            return 30
 
-        def __getitem__(self, index):
-            return picture(index), index % 2
-
-    run = resolve(config(**{"data.test": 5.0, "data.augment": "random_resized_crop"}), {"train": Pictures()})
-    assert run.data["placement"] == "stream"
-    assert run.pipeline.sizes == {"train": 23, "val": 2, "test": 5}
-    assert run.pipeline.feed(0)["image"].shape == (8, 12, 12, 3)
-    run.pipeline.close()
+def test_both_placements_whiten_alike(root, tmp_path, monkeypatch):
+    monkeypatch.setattr(measure, "SAMPLE", 10)
+    info = tiny_catalog(monkeypatch)
+    write_archive(info, tmp_path)
+    prepare("mnist", source=tmp_path, data_dir=tmp_path)
+    of_the_catalog = {"data.name": "mnist", "data.dir": str(tmp_path), "model.fields": {}}
+    for settings, origin in (
+        (photographs(root), "of a sample of the training split"),
+        (config(**of_the_catalog, **{"data.image_size": 28}), "of the catalog"),
+        (config(**of_the_catalog, **{"data.image_size": 32}), "of the catalog"),
+    ):
+        cards = []
+        for settings.data.placement in ("device", "stream"):
+            run = resolve(settings)
+            cards.append([run_card(run)["data"][key] for key in ("mean", "std", "statistics")])
+            np.testing.assert_array_equal(run.pipeline.recipe.mean, np.float32(cards[-1][0]))
+        assert cards[0] == cards[1]
+        assert cards[0][2] == origin
+    np.testing.assert_allclose(cards[0][:2], (info.mean, info.std), rtol=1e-6)
 
 
 def test_auto_goes_by_the_decoded_size_and_the_augmentation(root, monkeypatch):
@@ -170,60 +177,6 @@ def test_auto_goes_by_the_decoded_size_and_the_augmentation(root, monkeypatch):
     assert set(placements.values()) == {"device"}
     monkeypatch.setattr(inputs, "DEVICE_LIMIT", 10_000)
     assert resolve(config(), ARRAYS).data["placement"] == "stream"
-
-
-@pytest.mark.parametrize(
-    ("changes", "says"),
-    [
-        ({"data.placement": "devise"}, "unknown data.placement 'devise': did you mean device"),
-        ({"data.decoder": "cv2"}, "unknown data.decoder"),
-        ({"data.on_error": "ignore"}, "unknown data.on_error"),
-        ({"data.repeats": 0}, r"data.repeats is 0: it must be a number in \[1, 64\]"),
-        ({"data.crop_fraction": 1.5}, r"data.crop_fraction is 1.5"),
-        ({"data.test": 0.5}, r"data.test is 0.5: arrays has a test split"),
-        ({"model.num_classes": 3}, r"^model.num_classes is 3: arrays has 4 classes$"),
-        ({"data.placement": "stream", "steps_per_dispatch": 4}, "steps_per_dispatch is 4: a stream takes one step"),
-    ],
-)
-def test_bad_settings_are_one_line(tmp_path, changes, says):
-    with pytest.raises(UserError, match=says) as caught:
-        train_and_evaluate(config(**changes), tmp_path / "run", data=ARRAYS)
-    assert "\n" not in str(caught.value)
-    assert not (tmp_path / "run").exists()
-
-
-@pytest.mark.parametrize(
-    ("data", "says"),
-    [
-        ({"test": ARRAYS["test"]}, 'data must be a dict of "train"'),
-        ({**ARRAYS, "extra": ARRAYS["test"]}, 'data must be a dict of "train"'),
-        ({"train": ARRAYS["train"]}, "arrays has no test split: data.test must say"),
-        ({**ARRAYS, "test": (ARRAYS["test"][0], ARRAYS["test"][1] - 2)}, "arrays, test: the label of image 0 is -2"),
-    ],
-)
-def test_bad_arrays_are_one_line(tmp_path, data, says):
-    with pytest.raises(UserError, match=says):
-        train_and_evaluate(config(), tmp_path / "run", data=data)
-
-
-def test_more_outputs_than_classes():
-    run = resolve(config(**{"model.num_classes": 7}), ARRAYS)
-    assert run.abstract_state().params["classifier"]["bias"].shape == (7,)
-
-
-def test_views_are_averaged_over_probabilities():
-    image = np.random.RandomState(0).normal(size=(3, 4, 4, 1)).astype(np.float32)
-
-    def apply_fn(variables, image, train):
-        assert not train
-        return variables["scale"] * image[:, 0, :2, 0]
-
-    variables = {"scale": np.float32(3)}
-    one = over_views(apply_fn, parse_views(""))(variables, image, train=False)
-    np.testing.assert_array_equal(one, image[:, 0, :2, 0] * 3)
-    found = over_views(apply_fn, parse_views("flip"))(variables, image, train=False)
-    probabilities = [jax.nn.softmax(3 * view[:, 0, :2, 0]) for view in (image, image[:, :, ::-1])]
-    np.testing.assert_allclose(jax.nn.softmax(found), sum(probabilities) / 2, rtol=1e-5)
 
 
 def test_a_net_is_trained_on_crops_and_evaluated_on_ten(root, tmp_path):

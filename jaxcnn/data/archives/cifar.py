@@ -16,10 +16,13 @@ from jaxcnn.data.archives.examples import Examples, MissingFilesError, as_labels
 from jaxcnn.data.archives.pickles import read_pickle
 from jaxcnn.data.catalog import DatasetInfo
 from jaxcnn.data.catalog.cifar import CIFAR10, CIFAR100, CIFAR100_COARSE
+from jaxcnn.data.labels import as_whole
 from jaxcnn.errors import UserError
 
 _SIDE, _CHANNELS = 32, 3
 _PIXELS = _SIDE * _SIDE * _CHANNELS
+_MOST = 2**28
+"""Bytes in one of the files, of which the largest has 155 MB; an archive can promise more than fits in memory."""
 
 
 class _Kind(NamedTuple):
@@ -137,8 +140,8 @@ def _unpickle(layout: _Layout, content: bytes) -> tuple[np.ndarray, np.ndarray]:
     batch = read_pickle(content)
     try:
         pixels = batch[b"data"]
-        labels = np.array([batch[kind.label_key.encode()] for kind in layout.kinds], np.int64).T
-    except (KeyError, ValueError, TypeError, OverflowError) as error:
+        labels = np.stack([as_whole(kind.label_key, batch[kind.label_key.encode()]) for kind in layout.kinds], axis=-1)
+    except (KeyError, ValueError, TypeError) as error:
         raise ValueError(f"no pixels or no labels ({error})") from None
     if not isinstance(pixels, np.ndarray) or pixels.shape != (len(labels), _PIXELS):
         raise ValueError(f"its pixels do not go with its {len(labels)} labels")
@@ -172,6 +175,11 @@ def _read_files(folder: Path, layout: _Layout, names: Sequence[str]) -> dict[str
     return {name: (place / name).read_bytes() for name in names if (place / name).is_file()}
 
 
+def _check_size(path: Path, size: int) -> None:
+    if size > _MOST:
+        raise UserError(f"{path} has {size:,} bytes: no file of CIFAR has more than {_MOST:,}")
+
+
 def _read_members(archive: Path, names: Mapping[str, str]) -> dict[str, bytes]:
     found = {}
     try:
@@ -180,6 +188,7 @@ def _read_members(archive: Path, names: Mapping[str, str]) -> dict[str, bytes]:
                 name = names.get(member.name.removeprefix("./"))
                 file = tar.extractfile(member) if name and member.isreg() else None
                 if name and file:
+                    _check_size(archive / name, member.size)
                     found[name] = file.read()
     except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
         raise UserError(f"{archive} is damaged or cut short: {error}") from None

@@ -16,6 +16,7 @@ from jaxcnn.data.catalog import DatasetInfo
 from jaxcnn.errors import UserError
 
 _UNSIGNED_BYTE = 0x08
+_MOST = 2**30  # bytes of images; Fashion-MNIST has 47 MB
 
 
 def read_idx_split(info: DatasetInfo, folder: Path, split: str) -> Examples:
@@ -43,24 +44,33 @@ def read_idx(path: Path) -> np.ndarray:
         UserError: for a file that cannot be read or unpacked, has another magic number, or another length than its
             header says.
     """
-    content = _unpack(path)
-    magic, axes = content[:4], content[3] if len(content) > 3 else 0
-    if magic != bytes([0, 0, _UNSIGNED_BYTE, axes]) or not axes:
-        raise UserError(f"{path} is no idx file of bytes: it begins with {magic.hex(' ') or 'nothing'}")
-    start = 4 + 4 * axes
-    shape = tuple(int.from_bytes(content[place : place + 4], "big") for place in range(4, start, 4))
-    if len(content) < start or len(content) - start != math.prod(shape):
-        raise UserError(f"{path} is cut short or too long: {max(len(content) - start, 0):,} bytes of {_times(shape)}")
-    return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
-
-
-def _unpack(path: Path) -> bytes:
     try:
-        return gzip.decompress(path.read_bytes())
+        with gzip.open(path) as file:
+            return _read(path, file)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise UserError(f"{path} is damaged or cut short: {error}") from None
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}") from None
+
+
+def _read(path: Path, file: gzip.GzipFile) -> np.ndarray:
+    """Returns the array; unpacks no more than its header promises, for a small file can hold a terabyte of zeros."""
+    magic = file.read(4)
+    axes = magic[3] if len(magic) == 4 else 0
+    if magic != bytes([0, 0, _UNSIGNED_BYTE, axes]) or not axes:
+        raise UserError(f"{path} is no idx file of bytes: it begins with {magic.hex(' ') or 'nothing'}")
+    lengths = file.read(4 * axes)
+    if len(lengths) < 4 * axes:
+        raise EOFError("in its header")
+    shape = tuple(np.frombuffer(lengths, ">u4").tolist())
+    size = math.prod(shape)
+    if size > _MOST:
+        raise UserError(f"{path} promises {_times(shape)} bytes: no data set in this form has more than {_MOST:,}")
+    content = file.read(size + 1)
+    if len(content) != size:
+        found = f"{len(content):,}" if len(content) < size else "more"
+        raise UserError(f"{path} is cut short or too long: {found} bytes of {_times(shape)}")
+    return np.frombuffer(content, np.uint8).reshape(shape)
 
 
 def _times(shape: tuple[int | None, ...]) -> str:

@@ -14,13 +14,13 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
 from rich.console import Console
 from rich.progress import track
 
 from jaxcnn.data.archives.examples import EncodedImages, Examples, require
 from jaxcnn.data.catalog import DatasetInfo
 from jaxcnn.data.catalog.imagenet import SYNSETS
+from jaxcnn.data.decode import UnreadableError, decode, open_image
 from jaxcnn.errors import UserError
 
 _ARCHIVES = {"train": "ILSVRC2012_img_train.tar", "validation": "ILSVRC2012_img_val.tar"}
@@ -43,11 +43,12 @@ def read_imagenet_split(info: DatasetInfo, folder: Path, split: str) -> Examples
     labelled = _train if split == "train" else _validation
     try:
         with tarfile.open(path, "r:") as tar:
-            members, labels = zip(*labelled(tar, path), strict=True)
-    except UserError:
-        raise
-    except (tarfile.TarError, OSError, ValueError) as error:  # ValueError: not one image
+            found = list(labelled(tar, path))
+    except (tarfile.TarError, OSError) as error:
         raise UserError(f"{path} is damaged, cut short or no tar file: {error}") from None
+    if not found:
+        raise UserError(f"{path} holds no images: it is cut short or another file")
+    members, labels = zip(*found, strict=True)
     names = [member.name for member in members]
     if len(set(names)) < len(names):
         twice = next(name for name, count in Counter(names).items() if count > 1)
@@ -114,18 +115,21 @@ class _TarImages(EncodedImages):
         content = self._content[start : start + size].tobytes()
         try:
             return as_jpeg(content)
-        except (UnidentifiedImageError, OSError) as error:
-            raise UserError(f"{self._path} holds {name}, which is no image: {error}") from None
+        except UnreadableError as error:
+            raise UserError(f"{self._path} holds {name}, which cannot be read: {error}") from None
 
 
 def as_jpeg(content: bytes) -> bytes:
     """Returns the file of an image: itself where it is a grey or RGB JPEG, as all but 23 are, else re-encoded as one.
 
     The few others, a PNG and JPEGs in CMYK, become what tensorflow-datasets makes of them: RGB at quality 100.
+
+    Raises:
+        UnreadableError: for what is no whole image.
     """
-    image = Image.open(io.BytesIO(content), formats=["JPEG", "PNG"])
+    image = open_image(content, ("JPEG", "PNG"))
     if image.format in ("JPEG", "MPO") and image.mode in ("L", "RGB"):  # MPO: a JPEG that has others after it
         return content
     encoded = io.BytesIO()
-    image.convert("RGB").save(encoded, "JPEG", quality=100)
+    decode(content, 3).save(encoded, "JPEG", quality=100)
     return encoded.getvalue()

@@ -8,6 +8,10 @@ import jax.numpy as jnp
 from jaxcnn.data.augment.draw import Draw
 from jaxcnn.types import Array
 
+SCALES = 1e-4, 1
+"""The areas that a box may be asked to have, as parts of the image's."""
+RATIOS = 0.01, 100
+"""Its width / height likewise."""
 _TRIES = 10
 
 

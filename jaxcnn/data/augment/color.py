@@ -4,7 +4,6 @@ Adjustments take images (batch, height, width, channels) on the scale of 0 to 25
 leaves an image as it is; 0 gives black, uniform grey or grey.
 """
 
-import math
 from collections.abc import Callable
 
 import jax.numpy as jnp
@@ -12,7 +11,7 @@ import numpy as np
 
 from jaxcnn.data.augment.draw import Augment, Draw, by_example
 from jaxcnn.data.augment.settle import settle
-from jaxcnn.data.checks import check_number
+from jaxcnn.data.checks import check_number, check_numbers
 from jaxcnn.errors import UserError
 from jaxcnn.types import Array
 
@@ -20,6 +19,8 @@ IMAGENET_SPREAD = (0.2175, 0.0188, 0.0045)
 """How far the colours of ImageNet spread along each axis, white is 1."""
 IMAGENET_AXES = ((-0.5675, -0.5808, -0.5836), (0.7192, -0.0045, -0.6948), (0.4009, -0.814, 0.4203))
 """The principal axes of its colours as (red, green, blue); both as published with fb.resnet.torch."""
+
+_STRONGEST = 10
 
 
 def gray(images: Array) -> Array:
@@ -67,7 +68,7 @@ def color_jitter(brightness: float = 0.0, contrast: float = 0.0, saturation: flo
     """Returns random adjustments of brightness, contrast, saturation and hue, in random order, as torchvision has it.
 
     Args:
-        brightness: the factor is uniform in [max(0, 1 - brightness), 1 + brightness].
+        brightness: the factor is uniform in [max(0, 1 - brightness), 1 + brightness]; at most 10.
         contrast: likewise.
         saturation: likewise.
         hue: the turn is uniform in [-hue, hue], in rounds of the colour circle; at most 0.5.
@@ -78,7 +79,7 @@ def color_jitter(brightness: float = 0.0, contrast: float = 0.0, saturation: flo
     where = "augmentation color_jitter"
     strengths = {"brightness": brightness, "contrast": contrast, "saturation": saturation, "hue": hue}
     for name, strength in strengths.items():
-        check_number(where, name, strength, 0, 0.5 if name == "hue" else math.inf)
+        check_number(where, name, strength, 0, 0.5 if name == "hue" else _STRONGEST)
     wanted = [name for name, strength in strengths.items() if strength]
     ranges = np.array([_range(name, strengths[name]) for name in wanted], np.float32).reshape(-1, 2, 1)
 
@@ -105,7 +106,7 @@ def pca_color(
     of 0 to 255 is kept.
 
     Args:
-        sigma: at least 0; the paper's is 0.1.
+        sigma: from 0 to 10; the paper's is 0.1.
         spread: of the data set's colours along each axis, white is 1; the paper's eigenvalues.
         axes: one (red, green, blue) an axis, of length 1.
 
@@ -113,9 +114,9 @@ def pca_color(
         UserError: for numbers of another kind; when called, for images that are not coloured.
     """
     where = "augmentation pca_color"
-    check_number(where, "sigma", sigma, 0, math.inf)
-    if np.shape(spread) != (3,) or np.shape(axes) != (3, 3):
-        raise UserError(f"{where}: spread must be 3 numbers and axes 3 times 3, not {spread!r} and {axes!r}")
+    check_number(where, "sigma", sigma, 0, _STRONGEST)
+    check_numbers(where, "spread", spread, (3,), 0, 1)
+    check_numbers(where, "axes", axes, (3, 3), -1, 1)
     shifts = 255 * sigma * np.array(spread, np.float32)[:, None] * np.array(axes, np.float32)
 
     def augment(draw: Draw, images: Array, labels: Array) -> tuple[Array, Array]:

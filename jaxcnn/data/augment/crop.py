@@ -5,10 +5,10 @@ import math
 import jax.numpy as jnp
 import numpy as np
 
-from jaxcnn.data.augment.boxes import Box, draw_box
+from jaxcnn.data.augment.boxes import RATIOS, SCALES, Box, draw_box
 from jaxcnn.data.augment.draw import Augment, Draw
 from jaxcnn.data.augment.settle import settle
-from jaxcnn.data.checks import check_range, check_whole
+from jaxcnn.data.checks import check_range, check_size
 from jaxcnn.types import Array
 
 
@@ -25,14 +25,14 @@ def random_resized_crop(
         size: height and width of what comes out; the image's where None.
 
     Raises:
-        UserError: for a `scale` that is no (low, high) in (0, 1], a `ratio` that is none, or a `size` that is no
-            whole number from 1.
+        UserError: for a `scale` or `ratio` that is no (low, high) in `SCALES` or `RATIOS`, or a `size` that is no
+            whole number from 1 to 1024.
     """
     where = "augmentation random_resized_crop"
-    check_range(where, "scale", scale, 1)
-    check_range(where, "ratio", ratio, math.inf)
+    check_range(where, "scale", scale, *SCALES)
+    check_range(where, "ratio", ratio, *RATIOS)
     if size is not None:
-        check_whole(where, "size", size, 1)
+        check_size(where, "size", size)
 
     def augment(draw: Draw, images: Array, labels: Array) -> tuple[Array, Array]:
         height, width = images.shape[1:3]

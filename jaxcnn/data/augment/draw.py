@@ -1,12 +1,15 @@
 """What augmentations are drawn from, and what an augmentation is."""
 
+import dataclasses
+import functools
 from collections.abc import Callable
 from typing import NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 
-from jaxcnn.data.augment.settle import settle
+from jaxcnn.data.augment.settle import apart
 from jaxcnn.types import Array
 
 
@@ -44,13 +47,28 @@ Augment: TypeAlias = Callable[[Draw, Array, Array], tuple[Array, Array]]
 """`(draw, images, labels) -> (images, labels)`."""
 
 
+@dataclasses.dataclass(frozen=True)
+class Move:
+    """An augmentation that moves pixels and leaves their values: of bytes it makes bytes, a quarter of the work."""
+
+    move: Augment
+
+    def __call__(self, draw: Draw, images: Array, labels: Array) -> tuple[Array, Array]:
+        """Returns images of the dtype that they had."""
+        return self.move(draw, images, labels)
+
+
 def chain(*augments: Augment) -> Augment:
-    """Returns what applies each in turn, with draws of their own; of none, the augmentation that does nothing."""
+    """Returns what applies each in turn, with draws of their own; of none, the augmentation that does nothing.
+
+    Images may be uint8, and stay so until one comes that changes values: from there on they are float32.
+    """
 
     def augment(draw: Draw, images: Array, labels: Array) -> tuple[Array, Array]:
         for number, each in enumerate(augments):
-            images, labels = each(draw.fold(number), images, labels)
-            images = settle(images)
+            images = images if isinstance(each, Move) else images.astype(jnp.float32)
+            images, labels = apart(functools.partial(each, draw.fold(number), images, labels))
+            images = lax.optimization_barrier(images)  # for the other platforms
         return images, labels
 
     return augment

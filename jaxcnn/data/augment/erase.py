@@ -6,9 +6,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxcnn.data.augment.boxes import Box, draw_box
+from jaxcnn.data.augment.boxes import RATIOS, SCALES, Box, draw_box
 from jaxcnn.data.augment.draw import Augment, Draw, by_example
-from jaxcnn.data.checks import check_number, check_range, check_whole
+from jaxcnn.data.checks import check_number, check_numbers, check_range, check_size
 from jaxcnn.data.feistel import scramble
 from jaxcnn.errors import UserError, check_word
 from jaxcnn.types import Array
@@ -27,11 +27,12 @@ def cutout(size: int, fill: str = "mean", *, mean: tuple[float, ...] | None = No
         mean: by channel, white is 1; a config has it from the training split.
 
     Raises:
-        UserError: for a `size` that is no whole number from 1 or another `fill`; when called, for a missing `mean`.
+        UserError: for a `size` that is no whole number from 1 to 1024, another `fill`, or a `mean` that is not of
+            numbers in [0, 1]; when called, for a missing one.
     """
     where = "augmentation cutout"
-    check_whole(where, "size", size, 1)
-    check_word(f"fill of {where}", fill, _FILLS)
+    check_size(where, "size", size)
+    _check_paint(where, fill, mean)
 
     def augment(draw: Draw, images: Array, labels: Array) -> tuple[Array, Array]:
         _, height, width, _ = images.shape
@@ -67,9 +68,9 @@ def random_erasing(
     """
     where = "augmentation random_erasing"
     check_number(where, "p", p, 0, 1)
-    check_range(where, "scale", scale, 1)
-    check_range(where, "ratio", ratio, math.inf)
-    check_word(f"fill of {where}", fill, _FILLS)
+    check_range(where, "scale", scale, *SCALES)
+    check_range(where, "ratio", ratio, *RATIOS)
+    _check_paint(where, fill, mean)
 
     def augment(draw: Draw, images: Array, labels: Array) -> tuple[Array, Array]:
         box, found = draw_box(draw.fold(0), images.shape, scale, ratio)
@@ -78,6 +79,12 @@ def random_erasing(
         return jnp.where(inside, _paint(where, fill, mean, draw, images), images), labels
 
     return augment
+
+
+def _check_paint(where: str, fill: str, mean: tuple[float, ...] | None) -> None:
+    check_word(f"fill of {where}", fill, _FILLS)
+    if mean is not None:
+        check_numbers(where, "mean", mean, (len(mean) if isinstance(mean, tuple | list) else 1,), 0, 1)
 
 
 def _paint(where: str, fill: str, mean: tuple[float, ...] | None, draw: Draw, images: Array) -> Array:

@@ -4,8 +4,9 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jaxcnn.data.augment.draw import Augment, Draw, by_example
-from jaxcnn.data.checks import check_whole
+from jaxcnn.data.augment.draw import Augment, Draw, Move, by_example
+from jaxcnn.data.augment.settle import settle
+from jaxcnn.data.checks import MOST_PIXELS, check_whole
 from jaxcnn.errors import UserError, check_word
 from jaxcnn.types import Array
 
@@ -20,20 +21,20 @@ def shift(pixels: int, fill: str = "zero") -> Augment:
     4.2), and has the name `pad_and_crop` too.
 
     Raises:
-        UserError: for a `pixels` that is no whole number from 0, or another `fill`; when called, for an image that is
-            not larger than `pixels`.
+        UserError: for a `pixels` that is no whole number from 0 to 1024, or another `fill`; when called, for an image
+            that is not larger than `pixels`.
     """
-    check_whole("augmentation shift", "pixels", pixels, 0)
+    check_whole("augmentation shift", "pixels", pixels, 0, MOST_PIXELS)
     check_word("fill of augmentation shift", fill, _FILLS)
 
     def augment(draw: Draw, images: Array, labels: Array) -> tuple[Array, Array]:
         if pixels >= min(images.shape[1:3]):
             raise UserError(f"augmentation shift: pixels is {pixels}: the image has {min(images.shape[1:3])}")
-        corner = jax.vmap(lambda key: jax.random.randint(key, (2,), 0, 2 * pixels + 1))(draw.key)
+        corner = settle(jax.vmap(lambda key: jax.random.randint(key, (2,), 0, 2 * pixels + 1))(draw.key))
         padded = jnp.pad(images, ((0, 0), (pixels, pixels), (pixels, pixels), (0, 0)), mode=_FILLS[fill])
         return jax.vmap(_crop, in_axes=(0, 0, None))(padded, corner, images.shape[1:]), labels
 
-    return augment
+    return Move(augment)
 
 
 def flip() -> Augment:
@@ -42,7 +43,7 @@ def flip() -> Augment:
     def augment(draw: Draw, images: Array, labels: Array) -> tuple[Array, Array]:
         return _mirror(jax.vmap(jax.random.bernoulli)(draw.key), images), labels
 
-    return augment
+    return Move(augment)
 
 
 def alternating_flip() -> Augment:
@@ -55,11 +56,11 @@ def alternating_flip() -> Augment:
         first = jax.vmap(jax.random.bernoulli)(draw.fixed)
         return _mirror(first ^ (draw.epoch % 2 == 1), images), labels
 
-    return augment
+    return Move(augment)
 
 
 def _mirror(mirrored: Array, images: Array) -> Array:
-    return jnp.where(by_example(mirrored), images[:, :, ::-1], images)
+    return jnp.where(by_example(settle(mirrored)), images[:, :, ::-1], images)
 
 
 def _crop(image: Array, corner: Array, shape: tuple[int, ...]) -> Array:

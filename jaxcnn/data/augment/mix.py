@@ -5,8 +5,6 @@ one in the middle has itself. Each example has a weight of its own, drawn from i
 and with weights that are independent. What an example becomes depends on its partner and on nothing else.
 """
 
-import math
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -18,6 +16,7 @@ from jaxcnn.data.checks import check_number
 from jaxcnn.errors import UserError
 from jaxcnn.types import Array
 
+_ALPHAS = 0.01, 100
 _KNOTS = 4096  # between which quantiles are interpolated: exact to 1e-4 for an alpha to 1, beyond that but for the ends
 
 
@@ -25,7 +24,7 @@ def mixup(alpha: float = 0.2, p: float = 1.0, *, num_classes: int | None = None)
     """Returns the mean of two images and of their labels, weighted by Beta(alpha, alpha) (Zhang et al., 2018).
 
     Args:
-        alpha: above 0; the paper's is 0.2 for ImageNet and 1 for CIFAR-10.
+        alpha: from 0.01 to 100; the paper's is 0.2 for ImageNet and 1 for CIFAR-10.
         p: probability for an example to be mixed.
         num_classes: a config has it from the data set; not needed where labels are soft already.
 
@@ -49,7 +48,7 @@ def cutmix(alpha: float = 1.0, p: float = 1.0, *, num_classes: int | None = None
     reaches over the border it is cut, and the labels go by what is left of it.
 
     Args:
-        alpha: above 0; the paper's is 1.
+        alpha: from 0.01 to 100; the paper's is 1.
         p: probability for an example to be mixed; the paper's is 1 for ImageNet and 0.5 for CIFAR.
         num_classes: a config has it from the data set; not needed where labels are soft already.
 
@@ -78,8 +77,8 @@ def mixup_cutmix(
     """Returns mixup or cutmix, each example on its own; the defaults are those of DeiT (Touvron et al., 2021).
 
     Args:
-        mixup_alpha: above 0.
-        cutmix_alpha: above 0.
+        mixup_alpha: from 0.01 to 100.
+        cutmix_alpha: from 0.01 to 100.
         switch: probability for cutmix.
         p: probability for an example to be mixed.
         num_classes: a config has it from the data set; not needed where labels are soft already.
@@ -102,7 +101,7 @@ def mixup_cutmix(
 
 def _check(name: str, alphas: dict[str, float], p: float) -> None:
     for alpha, value in alphas.items():
-        check_number(f"augmentation {name}", alpha, value, 0, math.inf, above=True)
+        check_number(f"augmentation {name}", alpha, value, *_ALPHAS)
     check_number(f"augmentation {name}", "p", p, 0, 1)
 
 

@@ -18,14 +18,14 @@ def rand_augment(n: int = 2, m: float = 9, fill: float = 0) -> Augment:
     """Returns `n` operations in turn, each equally likely, of strength `m` (RandAugment: Cubuk et al., 2020).
 
     Args:
-        n: number of operations, at least 1.
+        n: number of operations, 1 to 14.
         m: from 0 to 30.
         fill: what comes in at the border, from 0 (black) to 255.
 
     Raises:
         UserError: for numbers out of range.
     """
-    check_whole("augmentation rand_augment", "n", n, 1)
+    check_whole("augmentation rand_augment", "n", n, 1, len(OPERATIONS))
     check_number("augmentation rand_augment", "m", m, 0, LEVELS)
     check_number("augmentation rand_augment", "fill", fill, 0, 255)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from jaxcnn.data.archives import cifar
 from jaxcnn.data.archives.cifar import read_cifar_split
 from jaxcnn.data.archives.pickles import read_pickle
 from tests.data.archives import coarse, python2_pickle, tiny_catalog, write_archive, write_pickled_cifar
@@ -43,6 +44,22 @@ def test_planes_and_labels(write, packing, info, tmp_path):
         assert found.features["id"][3] == f"{split}_00003"
         if info.name == "cifar100":
             np.testing.assert_array_equal(found.features["coarse_label"], coarse(label))
+
+
+def test_a_member_that_promises_too_much_is_not_read(info, tmp_path, monkeypatch):
+    write_archive(info, tmp_path)
+    monkeypatch.setattr(cifar, "_MOST", 3000)
+    with one_line_error(r"/test(_batch)?.bin has 61,4[68]0 bytes: no file of CIFAR has more than 3,000$"):
+        read_cifar_split(info, tmp_path, "test")
+
+
+@pytest.mark.parametrize("label", [0.5, float("nan"), "1", 2**40, None])
+def test_labels_in_a_pickle_are_whole_numbers(label, monkeypatch, tmp_path):
+    info = tiny_catalog(monkeypatch, "cifar10")
+    batch = {b"data": np.zeros((2, 3072), np.uint8), b"labels": [0, label]}
+    (tmp_path / "test_batch").write_bytes(pickle.dumps(batch))
+    with one_line_error("test_batch of cifar10 is damaged or cut short: .*label"):
+        read_cifar_split(info, tmp_path, "test")
 
 
 def test_a_record_is_red_green_and_blue_plane_row_by_row(monkeypatch, tmp_path):

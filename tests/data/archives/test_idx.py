@@ -1,3 +1,4 @@
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +39,23 @@ def test_label_out_of_range(monkeypatch, tmp_path):
     replace(tmp_path / "t10k-labels-idx1-ubyte.gz", idx_bytes(np.full(TEST, 10, np.uint8)))
     with one_line_error("has label 10: mnist has labels 0 to 9"):
         read_idx_split(info, tmp_path, "test")
+
+
+@pytest.mark.parametrize(
+    ("head", "zeros", "says"),
+    [
+        (idx_bytes(np.zeros((4, 5), np.uint8)), 2**26, "is cut short or too long: more bytes of 4 x 5$"),
+        (bytes([0, 0, 8, 3]) + b"\xff" * 12, 2**26, "promises 4294967295 x 4294967295 x 4294967295 bytes: no data set"),
+        (bytes([0, 0, 8, 3]) + b"\0" * 7, 0, "is damaged or cut short: in its header$"),
+    ],
+)
+def test_no_more_is_unpacked_than_was_promised(head, zeros, says, tmp_path):
+    replace(tmp_path / "images.gz", head + bytes(zeros))
+    tracemalloc.start()
+    with one_line_error(says):
+        read_idx(tmp_path / "images.gz")
+    assert tracemalloc.get_traced_memory()[1] < 2**22
+    tracemalloc.stop()
 
 
 def test_unreadable_file(tmp_path):

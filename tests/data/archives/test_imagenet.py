@@ -70,7 +70,8 @@ SYNSET = SYNSETS[5]
         ({f"{SYNSET}.tar": tar_bytes({f"{SYNSETS[6]}_1.JPEG": b"x"})}, f"in {SYNSET}.tar, where {SYNSET}_.*belong"),
         ({f"{SYNSET}.tar": b"no tar file" * 100}, "is damaged, cut short or no tar file"),
         ({f"{SYNSET}.tar": tar_bytes({f"{SYNSET}_1.JPEG": bytes(5000)})[:3000]}, "is damaged, cut short or no tar"),
-        ({}, "is damaged, cut short or no tar file"),
+        ({}, "ILSVRC2012_img_train.tar holds no images: it is cut short or another file$"),
+        ({f"{SYNSET}.tar": tar_bytes({})}, "holds no images"),
     ],
 )
 def test_wrong_training_tars(tars, match, info, tmp_path):
@@ -80,10 +81,13 @@ def test_wrong_training_tars(tars, match, info, tmp_path):
 
 
 def test_what_is_no_image(info, tmp_path):
-    train(tmp_path, {f"{SYNSET}.tar": tar_bytes({f"{SYNSET}_1.JPEG": b"<html>"})})
+    files = {f"{SYNSET}_1.JPEG": b"<html>", f"{SYNSET}_2.JPEG": jpeg(9)[:80]}
+    train(tmp_path, {f"{SYNSET}.tar": tar_bytes(files)})
     found = read_imagenet_split(info, tmp_path, "train")
-    with one_line_error(f"holds {SYNSET}_1.JPEG, which is no image"):
+    with one_line_error(f"{tmp_path}/.*.tar holds {SYNSET}_1.JPEG, which cannot be read: no image$"):
         found.image[0]
+    with one_line_error(f"holds {SYNSET}_2.JPEG, which cannot be read: (?!.*BytesIO)"):
+        found.image[1]
 
 
 def test_an_image_that_is_there_twice(info, tmp_path):

@@ -1,0 +1,115 @@
+"""Where the time goes: CPU time of the parts of a stream and of a step on the device, each alone, on one core."""
+
+import itertools
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from contenders import AUGMENT, BATCH, one_core, small_pipeline, stream_run
+
+Work = Callable[[], int]
+"""Does something and returns for how many images."""
+
+
+def measure_parts(folder: Path, rounds: int) -> dict[str, dict[str, float]]:
+    """Returns microseconds an image, by what they are part of and part: medians of `rounds` turns."""
+    one_core()
+    stream, device = stream_parts(folder), {size: device_stages(size) for size in (128, 1024)}
+    taken: dict[tuple[str, str], list[float]] = {}
+    for _ in range(rounds + 1):
+        for name, work in stream.items():
+            taken.setdefault(("stream", name), []).append(microseconds(work, 8))
+        for size, stages in device.items():
+            for name, work in stages.items():
+                taken.setdefault((f"device, batches of {size}", name), []).append(microseconds(work, 32_000 // size))
+    found: dict[str, dict[str, float]] = {}
+    for (whole, name), turns in taken.items():
+        found.setdefault(whole, {})[name] = float(np.median(turns[1:]))  # the first starts threads
+    return {whole: parts if whole == "stream" else differences(parts) for whole, parts in found.items()}
+
+
+def microseconds(work: Work, times: int) -> float:
+    """Returns the CPU time of an image."""
+    began = time.process_time()
+    images = sum(work() for _ in range(times))
+    return (time.process_time() - began) / images * 1e6
+
+
+def differences(stages: dict[str, float]) -> dict[str, float]:
+    """Returns what each stage adds to the one before."""
+    before = [0.0, *stages.values()]
+    return {name: taken - earlier for (name, taken), earlier in zip(stages.items(), before, strict=False)}
+
+
+def stream_parts(folder: Path) -> dict[str, Work]:
+    """Returns what a stream does for a batch, part by part."""
+    import cv2
+    import jax
+
+    from jaxcnn.data.batches import CropDraws, aligned
+    from jaxcnn.data.crops import RandomResizedCrop
+    from jaxcnn.data.decode import decode_fast
+    from jaxcnn.data.feistel import HostOrder
+    from jaxcnn.data.order import round_keys
+    from jaxcnn.train.mesh import from_processes
+
+    cv2.setNumThreads(0)
+    run = stream_run(folder, "simplejpeg", 0)
+    source, crop = run.dataset.sources["train"], RandomResizedCrop(224, 3)
+    size, steps = len(source.labels), itertools.count()
+    order = HostOrder(np.asarray(round_keys(0, np.arange(2000, dtype=np.uint32))), size)
+    files = itertools.cycle([source[number] for number in range(size)])
+    draws, numbers = CropDraws(0), itertools.count()
+    image = decode_fast(source[0], 3, lambda *_: 1)[0]
+    out = np.empty((224, 224, 3), np.uint8)
+
+    def batch_of(one: Callable[[], object]) -> Work:
+        return lambda: sum(one() is not None for _ in range(BATCH))
+
+    def order_batch() -> int:
+        first = next(steps) % 10_000 * BATCH
+        return len(order.example_at(np.arange(first, first + BATCH, dtype=np.uint32))[2])
+
+    def transfer() -> int:
+        batch = aligned((BATCH, 224, 224, 3), np.uint8)
+        return len(jax.block_until_ready(from_processes(run.mesh, batch)))
+
+    def cut() -> np.ndarray:
+        crop(image, draws(0, next(numbers)), out)
+        return out
+
+    return {
+        "order": order_batch,
+        "read": batch_of(lambda: source[next(numbers) % size]),
+        "decode": batch_of(lambda: decode_fast(next(files), 3, lambda *_: 1)),
+        "cut and resize": batch_of(cut),
+        "allocate and transfer": transfer,
+    }
+
+
+def device_stages(size: int) -> dict[str, Work]:
+    """Returns compiled functions of which each does what the one before does, and something more."""
+    import jax
+    import jax.numpy as jnp
+
+    plain, shifted, both = (small_pipeline(augment, size) for augment in ("", "shift(2)", AUGMENT))
+    feed, steps = plain.feed(0), itertools.count()
+    stages = {
+        "call": lambda _, step: step + 1,
+        "order": lambda _, step: plain.recipe.draw(step)[1],
+        "gather and whiten": plain.train_batch,
+        "keys and shift": shifted.train_batch,
+        "flip": both.train_batch,
+    }
+
+    def caller(function: Callable[..., object]) -> Work:
+        compiled = jax.jit(function)
+
+        def work() -> int:
+            jax.block_until_ready(compiled(feed, jnp.int32(next(steps))))
+            return size
+
+        return work
+
+    return {name: caller(function) for name, function in stages.items()}
