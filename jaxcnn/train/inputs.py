@@ -42,7 +42,9 @@ class Inputs:
 
 
 def open_data(config: FrozenConfigDict, data: Any | None) -> Dataset:
-    """Returns the data set that a config names, or the one made of `data`, as of `array_dataset`; nothing is decoded.
+    """Returns the data set that a config names, or `data`: one made already, or as of `array_dataset`.
+
+    Nothing is decoded.
 
     Raises:
         UserError: for anything wrong with it, in one line.
@@ -52,6 +54,8 @@ def open_data(config: FrozenConfigDict, data: Any | None) -> Dataset:
     check_word("data.decoder", d.decoder, DECODERS)
     check_word("data.on_error", d.on_error, ON_ERROR)
     division = {"validation": d.validation, "test": d.test, "seed": config.seed}
+    if isinstance(data, Dataset):
+        return data
     if data is not None:
         return array_dataset(data, **division)
     if d.name == ARRAYS:

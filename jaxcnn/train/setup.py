@@ -4,7 +4,7 @@ import dataclasses
 import functools
 import inspect
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -120,12 +120,14 @@ class Run:
         return create_state(self.model, self.tx, self.image_shape, self._keys()[0], ema=ema)
 
 
-def resolve(config: ConfigDict, data: Any | None = None) -> Run:
+def resolve(config: ConfigDict, data: Any | None = None, *, devices: Sequence[jax.Device] | None = None) -> Run:
     """Returns the parts of the run that `config` asks for.
 
     Args:
         config: of the run.
-        data: in place of the data set that the config names, as of `jaxcnn.data.sources.array_dataset`.
+        data: in place of the data set that the config names: a `Dataset`, or as of
+            `jaxcnn.data.sources.array_dataset`.
+        devices: to run on; None: all.
 
     Raises:
         UserError: for anything in it that is wrong, in one line.
@@ -133,8 +135,8 @@ def resolve(config: ConfigDict, data: Any | None = None) -> Run:
     config = _frozen(config, data)
     _check_words(config)
     _check_numbers(config)
-    mesh = make_mesh()
-    _check_batch(config, mesh)
+    mesh = make_mesh(devices)
+    check_batch(config, mesh)
     dataset = open_data(config, data)
     num_classes = _num_classes(config, dataset)
     model = _make_model(config, num_classes)
@@ -205,7 +207,7 @@ def _check_numbers(config: FrozenConfigDict) -> None:
             raise UserError(f"{key} is {value}: it must be a number in {interval}")
 
 
-def _check_batch(config: FrozenConfigDict, mesh: Mesh) -> None:
+def check_batch(config: FrozenConfigDict, mesh: Mesh) -> None:
     """Raises `UserError` where the devices, the parts or the statistics groups of a batch are not of equal size."""
     parts, examples = config.accumulate_steps, config.model.norm_options.examples
     check_batch_size("batch_size", config.batch_size, mesh)
@@ -236,7 +238,7 @@ def _within(value: float, interval: str) -> bool:
 def _frozen(config: ConfigDict, data: Any | None) -> FrozenConfigDict:
     """Returns the settings for good; data that is given has a name of its own."""
     config = ConfigDict(config)
-    if data is not None:
+    if data is not None and not isinstance(data, Dataset):
         config.data.name = ARRAYS
     return FrozenConfigDict(config)
 
