@@ -8,6 +8,10 @@ from jaxcnn.errors import check_word
 
 SUBJECTS = {  # subject -> its module, imported when asked for, with main(argv) -> exit status; and its help
     "data": ("jaxcnn.commands.benchmark_data", "the stages of the data pipeline, against the training step"),
+    "tpu": (
+        "jaxcnn.commands.benchmark_tpu",
+        "the training step compiled for TPU slices: memory, work and a model of time",
+    ),
 }
 
 

@@ -43,7 +43,9 @@ class Inputs:
 
 
 def open_data(config: FrozenConfigDict, data: Any | None) -> Dataset:
-    """Returns the data set that a config names, or the one made of `data`, as of `array_dataset`; nothing is decoded.
+    """Returns the data set that a config names, or `data`: one made already, or as of `array_dataset`.
+
+    Nothing is decoded.
 
     Raises:
         UserError: for anything wrong with it, in one line.
@@ -54,6 +56,8 @@ def open_data(config: FrozenConfigDict, data: Any | None) -> Dataset:
     check_word("data.on_error", d.on_error, ON_ERROR)
     seed = config.seed if d.split_seed is None else d.split_seed
     division = {"validation": d.validation, "test": d.test, "seed": seed}
+    if isinstance(data, Dataset):
+        return data
     if data is not None:
         return array_dataset(data, **division)
     if d.name == ARRAYS:

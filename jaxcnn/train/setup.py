@@ -3,7 +3,7 @@
 import dataclasses
 import inspect
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -92,22 +92,24 @@ class Run:
         return each(create, self.num_seeds)(self._seeds())
 
 
-def resolve(config: ConfigDict, data: Any | None = None) -> Run:
+def resolve(config: ConfigDict, data: Any | None = None, *, devices: Sequence[jax.Device] | None = None) -> Run:
     """Returns the parts of the run that `config` asks for.
 
     Args:
         config: of the run.
-        data: in place of the data set that the config names, as of `jaxcnn.data.sources.array_dataset`.
+        data: in place of the data set that the config names: a `Dataset`, or as of
+            `jaxcnn.data.sources.array_dataset`.
+        devices: to run on; None: all.
 
     Raises:
         UserError: for anything in it that is wrong, in one line.
     """
     config = frozen(config)
-    if data is not None:
+    if data is not None and not isinstance(data, Dataset):
         config = frozen(ConfigDict({**config.to_dict(), "data": {**config.data.to_dict(), "name": ARRAYS}}))
     check_words(config)
     check_numbers(config)
-    mesh = make_mesh()
+    mesh = make_mesh(devices)
     check_batch(config, mesh)
     dataset = open_data(config, data)
     num_classes = _num_classes(config, dataset)

@@ -9,6 +9,7 @@ from typing import NoReturn
 
 import jax
 import numpy as np
+from jax.sharding import Mesh
 
 from jaxcnn.errors import Fault, UserError
 from jaxcnn.train import metrics
@@ -41,13 +42,14 @@ def make_step(run: Run) -> TrainStep:
     )
 
 
-def make_run_dispatch(run: Run) -> Dispatch:
-    """Returns the compiled steps of the run, as of `make_dispatch`."""
+def make_run_dispatch(run: Run, mesh: Mesh | None = None) -> Dispatch:
+    """Returns the compiled steps of the run, as of `make_dispatch`, on its own mesh or another."""
+    mesh = mesh or run.mesh
     return make_dispatch(
         make_step(run),
         run.pipeline.train_batch,
-        run.mesh,
-        rolled=run.mesh.devices.flat[0].platform != "cpu",
+        mesh,
+        rolled=mesh.devices.flat[0].platform != "cpu",
         mapped=run.mapped,
         num_seeds=run.num_seeds,
     )

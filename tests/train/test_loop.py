@@ -133,7 +133,7 @@ def test_label_smoothing_is_not_in_the_evaluation_loss(finished):
 
 @pytest.mark.parametrize("devices", [1, 2, 8])
 def test_evaluation_is_the_same_number_whatever_the_batch_and_the_devices(finished, monkeypatch, devices):
-    monkeypatch.setattr(setup, "make_mesh", lambda: make_mesh(jax.devices()[:devices]))
+    monkeypatch.setattr(setup, "make_mesh", lambda _: make_mesh(jax.devices()[:devices]))
     settings, (workdir, expected) = config(), finished
     state, run = last_state(settings, workdir), resolve(settings)
     assert run.mesh.size == devices
