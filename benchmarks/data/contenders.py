@@ -190,12 +190,13 @@ def one_core() -> None:
     os.sched_setaffinity(0, [max(os.sched_getaffinity(0))])
 
 
-def _device(augment: str, batch: int = SMALL_BATCH, *, pinned: bool = True) -> Contender:
-    """Images on the device: everything from the permutation to whitening is one compiled function."""
+def _device(augment: str, batch: int = SMALL_BATCH, *, steps: int = 1, pinned: bool = True) -> Contender:
+    """Images on the device: everything from the permutation to whitening is one compiled function.
+
+    As in training, the number of the step lives there too, and a call may make the batches of several `steps`.
+    """
 
     def make(folder: Path) -> tuple[Iterator[int], int, int]:  # noqa: ARG001
-        import itertools
-
         if pinned:
             one_core()
 
@@ -203,13 +204,18 @@ def _device(augment: str, batch: int = SMALL_BATCH, *, pinned: bool = True) -> C
         import jax.numpy as jnp
 
         pipeline = small_pipeline(augment, batch)
-        make_batch = jax.jit(pipeline.train_batch)
+
+        @jax.jit
+        def make_batches(feed, step):
+            return [pipeline.train_batch(feed, step + number) for number in range(steps)], step + steps
 
         def batches() -> Iterator[int]:
-            for step in itertools.count():
-                yield len(jax.block_until_ready(make_batch(pipeline.feed(step), jnp.int32(step)))["label"])
+            step = jnp.int32(0)
+            while True:
+                made, step = jax.block_until_ready(make_batches(pipeline.feed(0), step))
+                yield sum(len(each["label"]) for each in made)
 
-        return batches(), 10, 64_000 // batch
+        return batches(), 10, 64_000 // (batch * steps)
 
     return make
 
@@ -227,6 +233,7 @@ PHOTOS: dict[str, Contender] = {
 SMALL: dict[str, Contender] = {
     "torch.utils.data + PIL, 28 x 28": _torch(lambda _: _Small(), SMALL_BATCH, 0, 40),
     "jaxcnn device": _device(AUGMENT),
+    "jaxcnn device, 8 steps a call": _device(AUGMENT, steps=8),
     "jaxcnn device, batches of 1024": _device(AUGMENT, 1024),
     "jaxcnn device, not augmented": _device(""),
     "jaxcnn device, not augmented, batches of 1024": _device("", 1024),

@@ -94,9 +94,9 @@ def device_stages(size: int) -> dict[str, Work]:
     import jax.numpy as jnp
 
     plain, shifted, both = (small_pipeline(augment, size) for augment in ("", "shift(2)", AUGMENT))
-    feed, steps = plain.feed(0), itertools.count()
+    feed = plain.feed(0)
     stages = {
-        "call": lambda _, step: step + 1,
+        "call": lambda *_: (),
         "order": lambda _, step: plain.recipe.draw(step)[1],
         "gather and whiten": plain.train_batch,
         "keys and shift": shifted.train_batch,
@@ -104,10 +104,12 @@ def device_stages(size: int) -> dict[str, Work]:
     }
 
     def caller(function: Callable[..., object]) -> Work:
-        compiled = jax.jit(function)
+        compiled = jax.jit(lambda feed, step: (function(feed, step), step + 1))
+        step = jnp.int32(0)
 
         def work() -> int:
-            jax.block_until_ready(compiled(feed, jnp.int32(next(steps))))
+            nonlocal step
+            _, step = jax.block_until_ready(compiled(feed, step))
             return size
 
         return work

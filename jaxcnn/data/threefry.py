@@ -1,7 +1,7 @@
 """JAX's random keys, the same numbers, in a form that XLA on a CPU computes several times as fast for a batch of keys.
 
 JAX's own lowering for CPUs rolls the twenty rounds of Threefry (Salmon et al., Parallel random numbers: as easy as 1,
-2, 3, 2011) into a loop, of which each turn is a handful of tiny kernels; a batch takes a dozen such loops, and they
+2, 3, 2011) into a loop, of which each turn is a handful of tiny kernels; a batch takes a dozen such loops, and those
 take longer than its images. Here the rounds are written out, and are one kernel.
 """
 

@@ -5,7 +5,7 @@ import pytest
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from jaxcnn.data.augment import Draw, alternating_flip, chain, flip, make_augment, parse_augment, parse_calls, shift
-from jaxcnn.data.augment.settle import settle
+from jaxcnn.data.augment.settle import apart, settle
 from jaxcnn.errors import UserError
 
 
@@ -143,6 +143,22 @@ def test_what_is_settled_is_kept_apart_from_what_reads_it():
     keep = jax.jit(lambda value: settle(value * 2) + 1)
     np.testing.assert_array_equal(keep(jnp.ones(3)), [3, 3, 3])
     assert "conditional(" in keep.lower(jnp.ones(3)).compile().as_text()
+
+
+def test_what_is_made_apart_is_fused_with_nothing():
+    make = jax.jit(lambda value: apart(lambda: {"double": value * 2, "keys": (value - 1,)}))
+    found = make(jnp.ones(3))
+    np.testing.assert_array_equal(found["double"], [2, 2, 2])
+    np.testing.assert_array_equal(found["keys"][0], [0, 0, 0])
+    assert "conditional(" in make.lower(jnp.ones(3)).compile().as_text()
+
+
+def test_bytes_stay_bytes_while_pixels_only_move():
+    for text, dtype in (("shift(1), alternating_flip()", np.uint8), ("flip(), cutout(2, fill='zero')", np.float32)):
+        augment = jax.jit(parse_augment(text))
+        found, expected = (augment(DRAW, images(dtype=given), LABELS)[0] for given in (np.uint8, np.float32))
+        assert found.dtype == dtype
+        np.testing.assert_array_equal(found.astype(np.float32), expected)
 
 
 @pytest.mark.parametrize("text", ["", "  "])

@@ -1,8 +1,8 @@
 """Augmentation inside the compiled step: pure functions of `(draw, images, labels) -> (images, labels)`.
 
 `draw` has one key per example, so that what an example becomes depends on nothing else in its batch, unless it is mixed
-with another. `images` is (batch, height, width, channels) float32 on the scale of 0 to 255, before whitening; `labels`
-is (batch,) int, and after mixing (batch, num_classes) float32.
+with another. `images` is (batch, height, width, channels) float32 on the scale of 0 to 255, before whitening, or uint8
+where pixels only move; `labels` is (batch,) int, and after mixing (batch, num_classes) float32.
 """
 
 from jaxcnn.data.augment.color import color_jitter, pca_color
