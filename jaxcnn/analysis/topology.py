@@ -11,7 +11,8 @@ from jax.experimental import topologies
 from jaxcnn.analysis.slices import Slice
 from jaxcnn.errors import UserError
 
-_QUIET = {  # what libtpu would ask the cloud for, and complain of where there is no answer; and that it need not be alone
+# what libtpu would ask the cloud for, and complain of where there is no answer; and that it need not be alone
+_QUIET = {
     "ALLOW_MULTIPLE_LIBTPU_LOAD": "1",
     "TPU_SKIP_MDS_QUERY": "1",
     "TPU_ACCELERATOR_TYPE": "v5litepod-4",
