@@ -1,5 +1,6 @@
 """What a user got wrong, said in one line."""
 
+import contextlib
 import difflib
 import os
 import sys
@@ -52,6 +53,12 @@ def answer(command: Callable[[], int]) -> int:
     except KeyboardInterrupt:
         print("jaxcnn: interrupted", file=sys.stderr)
         return 130
+
+
+def say(line: str) -> None:
+    """Prints a line; a standard output that cannot be written, such as a full disk's, ends nothing."""
+    with contextlib.suppress(OSError):
+        print(line, flush=True)
 
 
 def leave(status: int) -> NoReturn:

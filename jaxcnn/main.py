@@ -15,7 +15,7 @@ from ml_collections import ConfigDict
 
 from jaxcnn import runtime
 from jaxcnn.command_line import read_config
-from jaxcnn.errors import UserError, answer, leave
+from jaxcnn.errors import UserError, answer, leave, say
 
 USAGE = "usage: python -m jaxcnn.main --config=configs/NAME.py --workdir=DIR [--config.key=value ...]"
 
@@ -87,12 +87,12 @@ def _train(request: Request) -> int:
 
     config = request.config
     if hosts.first():
-        print(f"jaxcnn: {config.model.name} on {config.data.name}, run folder {request.workdir}", flush=True)
+        say(f"jaxcnn: {config.model.name} on {config.data.name}, run folder {request.workdir}")
     try:
         train_and_evaluate(config, request.workdir, force=request.force)
     except Preempted as stop:
         if hosts.first():
-            print(f"jaxcnn: {stop}", flush=True)
+            say(f"jaxcnn: {stop}")
         return config.preempted_status
     return 0
 

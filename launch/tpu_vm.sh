@@ -52,7 +52,7 @@ create() {
   local spot=()
   [[ ${SPOT:-} == 1 ]] && spot=(--spot)
   run_or_print "${tpus[@]}" queued-resources create "$NAME" "--node-id=$NAME" "--zone=$ZONE" \
-    "--accelerator-type=${TYPE:-v5litepod-16}" "--runtime-version=${RUNTIME:-v2-alpha-tpuv5-lite}" ${spot[@]+"${spot[@]}"}
+    "--accelerator-type=${TYPE:-v5litepod-16}" "--runtime-version=${RUNTIME:-v2-alpha-tpuv5-lite}" ${spot[@]+"${spot[@]}"} || exit
   ((dry_run)) && return
   while :; do
     case $(state) in
@@ -92,16 +92,19 @@ all() {
   local attempt
   for ((attempt = 1; attempt <= ${ATTEMPTS:-20}; attempt++)); do
     if create && install && train "$@"; then
-      logs
+      logs || true
       delete
       return
     fi
     sleep 60
-    if [[ $(state) == ACTIVE ]]; then
-      logs || true
-      echo "the run has failed; $NAME.log says why. The slice is still there, and costs: launch/tpu_vm.sh delete" >&2
-      return 1
-    fi
+    case $(state) in
+      FAILED | SUSPENDED) ;;
+      *)
+        logs || true
+        echo "the run has failed; $NAME.log says why. The slice may still be there, and cost: launch/tpu_vm.sh delete" >&2
+        return 1
+        ;;
+    esac
     echo "the slice was taken away: asking for another, attempt $((attempt + 1))" >&2
     delete || true
   done

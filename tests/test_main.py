@@ -44,6 +44,8 @@ def test_overrides_reach_the_config_with_their_types(parse):
         ([CONFIG, "--workdir=w", "--config.batch_size=3.5"], "batch_size=3.5"),
         ([CONFIG, "--workdir=w", "stray"], "stray argument 'stray'"),
         ([CONFIG, "--workdri=w"], "Did you mean: workdir"),
+        ([CONFIG, "--workdir=w", "--num_processes=two"], "flag --num_processes=two"),
+        ([CONFIG, "--workdir=w", "--cordinator=h:1"], "Did you mean: coordinator"),
         ([CONFIG], "usage: "),
         ([CONFIG, "--workdir="], "usage: "),
         ([CONFIG + ":arg", "--workdir=w"], "takes 0 positional arguments but 1 was given"),

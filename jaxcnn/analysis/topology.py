@@ -11,9 +11,8 @@ from jax.experimental import topologies
 from jaxcnn.analysis.slices import Slice
 from jaxcnn.errors import UserError
 
-# what libtpu would ask the cloud for, and complain of where there is no answer; and that it need not be alone
-_QUIET = {
-    "ALLOW_MULTIPLE_LIBTPU_LOAD": "1",
+_SETTINGS = {  # what libtpu would ask the cloud for, and complain of where there is no answer
+    "ALLOW_MULTIPLE_LIBTPU_LOAD": "1",  # it locks a machine's TPUs, of which compiling needs none
     "TPU_SKIP_MDS_QUERY": "1",
     "TPU_ACCELERATOR_TYPE": "v5litepod-4",
     "TPU_WORKER_HOSTNAMES": "localhost",
@@ -30,7 +29,7 @@ def prepare() -> None:
     """
     if importlib.util.find_spec("libtpu") is None:
         raise UserError("libtpu, the TPU compiler, is not installed: pip install 'jaxcnn[tpu-aot]' (Linux, x86-64)")
-    for name, value in _QUIET.items():
+    for name, value in _SETTINGS.items():
         os.environ.setdefault(name, value)
     jax.config.update("jax_platforms", "cpu")
 

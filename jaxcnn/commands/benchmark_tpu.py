@@ -93,7 +93,7 @@ def _work(compiled: jax.stages.Compiled, run: Run, on: Slice) -> dict[str, Any]:
         "collectives": totals(exchanged),
         "seconds": times._asdict() | {"bound": times.bound, "step": times.step},
         "binds": times.binds,
-        "images_per_second": run.config.batch_size / times.step,
+        "images_per_second": run.config.batch_size * run.num_seeds / times.step,
     }
 
 

@@ -16,7 +16,7 @@ import orbax.checkpoint as ocp
 from jax.sharding import Sharding
 from orbax.checkpoint.checkpoint_managers import preservation_policy as policy
 
-from jaxcnn.errors import UserError
+from jaxcnn.errors import Fault, UserError
 from jaxcnn.quiet import quiet
 from jaxcnn.train import hosts
 
@@ -35,6 +35,14 @@ class _Manager(ocp.CheckpointManager):
         del step
         return False
 
+    def metrics(self, step: int) -> Any:
+        """Returns what was recorded at a step, or None where that cannot be read: what is saved there may be whole."""
+        try:
+            found = super().metrics(step)
+        except Exception:  # whatever damaged JSON leads to
+            return None
+        return found if isinstance(found, dict) and isinstance(found.get(BEST), int | float) else None
+
 
 class Checkpoints:
     """The checkpoints of one run, named by their steps. A context manager: leaving it waits for unfinished writes."""
@@ -47,7 +55,7 @@ class Checkpoints:
         """
 
         def accuracy(found: dict[str, float]) -> float:
-            return found[BEST]
+            return found.get(BEST, NOT_EVALUATED)
 
         keep = [policy.LatestN(LATEST), policy.BestN(n=1, get_metric_fn=accuracy)]
         options = ocp.CheckpointManagerOptions(
@@ -74,7 +82,8 @@ class Checkpoints:
         if hosts.lost(kind):
             return  # what is being written waits for a process that is gone
         self.settle()  # close() would raise what it returns
-        self._manager.close()
+        with contextlib.suppress(Exception):  # all that was to be said of a failed write has been said
+            self._manager.close()
         self._quiet.close()
 
     def steps(self) -> list[int]:
@@ -131,6 +140,8 @@ class Checkpoints:
     def _failed(self, error: Exception) -> str:
         """Clears away what was written of a checkpoint; returns the line about it."""
         step, self._writing = self._writing, None
+        with contextlib.suppress(Exception):  # which may still be writing
+            self._manager.wait_until_finished()
         for part in Path(self._manager.directory).glob(f"{step}.orbax-checkpoint-tmp*"):
             shutil.rmtree(part, ignore_errors=True)
         return f"the checkpoint {self._folder(step)} cannot be written: {_reason(error)}"
@@ -156,6 +167,7 @@ class Checkpoints:
 
         Raises:
             UserError: where the checkpoint cannot be read as this tree, or is not what was saved.
+            Fault: where the machine cannot hold it.
         """
         step = self.steps()[-1] if step is None else step
         target = jax.tree.map(
@@ -168,6 +180,10 @@ class Checkpoints:
         where = self._folder(step)
         try:
             found = self._manager.restore(step, args=items)
+        except (MemoryError, jax.errors.JaxRuntimeError) as error:  # of the machine: the checkpoint may be good
+            if jax.process_count() > 1:
+                raise  # `hosts.run` ends all of them
+            raise Fault(f"the checkpoint {where} cannot be read now, and is left as it is: {_reason(error)}") from error
         except Exception as error:  # orbax raises a bare Exception for damaged files
             line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
             raise UserError(f"the checkpoint {where} cannot be restored: {line[:200]}") from error

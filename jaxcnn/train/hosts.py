@@ -11,7 +11,7 @@ import os
 import re
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import NoReturn, TypeVar
 
 import jax
@@ -24,7 +24,6 @@ HEARTBEAT_SECONDS = 60
 """A process that is silent for so long is dead, and the others end: a fault of a machine costs this and no more."""
 START_SECONDS = 300
 """How long a process waits for the others when it starts."""
-_LINE_BYTES = 2048
 Value = TypeVar("Value")
 Other = TypeVar("Other")
 
@@ -144,6 +143,17 @@ def from_first(action: Callable[[], Value]) -> Value:
     return json.loads(_gather(on_first(lambda: json.dumps(action()), ""))[0])
 
 
+def union(names: Mapping[str, Collection[str]]) -> dict[str, list[str]]:
+    """Returns, by key, the names of every process, each once, in order."""
+    everywhere = (
+        [names]
+        if jax.process_count() == 1
+        else [json.loads(line) for line in _gather(json.dumps({key: sorted(found) for key, found in names.items()}))]
+    )
+    keys = sorted({key for each in everywhere for key in each})
+    return {key: sorted({name for each in everywhere for name in each.get(key, ())}) for key in keys}
+
+
 def check_same(what: str, text: str) -> None:
     """Raises `AgreedError` in every process where the `text` of one is not that of process 0."""
     if jax.process_count() == 1:
@@ -211,8 +221,10 @@ def _say_that_they_are_late(where: str) -> None:
 
 
 def _gather(line: str) -> list[str]:
-    """Returns the line of every process, by its number; each cut to what one message holds."""
-    sent = np.frombuffer(line.encode()[:_LINE_BYTES].ljust(_LINE_BYTES, b"\0"), np.uint8)
+    """Returns the line of every process, by its number."""
+    content = line.encode()
+    longest = int(np.max(multihost_utils.process_allgather(np.int32(len(content)))))
+    sent = np.frombuffer(content.ljust(max(longest, 1), b"\0"), np.uint8)
     received = np.asarray(multihost_utils.process_allgather(sent))
     return [row.tobytes().rstrip(b"\0").decode(errors="ignore") for row in received]
 

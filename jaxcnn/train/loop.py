@@ -2,13 +2,13 @@
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from ml_collections import ConfigDict
 
 from jaxcnn.data.views import parse_views
-from jaxcnn.errors import Fault, UserError
+from jaxcnn.errors import Fault, UserError, say
 from jaxcnn.train import hosts
 from jaxcnn.train.card import parameter_count, run_card
 from jaxcnn.train.checkpoint import Checkpoints
@@ -83,7 +83,7 @@ def _go_on(run: Run, folder: RunFolder, checkpoints: Checkpoints, *, force: bool
     result = hosts.from_first(lambda: folder.test_result(start)) if start == run.total_steps else None
     if result:
         if hosts.first():
-            print(f"The run in {folder.path} is finished: step {start} of {run.total_steps}.")
+            say(f"The run in {folder.path} is finished: step {start} of {run.total_steps}.")
         return result, ""
     with _shown(run, folder, start) as (progress, writer):
         for line in (*damaged, *_opening(run, start), *changes, *_recomputed(run, changes)):
@@ -100,13 +100,23 @@ def _go_on(run: Run, folder: RunFolder, checkpoints: Checkpoints, *, force: bool
 def _counting_skipped(
     run: Run, folder: RunFolder, earlier: dict[str, Any] | None, start: int, progress: Progress
 ) -> Iterator[None]:
-    """Adds to the run card, however the training ends, the images that it has skipped."""
+    """Adds to the run card, however the training ends, the images that it has skipped.
+
+    They are those of all processes, but where one ends by an error of its own: then those of process 0.
+    """
+    skipped: Mapping[str, Collection[str]] = run.pipeline.skipped
     try:
-        yield
+        try:
+            yield
+        except Preempted:
+            skipped = hosts.union(run.pipeline.skipped)
+            raise
+        skipped = hosts.union(run.pipeline.skipped)
     finally:
-        if run.pipeline.skipped and hosts.first():
+        skipped = skipped or run.pipeline.skipped
+        if skipped and hosts.first():
             try:
-                folder.write_card(run_card(run, earlier), start, [])
+                folder.write_card(run_card(run, earlier, skipped), start, [])
             except UserError as error:
                 progress.line(f"warning: {error}")
 
@@ -154,7 +164,7 @@ def _first_state(run: Run, checkpoints: Checkpoints) -> tuple[TrainState, list[s
     damaged: dict[int, str] = {}
     for step in reversed(checkpoints.steps()):
         try:
-            state = checkpoints.restore(run.abstract_state(), replicated(run.mesh), step)
+            state = hosts.together(lambda: checkpoints.restore(run.abstract_state(), replicated(run.mesh), step))  # noqa: B023
         except UserError as error:
             damaged[step] = str(error)
             continue

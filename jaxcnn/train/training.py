@@ -107,8 +107,9 @@ class Training:
                 self._log(step)
             self.accuracy = self._validate(step) if due["eval_every"] == step else NOT_EVALUATED
             if self.accuracy > self.best or due["checkpoint_every"] == step:
-                self._warn_of(self.checkpoints.save(step, self.state, self.accuracy))
-            self.best = max(self.best, self.accuracy)
+                trouble = self.checkpoints.save(step, self.state, self.accuracy)
+                self._warn_of(trouble)
+                self.best = self.checkpoints.best() if trouble else max(self.best, self.accuracy)
             if self.preemption.asked and step < run.total_steps:
                 self._leave(step)
         return self.state
