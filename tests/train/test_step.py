@@ -28,7 +28,7 @@ def parts(norm="batch", ema_decay=None, **fields):
     return model, state, step, loss_fn
 
 
-def get_batch(feed, step, seed):
+def get_batch(feed, step, seed=None):
     """Sixteen images that differ with the step, their classes unevenly spread over the batch."""
     image = jax.random.normal(jax.random.fold_in(jax.random.key(7), step), (16, *SHAPE)) + feed
     return {"image": image, "label": jnp.arange(16) // 6}
