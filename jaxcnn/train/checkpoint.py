@@ -6,6 +6,7 @@ import hashlib
 import os
 import re
 import shutil
+import time
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -25,6 +26,8 @@ NOT_EVALUATED = -1.0
 """The accuracy of a checkpoint whose step was not evaluated: worse than any."""
 LATEST = 2
 """How many of the latest are kept: should the last one be damaged, there is one to go back to."""
+CLEARING = 2.0
+"""For how many seconds what is left of a failed write is cleared away before the next start is left to do it."""
 
 
 class _Manager(ocp.CheckpointManager):
@@ -67,6 +70,7 @@ class Checkpoints:
             save_interval_steps=0 if read_only else 1,
         )
         self._writing: int | None = None
+        self._broken: list[int | None] = []
         self._quiet = contextlib.ExitStack()
         self._quiet.enter_context(quiet())
         try:
@@ -84,6 +88,8 @@ class Checkpoints:
         self.settle()  # close() would raise what it returns
         with contextlib.suppress(Exception):  # all that was to be said of a failed write has been said
             self._manager.close()
+        for step in self._broken:
+            self._clear(step)
         self._quiet.close()
 
     def steps(self) -> list[int]:
@@ -142,9 +148,19 @@ class Checkpoints:
         step, self._writing = self._writing, None
         with contextlib.suppress(Exception):  # which may still be writing
             self._manager.wait_until_finished()
-        for part in Path(self._manager.directory).glob(f"{step}.orbax-checkpoint-tmp*"):
-            shutil.rmtree(part, ignore_errors=True)
+        self._clear(step)
+        self._broken.append(step)
         return f"the checkpoint {self._folder(step)} cannot be written: {_reason(error)}"
+
+    def _clear(self, step: int | None) -> None:
+        """Removes what there is of an unfinished checkpoint; abandoned threads of orbax may still be adding to it."""
+        until = time.monotonic() + CLEARING
+        while parts := list(Path(self._manager.directory).glob(f"{step}.orbax-checkpoint-tmp*")):
+            for part in parts:
+                shutil.rmtree(part, ignore_errors=True)
+            if time.monotonic() > until:
+                return  # the next start clears it
+            time.sleep(0.01)
 
     def misfit(self, abstract_state: Any, step: int) -> str:
         """Returns the path and shapes of an array that differs between a checkpoint and `abstract_state`, or ""."""

@@ -1,6 +1,7 @@
 """Real processes that train together on this machine, over gloo: as `python -m jaxcnn.main` in several terminals."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -64,7 +65,8 @@ class Team:
             process.wait()
 
     def out(self, number):
-        return [line for line in (self.folder / f"out.{number}").read_text().splitlines() if "[Gloo]" not in line]
+        lines = (self.folder / f"out.{number}").read_text().splitlines()
+        return [line for line in lines if not re.search(r"\[Gloo\]|peer ranks", line)]  # whose threads cut them in two
 
     def err(self, number):
         return (self.folder / f"err.{number}").read_text().splitlines()
