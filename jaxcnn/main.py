@@ -36,6 +36,8 @@ def main(argv: Sequence[str] = tuple(sys.argv)) -> int:
     config, workdir = parse(argv)
     print(f"jaxcnn: {config.model.name} on {config.data.name}, run folder {workdir}", flush=True)
     runtime.configure()
+    if runtime.settings():
+        print(f"jaxcnn: {runtime.announcement()}", flush=True)
     from jaxcnn.train.loop import Preempted, train_and_evaluate  # imports jax: must come after runtime.configure
 
     try:
