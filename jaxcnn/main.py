@@ -83,11 +83,14 @@ def main(argv: Sequence[str] = tuple(sys.argv)) -> int:
 
 def _train(request: Request) -> int:
     from jaxcnn.train import hosts
-    from jaxcnn.train.loop import Preempted, train_and_evaluate
 
     config = request.config
-    if hosts.first():
+    if hosts.first():  # before the long imports
+        if runtime.settings():
+            say(f"jaxcnn: {runtime.announcement()}")
         say(f"jaxcnn: {config.model.name} on {config.data.name}, run folder {request.workdir}")
+    from jaxcnn.train.loop import Preempted, train_and_evaluate
+
     try:
         train_and_evaluate(config, request.workdir, force=request.force)
     except Preempted as stop:

@@ -9,6 +9,7 @@ from typing import Any
 import jax
 
 import jaxcnn
+from jaxcnn import runtime
 from jaxcnn.train.folder import git_commit
 from jaxcnn.train.setup import Run
 
@@ -37,6 +38,7 @@ def run_card(
         "devices": [f"{device.platform} {device.device_kind}" for device in run.mesh.devices.flat],
         "processes": jax.process_count(),
         "cpus": os.cpu_count(),
+        "settings": dict(runtime.settings()),
         "data": {**run.data, **_skipped(run.pipeline.skipped if skipped is None else skipped, earlier)},
         "image_shape": list(run.image_shape),
         "parameters": parameter_count(run),
