@@ -32,12 +32,10 @@ class Ours:
 
     def __init__(self, work: Work) -> None:
         self.work = work
-        state = jax.eval_shape(functools.partial(_init, work))
         self.batch = _batch(work)
         self.key = jax.random.key(1)
-        jitted = jax.jit(_make_step(work), donate_argnums=0 if work.train else ())
         began = time.perf_counter()
-        lowered = jitted.lower(state, self.batch, self.key)
+        lowered = lower_step(work)
         self.trace_s = time.perf_counter() - began
         self.compiled = lowered.compile()
         self.compile_s = time.perf_counter() - began - self.trace_s
@@ -103,6 +101,18 @@ class Ours:
         in_a_row = self._timed(_PROBES)
         device = statistics.median(whole) - statistics.median(calls)
         return max(0.0, 1 - device / in_a_row) if device > 0.1 * in_a_row else math.nan
+
+
+def lower_step(work: Work) -> jax.stages.Lowered:
+    """Returns the step of a work, traced: (state, batch, key) -> (state, metrics), or logits without training."""
+    abstract = jax.eval_shape(lambda: (_init(work), jax.random.key(1)))
+    batch = jax.eval_shape(
+        lambda: {
+            "image": jnp.zeros((work.batch_size, *work.image_shape)),
+            "label": jnp.zeros(work.batch_size, jnp.int32),
+        }
+    )
+    return jax.jit(_make_step(work), donate_argnums=0 if work.train else ()).lower(abstract[0], batch, abstract[1])
 
 
 def _make_step(work: Work) -> Callable[..., Any]:

@@ -1,0 +1,104 @@
+"""How long each model's training step takes to compile: `python benchmarks/compile/members.py [PATTERN]`.
+
+Each step is traced and compiled in a process of its own, without the cache of compiled programs and without running.
+What is found is added to figures.json as it comes, and the table of README.md is written anew from all that it holds.
+"""
+
+import argparse
+import concurrent.futures
+import fnmatch
+import json
+import multiprocessing
+import os
+import resource
+import time
+from pathlib import Path
+
+from jaxcnn import runtime
+from jaxcnn.commands.steps.work import Work
+
+HERE = Path(__file__).parent
+FIGURES = HERE / "figures.json"
+README = HERE / "README.md"
+MARK = "<!-- made by members.py -->"
+HEADER = ("model", "px", "trace s", "compile s", "CPU s of both", "temporaries MiB", "peak MiB of the process")
+BATCH = 8
+
+
+def main() -> None:
+    """Compiles what is asked for and has not been yet, and writes the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("pattern", nargs="?", default="*", help="of names of models; default: all")
+    parser.add_argument("--again", action="store_true", help="also those that figures.json has")
+    arguments = parser.parse_args()
+    figures = json.loads(FIGURES.read_text()) if FIGURES.exists() else {}
+    for name in _names(arguments.pattern):
+        if arguments.again or name not in figures:
+            figures[name] = _apart(name)
+            print(name, figures[name], flush=True)
+            FIGURES.write_text(json.dumps(figures, indent=1, sort_keys=True) + "\n")
+    _write_table(figures)
+
+
+def _names(pattern: str) -> list[str]:
+    from jaxcnn.models import MODELS
+
+    return sorted(fnmatch.filter(MODELS, pattern))
+
+
+def _apart(name: str) -> dict[str, float]:
+    """Returns what `_measure` does, in a process of its own."""
+    context = multiprocessing.get_context("spawn")
+    with concurrent.futures.ProcessPoolExecutor(1, mp_context=context) as pool:
+        return pool.submit(_measure, name).result()
+
+
+def _measure(name: str) -> dict[str, float]:
+    os.environ["JAX_ENABLE_COMPILATION_CACHE"] = "false"
+    runtime.configure()
+    from jaxcnn.commands.steps.ours import lower_step
+    from jaxcnn.models import model_variant
+
+    variant = model_variant(name)
+    work = Work(
+        model=name,
+        stem=None,
+        batch_size=BATCH,
+        image_size=variant.image_size,
+        channels=variant.channels,
+        num_classes=variant.num_classes,
+        precision="float32",
+        train=True,
+    )
+    began, cpu = time.perf_counter(), time.process_time()
+    lowered = lower_step(work)
+    traced = time.perf_counter()
+    compiled = lowered.compile()
+    return {
+        "image_size": work.image_size,
+        "trace_s": traced - began,
+        "compile_s": time.perf_counter() - traced,
+        "cpu_s": time.process_time() - cpu,
+        "temporary": compiled.memory_analysis().temp_size_in_bytes,
+        "resident": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+    }
+
+
+def _write_table(figures: dict[str, dict[str, float]]) -> None:
+    slowest_first = sorted(figures.items(), key=lambda item: -item[1]["compile_s"])
+    rows = [
+        (
+            f"`{name}`",
+            f"{found['image_size']}",
+            *(f"{found[key]:.1f}" for key in ("trace_s", "compile_s", "cpu_s")),
+            *(f"{found[key] / 2**20:,.0f}" for key in ("temporary", "resident")),
+        )
+        for name, found in slowest_first
+    ]
+    table = "\n".join("| " + " | ".join(row) + " |" for row in (HEADER, ("---",) * len(HEADER), *rows))
+    before, _, after = README.read_text().split(MARK)
+    README.write_text(f"{before}{MARK}\n{table}\n{MARK}{after}")
+
+
+if __name__ == "__main__":
+    main()
