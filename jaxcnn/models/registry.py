@@ -171,10 +171,22 @@ def check_image_size(model: nn.Module, image_shape: tuple[int, int, int]) -> Non
     height, width, channels = image_shape
     if _shape_error(model, (_LARGE, _LARGE, channels)) is not None:
         raise UserError(str(error))  # without what jax noted on it
-    sizes = range(min(height, width) + 1, _LARGE)
-    first = bisect.bisect_left(sizes, True, key=lambda size: _shape_error(model, (size, size, channels)) is None)
-    hint = f"the smallest image that works is {sizes.start + first}x{sizes.start + first}"
+    smallest = _first_that_works(model, min(height, width) + 1, channels)
+    hint = f"the smallest image that works is {smallest}x{smallest}"
     raise UserError(f"an image of {height}x{width} does not pass: {error}; {hint}")
+
+
+def _first_that_works(model: nn.Module, start: int, channels: int) -> int:
+    """Returns the least side of a square image, of those from `start` on, that passes: mostly not far from it."""
+
+    def works(size: int) -> bool:
+        return _shape_error(model, (size, size, channels)) is None
+
+    reach = 1
+    while not works(start + reach - 1):
+        reach *= 2
+    untried = range(start + reach // 2, start + reach - 1)
+    return untried.start + bisect.bisect_left(untried, True, key=works)
 
 
 def _shape_error(model: nn.Module, image_shape: tuple[int, int, int]) -> UserError | None:
