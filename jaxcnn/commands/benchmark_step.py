@@ -60,8 +60,9 @@ def _work(name: str, arguments: Namespace) -> Work:
         num_classes=arguments.classes or variant.num_classes,
         precision=arguments.precision,
         train=arguments.train,
+        fields=dict(arguments.field),
     )
-    check_image_size(create_model(name, num_classes=work.num_classes, stem=work.stem), work.image_shape)
+    check_image_size(create_model(name, num_classes=work.num_classes, stem=work.stem, **work.fields), work.image_shape)
     return work
 
 
@@ -151,6 +152,7 @@ def _parser() -> CommandParser:
     parser.add_argument("--image-size", metavar="N", type=int, help="default: the model's")
     parser.add_argument("--classes", metavar="N", type=int, help="default: the model's")
     parser.add_argument("--stem", choices=("imagenet", "small"), help="default: the model's")
+    parser.add_fields()
     parser.add_argument("--precision", choices=("float32", "bfloat16"), default="float32", help="default: float32")
     kind = parser.add_mutually_exclusive_group()
     kind.add_argument("--train", action="store_true", default=True, help="training steps; the default")

@@ -1,12 +1,8 @@
 """`python -m jaxcnn import-weights MODEL FILE --output DIR`: a reference implementation's weights, kept as ours."""
 
-import ast
-import contextlib
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import jax
 
@@ -46,24 +42,6 @@ def _print_all(error: WrongWeightsError) -> None:
             print(f"{kind}: {entry}", file=sys.stderr)
 
 
-def _field(text: str) -> tuple[str, Any]:
-    """Returns name and value of "name=value": JSON, a Python literal as our messages write it, or else a word."""
-    name, equals, value = text.partition("=")
-    if not (name and equals) or name == "name":  # MODEL is the name
-        raise ValueError(text)
-    for parse in (json.loads, _literal):
-        with contextlib.suppress(ValueError, SyntaxError, TypeError):
-            return name, parse(value)
-    return name, value
-
-
-def _literal(text: str) -> Any:
-    return json.loads(json.dumps(ast.literal_eval(text)))  # as it is when it is read again
-
-
-_field.__name__ = "NAME=VALUE"  # what argparse calls it in its complaint
-
-
 def _parser() -> CommandParser:
     parser = CommandParser(
         "python -m jaxcnn import-weights", description="Keep a reference implementation's weights as ours."
@@ -72,12 +50,5 @@ def _parser() -> CommandParser:
     parser.add_argument("file", metavar="FILE", type=Path, help=f"{', '.join(READERS)}; the last three need PyTorch")
     parser.add_argument("--output", metavar="DIR", required=True, help="where to write; new, or an empty folder")
     parser.add_argument("--num-classes", metavar="N", type=int, help="width of the logits; else the paper's")
-    parser.add_argument(
-        "--field",
-        metavar="NAME=VALUE",
-        type=_field,
-        action="append",
-        default=[],
-        help="a field of create_model, as padding=same or norm_options='{\"epsilon\": 1e-3}'; may be repeated",
-    )
+    parser.add_fields()
     return parser

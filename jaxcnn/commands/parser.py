@@ -1,7 +1,10 @@
 """The command line of a command."""
 
 import argparse
-from typing import NoReturn
+import ast
+import contextlib
+import json
+from typing import Any, NoReturn
 
 from jaxcnn.errors import UserError
 
@@ -15,3 +18,32 @@ class CommandParser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Raises what is wrong with the command line, and how it is written."""
         raise UserError(f"{message}; {' '.join(self.format_usage().split())}")
+
+    def add_fields(self) -> None:
+        """Adds `--field NAME=VALUE`, which may be repeated; the answer's `field` is a list of (name, value)."""
+        self.add_argument(
+            "--field",
+            metavar="NAME=VALUE",
+            type=_field,
+            action="append",
+            default=[],
+            help="a field of create_model, as padding=same or norm_options='{\"epsilon\": 1e-3}'; may be repeated",
+        )
+
+
+def _field(text: str) -> tuple[str, Any]:
+    """Returns name and value of "name=value": JSON, a Python literal as our messages write it, or else a word."""
+    name, equals, value = text.partition("=")
+    if not (name and equals) or name == "name":  # MODEL is the name
+        raise ValueError(text)
+    for parse in (json.loads, _literal):
+        with contextlib.suppress(ValueError, SyntaxError, TypeError):
+            return name, parse(value)
+    return name, value
+
+
+def _literal(text: str) -> Any:
+    return json.loads(json.dumps(ast.literal_eval(text)))  # as it is when it is read again
+
+
+_field.__name__ = "NAME=VALUE"  # what argparse calls it in its complaint

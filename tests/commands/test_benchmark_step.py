@@ -95,6 +95,7 @@ def _without_torch(monkeypatch):
         (["step", "lenet6"], "unknown model 'lenet6': did you mean lenet5"),
         ([*SHORT, "--against", "keras"], "invalid choice: 'keras'"),
         (["step", "vgg11", "--image-size=8"], "an image of 8x8 does not pass"),
+        ([*SHORT, "--field", "width=2"], "unknown field of lenet5 'width'"),
     ],
 )
 def test_a_wrong_command_line_is_one_line(arguments, says):

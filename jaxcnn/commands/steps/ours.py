@@ -139,7 +139,9 @@ def _init(work: Work) -> TrainState:
 
 
 def _model(work: Work) -> Any:
-    return create_model(work.model, num_classes=work.num_classes, stem=work.stem, dtype=PRECISIONS[work.precision])
+    return create_model(
+        work.model, num_classes=work.num_classes, stem=work.stem, dtype=PRECISIONS[work.precision], **work.fields
+    )
 
 
 def _optimizer() -> optax.GradientTransformation:

@@ -25,6 +25,8 @@ def make_twin(work: Work) -> nn.Module:
     Raises:
         UserError: there is none.
     """
+    if work.fields:
+        raise UserError(f"{work.model} with fields of its own ({', '.join(work.fields)}) has no twin in PyTorch")
     if work.model in _LECTURES:
         return _LECTURES[work.model](work)
     net = _torchvision(work)

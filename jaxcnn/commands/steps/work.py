@@ -2,7 +2,8 @@
 
 import dataclasses
 import json
-from typing import Protocol
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 LEARNING_RATE, MOMENTUM = 0.01, 0.9
 AUX_WEIGHT = 0.3
@@ -22,6 +23,8 @@ class Work:
     precision: str
     """float32, or bfloat16: computation in it, parameters in float32."""
     train: bool
+    fields: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    """Further fields of `create_model`, ready for JSON."""
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
