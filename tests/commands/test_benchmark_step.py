@@ -25,6 +25,7 @@ SHORT = ["step", "lenet5", "--batch-size=4", "--seconds=0.01", "--rounds=3"]
 @pytest.fixture(autouse=True)
 def small_ceiling(monkeypatch):
     monkeypatch.setattr(ours, "ceiling", lambda precision: 1e9)
+    monkeypatch.setattr(ours, "memory_ceiling", lambda: 1e9)
 
 
 def test_work_travels_as_a_line():
@@ -51,7 +52,8 @@ def test_the_whole_state_is_donated():
     assert 0 <= memory["state"] - memory["donated"] < 64  # the key stays
 
 
-def test_the_ceiling_is_a_rate():
+def test_the_ceilings_are_rates():
+    assert 1e6 < ours._measured_memory(2**16, seconds=0.01) < 1e14
     assert 1e6 < ours._measured_ceiling("float32", size=64, seconds=0.01) < 1e14
 
 

@@ -76,6 +76,8 @@ class Ours:
             "compile_s": self.compile_s,
             "flop": _flop(self.work),
             "ceiling_flop_s": ceiling(self.work.precision),
+            "bytes": dict(self.compiled.cost_analysis() or {}).get("bytes accessed"),
+            "ceiling_bytes_s": memory_ceiling(),
             "waits": self._waits(),
             "memory": {
                 "state": memory.argument_size_in_bytes - sum(leaf.nbytes for leaf in jax.tree.leaves(self.batch)),
@@ -168,6 +170,24 @@ def _flop(work: Work) -> float:
 def ceiling(precision: str) -> float:
     """Returns the most operations a second that a product of two square matrices has reached on the default device."""
     return _measured_ceiling(precision, size=2048 if jax.default_backend() == "cpu" else 8192, seconds=1.0)
+
+
+def memory_ceiling() -> float:
+    """Returns the bytes a second, read and written, that adding 1 to a large array has reached."""
+    return _measured_memory(2**25 if jax.default_backend() == "cpu" else 2**30, seconds=0.5)
+
+
+def _measured_memory(size: int, *, seconds: float) -> float:
+    array = jnp.zeros(size // 4, jnp.float32)
+    add = jax.jit(lambda array: array + 1, donate_argnums=0).lower(array).compile()
+    best, began = math.inf, time.perf_counter()
+    while time.perf_counter() - began < seconds:
+        start = time.perf_counter()
+        for _ in range(4):
+            array = add(array)
+        jax.block_until_ready(array)
+        best = min(best, (time.perf_counter() - start) / 4)
+    return 2 * size / best
 
 
 def _measured_ceiling(precision: str, *, size: int, seconds: float) -> float:
