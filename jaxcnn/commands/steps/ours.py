@@ -174,7 +174,7 @@ def ceiling(precision: str) -> float:
 
 def memory_ceiling() -> float:
     """Returns the bytes a second, read and written, that adding 1 to a large array has reached."""
-    return _measured_memory(2**25 if jax.default_backend() == "cpu" else 2**30, seconds=0.5)
+    return _measured_memory(2**28 if jax.default_backend() == "cpu" else 2**30, seconds=0.5)
 
 
 def _measured_memory(size: int, *, seconds: float) -> float:
