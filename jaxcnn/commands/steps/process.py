@@ -67,7 +67,7 @@ class Process:
 def _inherited() -> dict[str, str]:
     """Returns the environment as the user gave it, without what this process has set for itself."""
     made = runtime.settings()
-    environment = dict(os.environ)
+    environment = {"XLA_PYTHON_CLIENT_MEM_FRACTION": "0.45", **os.environ}  # of a GPU, which a rival shares
     if "XLA_FLAGS" in made:
         environment["XLA_FLAGS"] = environment.get("XLA_FLAGS", "").replace(made["XLA_FLAGS"], "").strip()
     if "compilation cache" in made:

@@ -1,0 +1,60 @@
+"""The largest batch that a GPU holds, with and without `remat`: `python benchmarks/gpu/largest_batch.py [MODEL...]`.
+
+Batches are doubled until a training step ends for want of memory, each in a process of its own. Prints one line of JSON
+a model.
+"""
+
+import argparse
+import contextlib
+import json
+
+from jaxcnn.commands.steps.process import OURS, Process
+from jaxcnn.commands.steps.work import Work
+from jaxcnn.errors import UserError
+from jaxcnn.models import model_variant
+
+WHOLE = {"XLA_PYTHON_CLIENT_MEM_FRACTION": "0.95"}
+
+
+def main() -> None:
+    """Measures each model."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("models", nargs="*", default=["resnet50", "densenet121", "efficientnet_b0"])
+    parser.add_argument("--precision", default="bfloat16")
+    parser.add_argument("--most", type=int, default=2**14, help="no batch larger than this is tried")
+    arguments = parser.parse_args()
+    for model in arguments.models:
+        found = {word: largest(model, arguments, remat=word == "remat") for word in ("plain", "remat")}
+        print(json.dumps({"model": model, **found}), flush=True)
+
+
+def largest(model: str, arguments: argparse.Namespace, *, remat: bool) -> int:
+    """Returns the largest power of two that passes; 0 where not even one image does."""
+    size = 1
+    while size <= arguments.most and _fits(model, size, arguments.precision, remat=remat):
+        size *= 2
+    return size // 2
+
+
+def _fits(model: str, size: int, precision: str, *, remat: bool) -> bool:
+    variant = model_variant(model)
+    work = Work(
+        model=model,
+        stem=None,
+        batch_size=size,
+        image_size=variant.image_size,
+        channels=variant.channels,
+        num_classes=variant.num_classes,
+        precision=precision,
+        train=True,
+        remat=remat,
+    )
+    try:
+        with contextlib.closing(Process(OURS, work, WHOLE)):  # made: it has taken three steps
+            return True
+    except UserError:
+        return False
+
+
+if __name__ == "__main__":
+    main()

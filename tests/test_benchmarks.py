@@ -1,0 +1,31 @@
+import importlib.util
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+GPU = Path(__file__).parents[1] / "benchmarks" / "gpu"
+
+
+def test_idle_is_what_no_span_covers():
+    spec = importlib.util.spec_from_file_location("idle", GPU / "idle.py")
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    inside, overlapping, apart = (10.0, 20.0), (30.0, 50.0), (90.0, 100.0)
+    found = script.idle([apart, (0.0, 40.0), overlapping, inside])
+    assert found == {"idle": pytest.approx(0.4), "seconds": pytest.approx(1e-7)}
+
+
+def test_the_gpu_script_names_commands_that_there_are(tmp_path):
+    script = str(GPU / "measure.sh")
+    if shutil.which("shellcheck"):
+        subprocess.run(["shellcheck", script], check=True)
+    shown = subprocess.run(
+        ["bash", script, str(tmp_path)], env=os.environ | {"DRY_RUN": "1"}, capture_output=True, text=True, check=True
+    )
+    lines = [line for line in shown.stdout.splitlines() if line.startswith("python ")]
+    assert len(lines) > 10
+    assert "benchmark step --precision bfloat16 resnet50 --batch-size 256 --against torch torch.compile" in lines[0]
+    assert all(Path(line.split()[1]).exists() for line in lines if " -m " not in line)
