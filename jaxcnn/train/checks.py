@@ -60,8 +60,12 @@ RANGES = {  # key -> the numbers that it may be; a round bracket leaves out the 
 def check_views(config: FrozenConfigDict, dataset: Dataset, model: nn.Module, shape: tuple[int, int, int]) -> None:
     """Raises `UserError` where the model, made for the images that it trains on, takes no image that it evaluates."""
     seen = jax.ShapeDtypeStruct((1, *stored_shape(config, dataset)), jnp.float32)
+    views = jax.eval_shape(parse_views(config.eval_views), seen)
+    others = [view for view in views if view.shape[1:] != shape]
+    if not others:
+        return  # and nothing to be traced
     variables = jax.eval_shape(model.init, jax.random.key(0), jax.ShapeDtypeStruct((1, *shape), jnp.float32))
-    for view in jax.eval_shape(parse_views(config.eval_views), seen):
+    for view in others:
         try:
             jax.eval_shape(model.apply, {key: variables[key] for key in variables if key != "intermediates"}, view)
         except Exception as error:  # flax's own for shapes that do not fit

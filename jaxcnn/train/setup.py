@@ -1,6 +1,7 @@
 """From a config to the parts of a run: every word checked, every derived value computed, before anything compiles."""
 
 import dataclasses
+import functools
 import inspect
 import math
 from collections.abc import Mapping, Sequence
@@ -64,6 +65,10 @@ class Run:
 
     def abstract_state(self) -> TrainState:
         """Returns the shapes and dtypes of the state, without computing it."""
+        return self._abstract_state
+
+    @functools.cached_property
+    def _abstract_state(self) -> TrainState:
         return jax.eval_shape(self._create_state)
 
     @property
