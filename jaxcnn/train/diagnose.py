@@ -14,8 +14,9 @@ from jaxcnn.types import Array, Batch, Variables
 def first_nonfinite(model: nn.Module, loss_fn: LossFn, variables: Variables, batch: Batch, dropout_key: Array) -> str:
     """Returns in words what is the first in a training step that is not finite.
 
-    Forwards that is the image, a parameter, or the first layer whose output is not finite; where all outputs are, the
-    loss, or the last layer that has a gradient which is not, where the gradient comes from first, or else the update.
+    Forwards that is the image, a parameter, or the first layer whose output is not finite; where all outputs are, a
+    layer whose running statistics are not, the loss, or the last layer that has a gradient which is not, where the
+    gradient comes from first, or else the update.
 
     Args:
         model: as the step trains it.
@@ -29,10 +30,10 @@ def first_nonfinite(model: nn.Module, loss_fn: LossFn, variables: Variables, bat
             return kind
     names: list[str] = []
 
-    def forward(params: Any) -> tuple[Array, list[Array]]:
+    def forward(params: Any) -> tuple[Array, tuple[list[Array], Any]]:
         outputs: list[Array] = []
         with nn.intercept_methods(_watch(names, outputs)):
-            logits, _ = model.apply(
+            logits, changed = model.apply(
                 {**variables, "params": params},
                 batch["image"],
                 train=True,
@@ -40,12 +41,14 @@ def first_nonfinite(model: nn.Module, loss_fn: LossFn, variables: Variables, bat
                 rngs={"dropout": dropout_key},
             )
         losses = loss_fn(logits, batch["label"])
-        return jnp.mean(losses), [jnp.all(jnp.isfinite(output)) for output in outputs]
+        return jnp.mean(losses), ([jnp.all(jnp.isfinite(output)) for output in outputs], changed.get("batch_stats"))
 
-    (loss, finite), gradients = jax.jit(jax.value_and_grad(forward, has_aux=True))(variables["params"])
+    (loss, (finite, statistics)), gradients = jax.jit(jax.value_and_grad(forward, has_aux=True))(variables["params"])
     for name, good in zip(names, finite, strict=False):
         if not good:
             return f"the output of {name}"
+    if bad := _places(statistics):
+        return f"the running statistics of {bad[0]}"
     if not jnp.isfinite(loss):
         return "the loss"
     return _last_gradient(names, gradients)
@@ -65,13 +68,15 @@ def _watch(names: list[str], outputs: list[Array]) -> Callable[..., Any]:
 
 
 def _last_gradient(names: list[str], gradients: Any) -> str:
-    bad = {
-        "/".join(key.key for key in path[:-1])
-        for path, leaf in jax.tree_util.tree_leaves_with_path(gradients)
-        if not _finite(leaf)
-    }
+    bad = _places(gradients)
     last = next((name for name in reversed(names) if name in bad), None)
     return f"the gradient of {last}" if last else "the update"
+
+
+def _places(tree: Any) -> list[str]:
+    """Returns the paths of the layers that have something not finite in a tree of theirs."""
+    leaves = jax.tree_util.tree_leaves_with_path(tree)
+    return ["/".join(key.key for key in path[:-1]) for path, leaf in leaves if not _finite(leaf)]
 
 
 def _finite(tree: Any) -> bool:

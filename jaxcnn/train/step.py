@@ -37,9 +37,10 @@ def make_train_step(
         loss_fn: (logits, label) -> loss of each example; their mean over the global batch is minimised.
         ema_decay: of the moving average, whose place in the state must exist; None for none.
         aux_weight: weight of the loss of each auxiliary head.
-        on_nonfinite: what becomes of a step that is not finite in its loss, gradient or update. None: it is learnt
-            from. "stop": the state stays as it is, its step number too, so that the step can be looked into. "skip":
-            all but the step number stays, and no other metric is counted. The last two count it as `nonfinite`.
+        on_nonfinite: what becomes of a step that is not finite in its loss, gradient, update or running statistics.
+            None: it is learnt from. "stop": the state stays as it is, its step number too, so that the step can be
+            looked into. "skip": all but the step number stays, and no other metric is counted. The last two count it
+            as `nonfinite`.
 
         accumulate_steps: the batch is taken in so many parts, one after the other, of which part i has the examples i,
             i + accumulate_steps, ...; their gradients are averaged. Batch norm sees a part at a time.
@@ -76,7 +77,8 @@ def make_train_step(
         new = TrainState(step=state.step + 1, params=params, batch_stats=batch_stats, opt_state=opt_state, ema=ema)
         if on_nonfinite is None:
             return new, sums | {"nonfinite": jnp.zeros((), jnp.int32)}
-        finite = jnp.isfinite(loss + optax.tree.norm(gradients) + optax.tree.norm(updates))
+        size = loss + optax.tree.norm(gradients) + optax.tree.norm(updates) + optax.tree.sum(batch_stats)
+        finite = jnp.isfinite(size)
         return _guarded(state, new, sums, finite, skip=on_nonfinite == "skip")
 
     return train_step

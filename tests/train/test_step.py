@@ -9,6 +9,7 @@ import pytest
 
 from jaxcnn.models import create_model
 from jaxcnn.train import metrics
+from jaxcnn.train.diagnose import first_nonfinite
 from jaxcnn.train.dispatch import make_dispatch
 from jaxcnn.train.losses import make_loss
 from jaxcnn.train.mesh import in_turn, make_mesh, replicated
@@ -171,3 +172,16 @@ def test_bfloat16_computes_in_bfloat16_and_keeps_the_state_in_float32():
     gap = float(jnp.abs(new.params["conv1"]["kernel"] - reference.params["conv1"]["kernel"]).max())
     moved = float(jnp.abs(state.params["conv1"]["kernel"] - reference.params["conv1"]["kernel"]).max())
     assert 0 < gap < 0.1 * moved
+
+
+def test_running_statistics_that_overflow_are_not_finite():
+    """Such a norm gives zeros: loss and gradient are finite, and only what evaluation would use is not."""
+    model, state, _, loss_fn = parts()
+    step = make_train_step(apply_fn=model.apply, tx=optax.sgd(0.1, momentum=0.9), loss_fn=loss_fn, on_nonfinite="stop")
+    batch = get_batch(0.0, 0)
+    batch["image"] *= 1e22
+    kept, sums = jax.jit(step)(state, batch, jax.random.key(0))
+    assert int(sums["nonfinite"]) == 1
+    jax.tree.map(np.testing.assert_array_equal, kept, state)
+    found = first_nonfinite(model, loss_fn, state.variables, batch, jax.random.key(0))
+    assert found == "the running statistics of norm1"
