@@ -153,9 +153,12 @@ def stream_run(folder: Path, decoder: str, workers: int):
     return resolve(config)
 
 
-def _stream(decoder: str, workers: int) -> Contender:
+def _stream(decoder: str, workers: int, *, pinned: bool = False) -> Contender:
     def make(folder: Path) -> tuple[Iterator[int], int, int]:
         import itertools
+
+        if pinned:
+            one_core()
 
         from jaxcnn.data.reader import AHEAD
 
@@ -227,6 +230,7 @@ PHOTOS: dict[str, Contender] = {
     "torch.utils.data + PIL": _torch(_Photos, BATCH, 0, TURN),
     "torch.utils.data + PIL, 2 workers": _torch(_Photos, BATCH, 2, TURN),
     "jaxcnn stream": _stream("simplejpeg", 0),
+    "jaxcnn stream, one core": _stream("simplejpeg", 0, pinned=True),
     "jaxcnn stream, 2 workers": _stream("simplejpeg", 2),
     "jaxcnn stream, decoder pil": _stream("pil", 0),
 }
