@@ -14,6 +14,7 @@ def base_config() -> ConfigDict:
     """Returns the settings of a run, all of them, with their defaults."""
     config = ConfigDict()
     config.seed = 0  # of initialisation, order, augmentation and dropout
+    config.num_seeds = 1  # train so many nets at once, from seeds `seed`, `seed` + 1, ...; on the same validation split
     config.batch_size = 128  # examples in one training step, over all devices
     config.eval_batch_size = 512  # examples in one evaluation step, over all devices; changes no result
     config.eval_views = ""  # looks at each image that are averaged, as "flip", "ten_crop(224)" or "scales(224, 256)"
@@ -56,6 +57,7 @@ def base_config() -> ConfigDict:
     config.data.dir = placeholder(str)
     config.data.image_size = placeholder(int)  # side of the square a net sees, in pixels; None: as the catalog says
     config.data.validation = placeholder(float)  # cut from train, never empty: a fraction below 1, else a number
+    config.data.split_seed = placeholder(int)  # of what is cut off; None: `seed`
     config.data.test = placeholder(float)  # likewise, always the same, of a data set that has no test split
     config.data.augment = ""  # applied in turn, as "shift(2), flip()"
     config.data.repeats = 1  # times in a row that an image comes, each time augmented anew; an epoch is as long as ever

@@ -1,5 +1,6 @@
 """What a user got wrong, said in one line."""
 
+import contextlib
 import difflib
 import os
 import sys
@@ -11,6 +12,13 @@ class UserError(ValueError):
     """A mistake in what was asked for: the message is one line that says what is wrong and what would be right.
 
     The entry points print the message alone and leave with exit status 2; a library caller catches a ValueError.
+    """
+
+
+class Fault(RuntimeError):  # noqa: N818
+    """What a machine did to a run, such as a disk that is full: the message is one line that says what is kept.
+
+    The entry points print the message alone and leave with exit status 1.
     """
 
 
@@ -30,15 +38,27 @@ def check_word(kind: str, word: object, known: Iterable[str]) -> None:
 
 
 def answer(command: Callable[[], int]) -> int:
-    """Runs a command; returns its exit status, or 2 after a `UserError`, said in one line on standard error."""
+    """Runs a command; returns its exit status.
+
+    That is 2 after a `UserError` and 1 after a `Fault`, each said in one line on standard error.
+    """
     try:
         return command()
     except UserError as error:
         print(f"jaxcnn: {error}", file=sys.stderr)
         return 2
+    except Fault as fault:
+        print(f"jaxcnn: {fault}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("jaxcnn: interrupted", file=sys.stderr)
         return 130
+
+
+def say(line: str) -> None:
+    """Prints a line; a standard output that cannot be written, such as a full disk's, ends nothing."""
+    with contextlib.suppress(OSError):
+        print(line, flush=True)
 
 
 def leave(status: int) -> NoReturn:

@@ -1,20 +1,39 @@
-"""Trains, resumes and evaluates a run: `python -m jaxcnn.main --config=FILE --workdir=DIR [--config.key=value ...]`."""
+"""Trains, resumes and evaluates a run: `python -m jaxcnn.main --config=FILE --workdir=DIR [--config.key=value ...]`.
 
+One of several processes also has --coordinator=HOST:PORT --num_processes=N --process_id=I, or finds the others by what
+SLURM, Open MPI, Kubernetes or a TPU slice says; --distributed asks JAX to look for them, --nodistributed not to.
+"""
+
+import dataclasses
+import functools
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from absl import flags
 from ml_collections import ConfigDict
 
 from jaxcnn import runtime
 from jaxcnn.command_line import read_config
-from jaxcnn.errors import UserError, answer, leave
+from jaxcnn.errors import UserError, answer, leave, say
 
 USAGE = "usage: python -m jaxcnn.main --config=configs/NAME.py --workdir=DIR [--config.key=value ...]"
 
 
-def parse(argv: Sequence[str]) -> tuple[ConfigDict, str]:
-    """Returns the config, overrides applied, and the work folder of a command line.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Request:
+    """What a command line asks for."""
+
+    config: ConfigDict
+    workdir: str
+    force: bool
+    """Whether to go on in a run folder of another config, where its state fits."""
+    processes: dict[str, Any]
+    """Keyword arguments of `jaxcnn.train.hosts.join`."""
+
+
+def parse(argv: Sequence[str]) -> Request:
+    """Returns what a command line asks for; the config has its overrides applied.
 
     Raises:
         UserError: for a key, a value, a file or an argument that is wrong, in one line.
@@ -22,10 +41,31 @@ def parse(argv: Sequence[str]) -> tuple[ConfigDict, str]:
     values = flags.FlagValues()
     about = "The run folder: made, or gone on from where it holds this run."
     workdir = flags.DEFINE_string("workdir", None, about, flag_values=values)
+    about = "Go on in the run folder with another config, where its state fits."
+    force = flags.DEFINE_bool("force", False, about, flag_values=values)
+    processes: dict[str, flags.FlagHolder[Any]] = {
+        "coordinator": flags.DEFINE_string(
+            "coordinator", None, "Of several processes: HOST:PORT of process 0.", flag_values=values
+        ),
+        "num_processes": flags.DEFINE_integer(
+            "num_processes", None, "Of several processes: how many.", flag_values=values
+        ),
+        "process_id": flags.DEFINE_integer(
+            "process_id", None, "Of several processes: which one this is, from 0.", flag_values=values
+        ),
+        "distributed": flags.DEFINE_bool(
+            "distributed", None, "Join several processes; by default where the environment says.", flag_values=values
+        ),
+    }
     config = read_config(argv, values)
     if config is None or not workdir.value:
         raise UserError(USAGE)
-    return config, workdir.value
+    return Request(
+        config=config,
+        workdir=workdir.value,
+        force=bool(force.value),
+        processes={name: flag.value for name, flag in processes.items()},
+    )
 
 
 def main(argv: Sequence[str] = tuple(sys.argv)) -> int:
@@ -33,15 +73,29 @@ def main(argv: Sequence[str] = tuple(sys.argv)) -> int:
     if {"-h", "--help"} & set(argv):
         print(f"{USAGE}\n\n{__doc__}\nThe keys and their defaults: jaxcnn/config.py.")
         return 0
-    config, workdir = parse(argv)
-    print(f"jaxcnn: {config.model.name} on {config.data.name}, run folder {workdir}", flush=True)
+    request = parse(argv)
     runtime.configure()
-    from jaxcnn.train.loop import Preempted, train_and_evaluate  # imports jax: must come after runtime.configure
+    from jaxcnn.train import hosts  # imports jax: must come after runtime.configure
+
+    hosts.join(**request.processes)
+    return hosts.run(functools.partial(_train, request))
+
+
+def _train(request: Request) -> int:
+    from jaxcnn.train import hosts
+
+    config = request.config
+    if hosts.first():  # before the long imports
+        if runtime.settings():
+            say(f"jaxcnn: {runtime.announcement()}")
+        say(f"jaxcnn: {config.model.name} on {config.data.name}, run folder {request.workdir}")
+    from jaxcnn.train.loop import Preempted, train_and_evaluate
 
     try:
-        train_and_evaluate(config, workdir)
+        train_and_evaluate(config, request.workdir, force=request.force)
     except Preempted as stop:
-        print(f"jaxcnn: {stop}", flush=True)
+        if hosts.first():
+            say(f"jaxcnn: {stop}")
         return config.preempted_status
     return 0
 

@@ -1,10 +1,128 @@
-"""Process settings that come before jax is imported. Our entry points make them; importing jaxcnn never does."""
+"""Process settings that come before jax is imported. Our entry points make them; importing jaxcnn never does.
 
+Whatever the user has set already stays as it is. Two words in the environment turn our settings off:
+`JAXCNN_CPU=stock` those that make a CPU faster, with the operations' own formulations for it, and
+`JAX_ENABLE_COMPILATION_CACHE=false`, which is jax's own, the cache of compiled programs.
+"""
+
+import contextlib
+import ctypes
+import hashlib
+import importlib.util
 import logging
 import os
+import platform
+import sys
+from collections.abc import Iterator, Mapping, MutableMapping
+from importlib import metadata
+from pathlib import Path
+
+_FLAG = "xla_cpu_experimental_ynn_fusion_type"
+_FLAG_VALUE = "individual_dot"
+_FLAG_KNOWN = ("0.10.",)
+"""Releases of jaxlib that know the flag: another one might end the process for it."""
+_M_MMAP_MAX, _M_TRIM_THRESHOLD, _M_ARENA_MAX = -4, -1, -8  # of glibc's malloc.h
+_ACCELERATORS = ("jax_cuda12_plugin", "jax_cuda13_plugin", "jax_rocm60_plugin", "jax_rocm7_plugin", "libtpu")
+_made: dict[str, str] = {}
+_formulations = os.environ.get("JAXCNN_CPU") != "stock"
 
 
-def configure() -> None:
-    """Keeps the libraries' start-up notes off the terminal, not their warnings; leaves alone what the user has set."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
+def configure(environment: MutableMapping[str, str] = os.environ) -> None:
+    """Makes the settings of this process, each only where the user has set nothing for it.
+
+    Keeps the libraries' start-up notes off the terminal, not their warnings, and compiled programs in the user's cache
+    folder. Where a CPU is what computes, has XLA convolve with Eigen, in all threads, and malloc keep the memory that
+    it once had. After jax is imported this would be too late, and is left undone.
+    """
+    environment.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
     logging.getLogger("absl").setLevel(logging.WARNING)
+    if "jax" in sys.modules:
+        return
+    _keep_programs(environment)
+    if _computes_on_cpu(environment) and environment.get("JAXCNN_CPU") != "stock":
+        _choose_convolutions(environment)
+        _keep_memory(environment)
+
+
+def settings() -> Mapping[str, str]:
+    """Returns what `configure` has set in this process, by name, for the run card."""
+    return dict(_made)
+
+
+def announcement() -> str:
+    """Returns, in one line, what `configure` has set and how to have it otherwise."""
+    made = settings()
+    parts = []
+    if "compilation cache" in made:
+        parts.append(
+            f"compiled programs are kept in {made['compilation cache']} (not: JAX_ENABLE_COMPILATION_CACHE=false)"
+        )
+    tuned = " and ".join(f"{name} {text}" for name, text in made.items() if name != "compilation cache")
+    if tuned:
+        parts.append(f"for this CPU: {tuned} (not: JAXCNN_CPU=stock)")
+    return "; ".join(parts)
+
+
+def formulations() -> bool:
+    """Returns whether operations may use, where a CPU computes, formulations that are faster there and equal."""
+    return _formulations
+
+
+@contextlib.contextmanager
+def canonical_forms() -> Iterator[None]:
+    """Has what is traced inside use the canonical form of each operation, on a CPU too."""
+    global _formulations
+    before, _formulations = _formulations, False
+    try:
+        yield
+    finally:
+        _formulations = before
+
+
+def _computes_on_cpu(environment: Mapping[str, str]) -> bool:
+    """Returns whether jax will compute on a CPU: it is told to, or no plugin for anything else is installed."""
+    asked = environment.get("JAX_PLATFORMS")
+    return asked == "cpu" if asked else not any(map(importlib.util.find_spec, _ACCELERATORS))
+
+
+def _choose_convolutions(environment: MutableMapping[str, str]) -> None:
+    flags = environment.get("XLA_FLAGS", "")
+    if _FLAG not in flags and metadata.version("jaxlib").startswith(_FLAG_KNOWN):
+        environment["XLA_FLAGS"] = f"{flags} --{_FLAG}={_FLAG_VALUE}".strip()
+        _made["XLA_FLAGS"] = f"--{_FLAG}={_FLAG_VALUE}"
+
+
+def _keep_memory(environment: Mapping[str, str]) -> None:
+    """Has glibc's malloc serve large arrays from one heap that it never gives back.
+
+    By default it maps and unmaps every large buffer, and each step pays for a page fault on every 4 KiB.
+    """
+    chosen = [name for name in environment if name.startswith(("MALLOC_", "GLIBC_TUNABLES", "LD_PRELOAD"))]
+    if chosen or platform.libc_ver()[0] != "glibc":
+        return
+    mallopt = ctypes.CDLL(None).mallopt
+    wanted = ((_M_MMAP_MAX, 0), (_M_TRIM_THRESHOLD, 2**31 - 1), (_M_ARENA_MAX, 1))
+    if all(mallopt(option, value) for option, value in wanted):
+        _made["malloc"] = "no mmap, no trim, one arena"
+
+
+def _keep_programs(environment: MutableMapping[str, str]) -> None:
+    """Names the folder where jax keeps what it compiled, one for each kind of processor: programs are made for it."""
+    if "JAX_COMPILATION_CACHE_DIR" in environment or environment.get("JAX_ENABLE_COMPILATION_CACHE", "true") in _NO:
+        return
+    base = Path(environment.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    folder = str(base / "jaxcnn" / f"programs-{_processor()}")
+    environment["JAX_COMPILATION_CACHE_DIR"] = _made["compilation cache"] = folder
+
+
+_NO = ("false", "False", "0", "off", "no")
+
+
+def _processor() -> str:
+    """Returns a few letters that stand for the kind of this machine's processor and what it can do."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = [platform.processor()]
+    told = sorted({line for line in lines if line.startswith(("model name", "flags", "Features", "CPU part"))})
+    return hashlib.sha256("\n".join([platform.machine(), *told]).encode()).hexdigest()[:8]

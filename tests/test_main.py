@@ -21,7 +21,7 @@ def parse():
 
 
 def test_overrides_reach_the_config_with_their_types(parse):
-    config, workdir = parse(
+    request = parse(
         CONFIG,
         "--workdir=here",
         "--config.total_epochs=3",
@@ -29,7 +29,8 @@ def test_overrides_reach_the_config_with_their_types(parse):
         "--config.schedule.boundaries=10, 14 epochs",
         "--noconfig.tensorboard",
     )
-    assert (config.total_epochs, config.model.dropout_rate, workdir) == (3.0, 0.5, "here")
+    config = request.config
+    assert (config.total_epochs, config.model.dropout_rate, request.workdir) == (3.0, 0.5, "here")
     assert config.schedule.boundaries == "10, 14 epochs"
     assert config.tensorboard is False
 
@@ -43,6 +44,8 @@ def test_overrides_reach_the_config_with_their_types(parse):
         ([CONFIG, "--workdir=w", "--config.batch_size=3.5"], "batch_size=3.5"),
         ([CONFIG, "--workdir=w", "stray"], "stray argument 'stray'"),
         ([CONFIG, "--workdri=w"], "Did you mean: workdir"),
+        ([CONFIG, "--workdir=w", "--num_processes=two"], "flag --num_processes=two"),
+        ([CONFIG, "--workdir=w", "--cordinator=h:1"], "Did you mean: coordinator"),
         ([CONFIG], "usage: "),
         ([CONFIG, "--workdir="], "usage: "),
         ([CONFIG + ":arg", "--workdir=w"], "takes 0 positional arguments but 1 was given"),

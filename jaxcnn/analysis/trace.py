@@ -9,6 +9,8 @@ import jax
 import jax.numpy as jnp
 from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn
 
+from jaxcnn import runtime
+
 Shape = tuple[int, int, int]
 
 
@@ -22,7 +24,9 @@ def operations(model: nn.Module, image_shape: Shape) -> Iterator[tuple[JaxprEqn,
     image = jax.ShapeDtypeStruct((1, *image_shape), jnp.float32)
     variables = jax.eval_shape(model.init, jax.random.key(0), image)
     kept = {key: variables[key] for key in ("params", "batch_stats") if key in variables}
-    yield from _walk(jax.make_jaxpr(model.apply)(kept, image).jaxpr, 1)
+    with runtime.canonical_forms():
+        jaxpr = jax.make_jaxpr(model.apply)(kept, image).jaxpr
+    yield from _walk(jaxpr, 1)
 
 
 def _walk(jaxpr: Jaxpr, times: int) -> Iterator[tuple[JaxprEqn, int]]:

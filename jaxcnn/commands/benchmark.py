@@ -8,6 +8,11 @@ from jaxcnn.errors import check_word
 
 SUBJECTS = {  # subject -> its module, imported when asked for, with main(argv) -> exit status; and its help
     "data": ("jaxcnn.commands.benchmark_data", "the stages of the data pipeline, against the training step"),
+    "step": ("jaxcnn.commands.benchmark_step", "training steps and inference, against PyTorch's"),
+    "tpu": (
+        "jaxcnn.commands.benchmark_tpu",
+        "the training step compiled for TPU slices: memory, work and a model of time",
+    ),
 }
 
 

@@ -49,7 +49,7 @@ def main(argv: Sequence[str]) -> int:
     arguments, config = _parser().parse(argv)
     if not arguments.seconds > 0:
         raise UserError(f"--seconds is {arguments.seconds:g}: it must be above 0")
-    config.parallel = "jit"  # the step is measured whole
+    config.parallel, config.num_seeds = "jit", 1  # the step is measured whole
     run = resolve(config)
     with contextlib.closing(run.pipeline):
         rates = _measure(run, arguments.seconds, step=arguments.step)
@@ -145,11 +145,11 @@ def _device_stages(run: Run, *, step: bool) -> dict[str, Work]:
 def _training(run: Run, batch: Batch) -> Work:
     """Returns what takes a training step, always on the same batch."""
     train_step = jax.jit(make_step(run), donate_argnums=0)
-    state = run.init_state()
+    state, key = run.init_state(), run.chance.key
 
     def train() -> int:
         nonlocal state
-        state, _ = jax.block_until_ready(train_step(state, batch, run.step_key))
+        state, _ = jax.block_until_ready(train_step(state, batch, key))
         return run.config.batch_size
 
     return train

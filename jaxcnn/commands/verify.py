@@ -55,7 +55,7 @@ def _findings(folder: RunFolder, config: ConfigDict) -> Iterator[tuple[str, bool
     lines = read_lines(folder.metrics)
     run = resolve(config)
     evaluate = make_evaluator(run, batch_size=config.eval_batch_size)
-    with Checkpoints(folder.checkpoints) as checkpoints:
+    with Checkpoints(folder.checkpoints, read_only=True) as checkpoints:
         if not checkpoints.steps():
             yield "there is no checkpoint", False
         for step in checkpoints.steps():
@@ -76,13 +76,13 @@ def _compared(step: int, split: str, recorded: dict[str, float], found: dict[str
     accuracy, examples, loss = (f"{split}/{name}" for name in ("accuracy", "examples", "loss"))
     line = f"step {step}: {accuracy} {found[accuracy]:.4%} of {found[examples]:,}, {loss} {found[loss]:.6f}"
     same = (
-        found[accuracy] == recorded[accuracy]
-        and found[examples] == recorded[examples]
-        and _close(found[loss], recorded[loss])
+        found[accuracy] == recorded.get(accuracy)
+        and found[examples] == recorded.get(examples)
+        and _close(found[loss], recorded.get(loss))
     )
     if same:
         return f"{line}, as recorded", True
-    was = f"{recorded[accuracy]:.4%} of {recorded[examples]:,} and {recorded[loss]}"
+    was = f"{recorded[accuracy]:.4%} of {recorded.get(examples)} and {recorded.get(loss)}"
     return f"{line}, where {was} were recorded", False
 
 

@@ -29,11 +29,14 @@ def download(info: DatasetInfo, folder: Path) -> None:
             f"{info.name} is not for everyone to download: get its files from {info.homepage} and give their folder as "
             "--from DIR"
         )
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{folder} cannot be made: {error.strerror}") from None
     with _progress() as progress:
         for file in info.files.values():
             path = folder / file.name
-            if not (path.exists() and _sha256(path) == file.sha256):
+            if not (path.is_file() and _sha256(path) == file.sha256):
                 _fetch(info, file, path, progress)
 
 

@@ -89,5 +89,13 @@ def _read_split(place: Path, names: tuple[str, ...]) -> FolderSource:
 
 
 def _files(folder: Path) -> list[str]:
-    found = [os.path.join(place, name) for place, _, names in os.walk(folder, followlinks=True) for name in names]
+    seen: set[str] = set()
+    found: list[str] = []
+    for place, inner, names in os.walk(folder, followlinks=True):
+        real = os.path.realpath(place)
+        if real in seen:  # by a link that leads back
+            inner.clear()
+            continue
+        seen.add(real)
+        found += [os.path.join(place, name) for name in names]
     return sorted(path for path in found if not os.path.basename(path).startswith("."))

@@ -43,8 +43,8 @@ class Pipeline(Protocol):
     def feed(self, step: int) -> Feed:
         """Returns, on the host, what `train_batch` needs at `step`; cheapest step after step."""
 
-    def train_batch(self, feed: Feed, step: Array) -> Batch:
-        """Returns, traced, the batch of a step (int32 scalar): `image` and `label`."""
+    def train_batch(self, feed: Feed, step: Array, seed: Array | None = None) -> Batch:
+        """Returns, traced, the batch of a step (int32 scalar), by default of the recipe's seed: `image` and `label`."""
 
     def eval_feed(self, split: str, start: int, batch_size: int) -> Feed:
         """Returns, on the host, what `eval_batch` needs for the examples of a split from `start` on."""
@@ -75,18 +75,20 @@ class Recipe:
     repeats: int = 1
     """How often in a row each example comes."""
 
-    def draw(self, step: int | Array) -> tuple[Draw, Array]:
+    def draw(self, step: int | Array, seed: Array | None = None) -> tuple[Draw, Array]:
         """Returns the chances of a step's batch, and which examples it is made of, (batch,) uint32.
 
         Args:
             step: int32 scalar from 0; `step * batch_size` must stay below 2**32.
+            seed: uint32 scalar, in place of the recipe's.
         """
+        chosen = self.seed if seed is None else seed
         first = jnp.asarray(step).astype(jnp.uint32) * np.uint32(self.batch_size)
         position = first + jnp.arange(self.batch_size, dtype=jnp.uint32)
-        epoch, place, example = example_at(self.seed, position, self.examples, self.repeats)
+        epoch, place, example = example_at(chosen, position, self.examples, self.repeats)
         times_seen = epoch * np.uint32(self.repeats) + place % np.uint32(self.repeats)
-        keys = augmentation_keys(self.seed, epoch, place)
-        return Draw(keys, times_seen, fixed_keys(self.seed, example)), example
+        keys = augmentation_keys(chosen, epoch, place)
+        return Draw(keys, times_seen, fixed_keys(chosen, example)), example
 
     def train(self, draw: Draw, image: Array, label: Array) -> Batch:
         """Returns `image` (batch, height, width, channels) float32, augmented and whitened, and `label`.
@@ -130,18 +132,19 @@ class DevicePipeline:
         """Returns the whole training split, whatever the step."""
         return self.arrays["train"]
 
-    def train_batch(self, feed: Feed, step: Array) -> Batch:
+    def train_batch(self, feed: Feed, step: Array, seed: Array | None = None) -> Batch:
         """Returns the batch of a training step; a function of (seed, step) alone, whatever was trained before.
 
         Args:
             feed: of this pipeline.
             step: int32 scalar from 0; `step * batch_size` must stay below 2**32.
+            seed: uint32 scalar, in place of the recipe's.
 
         Returns:
             `image` (batch, height, width, channels) float32, whitened, and `label` (batch,) int32, or float32
             (batch, num_classes) where the augmentation mixes.
         """
-        draw, example = self.recipe.draw(step)
+        draw, example = self.recipe.draw(step, seed)
         return self.recipe.train(draw, *_gather(feed, example))
 
     def eval_feed(self, split: str, start: int, batch_size: int) -> Feed:  # noqa: ARG002

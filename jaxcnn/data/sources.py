@@ -186,13 +186,13 @@ def _distributed(name: str, data_dir: str | os.PathLike[str] | None) -> Dataset:
         return Dataset(name=name, sources=sources, class_names=class_names, shape=(None, None, 3), image_size=_SIDE)
     if name not in CATALOG and name not in {info.tfds_name for info in CATALOG.values()}:
         anyset, info = open_any(name, data_dir)
-        return _described(info, anyset)
+        return described(info, anyset)
     info = dataset_info(name)
     if info.archive is None:
-        return _described(info, _digits(info))
+        return described(info, _digits(info))
     prepared, found = open_prepared(info, data_dir)
     missing = {split: dict(part) for split, part in (found.partial or {}).items() if part["examples"] < part["of"]}
-    return dataclasses.replace(_described(info, prepared), partial=missing or None)
+    return dataclasses.replace(described(info, prepared), partial=missing or None)
 
 
 def _shape(source: ArraySource | PairSource) -> tuple[int | None, int | None, int]:
@@ -204,7 +204,8 @@ def _shape(source: ArraySource | PairSource) -> tuple[int | None, int | None, in
     return (None, None, channels) if photographs else (height, width, channels)
 
 
-def _described(info: DatasetInfo, sources: Mapping[str, Source]) -> Dataset:
+def described(info: DatasetInfo, sources: Mapping[str, Source]) -> Dataset:
+    """Returns the data set, as distributed, that the catalog describes."""
     return Dataset(
         name=info.name,
         sources=sources,

@@ -136,6 +136,7 @@ def open_any(
     features = _features(info, found)
     image, label = (_only(info, features, kind) for kind in ("Image", "ClassLabel"))
     height, width, channels = features[image].shape
+    channels = 1 if channels == 1 else 3  # what decoding makes of all others
     info = dataclasses.replace(
         info,
         shape=(height, width, channels),

@@ -81,9 +81,12 @@ class StreamPipeline:
         """
         return self._reader.get(step)
 
-    def train_batch(self, feed: Feed, step: Array) -> Batch:
-        """Returns, traced, the batch of a step (int32 scalar), augmented and whitened: `image` and `label`."""
-        draw, _ = self.recipe.draw(step)
+    def train_batch(self, feed: Feed, step: Array, seed: Array | None = None) -> Batch:
+        """Returns, traced, the batch of a step (int32 scalar), augmented and whitened: `image` and `label`.
+
+        The feed is of the recipe's seed, so `seed` must be that, where it is given.
+        """
+        draw, _ = self.recipe.draw(step, seed)
         return self.recipe.train(draw, feed["image"], feed["label"])
 
     def eval_feed(self, split: str, start: int, batch_size: int) -> Feed:

@@ -16,6 +16,7 @@ from flax import traverse_util
 import jaxcnn
 from jaxcnn.errors import UserError
 from jaxcnn.models import Net, check_image_size, create_model, model_variant
+from jaxcnn.quiet import quiet
 from jaxcnn.types import Variables
 
 CARD = "model.json"
@@ -87,7 +88,8 @@ def load_variables(directory: str | os.PathLike[str]) -> tuple[Net, Variables]:
     sharding = jax.sharding.SingleDeviceSharding(jax.devices()[0])
     target = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding), shapes)
     try:
-        return model, _restore(folder / CHECKPOINT, target)
+        with quiet():
+            return model, _restore(folder / CHECKPOINT, target)
     except UserError:
         raise
     except Exception as error:  # orbax raises a bare Exception for damaged files

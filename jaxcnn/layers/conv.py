@@ -8,7 +8,7 @@ from flax import linen as nn
 from jax.typing import DTypeLike
 
 from jaxcnn.errors import UserError
-from jaxcnn.ops.conv import Padding, check_groups, conv
+from jaxcnn.ops.conv import Padding, add_bias, check_groups, conv
 from jaxcnn.ops.window import pair
 from jaxcnn.types import Array
 
@@ -54,4 +54,4 @@ class Conv(nn.Module):
         if not self.use_bias:
             return y
         bias = self.param("bias", self.bias_init, (self.features,), self.param_dtype)
-        return y + bias.astype(self.dtype).reshape(1, 1, 1, -1)
+        return add_bias(y, bias.astype(self.dtype))

@@ -180,7 +180,10 @@ def check_image_size(model: nn.Module, image_shape: tuple[int, int, int]) -> Non
 def _shape_error(model: nn.Module, image_shape: tuple[int, int, int]) -> UserError | None:
     image = jax.ShapeDtypeStruct((1, *image_shape), jnp.float32)
     try:
-        jax.eval_shape(model.init, jax.random.key(0), image)
+        variables = jax.eval_shape(model.init, jax.random.key(0), image)
+        empty = [leaf.shape for leaf in jax.tree.leaves(variables) if min(leaf.shape, default=1) < 1]
+        if empty:
+            raise ValueError(f"an array would have the shape {empty[0]}")
     except UserError as error:
         return error
     except Exception as error:  # whatever a field of a wrong type leads to

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 
-from jax import lax
-
 from jaxcnn.errors import UserError, check_word
+from jaxcnn.ops.cpu_conv import Slide, formulation, xla_conv
+from jaxcnn.ops.platform import on_cpu
+from jaxcnn.ops.sums import add_bias
 from jaxcnn.ops.window import FILLS, Padding, check_fits, image_size, output_size, pad, pair, resolve_padding
 from jaxcnn.types import Array
 
-__all__ = ["Padding", "check_groups", "conv", "output_size", "resolve_padding"]
+__all__ = ["Padding", "add_bias", "check_groups", "conv", "output_size", "resolve_padding"]
 
 
 def check_groups(channels: int, features: int, groups: int) -> None:
@@ -52,12 +53,8 @@ def conv(
     check_fits("convolution", size, pads, kernel_size, pair(dilation))
     if fill != "zero":
         x, pads = pad(x, pads, fill), ((0, 0), (0, 0))
-    return lax.conv_general_dilated(
-        x,
-        kernel,
-        window_strides=pair(strides),
-        padding=pads,
-        rhs_dilation=pair(dilation),
-        dimension_numbers=("NHWC", "HWIO", "NHWC"),
-        feature_group_count=groups,
-    )
+    slide = Slide(pair(strides), pads, pair(dilation))
+    faster = formulation(kernel.shape, slide, groups)
+    if faster is None:
+        return xla_conv(x, kernel, slide, groups)
+    return on_cpu(faster, xla_conv, x, kernel, slide=slide, groups=groups)

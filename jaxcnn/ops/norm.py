@@ -1,10 +1,13 @@
 """Statistics, and the normalisations made of them."""
 
+import math
 from collections.abc import Callable, Sequence
 
 import jax.numpy as jnp
 from jax import lax
 
+from jaxcnn.ops.platform import on_cpu
+from jaxcnn.ops.sums import leaves_channels, scale_and_shift, sum_over, summed_axes
 from jaxcnn.types import Array
 
 
@@ -33,10 +36,12 @@ def moments(x: Array, axes: int | Sequence[int], across: Callable[[Array], Array
         mean and variance, float32 (float64 for a float64 x).
     """
     x = _widen(x)
-    origin = lax.stop_gradient(across(jnp.mean(x, axis=axes, keepdims=True)))
+    axes = (axes,) if isinstance(axes, int) else tuple(axes)
+    cells = math.prod(x.shape[axis] for axis in axes)
+    origin = lax.stop_gradient(across(sum_over(x, axes) / cells))
     distance = x - origin
-    rest = across(jnp.mean(distance, axis=axes, keepdims=True))
-    variance = across(jnp.mean(jnp.square(distance), axis=axes, keepdims=True)) - jnp.square(rest)
+    rest = across(sum_over(distance, axes) / cells)
+    variance = across(sum_over(jnp.square(distance), axes) / cells) - jnp.square(rest)
     return origin + rest, jnp.maximum(variance, 0.0)
 
 
@@ -58,7 +63,15 @@ def normalize(x: Array, mean: Array, variance: Array, scale: Array, bias: Array,
     shape = (1,) * (x.ndim - scale.ndim) + scale.shape
     mean, variance, scale, bias = (value.astype(wide.dtype) for value in (mean, variance, scale, bias))
     factor = lax.rsqrt(variance + epsilon) * scale.reshape(shape)
-    return ((wide - mean) * factor + bias.reshape(shape)).astype(x.dtype)
+    shift = bias.reshape(shape)
+    if mean.shape != factor.shape or not leaves_channels(summed_axes(wide, mean), x.ndim):
+        return _scale_and_shift(wide, mean, factor, shift).astype(x.dtype)
+    shift = jnp.broadcast_to(shift, mean.shape)
+    return on_cpu(scale_and_shift, _scale_and_shift, wide, mean, factor, shift).astype(x.dtype)
+
+
+def _scale_and_shift(x: Array, origin: Array, factor: Array, shift: Array) -> Array:
+    return (x - origin) * factor + shift
 
 
 def local_response_norm(x: Array, *, size: int = 5, alpha: float = 1e-4, beta: float = 0.75, k: float = 2.0) -> Array:

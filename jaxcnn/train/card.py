@@ -2,13 +2,14 @@
 
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from importlib import metadata
 from typing import Any
 
 import jax
 
 import jaxcnn
+from jaxcnn import runtime
 from jaxcnn.train.folder import git_commit
 from jaxcnn.train.setup import Run
 
@@ -18,12 +19,15 @@ _PACKAGES = (
 )
 
 
-def run_card(run: Run, earlier: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def run_card(
+    run: Run, earlier: Mapping[str, Any] | None = None, skipped: Mapping[str, Collection[str]] | None = None
+) -> dict[str, Any]:
     """Returns config, versions, devices, commit, data, parameter count and statistics group, ready for JSON.
 
     Args:
         run: to be described.
         earlier: the card of the run that is resumed; images that it skipped stay counted.
+        skipped: names, by split, of images that were left out; None: those that this process has met.
     """
     config = run.config
     return {
@@ -34,7 +38,8 @@ def run_card(run: Run, earlier: Mapping[str, Any] | None = None) -> dict[str, An
         "devices": [f"{device.platform} {device.device_kind}" for device in run.mesh.devices.flat],
         "processes": jax.process_count(),
         "cpus": os.cpu_count(),
-        "data": {**run.data, **_skipped(run, earlier)},
+        "settings": dict(runtime.settings()),
+        "data": {**run.data, **_skipped(run.pipeline.skipped if skipped is None else skipped, earlier)},
         "image_shape": list(run.image_shape),
         "parameters": parameter_count(run),
         "total_steps": run.total_steps,
@@ -43,22 +48,21 @@ def run_card(run: Run, earlier: Mapping[str, Any] | None = None) -> dict[str, An
     }
 
 
-def _skipped(run: Run, earlier: Mapping[str, Any] | None) -> dict[str, Any]:
+def _skipped(now: Mapping[str, Collection[str]], earlier: Mapping[str, Any] | None) -> dict[str, Any]:
     """Returns, where images were left out, their number and their names by split.
 
     They are those that the run asks for: in training maybe not all of the split, in a short run. Of a stream they are
     all there when the run has ended, of a set on the device from the start.
     """
     before = (earlier or {}).get("data", {}).get("skipped", {})
-    now = run.pipeline.skipped
     names = {split: sorted({*now.get(split, ()), *before.get(split, {}).get("names", ())}) for split in {*now, *before}}
     parts = {split: {"images": len(found), "names": found} for split, found in sorted(names.items()) if found}
     return {"skipped": parts} if parts else {}
 
 
 def parameter_count(run: Run) -> int:
-    """Returns the number of trained scalars."""
-    return sum(leaf.size for leaf in jax.tree.leaves(run.abstract_state().params))
+    """Returns the number of trained scalars, of one net."""
+    return sum(leaf.size for leaf in jax.tree.leaves(run.abstract_state().params)) // run.num_seeds
 
 
 def statistics_examples(run: Run) -> int | None:

@@ -1,9 +1,12 @@
 """Checkpoints by orbax, with a checksum of every array: written behind the training, the latest and the best kept."""
 
 import contextlib
+import errno
 import hashlib
-import logging
-from collections.abc import Iterator
+import os
+import re
+import shutil
+import time
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -14,43 +17,91 @@ import orbax.checkpoint as ocp
 from jax.sharding import Sharding
 from orbax.checkpoint.checkpoint_managers import preservation_policy as policy
 
-from jaxcnn.errors import UserError
+from jaxcnn.errors import Fault, UserError
+from jaxcnn.quiet import quiet
+from jaxcnn.train import hosts
 
 BEST = "val/accuracy"
 NOT_EVALUATED = -1.0
 """The accuracy of a checkpoint whose step was not evaluated: worse than any."""
 LATEST = 2
 """How many of the latest are kept: should the last one be damaged, there is one to go back to."""
+CLEARING = 2.0
+"""For how many seconds what is left of a failed write is cleared away before the next start is left to do it."""
+
+
+class _Manager(ocp.CheckpointManager):
+    """Orbax's, but that it leaves JAX's preemption point alone: that counts its calls, and the loop makes them."""
+
+    def reached_preemption(self, step: int) -> bool:
+        """Returns that it does not look."""
+        del step
+        return False
+
+    def metrics(self, step: int) -> Any:
+        """Returns what was recorded at a step, or None where that cannot be read: what is saved there may be whole."""
+        try:
+            found = super().metrics(step)
+        except Exception:  # whatever damaged JSON leads to
+            return None
+        return found if isinstance(found, dict) and isinstance(found.get(BEST), int | float) else None
 
 
 class Checkpoints:
     """The checkpoints of one run, named by their steps. A context manager: leaving it waits for unfinished writes."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        """One that is `read_only` leaves alone what another process may be writing there.
+
+        Raises:
+            UserError: the folder cannot be used.
+        """
+
         def accuracy(found: dict[str, float]) -> float:
-            return found[BEST]
+            return found.get(BEST, NOT_EVALUATED)
 
         keep = [policy.LatestN(LATEST), policy.BestN(n=1, get_metric_fn=accuracy)]
         options = ocp.CheckpointManagerOptions(
             preservation_policy=policy.AnyPreservationPolicy(keep),
             best_fn=accuracy,  # without it metrics are not written
-            cleanup_tmp_directories=True,
+            cleanup_tmp_directories=not read_only,
+            create=not read_only,
+            read_only=read_only,
+            save_interval_steps=0 if read_only else 1,
         )
-        self._manager = ocp.CheckpointManager(path, options=options)
+        self._writing: int | None = None
+        self._broken: list[int | None] = []
+        self._quiet = contextlib.ExitStack()
+        self._quiet.enter_context(quiet())
+        try:
+            self._manager = _Manager(path, options=options)
+        except OSError as error:
+            self._quiet.close()
+            raise UserError(f"the checkpoints in {path} cannot be used: {error.strerror}") from None
 
     def __enter__(self) -> "Checkpoints":
         return self
 
-    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
-        self._manager.close()
+    def __exit__(self, kind: type[BaseException] | None, *_: BaseException | TracebackType | None) -> None:
+        if hosts.lost(kind):
+            return  # what is being written waits for a process that is gone
+        self.settle()  # close() would raise what it returns
+        with contextlib.suppress(Exception):  # all that was to be said of a failed write has been said
+            self._manager.close()
+        for step in self._broken:
+            self._clear(step)
+        self._quiet.close()
 
     def steps(self) -> list[int]:
-        """Returns the steps that can be restored, in rising order."""
-        return sorted(self._manager.all_steps())
+        """Returns the steps that are there to be restored, in rising order; one that is being written is not yet."""
+        return hosts.from_first(
+            lambda: sorted(step for step in self._manager.all_steps() if self._folder(step).is_dir())
+        )
 
     def best(self) -> float:
         """Returns the best validation accuracy among the checkpoints, or `NOT_EVALUATED`."""
-        return max((self.accuracy(step) for step in self.steps()), default=NOT_EVALUATED)
+        steps = self.steps()
+        return hosts.from_first(lambda: max(map(self.accuracy, steps), default=NOT_EVALUATED))
 
     def accuracy(self, step: int) -> float:
         """Returns the validation accuracy at a step, or `NOT_EVALUATED`, also where its record cannot be read."""
@@ -59,13 +110,68 @@ class Checkpoints:
         except Exception:  # whatever a damaged record leads to; `restore` is what names it
             return NOT_EVALUATED
 
-    def save(self, step: int, state: Any, accuracy: float = NOT_EVALUATED) -> None:
+    def save(self, step: int, state: Any, accuracy: float = NOT_EVALUATED) -> str:
         """Begins to write `state` and its checksums; returns when it is copied, not when it is written.
 
         `accuracy` is that of the validation split at this very step.
+
+        Returns:
+            In a line what has gone wrong with this write or with the one before it, which then are not there; else "".
         """
+        trouble = self.settle()
         items = ocp.args.Composite(state=ocp.args.PyTreeSave(state), checksums=ocp.args.JsonSave(checksums(state)))
-        self._manager.save(step, args=items, metrics={BEST: accuracy})
+        self._writing = step
+        try:
+            if not Path(self._manager.directory).is_dir():  # which orbax would make anew, without what it held
+                raise FileNotFoundError(errno.ENOENT, "the folder is gone")
+            self._manager.save(step, args=items, metrics={BEST: accuracy})
+        except Exception as error:  # orbax raises what it likes
+            return self._failed(error)
+        return trouble
+
+    def settle(self, *, wait: bool = True) -> str:
+        """Waits for the write that is under way; returns in a line what has gone wrong with it, else "".
+
+        Without `wait`, it returns at once where that is still open.
+        """
+        if self._writing is None or (not wait and self._manager.is_saving_in_progress()):
+            return ""
+        try:
+            self._manager.wait_until_finished()
+        except Exception as error:
+            return self._failed(error)
+        self._writing = None
+        return ""
+
+    def _failed(self, error: Exception) -> str:
+        """Clears away what was written of a checkpoint; returns the line about it."""
+        step, self._writing = self._writing, None
+        with contextlib.suppress(Exception):  # which may still be writing
+            self._manager.wait_until_finished()
+        self._clear(step)
+        self._broken.append(step)
+        return f"the checkpoint {self._folder(step)} cannot be written: {_reason(error)}"
+
+    def _clear(self, step: int | None) -> None:
+        """Removes what there is of an unfinished checkpoint; abandoned threads of orbax may still be adding to it."""
+        until = time.monotonic() + CLEARING
+        while parts := list(Path(self._manager.directory).glob(f"{step}.orbax-checkpoint-tmp*")):
+            for part in parts:
+                shutil.rmtree(part, ignore_errors=True)
+            if time.monotonic() > until:
+                return  # the next start clears it
+            time.sleep(0.01)
+
+    def misfit(self, abstract_state: Any, step: int) -> str:
+        """Returns the path and shapes of an array that differs between a checkpoint and `abstract_state`, or ""."""
+        try:
+            with ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as reader:
+                found = _shapes(reader.metadata(self._folder(step) / "state").item_metadata.tree)
+        except Exception:  # a damaged checkpoint; `restore` is what names it
+            return ""
+        wanted = _shapes(abstract_state)
+        differ = sorted(path for path in wanted.keys() | found.keys() if wanted.get(path) != found.get(path))
+        return f"{differ[0]} was {found.get(differ[0])} and is {wanted.get(differ[0])}" if differ else ""
 
     def restore(self, abstract_state: Any, sharding: Sharding, step: int | None = None) -> Any:
         """Returns the state of `step`, by default the latest, on the devices of `sharding`.
@@ -77,6 +183,7 @@ class Checkpoints:
 
         Raises:
             UserError: where the checkpoint cannot be read as this tree, or is not what was saved.
+            Fault: where the machine cannot hold it.
         """
         step = self.steps()[-1] if step is None else step
         target = jax.tree.map(
@@ -86,10 +193,13 @@ class Checkpoints:
         items = ocp.args.Composite(
             state=ocp.args.PyTreeRestore(target, restore_args=arguments), checksums=ocp.args.JsonRestore()
         )
-        where = f"{self._manager.directory}/{step}"
+        where = self._folder(step)
         try:
-            with _quiet():
-                found = self._manager.restore(step, args=items)
+            found = self._manager.restore(step, args=items)
+        except (MemoryError, jax.errors.JaxRuntimeError) as error:  # of the machine: the checkpoint may be good
+            if jax.process_count() > 1:
+                raise  # `hosts.run` ends all of them
+            raise Fault(f"the checkpoint {where} cannot be read now, and is left as it is: {_reason(error)}") from error
         except Exception as error:  # orbax raises a bare Exception for damaged files
             line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
             raise UserError(f"the checkpoint {where} cannot be restored: {line[:200]}") from error
@@ -103,13 +213,17 @@ class Checkpoints:
 
         What another process set aside before is left as it is.
         """
-        folder = Path(self._manager.directory) / str(step)
+        folder = self._folder(step)
         number = 1
         while (aside := folder.with_name(f"damaged-{step}-{number}")).exists():
             number += 1
-        folder.rename(aside)
+        hosts.wait(f"all know {aside.name}")
+        hosts.on_first(lambda: _rename(folder, aside), None)
         self._manager.reload()
         return aside
+
+    def _folder(self, step: int | None) -> Path:
+        return Path(self._manager.directory) / str(step)
 
 
 def checksums(state: Any) -> dict[str, str]:
@@ -128,13 +242,23 @@ def _changed(saved: dict[str, str], found: dict[str, str]) -> list[str]:
     return sorted(path for path in saved.keys() | found.keys() if saved.get(path) != found.get(path))
 
 
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keeps the pages that orbax logs about a damaged file off the terminal: the error says what is wrong."""
-    logger = logging.getLogger("absl")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)
+def _rename(folder: Path, aside: Path) -> None:
     try:
-        yield
-    finally:
-        logger.setLevel(level)
+        folder.rename(aside)
+    except OSError as error:
+        raise UserError(f"the damaged checkpoint {folder} cannot be moved: {error.strerror}") from None
+
+
+def _shapes(tree: Any) -> dict[str, tuple[int, ...]]:
+    leaves = jax.tree_util.tree_leaves_with_path(tree)
+    return {jax.tree_util.keystr(path, simple=True, separator="/"): tuple(leaf.shape) for path, leaf in leaves}
+
+
+def _reason(error: Exception) -> str:
+    """Returns why a write failed: the operating system's words where the error has its number."""
+    number = re.search(r"os_error_code='(\d+)'", str(error))
+    if number:
+        return os.strerror(int(number[1]))
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]

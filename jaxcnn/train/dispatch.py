@@ -9,6 +9,7 @@ from jax.sharding import Mesh, PartitionSpec
 
 from jaxcnn.train import metrics
 from jaxcnn.train.mesh import AXIS, over_batch, replicated
+from jaxcnn.train.seeds import Chance, each
 from jaxcnn.train.state import TrainState
 from jaxcnn.train.step import TrainStep
 from jaxcnn.types import Array, Batch, Metrics
@@ -19,40 +20,45 @@ Dispatch: TypeAlias = Callable[..., Carry]
 
 def make_dispatch(
     train_step: TrainStep,
-    get_batch: Callable[[Any, Array], Batch],
+    get_batch: Callable[[Any, Array, Array], Batch],
     mesh: Mesh,
     *,
     rolled: bool,
     mapped: bool = False,
+    num_seeds: int = 1,
 ) -> Dispatch:
-    """Returns the jitted `dispatch(state, sums, feed, key, num_steps) -> (state, sums)`.
+    """Returns the jitted `dispatch(state, sums, feed, chance, num_steps) -> (state, sums)`.
 
-    It takes `num_steps` steps, each on `get_batch(feed, state.step)` split over the mesh, and adds their metrics to
-    `sums`. State and sums are donated. `rolled` steps are scanned, so that compiling does not grow with their number; a
-    CPU wants them unrolled, since XLA runs a rolled loop some twenty times slower there.
+    It takes `num_steps` steps, each on `get_batch(feed, state.step, chance.seed)` split over the mesh, and adds their
+    metrics to `sums`. State and sums are donated. `rolled` steps are scanned, so that compiling does not grow with
+    their number; a CPU wants them unrolled, since XLA runs a rolled loop some twenty times slower there.
 
     `mapped`: every device takes the step on its own part of the batch, as under `jax.pmap` (which is shard_map today),
     and the step sums over the axis that it was made with; else the compiler splits the step on the whole batch.
+
+    `num_seeds`: more than one are the first axis of state, sums and chance, and each has batches of its own.
     """
     if mapped:
         here, split = PartitionSpec(), PartitionSpec(AXIS)
         train_step = jax.shard_map(train_step, mesh=mesh, in_specs=(here, split, here), out_specs=here, check_vma=False)
 
-    def one_step(carry: Carry, feed: Any, key: Array) -> Carry:
+    def take(carry: Carry, feed: Any, chance: Chance) -> Carry:
         state, sums = carry
-        batch = jax.lax.with_sharding_constraint(get_batch(feed, state.step), over_batch(mesh))
-        state, new = train_step(state, batch, key)
+        batch = jax.lax.with_sharding_constraint(get_batch(feed, state.step, chance.seed), over_batch(mesh))
+        state, new = train_step(state, batch, chance.key)
         return state, metrics.add(sums, new)
+
+    one_step = each(take, num_seeds, in_axes=(0, None, 0))
 
     @functools.partial(
         jax.jit, static_argnames="num_steps", donate_argnames=("state", "sums"), out_shardings=replicated(mesh)
     )
-    def dispatch(state: TrainState, sums: Metrics, feed: Any, key: Array, *, num_steps: int) -> Carry:
+    def dispatch(state: TrainState, sums: Metrics, feed: Any, chance: Chance, *, num_steps: int) -> Carry:
         carry = state, sums
         if rolled and num_steps > 1:
-            return jax.lax.scan(lambda carry, _: (one_step(carry, feed, key), None), carry, length=num_steps)[0]
+            return jax.lax.scan(lambda carry, _: (one_step(carry, feed, chance), None), carry, length=num_steps)[0]
         for _ in range(num_steps):
-            carry = one_step(carry, feed, key)
+            carry = one_step(carry, feed, chance)
         return carry
 
     return dispatch

@@ -29,9 +29,12 @@ class Evaluator:
     """Evaluates variables on a split of a pipeline; compiles on first use, then never again."""
 
     def __init__(self, eval_step: EvalStep, pipeline: Pipeline, *, batch_size: int, mesh: Mesh) -> None:
-        """The result does not depend on `batch_size`; it is rounded up to what the devices of `mesh` share evenly."""
+        """The result does not depend on `batch_size`.
+
+        It is cut to the largest split, and rounded up to what the devices of `mesh` share evenly.
+        """
         self._pipeline, self._mesh = pipeline, mesh
-        self._batch_size = -(-batch_size // mesh.size) * mesh.size
+        self._batch_size = -(-min(batch_size, max(pipeline.sizes.values())) // mesh.size) * mesh.size
         fetch = functools.partial(pipeline.eval_batch, batch_size=self._batch_size)
         self._fetch = jax.jit(fetch, out_shardings=over_batch(mesh))
         self._step = jax.jit(eval_step, out_shardings=replicated(mesh))

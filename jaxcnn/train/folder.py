@@ -1,10 +1,11 @@
 """The run folder: what a run was asked for, what it was, and what it reached."""
 
+import errno
 import json
 import math
 import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ MAY_DIFFER = frozenset(
 """Keys that a resumed run may change: how long, how often, what is shown, where the same data lies, and what changes no
 result."""
 
+FORCED = "resumed by force"
+
 
 class RunFolder:
     """config.json, run.json, metrics.jsonl and checkpoints/ under one path, made where missing."""
@@ -38,19 +41,28 @@ class RunFolder:
         except OSError as error:
             raise UserError(f"the work folder {self.path} cannot be used: {error.strerror}: {error.filename}") from None
 
-    def adopt(self, config: FrozenConfigDict, *, resumed: bool) -> list[str]:
+    def adopt(self, config: FrozenConfigDict, *, resumed: bool, force: bool = False) -> list[str]:
         """Writes config.json; returns the lines that say what differs from the run that is resumed.
 
         Raises:
-            UserError: where a key differs that a resumed run must keep.
+            UserError: where a key differs that a resumed run must keep, unless by `force`.
         """
         new = _as_json(config)
         changes = self._changes(new) if resumed and self.config.exists() else {}
         refused = [text for key, text in changes.items() if key not in MAY_DIFFER]
-        if refused:
-            raise UserError(f"{self.path} holds a run of another config: {', '.join(refused)}; use another --workdir")
+        if refused and not force:
+            raise UserError(
+                f"{self.path} holds a run of another config: {', '.join(refused)}; use another --workdir, or --force"
+            )
         write_json(self.config, new)
-        return [f"resumed with {text}" for text in changes.values()]
+        return [f"{FORCED if text in refused else 'resumed'} with {text}" for text in changes.values()]
+
+    def write_card(self, card: Mapping[str, Any], step: int, changes: Sequence[str]) -> None:
+        """Writes run.json; it keeps, and gets from `changes`, what was changed by force and at which step."""
+        forced = read_json(self.card).get("forced", []) if step and self.card.exists() else []
+        new = [line for line in changes if line.startswith(FORCED)]
+        forced += [{"step": step, "changes": new}] if new else []
+        write_json(self.card, {**card, "forced": forced})
 
     def _changes(self, new: dict[str, Any]) -> dict[str, str]:
         """Returns key -> "key (old -> new)" of what differs; keys that are newer than the folder had their defaults."""
@@ -100,11 +112,24 @@ def replace_text(path: Path, text: str) -> None:
     """Writes a file, whole or not at all; leaves alone one that already says the same."""
     partial = path.with_name(path.name + ".partial")
     try:
-        if not path.exists() or path.read_text() != text:
+        if not path.exists() or path.read_bytes() != text.encode():
             partial.write_text(text)
             partial.replace(path)
     except OSError as error:
         raise UserError(f"{path} cannot be written: {error.strerror}") from None
+
+
+def append_text(path: Path, text: str) -> None:
+    """Appends to a file, whole or not at all; raises OSError."""
+    content = text.encode()
+    with path.open("ab", buffering=0) as file:
+        size = os.fstat(file.fileno()).st_size
+        try:
+            if (file.write(content) or 0) < len(content):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError:
+            os.ftruncate(file.fileno(), size)
+            raise
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
@@ -113,7 +138,10 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
     Raises:
         UserError: for any other line that is no metrics of a step.
     """
-    texts = path.read_text().splitlines() if path.exists() else []
+    try:
+        texts = path.read_text(errors="replace").splitlines() if path.exists() else []
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}") from None
     lines = []
     for number, text in enumerate(texts, start=1):
         try:

@@ -22,7 +22,7 @@ from jaxcnn.data.sources import ARRAYS, Dataset, array_dataset, open_dataset
 from jaxcnn.data.stream import StreamPipeline
 from jaxcnn.data.views import parse_views
 from jaxcnn.errors import UserError, check_word
-from jaxcnn.train.mesh import from_processes, replicated
+from jaxcnn.train.mesh import from_processes, on_every_device
 
 PLACEMENTS = ("auto", "device", "stream")
 ON_ERROR = ("raise", "skip")
@@ -43,7 +43,9 @@ class Inputs:
 
 
 def open_data(config: FrozenConfigDict, data: Any | None) -> Dataset:
-    """Returns the data set that a config names, or the one made of `data`, as of `array_dataset`; nothing is decoded.
+    """Returns the data set that a config names, or `data`: one made already, or as of `array_dataset`.
+
+    Nothing is decoded.
 
     Raises:
         UserError: for anything wrong with it, in one line.
@@ -52,7 +54,10 @@ def open_data(config: FrozenConfigDict, data: Any | None) -> Dataset:
     check_word("data.placement", d.placement, PLACEMENTS)
     check_word("data.decoder", d.decoder, DECODERS)
     check_word("data.on_error", d.on_error, ON_ERROR)
-    division = {"validation": d.validation, "test": d.test, "seed": config.seed}
+    seed = config.seed if d.split_seed is None else d.split_seed
+    division = {"validation": d.validation, "test": d.test, "seed": seed}
+    if isinstance(data, Dataset):
+        return data
     if data is not None:
         return array_dataset(data, **division)
     if d.name == ARRAYS:
@@ -179,7 +184,7 @@ def _on_device(plan: _Plan) -> Inputs:
     splits = {split: each.split for split, each in held.items()}
     arrays = {split: {"image": each.image, "label": each.label} for split, each in splits.items()}
     pipeline = DevicePipeline(
-        arrays=jax.device_put(arrays, replicated(plan.mesh)),
+        arrays=on_every_device(plan.mesh, arrays),
         recipe=plan.recipe(plan.calls),
         skipped=_met(plan, {split: each.skipped for split, each in held.items() if each.skipped}),
     )
@@ -193,14 +198,18 @@ def _met(plan: _Plan, skipped: Mapping[str, Collection[str]]) -> Mapping[str, Co
     source, repeats = plan.dataset.sources["train"], plan.config.data.repeats
     seen = min(plan.steps * plan.config.batch_size, len(source.labels) * repeats)
     position = jnp.arange(seen, dtype=jnp.uint32)
-    _, _, examples = jax.jit(example_at, static_argnums=(2, 3))(plan.config.seed, position, len(source.labels), repeats)
-    met = {source.name(example) for example in np.unique(examples).tolist()}
+    seeds = range(plan.config.seed, plan.config.seed + plan.config.num_seeds)
+    order = jax.jit(example_at, static_argnums=(2, 3))
+    examples = [order(np.uint32(seed), position, len(source.labels), repeats)[2] for seed in seeds]
+    met = {source.name(example) for example in np.unique(np.stack(examples)).tolist()}
     return {split: met & set(names) if split == "train" else names for split, names in skipped.items()}
 
 
 def _streaming(plan: _Plan) -> Inputs:
     if (plan.config.steps_per_dispatch or 1) > 1:
         raise UserError(f"steps_per_dispatch is {plan.config.steps_per_dispatch}: a stream takes one step at a time")
+    if plan.config.num_seeds > 1:
+        raise UserError(f"num_seeds is {plan.config.num_seeds}: a stream serves one seed; set data.placement = device")
     crop, rest = _host_crop(plan)
     pipeline = StreamPipeline(
         plan.dataset.sources,

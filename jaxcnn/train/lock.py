@@ -1,5 +1,6 @@
 """One run in a folder at a time."""
 
+import contextlib
 import fcntl
 import os
 import socket
@@ -16,9 +17,12 @@ class Lock:
         """Takes the lock.
 
         Raises:
-            UserError: another process has it.
+            UserError: another process has it, or the folder cannot be written.
         """
-        self._file = (folder / "lock").open("a+")
+        try:
+            self._file = (folder / "lock").open("a+")
+        except OSError as error:
+            raise UserError(f"the work folder {folder} cannot be written: {error.strerror}") from None
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -28,9 +32,9 @@ class Lock:
             raise UserError(f"{folder} is in use by {owner}: wait for it, or use another --workdir") from None
         except OSError:  # a file system without locks
             return
-        self._file.truncate(0)
-        self._file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
-        self._file.flush()
+        with contextlib.suppress(OSError):  # on a full disk the lock holds, and only does not say whose it is
+            os.truncate(self._file.fileno(), 0)
+            os.write(self._file.fileno(), f"process {os.getpid()} on {socket.gethostname()}\n".encode())
 
     def __enter__(self) -> "Lock":
         return self

@@ -29,10 +29,14 @@ def summed(logits: Array, label: Array, losses: Array, mask: Array | None = None
     }
 
 
-def zeros() -> Metrics:
-    """Returns the sums of no training step: those of `summed`, and `nonfinite`, the steps that are not finite."""
-    counts = {name: jnp.zeros((), jnp.int32) for name in ("correct", "examples", "nonfinite")}
-    return {"loss": jnp.zeros((), jnp.float32), **counts}
+def zeros(num_seeds: int = 1) -> dict[str, Any]:
+    """Returns the sums of no training step: those of `summed`, and `nonfinite`, the steps that are not finite.
+
+    They are of NumPy, (num_seeds,) each, or () of one.
+    """
+    shape = (num_seeds,) if num_seeds > 1 else ()
+    counts = {name: np.zeros(shape, np.int32) for name in ("correct", "examples", "nonfinite")}
+    return {"loss": np.zeros(shape, np.float32), **counts}
 
 
 def add(one: Metrics, other: Metrics) -> Metrics:
@@ -41,10 +45,16 @@ def add(one: Metrics, other: Metrics) -> Metrics:
 
 
 def means(batches: Iterable[Mapping[str, Any]]) -> dict[str, float]:
-    """Returns `loss` (nats), `accuracy` (a share) and `examples` over all `batches` of sums, added in float64."""
+    """Returns `loss` (nats), `accuracy` (a share) and `examples` over all `batches` of sums, added in float64.
+
+    Sums of several seeds, (seeds,) each, give the mean over them, and then each as `loss/seed0`, `accuracy/seed0`, ...
+    """
     fetched = jax.device_get(list(batches))
     loss, correct, examples = (
         sum(np.float64(sums[key]) for sums in fetched) for key in ("loss", "correct", "examples")
     )
-    share = 1 / examples if examples else np.nan
-    return {"loss": float(loss * share), "accuracy": float(correct * share), "examples": int(examples)}
+    with np.errstate(divide="ignore", invalid="ignore"):  # of no examples: not a number
+        shares = {"loss": np.divide(loss, examples), "accuracy": np.divide(correct, examples)}
+    result = {name: float(np.mean(share)) for name, share in shares.items()} | {"examples": int(np.max(examples))}
+    several = {name: share.tolist() for name, share in shares.items() if np.ndim(share)}
+    return result | {f"{name}/seed{i}": one for name, share in several.items() for i, one in enumerate(share)}

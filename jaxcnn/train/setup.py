@@ -1,70 +1,34 @@
 """From a config to the parts of a run: every word checked, every derived value computed, before anything compiles."""
 
 import dataclasses
-import functools
 import inspect
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
 import flax.linen as nn
 import jax
-import jax.numpy as jnp
 import optax
 from jax.sharding import Mesh
 from ml_collections import ConfigDict, FrozenConfigDict
 
-from jaxcnn.data.augment import parse_calls
 from jaxcnn.data.crops import Crop
 from jaxcnn.data.pipeline import Pipeline
 from jaxcnn.data.sources import ARRAYS, Dataset
-from jaxcnn.data.views import parse_views
-from jaxcnn.errors import UserError, check_word
+from jaxcnn.errors import UserError
 from jaxcnn.models import check_image_size, create_model
+from jaxcnn.train.checks import PRECISIONS, check_batch, check_numbers, check_views, check_words
 from jaxcnn.train.durations import parse_boundaries, parse_duration, parse_period
-from jaxcnn.train.inputs import make_inputs, open_data, stored_shape, train_shape
-from jaxcnn.train.losses import LOSSES, LossFn, make_loss
-from jaxcnn.train.mesh import AXIS, check_batch_size, make_mesh, replicated
-from jaxcnn.train.optimizers import OPTIMIZERS, make_optimizer
-from jaxcnn.train.schedules import SCHEDULES, Shape, make_schedule
+from jaxcnn.train.frozen import frozen
+from jaxcnn.train.inputs import make_inputs, open_data, train_shape
+from jaxcnn.train.losses import LossFn, make_loss
+from jaxcnn.train.mesh import AXIS, make_mesh, replicated
+from jaxcnn.train.optimizers import make_optimizer
+from jaxcnn.train.schedules import Shape, make_schedule
+from jaxcnn.train.seeds import Chance, chance_of, each, init_key, seeds_of
 from jaxcnn.train.state import TrainState, create_state
 from jaxcnn.types import Array
-
-PRECISIONS = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
-PARALLEL = ("jit", "pmap")
-ON_NONFINITE = ("stop", "skip")
-RANGES = {  # key -> the numbers that it may be; a round bracket leaves out the end
-    "seed": "[0, 4294967295]",
-    "total_epochs": "[0, inf)",
-    "batch_size": "[1, inf)",
-    "eval_batch_size": "[1, inf)",
-    "steps_per_dispatch": "[1, inf)",
-    "accumulate_steps": "[1, inf)",
-    "preempted_status": "[0, 255]",
-    "model.norm_options.epsilon": "(0, inf)",
-    "model.norm_options.momentum": "[0, 1)",
-    "model.norm_options.examples": "[1, inf)",
-    "model.num_classes": "[1, inf)",
-    "data.image_size": "[1, 1024]",
-    "data.repeats": "[1, 64]",
-    "data.crop_fraction": "(0, 1]",
-    "data.workers": "[0, 256]",
-    "loss.label_smoothing": "[0, 1)",
-    "loss.aux_weight": "[0, inf)",
-    "optimizer.learning_rate": "[0, inf)",
-    "optimizer.reference_batch_size": "[1, inf)",
-    "optimizer.momentum": "[0, 1)",
-    "optimizer.beta1": "[0, 1)",
-    "optimizer.beta2": "[0, 1)",
-    "optimizer.decay": "[0, 1)",
-    "optimizer.epsilon": "[0, inf)",
-    "optimizer.weight_decay": "[0, inf)",
-    "optimizer.clip_norm": "(0, inf)",
-    "schedule.factor": "(0, inf)",
-    "schedule.end_factor": "[0, inf)",
-    "ema.decay": "[0, 1)",
-}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -108,39 +72,51 @@ class Run:
         return self.config.parallel == "pmap"
 
     @property
-    def step_key(self) -> Array:
-        """What is random inside the step is drawn from this key."""
-        return self._keys()[1]
+    def chance(self) -> Chance:
+        """Where the run's chances come from; of several seeds, with the seeds as its axis."""
+        return each(chance_of, self.num_seeds)(self._seeds())
 
-    def _keys(self) -> Array:
-        return jax.random.split(jax.random.key(self.config.seed))
+    @property
+    def num_seeds(self) -> int:
+        """How many nets are trained at once; more than one are the first axis of every array of the state."""
+        return self.config.num_seeds
+
+    def _seeds(self) -> Array:
+        return seeds_of(self.config.seed, self.num_seeds)
 
     def _create_state(self) -> TrainState:
-        ema = self.config.ema.decay is not None
-        return create_state(self.model, self.tx, self.image_shape, self._keys()[0], ema=ema)
+        def create(seed: Array) -> TrainState:
+            ema = self.config.ema.decay is not None
+            return create_state(self.model, self.tx, self.image_shape, init_key(seed), ema=ema)
+
+        return each(create, self.num_seeds)(self._seeds())
 
 
-def resolve(config: ConfigDict, data: Any | None = None) -> Run:
+def resolve(config: ConfigDict, data: Any | None = None, *, devices: Sequence[jax.Device] | None = None) -> Run:
     """Returns the parts of the run that `config` asks for.
 
     Args:
         config: of the run.
-        data: in place of the data set that the config names, as of `jaxcnn.data.sources.array_dataset`.
+        data: in place of the data set that the config names: a `Dataset`, or as of
+            `jaxcnn.data.sources.array_dataset`.
+        devices: to run on; None: all.
 
     Raises:
         UserError: for anything in it that is wrong, in one line.
     """
-    config = _frozen(config, data)
-    _check_words(config)
-    _check_numbers(config)
-    mesh = make_mesh()
-    _check_batch(config, mesh)
+    config = frozen(config)
+    if data is not None and not isinstance(data, Dataset):
+        config = frozen(ConfigDict({**config.to_dict(), "data": {**config.data.to_dict(), "name": ARRAYS}}))
+    check_words(config)
+    check_numbers(config)
+    mesh = make_mesh(devices)
+    check_batch(config, mesh)
     dataset = open_data(config, data)
     num_classes = _num_classes(config, dataset)
     model = _make_model(config, num_classes)
     shape = train_shape(config, dataset, num_classes)
     check_image_size(model, shape)
-    _check_views(config, dataset, model, shape)
+    check_views(config, dataset, model, shape)
     train = dataset.sizes["train"]
     if config.batch_size > train:
         raise UserError(f"batch_size is {config.batch_size}: {dataset.name} trains on {train} examples")
@@ -170,75 +146,6 @@ def resolve(config: ConfigDict, data: Any | None = None) -> Run:
         steps_per_dispatch=config.steps_per_dispatch or (1 if streams or jax.default_backend() == "cpu" else 10),
         **intervals,
     )
-
-
-def _check_views(config: FrozenConfigDict, dataset: Dataset, model: nn.Module, shape: tuple[int, int, int]) -> None:
-    """Raises `UserError` where the model, made for the images that it trains on, takes no image that it evaluates."""
-    seen = jax.ShapeDtypeStruct((1, *stored_shape(config, dataset)), jnp.float32)
-    variables = jax.eval_shape(model.init, jax.random.key(0), jax.ShapeDtypeStruct((1, *shape), jnp.float32))
-    for view in jax.eval_shape(parse_views(config.eval_views), seen):
-        try:
-            jax.eval_shape(model.apply, {key: variables[key] for key in variables if key != "intermediates"}, view)
-        except Exception as error:  # flax's own for shapes that do not fit
-            trained, evaluated = ("x".join(map(str, sizes)) for sizes in (shape, view.shape[1:]))
-            raise UserError(
-                f"{config.model.name} trained on images of {trained} takes none of {evaluated}, which it is evaluated "
-                "on: data.image_size, the crop's size in data.augment and eval_views must agree"
-            ) from error
-
-
-def _check_words(config: FrozenConfigDict) -> None:
-    check_word("precision", config.precision, PRECISIONS)
-    check_word("parallel", config.parallel, PARALLEL)
-    check_word("on_nonfinite", config.on_nonfinite, ON_NONFINITE)
-    parse_calls(config.data.augment)
-    parse_views(config.eval_views)
-    check_word("loss", config.loss.name, LOSSES)
-    check_word("optimizer", config.optimizer.name, OPTIMIZERS)
-    check_word("schedule", config.schedule.name, SCHEDULES)
-
-
-def _check_numbers(config: FrozenConfigDict) -> None:
-    for key, interval in RANGES.items():
-        value = functools.reduce(getattr, key.split("."), config)
-        if value is not None and not _within(value, interval):
-            raise UserError(f"{key} is {value}: it must be a number in {interval}")
-
-
-def _check_batch(config: FrozenConfigDict, mesh: Mesh) -> None:
-    """Raises `UserError` where the devices, the parts or the statistics groups of a batch are not of equal size."""
-    parts, examples = config.accumulate_steps, config.model.norm_options.examples
-    check_batch_size("batch_size", config.batch_size, mesh)
-    taken = config.batch_size // parts
-    if config.batch_size % (parts * mesh.size):
-        raise UserError(
-            f"accumulate_steps is {parts}: it must split batch_size, {config.batch_size}, into multiples of the "
-            f"{mesh.size} devices"
-        )
-    if examples is None:
-        return
-    if taken % examples:
-        whole = f"batch_size / accumulate_steps, {taken}" if parts > 1 else f"batch_size, {taken}"
-        raise UserError(f"model.norm_options.examples is {examples}: it must divide {whole}")
-    here = taken // mesh.size
-    if config.parallel == "pmap" and here % examples and examples % here:
-        raise UserError(
-            f"model.norm_options.examples is {examples}: under pmap it must divide the {here} examples of a device or "
-            "be a multiple of them"
-        )
-
-
-def _within(value: float, interval: str) -> bool:
-    low, high = (float(end) for end in interval[1:-1].split(","))
-    return low <= value <= high and (value, interval[0]) != (low, "(") and (value, interval[-1]) != (high, ")")
-
-
-def _frozen(config: ConfigDict, data: Any | None) -> FrozenConfigDict:
-    """Returns the settings for good; data that is given has a name of its own."""
-    config = ConfigDict(config)
-    if data is not None:
-        config.data.name = ARRAYS
-    return FrozenConfigDict(config)
 
 
 def _num_classes(config: FrozenConfigDict, dataset: Dataset) -> int:

@@ -5,6 +5,7 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from flax import struct
 
@@ -32,6 +33,11 @@ class TrainState(struct.PyTreeNode):
     def eval_variables(self) -> Variables:
         """What to evaluate: the moving average where there is one."""
         return self.variables if self.ema is None else self.ema
+
+
+def steps_taken(state: TrainState) -> int:
+    """Returns the training steps behind a state; of several seeds, behind each."""
+    return int(np.ravel(jax.device_get(state.step))[0])
 
 
 def create_state(

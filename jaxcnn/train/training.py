@@ -8,16 +8,19 @@ import time
 from typing import NoReturn
 
 import jax
+import numpy as np
+from jax.sharding import Mesh
 
-from jaxcnn.errors import UserError
+from jaxcnn.errors import Fault, UserError
 from jaxcnn.train import metrics
 from jaxcnn.train.checkpoint import NOT_EVALUATED, Checkpoints
 from jaxcnn.train.diagnose import first_nonfinite
-from jaxcnn.train.dispatch import make_dispatch
+from jaxcnn.train.dispatch import Dispatch, make_dispatch
 from jaxcnn.train.durations import next_due
 from jaxcnn.train.evaluate import Evaluator
-from jaxcnn.train.mesh import AXIS, in_turn, replicated
+from jaxcnn.train.mesh import AXIS, in_turn, on_every_device
 from jaxcnn.train.preemption import Preempted, Preemption
+from jaxcnn.train.seeds import one_of
 from jaxcnn.train.setup import Run
 from jaxcnn.train.state import TrainState
 from jaxcnn.train.step import TrainStep, make_train_step
@@ -36,6 +39,19 @@ def make_step(run: Run) -> TrainStep:
         on_nonfinite=run.config.on_nonfinite,
         accumulate_steps=run.config.accumulate_steps,
         axis_name=AXIS if run.mapped else None,
+    )
+
+
+def make_run_dispatch(run: Run, mesh: Mesh | None = None) -> Dispatch:
+    """Returns the compiled steps of the run, as of `make_dispatch`, on its own mesh or another."""
+    mesh = mesh or run.mesh
+    return make_dispatch(
+        make_step(run),
+        run.pipeline.train_batch,
+        mesh,
+        rolled=mesh.devices.flat[0].platform != "cpu",
+        mapped=run.mapped,
+        num_seeds=run.num_seeds,
     )
 
 
@@ -63,11 +79,11 @@ class Training:
     ) -> None:
         self.run, self.state, self.preemption = run, state, preemption
         self.evaluate, self.checkpoints, self.writer, self.progress = evaluate, checkpoints, writer, progress
-        rolled = run.mesh.devices.flat[0].platform != "cpu"
-        get_batch = run.pipeline.train_batch
-        self.dispatch = make_dispatch(make_step(run), get_batch, run.mesh, rolled=rolled, mapped=run.mapped)
+        self.dispatch = make_run_dispatch(run)
+        self.chance = run.chance
         self.compiled = False
         self.best = checkpoints.best()
+        self.accuracy = NOT_EVALUATED
         self.losses: collections.deque[float] = collections.deque(maxlen=10)
         self.span = self._new_span()
 
@@ -76,6 +92,7 @@ class Training:
 
         Raises:
             Preempted: it was asked to stop, and has saved the state.
+            Fault: it was asked to stop, and cannot save the state.
             UserError: a step was not finite and `on_nonfinite` is "stop".
         """
         run = self.run
@@ -88,33 +105,57 @@ class Training:
                 self._leave(step)
             if due["log_every"] == step:
                 self._log(step)
-            accuracy = self._validate(step) if due["eval_every"] == step else NOT_EVALUATED
-            if accuracy > self.best or due["checkpoint_every"] == step:
-                self.checkpoints.save(step, self.state, accuracy)
-            self.best = max(self.best, accuracy)
+            self.accuracy = self._validate(step) if due["eval_every"] == step else NOT_EVALUATED
+            if self.accuracy > self.best or due["checkpoint_every"] == step:
+                trouble = self.checkpoints.save(step, self.state, self.accuracy)
+                self._warn_of(trouble)
+                self.best = self.checkpoints.best() if trouble else max(self.best, self.accuracy)
             if self.preemption.asked and step < run.total_steps:
                 self._leave(step)
         return self.state
 
     def _leave(self, step: int) -> NoReturn:
         """Saves the state of `step` where that is not done yet, and stops."""
-        if step > 0 and step not in self.checkpoints.steps():
-            self.checkpoints.save(step, self.state)
+        unsaved = self.secure(step) if step > 0 else ""
+        if unsaved:
+            raise Fault(f"stopped at step {step}, but {unsaved}")
         raise Preempted(step)
+
+    def secure(self, step: int) -> str:
+        """Sees to it that the state, that of `step`, is saved; returns in words what is in the way, else ""."""
+        trouble = self.checkpoints.settle()
+        if step in self.checkpoints.steps():
+            return ""
+        trouble = self.checkpoints.save(step, self.state, self.accuracy) or self.checkpoints.settle() or trouble
+        saved = self.checkpoints.steps()
+        if step in saved:
+            return ""
+        return f"{trouble}; " + (f"step {saved[-1]} is the last that is saved" if saved else "nothing is saved")
+
+    def _warn_of(self, trouble: str) -> None:
+        """Shows what has gone wrong with a checkpoint; several processes end, since they write each one together."""
+        if trouble and jax.process_count() > 1:
+            raise Fault(f"{trouble}; what was saved before can be gone on from")
+        if trouble:
+            self.progress.line(f"warning: {trouble}; the training goes on, and the next one is tried")
 
     def _check_finite(self) -> None:
         run = self.run
-        if run.config.on_nonfinite != "stop" or not int(self.span.sums["nonfinite"]):
+        bad = np.atleast_1d(jax.device_get(self.span.sums["nonfinite"]))
+        if run.config.on_nonfinite != "stop" or not bad.any():
             return
-        step = int(self.state.step)  # the bad step has left the state as it was before it
-        batch = jax.jit(run.pipeline.train_batch)(run.pipeline.feed(step), step)
-        key = jax.random.fold_in(run.step_key, step)
+        number = int(np.argmax(bad))
+        state, chance = one_of((self.state, self.chance), number, run.num_seeds)
+        step = int(state.step)  # the bad step has left the state as it was before it
+        batch = jax.jit(run.pipeline.train_batch)(run.pipeline.feed(step), step, chance.seed)
+        key = jax.random.fold_in(chance.key, step)
         model = run.model.clone(norm_options={**run.model.norm_options, "axis_name": None}) if run.mapped else run.model
-        what = first_nonfinite(model, run.loss_fn, self.state.variables, batch, key)
+        what = first_nonfinite(model, run.loss_fn, state.variables, batch, key)
+        of_seed = f" of seed {int(chance.seed)}" if run.num_seeds > 1 else ""
         saved = max(self.checkpoints.steps(), default=0)
         kept = f"the checkpoint of step {saved} is good" if saved else "no checkpoint had been written"
         raise UserError(
-            f"step {step + 1} is not finite, first {what}; {kept}: lower optimizer.learning_rate, set "
+            f"step {step + 1}{of_seed} is not finite, first {what}; {kept}: lower optimizer.learning_rate, set "
             f"optimizer.clip_norm, or leave such steps out with on_nonfinite=skip"
         )
 
@@ -128,12 +169,12 @@ class Training:
             whole = self.run.steps_per_dispatch
             num_steps = whole if step + whole <= target else 1  # two compiled programs at most
             feed = self.run.pipeline.feed(step)
-            carry = self.dispatch(self.state, self.span.sums, feed, self.run.step_key, num_steps=num_steps)
+            carry = self.dispatch(self.state, self.span.sums, feed, self.chance, num_steps=num_steps)
             self.state, self.span.sums = in_turn(self.run.mesh, carry)
             step += num_steps
             self.progress.advance(step)
             if self.compiled:
-                self.span.images += num_steps * self.run.config.batch_size
+                self.span.images += num_steps * self.run.config.batch_size * self.run.num_seeds
             else:  # the speed leaves out the first call, which compiles
                 jax.block_until_ready(self.span.sums)
                 self.compiled, began = True, time.perf_counter()
@@ -142,7 +183,7 @@ class Training:
         return step
 
     def _new_span(self) -> _Span:
-        return _Span(sums=jax.device_put(metrics.zeros(), replicated(self.run.mesh)))
+        return _Span(sums=on_every_device(self.run.mesh, metrics.zeros(self.run.num_seeds)))
 
     def _log(self, step: int) -> None:
         means = metrics.means([self.span.sums])
@@ -151,12 +192,14 @@ class Training:
             "train/learning_rate": float(self.run.learning_rate(step - 1)),
             "epoch": float(step / self.run.steps_per_epoch),
         }
-        skipped = int(self.span.sums["nonfinite"])
+        skipped = int(np.sum(jax.device_get(self.span.sums["nonfinite"])))
         self.writer.write(step, values | ({"train/nonfinite": skipped} if skipped else {}))
         self.progress.show(values)
         if skipped:
             self.progress.line(f"warning: up to step {step}, {skipped} steps were not finite and are left out")
         self._watch_for_a_spike(step, means["loss"])
+        if jax.process_count() == 1:
+            self._warn_of(self.checkpoints.settle(wait=False))
         self.span = self._new_span()
 
     def _watch_for_a_spike(self, step: int, loss: float) -> None:

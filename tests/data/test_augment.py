@@ -153,6 +153,14 @@ def test_what_is_made_apart_is_fused_with_nothing():
     assert "conditional(" in make.lower(jnp.ones(3)).compile().as_text()
 
 
+def test_what_is_made_apart_may_vary_over_a_mapped_axis():
+    mesh = jax.make_mesh((2,), ("batch",), axis_types=(AxisType.Auto,), devices=jax.devices()[:2])
+    doubled = jax.shard_map(
+        lambda x: apart(lambda: x * 2), mesh=mesh, in_specs=PartitionSpec("batch"), out_specs=PartitionSpec("batch")
+    )
+    np.testing.assert_array_equal(jax.jit(doubled)(jnp.arange(4.0)), [0, 2, 4, 6])
+
+
 def test_bytes_stay_bytes_while_pixels_only_move():
     for text, dtype in (("shift(1), alternating_flip()", np.uint8), ("flip(), cutout(2, fill='zero')", np.float32)):
         augment = jax.jit(parse_augment(text))

@@ -52,6 +52,14 @@ def test_download_without_a_network(info, tmp_path, monkeypatch):
     assert not (tmp_path / "data").exists()
 
 
+def test_download_into_a_file(tmp_path, monkeypatch):
+    info = tiny_catalog(monkeypatch, "mnist")
+    downloadable(info, tmp_path / "server", monkeypatch)
+    (tmp_path / "file").write_text("")
+    with one_line_error(f"^{tmp_path}/file/.* cannot be made: Not a directory"):
+        prepare(info.name, data_dir=tmp_path / "file")
+
+
 def test_imagenet_is_not_downloaded(tmp_path):
     with one_line_error(
         "imagenet is not for everyone to download: .* from https://image-net.org/download-images .*DIR"

@@ -22,6 +22,12 @@ def test_splits_and_classes_by_name(tmp_path):
     assert sorted(dataset.sources["val"].labels) == [0, 1]
 
 
+def test_a_link_that_leads_back_adds_no_images(tmp_path):
+    write_folder(tmp_path, BOTH)
+    (tmp_path / "train" / "ant" / "again").symlink_to(tmp_path / "train" / "ant")
+    assert open_folder(tmp_path)[0]["train"].labels.tolist() == [0] * 4 + [1] * 6
+
+
 def test_images_are_the_middle_of_the_files(tmp_path):
     write_folder(tmp_path, BOTH)
     image = load_splits("folder", data_dir=tmp_path, image_size=16)["test"].image

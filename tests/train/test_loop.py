@@ -8,11 +8,11 @@ import pytest
 
 from jaxcnn.config import base_config
 from jaxcnn.errors import UserError
-from jaxcnn.train import loop, training
+from jaxcnn.train import loop, setup, training
 from jaxcnn.train.checkpoint import Checkpoints
 from jaxcnn.train.folder import read_lines
 from jaxcnn.train.loop import train_and_evaluate
-from jaxcnn.train.mesh import replicated
+from jaxcnn.train.mesh import make_mesh, replicated
 from jaxcnn.train.setup import resolve
 
 
@@ -131,18 +131,16 @@ def test_label_smoothing_is_not_in_the_evaluation_loss(finished):
     assert found["test/loss"] == pytest.approx(finished[1]["test/loss"], rel=1e-6)
 
 
-def test_evaluation_is_the_same_number_whatever_the_batch(finished):
-    settings = config()
-    state = last_state(settings, finished[0])
-    found = []
-    for batch_size in (7, 64, 1000):
-        run = resolve(settings)
-        evaluate = loop.make_evaluator(run, batch_size=batch_size)
-        found.append(evaluate(state.eval_variables, "test"))
-    assert {result["test/examples"] for result in found} == {360}
-    assert len({result["test/accuracy"] for result in found}) == 1
-    np.testing.assert_allclose([result["test/loss"] for result in found], found[0]["test/loss"], rtol=1e-6)
-    assert found[0]["test/accuracy"] == finished[1]["test/accuracy"]
+@pytest.mark.parametrize("devices", [1, 2, 8])
+def test_evaluation_is_the_same_number_whatever_the_batch_and_the_devices(finished, monkeypatch, devices):
+    monkeypatch.setattr(setup, "make_mesh", lambda _: make_mesh(jax.devices()[:devices]))
+    settings, (workdir, expected) = config(), finished
+    state, run = last_state(settings, workdir), resolve(settings)
+    assert run.mesh.size == devices
+    for batch_size in (7, 64, 10**12):
+        found = loop.make_evaluator(run, batch_size=batch_size)(state.eval_variables, "test")
+        assert (found["test/examples"], found["test/accuracy"]) == (360, expected["test/accuracy"])
+        assert found["test/loss"] == pytest.approx(expected["test/loss"], rel=1e-6)
 
 
 def test_several_steps_a_dispatch_reach_the_same_parameters(finished, tmp_path):

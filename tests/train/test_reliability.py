@@ -15,6 +15,7 @@ from jaxcnn.train.folder import read_lines
 from jaxcnn.train.lock import Lock
 from jaxcnn.train.loop import train_and_evaluate
 from jaxcnn.train.preemption import Preempted, Preemption
+from jaxcnn.train.state import steps_taken
 from tests.train.test_loop import config, last_state
 
 
@@ -33,7 +34,7 @@ def at_step(monkeypatch, step, action):
         dispatch = make(*arguments, **options)
 
         def wrapped(state, *rest, **options):
-            if int(state.step) == step:
+            if steps_taken(state) == step:
                 action()
             return dispatch(state, *rest, **options)
 
@@ -92,7 +93,13 @@ def foreign(path):
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # orbax's own unawaited reads
 @pytest.mark.parametrize(
     ("harm", "pattern"),
-    [(flip, "state/d/*"), (cut, "state/d/*"), (foreign, "checksums/*"), (os.unlink, "state/_METADATA")],
+    [
+        (flip, "state/d/*"),
+        (cut, "state/d/*"),
+        (foreign, "checksums/*"),
+        (foreign, "state/_METADATA"),
+        (os.unlink, "state/_METADATA"),
+    ],
     ids=lambda value: getattr(value, "__name__", value),
 )
 def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(finished, tmp_path, capsys, harm, pattern):
@@ -103,6 +110,17 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(finished, tmp_
     assert f"warning: the checkpoint {tmp_path}/checkpoints/6 " in output
     assert "it is now called damaged-6-1, and the run goes on from step 4" in output
     assert_same_end(tmp_path, finished)
+
+
+@pytest.mark.parametrize("text", ["{", "{}", '{"val/accuracy": "x"}'])
+def test_a_checkpoint_whose_metrics_are_damaged_is_gone_on_from(finished, tmp_path, text):
+    workdir = tmp_path / "run"
+    shutil.copytree(finished[0], workdir)
+    last = max(int(path.name) for path in (workdir / "checkpoints").iterdir() if path.name.isdigit())
+    (workdir / "checkpoints" / str(last) / "metrics" / "metrics").write_text(text)
+    train_and_evaluate(config(total_steps=last + 3), workdir)
+    with Checkpoints(workdir / "checkpoints") as checkpoints:
+        assert checkpoints.steps()[-1] == last + 3
 
 
 def test_without_a_good_checkpoint_nothing_is_begun_anew(finished, tmp_path):

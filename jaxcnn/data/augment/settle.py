@@ -1,7 +1,7 @@
 """Where XLA shall stop fusing."""
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -29,6 +29,12 @@ def _keep(value: Array) -> Array:
     return lax.cond(always, lambda kept: kept, jnp.zeros_like, value)
 
 
+def _zeros(like: Any) -> Array:
+    """Returns zeros that vary over the mapped axes over which `like`, an abstract value, does."""
+    zeros, axes = jnp.zeros(like.shape, like.dtype), tuple(like.manual_axis_type.varying)
+    return lax.pcast(zeros, axes, to="varying") if axes else zeros
+
+
 def apart(make: Callable[[], Made]) -> Made:
     """Returns `make()`, a tree of arrays, on a CPU fused with nothing before it or after it.
 
@@ -39,6 +45,6 @@ def apart(make: Callable[[], Made]) -> Made:
 
     def alone() -> list[Array]:
         always = lax.optimization_barrier(jnp.ones((), bool))
-        return lax.cond(always, again, lambda: [jnp.zeros(leaf.shape, leaf.dtype) for leaf in jax.tree.leaves(shapes)])
+        return lax.cond(always, again, lambda: [_zeros(leaf) for leaf in traced.out_avals])
 
     return jax.tree.unflatten(jax.tree.structure(shapes), lax.platform_dependent(cpu=alone, default=again))

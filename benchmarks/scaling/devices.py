@@ -1,0 +1,73 @@
+"""What splitting a step costs: the same global batch on 1, 2, 4 and 8 devices that are all the same few CPU cores.
+
+The arithmetic is the same and so is the machine: what a step takes longer than on one device is the price of dividing
+it, of running it and of the sums between the parts. Run `python benchmarks/scaling/devices.py`; it writes devices.json.
+"""
+
+import os
+
+os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=8"
+os.environ["JAX_PLATFORMS"] = "cpu"
+
+import itertools
+import platform
+from collections.abc import Callable
+from pathlib import Path
+
+import jax
+import numpy as np
+
+from jaxcnn.command_line import read_config
+from jaxcnn.commands.stopwatch import in_turns
+from jaxcnn.train import metrics
+from jaxcnn.train.folder import write_json
+from jaxcnn.train.mesh import in_turn, replicated
+from jaxcnn.train.setup import resolve
+from jaxcnn.train.training import make_run_dispatch
+
+HERE = Path(__file__).parent
+DEVICES = (1, 2, 4, 8)
+SETTINGS = {  # name -> how the step is split, and the norm
+    "jit, no norm": ("jit", "none"),
+    "jit, batch norm": ("jit", "batch"),
+    "pmap, no norm": ("pmap", "none"),
+    "pmap, batch norm": ("pmap", "batch"),
+}
+BATCH = 128
+SECONDS = 3.0
+"""For each of them."""
+
+
+def training(mode: str, norm: str, devices: int) -> Callable[[], int]:
+    """Returns what takes a step of LeNet-5 on the digits."""
+    changes = [f"--config.parallel={mode}", f"--config.model.norm={norm}", f"--config.batch_size={BATCH}"]
+    config = read_config(["", f"--config={HERE.parents[1]}/configs/digits_lenet5.py", *changes])
+    run = resolve(config, devices=jax.devices()[:devices])
+    step, chance = make_run_dispatch(run), jax.device_put(run.chance, replicated(run.mesh))
+    carry = run.init_state(), jax.device_put(metrics.zeros(), replicated(run.mesh))
+
+    def train() -> int:
+        nonlocal carry
+        carry = in_turn(run.mesh, step(*carry, run.pipeline.feed(0), chance, num_steps=1))
+        jax.block_until_ready(carry)
+        return BATCH
+
+    return train
+
+
+def main() -> None:
+    """Measures all of them in turns, and writes the milliseconds of a step: the quartiles over the rounds."""
+    cases = {(name, count): training(*SETTINGS[name], count) for name, count in itertools.product(SETTINGS, DEVICES)}
+    taken = in_turns(cases, seconds=SECONDS)
+    found: dict[str, dict[str, list[float]]] = {name: {} for name in SETTINGS}
+    for (name, count), seconds in taken.items():
+        found[name][str(count)] = (1e3 * BATCH * np.quantile(seconds, [0.25, 0.5, 0.75])).round(3).tolist()
+    machine = {"cores": os.cpu_count(), "machine": platform.machine(), "jax": jax.__version__}
+    write_json(
+        HERE / "devices.json",
+        machine | {"batch_size": BATCH, "rounds": min(map(len, taken.values())), "milliseconds": found},
+    )
+
+
+if __name__ == "__main__":
+    main()

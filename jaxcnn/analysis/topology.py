@@ -1,0 +1,51 @@
+"""The devices of a TPU slice, as libtpu describes them to its compiler on a machine without one."""
+
+import importlib.util
+import math
+import os
+from typing import Any
+
+import jax
+from jax.experimental import topologies
+
+from jaxcnn.analysis.slices import Slice
+from jaxcnn.errors import UserError
+
+_SETTINGS = {  # what libtpu would ask the cloud for, and complain of where there is no answer
+    "ALLOW_MULTIPLE_LIBTPU_LOAD": "1",  # it locks a machine's TPUs, of which compiling needs none
+    "TPU_SKIP_MDS_QUERY": "1",
+    "TPU_ACCELERATOR_TYPE": "v5litepod-4",
+    "TPU_WORKER_HOSTNAMES": "localhost",
+}
+_MEGACORE = ("v4", "v5p")
+"""Chips whose two cores work as one device."""
+
+
+def prepare() -> None:
+    """Makes this process compile for TPUs and compute on the CPU; to be called before JAX has computed anything.
+
+    Raises:
+        UserError: where libtpu is not installed.
+    """
+    if importlib.util.find_spec("libtpu") is None:
+        raise UserError("libtpu, the TPU compiler, is not installed: pip install 'jaxcnn[tpu-aot]' (Linux, x86-64)")
+    for name, value in _SETTINGS.items():
+        os.environ.setdefault(name, value)
+    jax.config.update("jax_platforms", "cpu")
+
+
+def devices(on: Slice) -> list[Any]:
+    """Returns the devices of a slice, for a mesh; they take shapes and compile, and hold no arrays.
+
+    Raises:
+        UserError: for a shape that libtpu does not take.
+    """
+    options: dict[str, Any] = {"chip_config_name": "megacore" if on.kind in _MEGACORE else "default"}
+    if on.chips == 1:
+        options["chips_per_host_bounds"] = (1, 1, 1)
+    try:
+        described = topologies.get_topology_desc(platform="tpu", topology_name=on.name, **options)
+    except jax.errors.JaxRuntimeError as error:
+        raise UserError(f"topology {on.name!r}: {str(error).splitlines()[0]}") from None
+    assert len(described.devices) == math.prod(on.sides)
+    return list(described.devices)

@@ -1,0 +1,162 @@
+"""`python -m jaxcnn benchmark step MODEL... [--against torch]`: how fast steps are, beside PyTorch's on the same work.
+
+The step is the trainer's own, on one batch that lies on the device. Each contender has a process of its own; they work
+in turns, so that what else the machine does strikes all alike.
+"""
+
+import contextlib
+import os
+import platform
+import tempfile
+from argparse import Namespace
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jaxcnn.commands.parser import CommandParser
+from jaxcnn.commands.steps.process import OURS, RIVALS, Process
+from jaxcnn.commands.steps.work import Work
+from jaxcnn.commands.stopwatch import Rate, in_turns
+from jaxcnn.commands.table import print_rows
+from jaxcnn.errors import UserError
+from jaxcnn.models import check_image_size, create_model, model_variant
+from jaxcnn.train.folder import write_json
+
+_MIB = 2**20
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs the command; returns the exit status.
+
+    Raises:
+        UserError: for a wrong command line, or a rival that is not installed or has no such net, in one line.
+    """
+    arguments = _parser().parse_args(argv)
+    for name in ("seconds", "rounds", "batch_size"):
+        if not getattr(arguments, name) > 0:
+            raise UserError(f"--{name.replace('_', '-')} is {getattr(arguments, name):g}: it must be above 0")
+    works = [_work(name, arguments) for name in arguments.models]
+    results = []
+    for work in works:
+        results.append(measure(work, arguments.against, seconds=arguments.seconds, rounds=arguments.rounds))
+        _show(results[-1])
+    if arguments.json:
+        write_json(arguments.json, {"results": results})
+        print(f"written to {arguments.json}")
+    return 0
+
+
+def _work(name: str, arguments: Namespace) -> Work:
+    """Returns the work that the command line asks for, checked."""
+    variant = model_variant(name)
+    work = Work(
+        model=name,
+        stem=arguments.stem,
+        batch_size=arguments.batch_size,
+        image_size=arguments.image_size or variant.image_size,
+        channels=variant.channels,
+        num_classes=arguments.classes or variant.num_classes,
+        precision=arguments.precision,
+        train=arguments.train,
+    )
+    check_image_size(create_model(name, num_classes=work.num_classes, stem=work.stem), work.image_shape)
+    return work
+
+
+def measure(work: Work, rivals: Sequence[str], *, seconds: float, rounds: int) -> dict[str, Any]:
+    """Returns all that was measured of a work, ready for JSON.
+
+    Args:
+        work: to be done.
+        rivals: words of `RIVALS`.
+        seconds: for each contender, over all rounds.
+        rounds: turns of each.
+
+    Raises:
+        UserError: a rival cannot do this work.
+    """
+    with contextlib.ExitStack() as stack, tempfile.TemporaryDirectory() as cache:
+
+        def start(name: str, **environment: str) -> Process:
+            return stack.enter_context(contextlib.closing(Process(name, work, environment)))
+
+        others = {name: start(name) for name in rivals}
+        kept = {"JAX_COMPILATION_CACHE_DIR": cache, "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
+        with contextlib.closing(Process(OURS, work, kept)) as first:
+            cold = first.compile_s
+        contenders = {OURS: start(OURS, **kept), **others}
+        takes = {name: _taker(process, seconds / rounds) for name, process in contenders.items()}
+        taken = in_turns(takes, seconds=seconds, rounds=rounds)
+        facts = {name: process.facts() for name, process in contenders.items()}
+    return {
+        "work": vars(work),
+        "machine": {"processor": platform.machine(), "cores": os.cpu_count(), "load": round(os.getloadavg()[1], 2)},
+        "rounds": {name: len(each) for name, each in taken.items()},
+        "images_per_second": {name: Rate.of(each)._asdict() for name, each in taken.items()},
+        "ratio": {name: _ratio(taken[OURS], taken[name])._asdict() for name in rivals},
+        "compile_cold_s": cold,
+        "facts": facts,
+    }
+
+
+def _taker(process: Process, seconds: float) -> Any:
+    return lambda: process.take(seconds)
+
+
+def _ratio(ours: np.ndarray, theirs: np.ndarray) -> Rate:
+    """Returns how many times as fast we are, round by round: the middle half."""
+    rounds = min(len(ours), len(theirs))
+    return Rate.of(ours[:rounds] / theirs[:rounds])
+
+
+def _show(result: Mapping[str, Any]) -> None:
+    work, facts = Work(**result["work"]), result["facts"]
+    ours, rates = facts[OURS], result["images_per_second"]
+    kind, stem = "training" if work.train else "inference", f", {work.stem} stem" if work.stem else ""
+    shape = "x".join(map(str, work.image_shape))
+    print(f"{work.model}{stem}: {kind}, {work.precision}, {work.batch_size} x {shape}, on {ours['device']}")
+    header = ("", "images/s", "25 %", "75 %", "ms a step", "peak MiB", "ours to this", "25 %", "75 %")
+    print_rows(header, (_row(name, result) for name in rates), markdown=False)
+    achieved = ours["flop"] * rates[OURS]["median"] / work.batch_size
+    memory = ours["memory"]
+    print(
+        f"{achieved / 1e9:,.0f} GFLOP/s, {achieved / ours['ceiling_flop_s']:.0%} of a matrix product's; the device "
+        f"waits {ours['waits']:.1%}; tracing {ours['trace_s']:.1f} s, compiling {result['compile_cold_s']:.1f} s, "
+        f"from the cache {ours['compile_s']:.1f} s; {memory['temporary'] / _MIB:,.0f} MiB of temporaries, "
+        f"{memory['donated'] / _MIB:,.0f} of {memory['state'] / _MIB:,.0f} MiB of state donated"
+    )
+
+
+def _row(name: str, result: Mapping[str, Any]) -> tuple[str, ...]:
+    rate, facts = result["images_per_second"][name], result["facts"][name]
+    milliseconds = 1e3 * result["work"]["batch_size"] / rate["median"]
+    peak = (facts["memory"]["device_peak"] or facts["resident"]) / _MIB
+    ratio = result["ratio"].get(name)
+    ratios = [f"{ratio[key]:.2f}" for key in ("median", "low", "high")] if ratio else [""] * 3
+    return (
+        name,
+        *(f"{rate[key]:,.1f}" for key in ("median", "low", "high")),
+        f"{milliseconds:,.1f}",
+        f"{peak:,.0f}",
+        *ratios,
+    )
+
+
+def _parser() -> CommandParser:
+    parser = CommandParser("python -m jaxcnn benchmark step", description=(__doc__ or "").split(": ", 1)[1])
+    parser.add_argument("models", metavar="MODEL", nargs="+", help="of `python -m jaxcnn models`")
+    parser.add_argument("--batch-size", metavar="N", type=int, default=32, help="default: 32")
+    parser.add_argument("--image-size", metavar="N", type=int, help="default: the model's")
+    parser.add_argument("--classes", metavar="N", type=int, help="default: the model's")
+    parser.add_argument("--stem", choices=("imagenet", "small"), help="default: the model's")
+    parser.add_argument("--precision", choices=("float32", "bfloat16"), default="float32", help="default: float32")
+    kind = parser.add_mutually_exclusive_group()
+    kind.add_argument("--train", action="store_true", default=True, help="training steps; the default")
+    kind.add_argument("--eval", dest="train", action="store_false", help="forward passes alone, in evaluation mode")
+    parser.add_argument("--against", metavar="RIVAL", nargs="+", choices=RIVALS, default=[], help=", ".join(RIVALS))
+    parser.add_argument("--seconds", metavar="N", type=float, default=10.0, help="for each contender; default: 10")
+    parser.add_argument("--rounds", metavar="N", type=int, default=10, help="turns of each; default: 10")
+    parser.add_argument("--json", metavar="FILE", type=Path, help="where to write the figures as well")
+    return parser

@@ -1,0 +1,169 @@
+"""Our contender: the trainer's own step, on a batch that lies on the device."""
+
+import functools
+import math
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from jaxcnn import runtime
+from jaxcnn.commands.steps.work import AUX_WEIGHT, LEARNING_RATE, MOMENTUM, Work
+from jaxcnn.config import base_config
+from jaxcnn.models import create_model
+from jaxcnn.train.losses import make_loss
+from jaxcnn.train.optimizers import make_optimizer
+from jaxcnn.train.setup import PRECISIONS
+from jaxcnn.train.state import TrainState, create_state
+from jaxcnn.train.step import make_train_step
+from jaxcnn.types import Array
+
+_PROBES = 5
+"""Steps of which the host's part is measured."""
+
+
+class Ours:
+    """The jitted step of a work, compiled when made."""
+
+    def __init__(self, work: Work) -> None:
+        self.work = work
+        state = jax.eval_shape(functools.partial(_init, work))
+        self.batch = _batch(work)
+        self.key = jax.random.key(1)
+        jitted = jax.jit(_make_step(work), donate_argnums=0 if work.train else ())
+        began = time.perf_counter()
+        lowered = jitted.lower(state, self.batch, self.key)
+        self.trace_s = time.perf_counter() - began
+        self.compiled = lowered.compile()
+        self.compile_s = time.perf_counter() - began - self.trace_s
+        self.state = jax.block_until_ready(jax.jit(functools.partial(_init, work))())
+        self.step_s = min(self._timed(1), self._timed(2))
+
+    def take(self, seconds: float) -> int:
+        """See `Contender`."""
+        steps = max(1, round(seconds / self.step_s))
+        self.step_s = self._timed(steps)
+        return steps * self.work.batch_size
+
+    def _timed(self, steps: int) -> float:
+        """Returns the seconds of a step, of so many in a row."""
+        began = time.perf_counter()
+        for _ in range(steps):
+            result = self._step()
+        jax.block_until_ready(result)
+        return (time.perf_counter() - began) / steps
+
+    def _step(self) -> Any:
+        """Has the device take a step; returns what it will have computed."""
+        result = self.compiled(self.state, self.batch, self.key)
+        if self.work.train:
+            self.state = result[0]
+        return result
+
+    def facts(self) -> dict[str, object]:
+        """See `Contender`."""
+        device = jax.devices()[0]
+        memory: Any = self.compiled.memory_analysis()
+        device_memory = device.memory_stats() or {}
+        return {
+            "versions": {"jax": jax.__version__},
+            "device": device.device_kind if device.platform != "cpu" else "cpu",
+            "settings": {name: text for name, text in runtime.settings().items() if name != "compilation cache"},
+            "trace_s": self.trace_s,
+            "compile_s": self.compile_s,
+            "flop": _flop(self.work),
+            "ceiling_flop_s": ceiling(self.work.precision),
+            "waits": self._waits(),
+            "memory": {
+                "state": memory.argument_size_in_bytes - sum(leaf.nbytes for leaf in jax.tree.leaves(self.batch)),
+                "donated": memory.alias_size_in_bytes,
+                "temporary": memory.temp_size_in_bytes,
+                "device_peak": device_memory.get("peak_bytes_in_use"),
+            },
+        }
+
+    def _waits(self) -> float:
+        """Returns for which share of a step the device waits for the host, while steps follow each other.
+
+        A step that is waited for takes the host's part and then the device's; what a step in a row takes beyond the
+        device's part is waiting.
+        """
+        calls, whole = [], []
+        for _ in range(_PROBES):
+            began = time.perf_counter()
+            result = self._step()
+            calls.append(time.perf_counter() - began)
+            jax.block_until_ready(result)
+            whole.append(time.perf_counter() - began)
+        in_a_row = self._timed(_PROBES)
+        device = statistics.median(whole) - statistics.median(calls)
+        return max(0.0, 1 - device / in_a_row) if device > 0.1 * in_a_row else math.nan
+
+
+def _make_step(work: Work) -> Callable[..., Any]:
+    """Returns (state, batch, key) -> (state, metrics), to be jitted; or -> logits where nothing is learnt."""
+    model = _model(work)
+    if work.train:
+        return make_train_step(
+            apply_fn=model.apply,
+            tx=_optimizer(),
+            loss_fn=make_loss("softmax"),
+            aux_weight=AUX_WEIGHT,
+            on_nonfinite=base_config().on_nonfinite,
+        )
+
+    def infer(state: TrainState, batch: dict[str, Array], _key: Array) -> Array:
+        return model.apply(state.variables, batch["image"], train=False)
+
+    return infer
+
+
+def _init(work: Work) -> TrainState:
+    tx = _optimizer() if work.train else optax.identity()
+    return create_state(_model(work), tx, work.image_shape, jax.random.key(0), ema=False)
+
+
+def _model(work: Work) -> Any:
+    return create_model(work.model, num_classes=work.num_classes, stem=work.stem, dtype=PRECISIONS[work.precision])
+
+
+def _optimizer() -> optax.GradientTransformation:
+    settings = base_config().optimizer
+    settings.momentum = MOMENTUM
+    return make_optimizer(settings, optax.constant_schedule(LEARNING_RATE))
+
+
+def _batch(work: Work) -> dict[str, Array]:
+    rng = np.random.default_rng(0)
+    image = rng.normal(size=(work.batch_size, *work.image_shape)).astype(np.float32)
+    label = rng.integers(0, work.num_classes, work.batch_size).astype(np.int32)
+    return jax.device_put({"image": image, "label": label})
+
+
+def _flop(work: Work) -> float:
+    """Returns the floating-point operations of a step in its canonical form, as XLA counts them; nothing compiles."""
+    with runtime.canonical_forms():
+        arguments = jax.eval_shape(functools.partial(_init, work)), _batch(work), jax.random.key(1)
+        cost: Any = jax.jit(_make_step(work)).lower(*arguments).cost_analysis()
+        return float(cost["flops"])
+
+
+def ceiling(precision: str) -> float:
+    """Returns the most operations a second that a product of two square matrices has reached on the default device."""
+    return _measured_ceiling(precision, size=2048 if jax.default_backend() == "cpu" else 8192, seconds=1.0)
+
+
+def _measured_ceiling(precision: str, *, size: int, seconds: float) -> float:
+    matrix = jnp.ones((size, size), PRECISIONS[precision])
+    product = jax.jit(lambda left, right: left @ right).lower(matrix, matrix).compile()
+    best, began = math.inf, time.perf_counter()
+    while time.perf_counter() - began < seconds:
+        start = time.perf_counter()
+        jax.block_until_ready([product(matrix, matrix) for _ in range(4)])
+        best = min(best, (time.perf_counter() - start) / 4)
+    return 2 * size**3 / best

@@ -1,0 +1,121 @@
+"""A contender in a process of its own, so that no one's threads, allocator and memory are another's."""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from jaxcnn import runtime
+from jaxcnn.commands.steps.work import Contender, Work
+from jaxcnn.errors import UserError
+
+OURS, PLAIN, TORCH, TORCH_COMPILE = "jaxcnn", "plain", "torch", "torch.compile"
+RIVALS = (PLAIN, TORCH, TORCH_COMPILE)
+"""Whom our step can be measured against; `plain` is ourselves with everything of ours for CPUs turned off."""
+
+
+class Process:
+    """A contender, seen from outside."""
+
+    def __init__(self, name: str, work: Work, environment: Mapping[str, str] | None = None) -> None:
+        self.name = name
+        own = {"JAXCNN_CPU": "stock"} if name == PLAIN else {}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", __name__, name, work.to_json()],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**_inherited(), **own, **(environment or {})},
+        )
+        self.compile_s: float = self._answer()["compile_s"]
+
+    def take(self, seconds: float) -> int:
+        """Has it take steps for about so long; returns for how many images."""
+        return self._ask("take", seconds)
+
+    def facts(self) -> dict[str, Any]:
+        """Returns what it says of itself."""
+        return self._ask("facts")
+
+    def close(self) -> None:
+        """Ends the process."""
+        assert self.process.stdin
+        assert self.process.stdout
+        self.process.stdin.close()
+        self.process.stdout.close()
+        self.process.wait()
+
+    def _ask(self, *request: object) -> Any:
+        assert self.process.stdin
+        print(json.dumps(request), file=self.process.stdin, flush=True)
+        return self._answer()
+
+    def _answer(self) -> Any:
+        assert self.process.stdout
+        line = self.process.stdout.readline()
+        answer = json.loads(line) if line else {"error": f"{self.name} has ended, with status {self.process.wait()}"}
+        if isinstance(answer, dict) and "error" in answer:
+            self.close()
+            raise UserError(answer["error"])
+        return answer
+
+
+def _inherited() -> dict[str, str]:
+    """Returns the environment as the user gave it, without what this process has set for itself."""
+    made = runtime.settings()
+    environment = dict(os.environ)
+    if "XLA_FLAGS" in made:
+        environment["XLA_FLAGS"] = environment.get("XLA_FLAGS", "").replace(made["XLA_FLAGS"], "").strip()
+    if "compilation cache" in made:
+        environment.pop("JAX_COMPILATION_CACHE_DIR", None)
+    return environment
+
+
+def _serve(name: str, work: Work) -> None:
+    """Answers requests, one a line, until there are no more; what libraries print goes to standard error."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    try:
+        before = _peak()
+        contender = _make(name, work)
+        print(json.dumps({"compile_s": contender.compile_s}), file=answers, flush=True)
+    except UserError as error:
+        print(json.dumps({"error": str(error)}), file=answers, flush=True)
+        return
+    for line in sys.stdin:
+        what, *arguments = json.loads(line)
+        if what == "take":
+            answer: object = contender.take(*arguments)
+        else:
+            answer = {"resident": _peak(), "resident_before": before} | contender.facts()
+        print(json.dumps(answer), file=answers, flush=True)
+
+
+def _make(name: str, work: Work) -> Contender:
+    if name in (OURS, PLAIN):
+        runtime.configure()
+        from jaxcnn.commands.steps.ours import Ours  # imports jax: must come after runtime.configure
+
+        return Ours(work)
+    try:
+        from jaxcnn.commands.steps.theirs import Theirs
+    except ModuleNotFoundError as error:
+        raise UserError(f"--against {name} needs {error.name}: pip install 'jaxcnn[torch]'") from None
+    return Theirs(work, compiled=name == TORCH_COMPILE)
+
+
+def _peak() -> int:
+    """Returns the most memory that this process has had, in bytes."""
+    try:  # what getrusage says may be the parent's
+        status = Path("/proc/self/status").read_text()
+    except OSError:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return int(status.partition("VmHWM:")[2].split()[0]) * 1024
+
+
+if __name__ == "__main__":
+    _serve(sys.argv[1], Work.from_json(sys.argv[2]))

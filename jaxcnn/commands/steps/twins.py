@@ -1,0 +1,90 @@
+"""PyTorch nets that do the same work as ours: torchvision's, and small ones for the nets of lectures."""
+
+import importlib
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from jaxcnn.commands.steps.work import Work
+from jaxcnn.errors import UserError
+from jaxcnn.models import MODELS
+
+_NAMES = {  # ours -> torchvision's, where they differ
+    "alexnet_owt": "alexnet",
+    "googlenet_torchvision": "googlenet",
+    "wide_resnet50": "wide_resnet50_2",
+    "squeezenet": "squeezenet1_0",
+}
+
+
+def make_twin(work: Work) -> nn.Module:
+    """Returns the net that `work.model` is in PyTorch, weights random.
+
+    Raises:
+        UserError: there is none.
+    """
+    if work.model in _LECTURES:
+        return _LECTURES[work.model](work)
+    net = _torchvision(work)
+    if work.stem == "small":
+        _make_stem_small(net, work.model)
+    return net
+
+
+def _torchvision_models() -> Any:
+    # Beside a CPU-only torch, torchvision's compiled operators are missing, and with them what it registers fakes for.
+    if not torch.cuda.is_available():
+        torch.library.register_fake = lambda *_, **__: lambda function: function
+    return importlib.import_module("torchvision.models")
+
+
+def _torchvision(work: Work) -> nn.Module:
+    models, name = _torchvision_models(), _NAMES.get(work.model, work.model)
+    if name not in models.list_models():
+        known = sorted({*_LECTURES, *(set(MODELS) & set(models.list_models())), *_NAMES})
+        raise UserError(f"{work.model} has no twin in PyTorch; these have one: {', '.join(known)}")
+    return models.get_model(name, weights=None, num_classes=work.num_classes)
+
+
+def _make_stem_small(net: nn.Module, name: str) -> None:
+    """Makes a torchvision ResNet start with a 3x3 convolution of stride 1 and no pooling."""
+    if not isinstance(getattr(net, "maxpool", None), nn.MaxPool2d) or not hasattr(net, "layer1"):
+        raise UserError(f"--stem=small has a twin in PyTorch for ResNets, not for {name}")
+    net.conv1 = nn.Conv2d(net.conv1.in_channels, net.conv1.out_channels, 3, padding=1, bias=False)
+    net.maxpool = nn.Identity()
+
+
+def _convs(channels: int, stages: Sequence[Sequence[int]]) -> list[nn.Module]:
+    """Returns 3x3 convolutions with ReLU, by stage of these widths, and 2x2 max pooling after each stage."""
+    layers: list[nn.Module] = []
+    for widths in stages:
+        for width in widths:
+            layers += [nn.Conv2d(channels, width, 3, padding=1), nn.ReLU()]
+            channels = width
+        layers.append(nn.MaxPool2d(2))
+    return layers
+
+
+def _dense(inputs: int, hidden: Sequence[int], num_classes: int) -> list[nn.Module]:
+    layers: list[nn.Module] = [nn.Flatten()]
+    for width in hidden:
+        layers += [nn.Linear(inputs, width), nn.ReLU()]
+        inputs = width
+    return [*layers, nn.Linear(inputs, num_classes)]
+
+
+def _plain(stages: Sequence[Sequence[int]], hidden: Sequence[int]) -> Callable[[Work], nn.Module]:
+    def make(work: Work) -> nn.Module:
+        side = work.image_size // 2 ** len(stages)
+        dense = _dense(side**2 * stages[-1][-1], hidden, work.num_classes)
+        return nn.Sequential(*_convs(work.channels, stages), *dense)
+
+    return make
+
+
+_LECTURES = {
+    "lenet5_relu": _plain([(50,), (100,)], (100,)),
+    "vgg10_cifar": _plain([(64, 64), (128, 128), (256, 256), (512,)], (4096, 4096)),
+}

@@ -1,0 +1,42 @@
+"""Where an operation has a second formulation: equal, and faster on a CPU, where XLA's own lowering is slow."""
+
+import functools
+from collections.abc import Callable, Hashable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from jaxcnn import runtime
+from jaxcnn.types import Array
+
+WIDE = (jnp.float32, jnp.float64)
+"""What a CPU's formulations compute in; half precision is left to XLA."""
+
+
+def on_cpu(
+    formulation: Callable[..., Any], canonical: Callable[..., Any], *operands: Array, **settings: Hashable
+) -> Any:
+    """Returns `formulation(*operands, **settings)` where the program is compiled for a CPU, else that of `canonical`.
+
+    Both are functions of a module, so that each is traced once for each shape and setting. The platform is that of the
+    program, not of the process that traces it: a program for a TPU that is compiled on a machine without one is
+    canonical. `jaxcnn.runtime.canonical_forms()` makes all programs so.
+    """
+    if not runtime.formulations() or any(operand.dtype not in WIDE for operand in operands):
+        return canonical(*operands, **settings)
+    return _chosen(formulation, canonical, tuple(sorted(settings.items())), *operands)
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1, 2))
+def _chosen(
+    formulation: Callable[..., Any],
+    canonical: Callable[..., Any],
+    settings: tuple[tuple[str, Hashable], ...],
+    *operands: Array,
+) -> Any:
+    ways = {"cpu": formulation, "default": canonical}
+    return lax.platform_dependent(
+        *operands, **{name: functools.partial(way, **dict(settings)) for name, way in ways.items()}
+    )

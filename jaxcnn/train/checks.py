@@ -1,0 +1,126 @@
+"""What is wrong with a config, said before anything compiles."""
+
+import functools
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax.sharding import Mesh
+from ml_collections import FrozenConfigDict
+
+from jaxcnn.data.augment import parse_calls
+from jaxcnn.data.sources import Dataset
+from jaxcnn.data.views import parse_views
+from jaxcnn.errors import UserError, check_word
+from jaxcnn.train.inputs import stored_shape
+from jaxcnn.train.losses import LOSSES
+from jaxcnn.train.mesh import check_batch_size
+from jaxcnn.train.optimizers import OPTIMIZERS
+from jaxcnn.train.schedules import SCHEDULES
+
+PRECISIONS = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
+PARALLEL = ("jit", "pmap")
+ON_NONFINITE = ("stop", "skip")
+LARGEST = float(jnp.finfo(jnp.float32).max)
+RANGES = {  # key -> the numbers that it may be; a round bracket leaves out the end
+    "seed": "[0, 4294967295]",
+    "num_seeds": "[1, 1024]",
+    "data.split_seed": "[0, 4294967295]",
+    "total_epochs": "[0, inf)",
+    "batch_size": "[1, inf)",
+    "eval_batch_size": "[1, inf)",
+    "steps_per_dispatch": "[1, inf)",
+    "accumulate_steps": "[1, inf)",
+    "preempted_status": "[0, 255]",
+    "model.norm_options.epsilon": "(0, inf)",
+    "model.norm_options.momentum": "[0, 1)",
+    "model.norm_options.examples": "[1, inf)",
+    "model.num_classes": "[1, inf)",
+    "data.image_size": "[1, 1024]",
+    "data.repeats": "[1, 64]",
+    "data.crop_fraction": "[0.1, 1]",
+    "data.workers": "[0, 256]",
+    "loss.label_smoothing": "[0, 1)",
+    "loss.aux_weight": "[0, inf)",
+    "optimizer.learning_rate": "[0, inf)",
+    "optimizer.reference_batch_size": "[1, inf)",
+    "optimizer.momentum": "[0, 1)",
+    "optimizer.beta1": "[0, 1)",
+    "optimizer.beta2": "[0, 1)",
+    "optimizer.decay": "[0, 1)",
+    "optimizer.epsilon": "[0, inf)",
+    "optimizer.weight_decay": "[0, inf)",
+    "optimizer.clip_norm": "(0, inf)",
+    "schedule.factor": "(0, inf)",
+    "schedule.end_factor": "[0, inf)",
+    "ema.decay": "[0, 1)",
+}
+
+
+def check_views(config: FrozenConfigDict, dataset: Dataset, model: nn.Module, shape: tuple[int, int, int]) -> None:
+    """Raises `UserError` where the model, made for the images that it trains on, takes no image that it evaluates."""
+    seen = jax.ShapeDtypeStruct((1, *stored_shape(config, dataset)), jnp.float32)
+    variables = jax.eval_shape(model.init, jax.random.key(0), jax.ShapeDtypeStruct((1, *shape), jnp.float32))
+    for view in jax.eval_shape(parse_views(config.eval_views), seen):
+        try:
+            jax.eval_shape(model.apply, {key: variables[key] for key in variables if key != "intermediates"}, view)
+        except Exception as error:  # flax's own for shapes that do not fit
+            trained, evaluated = ("x".join(map(str, sizes)) for sizes in (shape, view.shape[1:]))
+            raise UserError(
+                f"{config.model.name} trained on images of {trained} takes none of {evaluated}, which it is evaluated "
+                "on: data.image_size, the crop's size in data.augment and eval_views must agree"
+            ) from error
+
+
+def check_words(config: FrozenConfigDict) -> None:
+    """Raises `UserError` for a word that nothing here goes by."""
+    check_word("precision", config.precision, PRECISIONS)
+    check_word("parallel", config.parallel, PARALLEL)
+    check_word("on_nonfinite", config.on_nonfinite, ON_NONFINITE)
+    parse_calls(config.data.augment)
+    parse_views(config.eval_views)
+    check_word("loss", config.loss.name, LOSSES)
+    check_word("optimizer", config.optimizer.name, OPTIMIZERS)
+    check_word("schedule", config.schedule.name, SCHEDULES)
+
+
+def check_numbers(config: FrozenConfigDict) -> None:
+    """Raises `UserError` for a number outside of its range in `RANGES`, or seeds that go beyond it."""
+    for key, interval in RANGES.items():
+        value = functools.reduce(getattr, key.split("."), config)
+        if isinstance(value, float) and value > LARGEST:
+            raise UserError(f"{key} is {value}: the largest number of float32 is {LARGEST:.2e}")
+        if value is not None and not _within(value, interval):
+            raise UserError(f"{key} is {value}: it must be a number in {interval}")
+    if config.num_seeds > 1 and config.parallel == "pmap":
+        raise UserError(f"num_seeds is {config.num_seeds}: several seeds are trained with parallel = jit")
+    if config.seed + config.num_seeds > 2**32:
+        raise UserError(f"seed is {config.seed} and num_seeds {config.num_seeds}: the largest seed is {2**32 - 1}")
+
+
+def check_batch(config: FrozenConfigDict, mesh: Mesh) -> None:
+    """Raises `UserError` where the devices, the parts or the statistics groups of a batch are not of equal size."""
+    parts, examples = config.accumulate_steps, config.model.norm_options.examples
+    check_batch_size("batch_size", config.batch_size, mesh)
+    taken = config.batch_size // parts
+    if config.batch_size % (parts * mesh.size):
+        raise UserError(
+            f"accumulate_steps is {parts}: it must split batch_size, {config.batch_size}, into multiples of the "
+            f"{mesh.size} devices"
+        )
+    if examples is None:
+        return
+    if taken % examples:
+        whole = f"batch_size / accumulate_steps, {taken}" if parts > 1 else f"batch_size, {taken}"
+        raise UserError(f"model.norm_options.examples is {examples}: it must divide {whole}")
+    here = taken // mesh.size
+    if config.parallel == "pmap" and here % examples and examples % here:
+        raise UserError(
+            f"model.norm_options.examples is {examples}: under pmap it must divide the {here} examples of a device or "
+            "be a multiple of them"
+        )
+
+
+def _within(value: float, interval: str) -> bool:
+    low, high = (float(end) for end in interval[1:-1].split(","))
+    return low <= value <= high and (value, interval[0]) != (low, "(") and (value, interval[-1]) != (high, ")")

@@ -1,0 +1,118 @@
+#!/usr/bin/env bash
+# What it does: one run on a Cloud TPU slice, from nothing to nothing. The slice is asked for as a queued resource.
+#     create          ask for the slice, and wait until it is there
+#     install         bring this checkout to every worker, install it, mount the shared folder at /mnt/runs
+#     run ARGS        train on all workers, ARGS as for `python -m jaxcnn.main`
+#     logs            what every worker has said, into NAME.log
+#     delete          give the slice back
+#     all ARGS        create, install, run, logs, delete; a spot slice that is taken away is asked for again, and the
+#                     run goes on from its last checkpoint
+# What it needs: gcloud, logged in, in a project with the Cloud TPU API and quota for the slice; git; an NFS share that
+#   the workers reach, such as Filestore, for it must outlive them: --workdir=/mnt/runs/... Prepared data sets lie there
+#   too: --config.data.dir=/mnt/runs/data.
+# What it costs: the slice from the moment it is active until `delete`, whether it trains or not, and the share, as of
+#   your provider's price list; spot slices are cheaper and may be taken away at any moment. Look with
+#   `gcloud compute tpus queued-resources list` that nothing is left over.
+# It could not be run for real yet: only its dry run is tested.
+#
+# usage: NAME=.. ZONE=.. NFS=HOST:/SHARE launch/tpu_vm.sh [--dry-run] create|install|run|logs|delete|all [--config=.. --workdir=/mnt/runs/.. ...]
+# $TYPE, $RUNTIME: the slice, by default 16 chips of v5e on 4 workers. $SPOT=1: a spot slice. $ATTEMPTS: how often `all` asks.
+set -euo pipefail
+
+usage() {
+  grep '^# usage' "$0" | cut -c3- >&2
+  exit 2
+}
+
+dry_run=0
+if [[ ${1:-} == --dry-run ]]; then
+  dry_run=1
+  shift
+fi
+verb=${1:-}
+[[ -n $verb && -n ${NAME:-} && -n ${ZONE:-} && -n ${NFS:-} ]] || usage
+shift
+tpus=(gcloud compute tpus)
+home=$(cd "$(dirname "$0")/.." && pwd)
+
+run_or_print() {
+  if ((dry_run)); then
+    printf '%q ' "$@"
+    echo
+  else
+    "$@"
+  fi
+}
+
+on_all_workers() { run_or_print "${tpus[@]}" tpu-vm ssh "$NAME" "--zone=$ZONE" --worker=all "--command=$1"; }
+
+state() { "${tpus[@]}" queued-resources describe "$NAME" "--zone=$ZONE" '--format=value(state.state)'; }
+
+create() {
+  local spot=()
+  [[ ${SPOT:-} == 1 ]] && spot=(--spot)
+  run_or_print "${tpus[@]}" queued-resources create "$NAME" "--node-id=$NAME" "--zone=$ZONE" \
+    "--accelerator-type=${TYPE:-v5litepod-16}" "--runtime-version=${RUNTIME:-v2-alpha-tpuv5-lite}" ${spot[@]+"${spot[@]}"} || exit
+  ((dry_run)) && return
+  while :; do
+    case $(state) in
+      ACTIVE) return ;;
+      FAILED | SUSPENDED) return 1 ;;
+    esac
+    sleep 30
+  done
+}
+
+install() {
+  run_or_print git -C "$home" archive --format=tar.gz --prefix=jaxcnn/ "--output=/tmp/$NAME.tar.gz" HEAD &&
+    run_or_print "${tpus[@]}" tpu-vm scp "/tmp/$NAME.tar.gz" "$NAME:jaxcnn.tar.gz" "--zone=$ZONE" --worker=all &&
+    on_all_workers "tar -xzf jaxcnn.tar.gz && python3 -m pip install --user --quiet uv && \
+export PATH=\$HOME/.local/bin:\$PATH && uv venv --quiet --python 3.11 env && uv pip install --quiet --python env/bin/python './jaxcnn[tpu]'" &&
+    on_all_workers "sudo apt-get install -y -q nfs-common && sudo mkdir -p /mnt/runs && \
+{ mountpoint -q /mnt/runs || sudo mount -t nfs $(printf %q "$NFS") /mnt/runs; }"
+}
+
+train() {
+  on_all_workers "set -o pipefail; cd jaxcnn && ../env/bin/python -m jaxcnn.main $(printf '%q ' "$@") --distributed \
+--config.preempted_status=143 2>&1 | tee -a ../jaxcnn.log"
+}
+
+logs() {
+  if ((dry_run)); then
+    on_all_workers "cat jaxcnn.log"
+  else
+    on_all_workers "cat jaxcnn.log" >"$NAME.log"
+  fi
+}
+
+delete() { run_or_print "${tpus[@]}" queued-resources delete "$NAME" "--zone=$ZONE" --force --quiet; }
+
+# A slice that is still there after the training has failed was not taken away: the fault is the run's own.
+all() {
+  local attempt
+  for ((attempt = 1; attempt <= ${ATTEMPTS:-20}; attempt++)); do
+    if create && install && train "$@"; then
+      logs || true
+      delete
+      return
+    fi
+    sleep 60
+    case $(state) in
+      FAILED | SUSPENDED) ;;
+      *)
+        logs || true
+        echo "the run has failed; $NAME.log says why. The slice may still be there, and cost: launch/tpu_vm.sh delete" >&2
+        return 1
+        ;;
+    esac
+    echo "the slice was taken away: asking for another, attempt $((attempt + 1))" >&2
+    delete || true
+  done
+  return 1
+}
+
+case $verb in
+  create | install | logs | delete | all) "$verb" "$@" ;;
+  run) train "$@" ;;
+  *) usage ;;
+esac

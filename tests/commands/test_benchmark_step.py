@@ -1,0 +1,121 @@
+import json
+import sys
+
+import pytest
+
+from jaxcnn.commands import benchmark
+from jaxcnn.commands.steps import ours
+from jaxcnn.commands.steps.process import Process
+from jaxcnn.commands.steps.work import Work
+from jaxcnn.errors import UserError
+
+WORK = Work(
+    model="lenet5",
+    stem=None,
+    batch_size=4,
+    image_size=32,
+    channels=1,
+    num_classes=10,
+    precision="float32",
+    train=True,
+)
+SHORT = ["step", "lenet5", "--batch-size=4", "--seconds=0.01", "--rounds=3"]
+
+
+@pytest.fixture(autouse=True)
+def small_ceiling(monkeypatch):
+    monkeypatch.setattr(ours, "ceiling", lambda precision: 1e9)
+
+
+def test_work_travels_as_a_line():
+    assert Work.from_json(WORK.to_json()) == WORK
+    assert "\n" not in WORK.to_json()
+
+
+@pytest.mark.parametrize("train", [True, False])
+def test_our_contender(train):
+    contender = ours.Ours(Work(**vars(WORK) | {"train": train}))
+    contender.step_s = 1.0
+    assert contender.take(0.01) == 4  # at least one step
+    contender.step_s = 0.01
+    assert contender.take(0.02) == 8
+    facts = contender.facts()
+    forward = 2 * 4 * 416_520  # multiply-adds of an image, as the table of models has them
+    assert facts["flop"] == pytest.approx((3 if train else 1) * forward, rel=0.35)
+    assert facts["memory"]["state"] == pytest.approx(61_706 * 4 * (2 if train else 1), abs=64)  # and momentum
+    json.dumps(facts)
+
+
+def test_the_whole_state_is_donated():
+    memory = ours.Ours(WORK).facts()["memory"]
+    assert 0 <= memory["state"] - memory["donated"] < 64  # the key stays
+
+
+def test_the_ceiling_is_a_rate():
+    assert 1e6 < ours._measured_ceiling("float32", size=64, seconds=0.01) < 1e14
+
+
+def test_against_ourselves_untuned(tmp_path, capsys):
+    file = tmp_path / "step.json"
+    assert benchmark.main([*SHORT, "--against", "plain", f"--json={file}"]) == 0
+    (result,) = json.loads(file.read_text())["results"]
+    assert set(result["images_per_second"]) == {"jaxcnn", "plain"}
+    assert result["ratio"]["plain"]["low"] <= result["ratio"]["plain"]["median"]
+    assert result["facts"]["plain"]["settings"] == {}
+    assert result["compile_cold_s"] > 0
+    out = capsys.readouterr().out
+    assert "lenet5: training, float32, 4 x 32x32x1, on cpu" in out
+    assert "of a matrix product's" in out
+
+
+def test_a_process_that_ends_is_told_of():
+    with pytest.raises(UserError, match=r"^jaxcnn has ended, with status 1$"):
+        Process("jaxcnn", WORK, {"JAX_PLATFORMS": "none"})
+
+
+def test_a_rival_that_is_not_installed(monkeypatch):
+    with pytest.raises(UserError, match=r"needs torch: pip install 'jaxcnn\[torch\]'"):
+        _without_torch(monkeypatch)
+
+
+def _without_torch(monkeypatch):
+    from jaxcnn.commands.steps import process
+
+    monkeypatch.setitem(sys.modules, "torch", None)
+    monkeypatch.delitem(sys.modules, "jaxcnn.commands.steps.theirs", raising=False)
+    process._make("torch", WORK)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["step"], "the following arguments are required: MODEL"),
+        ([*SHORT, "--seconds=0"], "--seconds is 0: it must be above 0"),
+        ([*SHORT, "--batch-size=-1"], "--batch-size is -1: it must be above 0"),
+        (["step", "lenet6"], "unknown model 'lenet6': did you mean lenet5"),
+        ([*SHORT, "--against", "keras"], "invalid choice: 'keras'"),
+        (["step", "vgg11", "--image-size=8"], "an image of 8x8 does not pass"),
+    ],
+)
+def test_a_wrong_command_line_is_one_line(arguments, says):
+    with pytest.raises(UserError, match=says) as caught:
+        benchmark.main(arguments)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parity
+@pytest.mark.parametrize(
+    ("model", "stem", "size", "parameters"),
+    [
+        ("lenet5_relu", None, 28, 536_710),
+        ("vgg10_cifar", None, 32, 27_540_554),
+        ("resnet18", "small", 32, 11_173_962),
+        ("mobilenet_v2", None, 224, 2_236_682),
+    ],
+)
+def test_twins_have_as_many_parameters(model, stem, size, parameters):
+    from jaxcnn.commands.steps.twins import make_twin
+
+    channels = 1 if size == 28 else 3
+    work = Work(**vars(WORK) | {"model": model, "stem": stem, "image_size": size, "channels": channels})
+    assert sum(parameter.numel() for parameter in make_twin(work).parameters()) == parameters

@@ -1,0 +1,110 @@
+"""What a CPU computes in its own way is what the canonical form computes, gradients too."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxcnn import runtime
+from jaxcnn.ops.conv import add_bias, conv
+from jaxcnn.ops.norm import moments, normalize
+from jaxcnn.ops.sums import sum_over
+
+CONVS = {  # image (height, width, channels), kernel, settings
+    "pointwise": ((5, 6, 3), (1, 1, 3, 4), {}),
+    "pointwise, odd rows": ((3, 5, 3), (1, 1, 3, 4), {}),
+    "pointwise, wide": ((3, 2, 130), (1, 1, 130, 4), {}),
+    "pointwise, strided": ((7, 6, 3), (1, 1, 3, 4), {"strides": (3, 2)}),
+    "depthwise": ((5, 6, 4), (3, 3, 1, 4), {"padding": 1}),
+    "depthwise, strided": ((7, 8, 4), (3, 3, 1, 4), {"strides": 2, "padding": 1}),
+    "depthwise, gaps": ((8, 9, 4), (2, 2, 1, 4), {"strides": 3, "padding": "valid"}),
+    "depthwise, dilated": ((9, 8, 4), (3, 2, 1, 4), {"dilation": (2, 3), "padding": ((2, 1), (0, 3))}),
+    "depthwise, both": ((9, 8, 4), (3, 3, 1, 4), {"dilation": 2, "strides": (2, 1), "padding": "same_lower"}),
+    "depthwise, multiplied": ((5, 4, 3), (3, 3, 1, 6), {"groups": 3}),
+    "two groups": ((5, 4, 4), (3, 3, 2, 6), {"groups": 2}),
+    "many groups": ((5, 4, 48), (3, 3, 3, 32), {"groups": 16, "strides": 2}),
+    "eleven groups": ((4, 5, 22), (3, 1, 2, 11), {"groups": 11}),
+}
+
+
+def gradients(function, *operands):
+    """Returns the value of `function`, and the gradients of a sum of it that weighs each entry otherwise."""
+    value, pull = jax.vjp(function, *operands)
+    weights = jnp.cos(jnp.arange(value.size, dtype=value.dtype)).reshape(value.shape)
+    return value, *pull(weights)
+
+
+def both(function, *operands):
+    """Returns what `gradients` returns, of the formulation for a CPU and of the canonical form."""
+    ours = jax.jit(functools.partial(gradients, function))(*operands)
+    with runtime.canonical_forms():
+        return ours, jax.jit(lambda *operands: gradients(function, *operands))(*operands)
+
+
+def check_equal(function, *arrays):
+    """Equal to all digits but the last few in float64; 1e-5 of the largest value in float32."""
+    for dtype, most in ((jnp.float64, 1e-13), (jnp.float32, 1e-5)):
+        with jax.enable_x64(dtype == jnp.float64):
+            ours, canonical = both(function, *(jnp.asarray(array, dtype) for array in arrays))
+            for own, other in zip(ours, canonical, strict=True):
+                assert own.dtype == other.dtype == dtype
+                assert own.shape == other.shape
+                scale = max(float(jnp.max(jnp.abs(other))), 1e-30)
+                np.testing.assert_allclose(own / scale, other / scale, rtol=0, atol=most)
+
+
+def normal(*shape):
+    return np.random.default_rng(0).normal(size=shape)
+
+
+@pytest.mark.parametrize("case", CONVS)
+def test_convolution(case):
+    image, kernel, settings = CONVS[case]
+    groups = {"groups": image[-1]} if case.startswith("depthwise") else {}
+    check_equal(functools.partial(conv, **groups | settings), normal(2, *image), normal(*kernel))
+
+
+@pytest.mark.parametrize(
+    ("shape", "axes"),
+    [((3, 5, 4, 2), (0, 1, 2)), ((2, 3, 5, 4, 2), (1, 2, 3)), ((3, 1, 1, 2), (0, 1, 2)), ((3, 5, 2), (0, 1))],
+)
+def test_sums(shape, axes):
+    check_equal(lambda x: sum_over(x, axes), normal(*shape))
+
+
+def test_bias():
+    check_equal(add_bias, normal(2, 3, 5, 4), normal(4))
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 5, 4, 6), (1, 4, 1, 1, 3), (1, 1, 3, 3, 2), (2, 8, 5)])
+def test_batch_norm(shape):
+    def norm(x, scale, bias):
+        axes = tuple(range(1, x.ndim - 1))
+        return normalize(x, *moments(x, axes), scale, bias, 1e-5)
+
+    check_equal(norm, 3 + normal(*shape), normal(shape[-1]), normal(shape[-1]))
+
+
+def test_forms_are_a_cpus_alone():
+    """A program for another platform is the same with and without them."""
+
+    def loss(x, kernel):
+        y = conv(x, kernel, groups=4)
+        return jnp.sum(normalize(y, *moments(y, (0, 1, 2)), jnp.ones(4), jnp.zeros(4), 1e-5) ** 2)
+
+    shapes = jax.ShapeDtypeStruct((2, 5, 5, 4), jnp.float32), jax.ShapeDtypeStruct((3, 3, 1, 4), jnp.float32)
+
+    def convolutions(platform):
+        program = jax.export.export(jax.jit(jax.grad(lambda x, k: loss(x, k), (0, 1))), platforms=[platform])(*shapes)
+        return program.mlir_module().count("stablehlo.convolution")
+
+    assert (convolutions("cpu"), convolutions("tpu")) == (0, 3)
+    with runtime.canonical_forms():
+        assert convolutions("cpu") == 3
+
+
+def test_half_precision_is_canonical():
+    x, kernel = jnp.ones((1, 4, 4, 2), jnp.bfloat16), jnp.ones((3, 3, 1, 2), jnp.bfloat16)
+    assert "cond" not in str(jax.make_jaxpr(functools.partial(conv, groups=2))(x, kernel))

@@ -1,0 +1,27 @@
+"""Each row of docs/reliability.md names a test that is there, and every fault a test of its own."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+ROWS = [line.split("|")[1:-1] for line in (ROOT / "docs" / "reliability.md").read_text().splitlines() if "::" in line]
+
+
+def test_the_table_is_read():
+    assert len(ROWS) > 30
+    assert all(len(row) == 3 for row in ROWS)
+    named = [row[2].split()[0] for row in ROWS]
+    assert len(named) == len(set(named))
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row[0].strip())
+def test_the_named_test_is_there_and_slow_where_it_is_said_to_be(row):
+    path, name = re.fullmatch(r" `(\S+)::(\w+)`(?: \(slow\))? ", row[2]).groups()
+    tree = ast.parse((ROOT / path).read_text())
+    found = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
+    assert name in found, f"{path} has no {name}"
+    marks = [ast.unparse(decorator) for decorator in found[name].decorator_list]
+    assert ("pytest.mark.slow" in marks) == ("(slow)" in row[2])

@@ -1,0 +1,88 @@
+import subprocess
+import sys
+
+import pytest
+
+from jaxcnn import runtime
+
+SCRIPT = """
+from jaxcnn import runtime
+runtime.configure()
+import os, jax
+print(sorted(runtime.settings()))
+print(runtime.announcement())
+print(os.environ.get("XLA_FLAGS"), jax.config.jax_compilation_cache_dir)
+"""
+FLAG = "--xla_cpu_experimental_ynn_fusion_type=individual_dot"
+
+
+def configured(tmp_path, **environment):
+    """Returns what a fresh process prints, whose environment has nothing else."""
+    environment |= {"HOME": str(tmp_path), "PYTHONPATH": ":".join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", SCRIPT], env=environment, capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    return done.stdout.splitlines()
+
+
+def test_everything_is_set_where_the_user_sets_nothing(tmp_path):
+    names, told, values = configured(tmp_path, JAX_PLATFORMS="cpu")
+    assert names == "['XLA_FLAGS', 'compilation cache', 'malloc']"
+    assert values.startswith(f"{FLAG} {tmp_path}/.cache/jaxcnn/programs-")
+    assert told.startswith(f"compiled programs are kept in {tmp_path}/.cache/jaxcnn/programs-")
+    assert told.endswith(
+        f"for this CPU: XLA_FLAGS {FLAG} and malloc no mmap, no trim, one arena (not: JAXCNN_CPU=stock)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("environment", "names", "values"),
+    [
+        ({"JAXCNN_CPU": "stock"}, "['compilation cache']", "None {}/.cache/jaxcnn/programs-"),
+        ({"JAX_PLATFORMS": "cuda"}, "['compilation cache']", "None {}/.cache/jaxcnn/programs-"),
+        ({"MALLOC_ARENA_MAX": "4"}, "['XLA_FLAGS', 'compilation cache']", FLAG),
+        ({"JAX_COMPILATION_CACHE_DIR": "/x"}, "['XLA_FLAGS', 'malloc']", f"{FLAG} /x"),
+        ({"JAX_ENABLE_COMPILATION_CACHE": "false"}, "['XLA_FLAGS', 'malloc']", f"{FLAG} None"),
+        ({"XDG_CACHE_HOME": "/c"}, "['XLA_FLAGS', 'compilation cache', 'malloc']", f"{FLAG} /c/jaxcnn/programs-"),
+        (
+            {"XLA_FLAGS": "--xla_cpu_experimental_ynn_fusion_type="},
+            "['compilation cache', 'malloc']",
+            "--xla_cpu_experimental_ynn_fusion_type= {}",
+        ),
+    ],
+)
+def test_what_the_user_has_set_stays(tmp_path, environment, names, values):
+    found = configured(tmp_path, **{"JAX_PLATFORMS": "cpu"} | environment)
+    assert found[0] == names
+    assert ("JAXCNN_CPU" in found[1]) == ("malloc" in names or "XLA" in names)
+    assert found[2].startswith(values.format(tmp_path))
+
+
+def test_other_flags_of_the_users_stay_beside_ours():
+    environment = {"XLA_FLAGS": "--xla_dump_to=/x"}
+    runtime._choose_convolutions(environment)
+    assert environment["XLA_FLAGS"] == f"--xla_dump_to=/x {FLAG}"
+
+
+def test_an_unknown_release_of_jaxlib_gets_no_flag(monkeypatch):
+    monkeypatch.setattr("jaxcnn.runtime.metadata.version", lambda _: "0.99.0")
+    environment = {}
+    runtime._choose_convolutions(environment)
+    assert environment == {}
+
+
+def test_too_late_is_too_late(monkeypatch):
+    import jax  # noqa: F401
+
+    environment = {}
+    runtime.configure(environment)
+    assert environment == {"TF_CPP_MIN_LOG_LEVEL": "1"}
+
+
+def test_canonical_forms_end_with_the_block():
+    assert runtime.formulations()
+    with runtime.canonical_forms():
+        assert not runtime.formulations()
+        with runtime.canonical_forms():
+            pass
+        assert not runtime.formulations()
+    assert runtime.formulations()

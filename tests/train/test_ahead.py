@@ -1,0 +1,45 @@
+"""The step that is compiled ahead is the one that training takes."""
+
+import jax
+import numpy as np
+import pytest
+
+from jaxcnn.command_line import read_config
+from jaxcnn.errors import UserError
+from jaxcnn.train import metrics
+from jaxcnn.train.ahead import lower_step, resolve_blank
+from jaxcnn.train.mesh import make_mesh, replicated
+from jaxcnn.train.setup import resolve
+
+
+def config(*changes):
+    return read_config(["", "--config=configs/digits_lenet5.py", "--config.batch_size=16", *changes])
+
+
+@pytest.mark.parametrize("placement", ["device", "stream"])
+@pytest.mark.parametrize("parallel", ["jit", "pmap"])
+def test_it_takes_what_training_gives(placement, parallel):
+    run = resolve(config(f"--config.data.placement={placement}", f"--config.parallel={parallel}"))
+    sums = jax.device_put(metrics.zeros(), replicated(run.mesh))
+    state = run.init_state()
+    before = jax.tree.map(np.asarray, state.params)
+    step = lower_step(run, run.mesh).compile()
+    chance = jax.device_put(run.chance, replicated(run.mesh))
+    state, sums = step(state, sums, run.pipeline.feed(0), chance)
+    run.pipeline.close()
+    assert (int(state.step), int(sums["examples"])) == (1, 16)
+    assert any(np.any(one != other) for one, other in zip(*map(jax.tree.leaves, (before, state.params)), strict=True))
+
+
+def test_a_data_set_need_not_be_there(tmp_path):
+    changes = ["--config.data.name=imagenet", f"--config.data.dir={tmp_path}", "--config.data.image_size=32"]
+    run = resolve_blank(config(*changes, "--config.data.augment=random_resized_crop()"))
+    assert (run.data["name"], run.data["placement"], run.mesh.size) == ("imagenet", "stream", 1)
+    assert run.config.data.name == "imagenet"
+    text = lower_step(run, make_mesh(jax.devices()[:4])).as_text()
+    assert "tensor<16x32x32x3xui8>" in text
+
+
+def test_a_batch_that_the_devices_cannot_share_is_refused():
+    with pytest.raises(UserError, match="batch_size is 16: it must be a positive multiple of the 6 devices"):
+        lower_step(resolve_blank(config()), make_mesh(jax.devices()[:6]))
