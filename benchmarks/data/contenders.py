@@ -3,7 +3,10 @@
 The batches are numbers of images, made on the way; `ahead` is how many may lie ready before a turn, `count` how many a
 turn measures. All photographs are read from their files, decoded, cut at a random box of 8 to 100 % of the area, and
 made 224 x 224 x 3 uint8, bilinear; batches are of 64. All small images, 28 x 28 in memory, are shifted by up to 2
-pixels, mirrored or not, and whitened to float32; batches are of 128.
+pixels, mirrored or not, and whitened to float32, or only whitened; batches are of 128.
+
+jaxcnn runs as its entry points start it, with their process settings; all else runs as it comes, but where it says that
+it has jaxcnn's malloc.
 """
 
 import io
@@ -63,6 +66,23 @@ def _with_simplejpeg(data: bytes, random: np.random.Generator) -> np.ndarray:
     return cv2.resize(image[top : top + h, left : left + w], (SIZE, SIZE))
 
 
+def configure() -> None:
+    """Makes jaxcnn's process settings; to be called before JAX is imported."""
+    from jaxcnn import runtime
+
+    runtime.configure()
+
+
+def _configured(contender: Contender) -> Contender:
+    """The same with jaxcnn's process settings, of which malloc's are the ones that anything but JAX notices."""
+
+    def make(folder: Path) -> tuple[Iterator[int], int, int]:
+        configure()
+        return contender(folder)
+
+    return make
+
+
 def _loop(read: Callable[[bytes, np.random.Generator], np.ndarray]) -> Contender:
     """The bare loop: one thread, nothing but the work, into one batch that is used again and again."""
 
@@ -104,8 +124,8 @@ class _Photos:
 class _Small:
     """The same of small images in memory."""
 
-    def __init__(self) -> None:
-        self.images, self.random = _small_images(), np.random.default_rng()
+    def __init__(self, *, augmented: bool) -> None:
+        self.images, self.random, self.augmented = _small_images(), np.random.default_rng(), augmented
 
     def __len__(self) -> int:
         return len(self.images)
@@ -113,13 +133,16 @@ class _Small:
     def __getitem__(self, index: int):
         import torch
 
-        image = ImageOps.expand(Image.fromarray(self.images[index]), SHIFT)
-        left, top = self.random.integers(2 * SHIFT + 1, size=2).tolist()
-        image = image.crop((left, top, left + SMALL_SIZE, top + SMALL_SIZE))
-        if self.random.random() < 0.5:
-            image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+        image = Image.fromarray(self.images[index])
+        if self.augmented:
+            image = self._augment(image)
         pixels = torch.from_numpy(np.asarray(image).copy())[None].to(torch.float32).div(255)
         return pixels.sub(MEAN).div(STD), index % 10
+
+    def _augment(self, image: Image.Image) -> Image.Image:
+        left, top = self.random.integers(2 * SHIFT + 1, size=2).tolist()
+        image = ImageOps.expand(image, SHIFT).crop((left, top, left + SMALL_SIZE, top + SMALL_SIZE))
+        return image.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if self.random.random() < 0.5 else image
 
 
 def _small_images() -> np.ndarray:
@@ -153,9 +176,14 @@ def stream_run(folder: Path, decoder: str, workers: int):
     return resolve(config)
 
 
-def _stream(decoder: str, workers: int) -> Contender:
+def _stream(decoder: str, workers: int, *, pinned: bool = False, stock: bool = False) -> Contender:
     def make(folder: Path) -> tuple[Iterator[int], int, int]:
         import itertools
+
+        if pinned:
+            one_core()
+        if not stock:
+            configure()
 
         from jaxcnn.data.reader import AHEAD
 
@@ -199,6 +227,7 @@ def _device(augment: str, batch: int = SMALL_BATCH, *, steps: int = 1, pinned: b
     def make(folder: Path) -> tuple[Iterator[int], int, int]:  # noqa: ARG001
         if pinned:
             one_core()
+        configure()
 
         import jax
         import jax.numpy as jnp
@@ -224,18 +253,24 @@ PHOTOS: dict[str, Contender] = {
     "loop, PIL": _loop(_with_pillow),
     "loop, cv2": _loop(_with_opencv),
     "loop, simplejpeg + cv2": _loop(_with_simplejpeg),
+    "loop, simplejpeg + cv2, jaxcnn's malloc": _configured(_loop(_with_simplejpeg)),
     "torch.utils.data + PIL": _torch(_Photos, BATCH, 0, TURN),
+    "torch.utils.data + PIL, jaxcnn's malloc": _configured(_torch(_Photos, BATCH, 0, TURN)),
     "torch.utils.data + PIL, 2 workers": _torch(_Photos, BATCH, 2, TURN),
     "jaxcnn stream": _stream("simplejpeg", 0),
+    "jaxcnn stream, one core": _stream("simplejpeg", 0, pinned=True),
+    "jaxcnn stream, without its settings": _stream("simplejpeg", 0, stock=True),
     "jaxcnn stream, 2 workers": _stream("simplejpeg", 2),
     "jaxcnn stream, decoder pil": _stream("pil", 0),
 }
 SMALL: dict[str, Contender] = {
-    "torch.utils.data + PIL, 28 x 28": _torch(lambda _: _Small(), SMALL_BATCH, 0, 40),
+    "torch.utils.data + PIL, 28 x 28": _torch(lambda _: _Small(augmented=True), SMALL_BATCH, 0, 40),
+    "torch.utils.data + PIL, 28 x 28, not augmented": _torch(lambda _: _Small(augmented=False), SMALL_BATCH, 0, 40),
     "jaxcnn device": _device(AUGMENT),
     "jaxcnn device, 8 steps a call": _device(AUGMENT, steps=8),
     "jaxcnn device, batches of 1024": _device(AUGMENT, 1024),
     "jaxcnn device, not augmented": _device(""),
+    "jaxcnn device, not augmented, 8 steps a call": _device("", steps=8),
     "jaxcnn device, not augmented, batches of 1024": _device("", 1024),
     "jaxcnn device, both cores": _device(AUGMENT, pinned=False),
     "jaxcnn device, both cores, batches of 1024": _device(AUGMENT, 1024, pinned=False),

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-BARE, TORCH_PHOTOS, TORCH_SMALL = "loop, simplejpeg + cv2", "torch.utils.data + PIL", "torch.utils.data + PIL, 28 x 28"
-OTHERS = {"photos": (BARE, TORCH_PHOTOS), "small": (TORCH_SMALL,)}
+BARE, TORCH = "loop, simplejpeg + cv2", "torch.utils.data + PIL"
+OTHERS = {"photos": (BARE, TORCH), "small": (f"{TORCH}, 28 x 28", f"{TORCH}, 28 x 28, not augmented")}
 """Group -> what its ratios are to."""
 WIDTH = 120
 Turns = Mapping[str, list[dict[str, float]]]

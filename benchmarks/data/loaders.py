@@ -46,10 +46,10 @@ def main() -> None:
         write_photos(Path(folder))
         for group in [arguments.only] if arguments.only else [*GROUPS, "parts"]:
             result |= measure_group(group, folder, arguments.rounds)
-    found = tables(result)
-    print("\n\n".join(found.values()))
     if arguments.json:
         arguments.json.write_text(json.dumps(result, indent=1) + "\n")
+    found = tables(result)
+    print("\n\n".join(found.values()))
     if arguments.readme:
         fill(arguments.readme, found)
 

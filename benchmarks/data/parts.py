@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from contenders import AUGMENT, BATCH, one_core, small_pipeline, stream_run
+from contenders import AUGMENT, BATCH, configure, one_core, small_pipeline, stream_run
 
 Work = Callable[[], int]
 """Does something and returns for how many images."""
@@ -15,6 +15,7 @@ Work = Callable[[], int]
 def measure_parts(folder: Path, rounds: int) -> dict[str, dict[str, float]]:
     """Returns microseconds an image, by what they are part of and part: medians of `rounds` turns."""
     one_core()
+    configure()
     stream, device = stream_parts(folder), {size: device_stages(size) for size in (128, 1024)}
     taken: dict[tuple[str, str], list[float]] = {}
     for _ in range(rounds + 1):

@@ -34,6 +34,8 @@ _SAMPLE = 128
 """Examples that read, decode and crop are measured on."""
 _CHUNK = 16
 """Examples of one measured call."""
+_STEPS = 100_000
+"""Of the run that is measured, so that a stream does not come to its end and begin anew."""
 HOST = ("read", "decode", "crop", "transfer")
 ORDER = (*HOST, "feed", "augment", "step")
 Work = Callable[[], int]
@@ -50,6 +52,7 @@ def main(argv: Sequence[str]) -> int:
     if not arguments.seconds > 0:
         raise UserError(f"--seconds is {arguments.seconds:g}: it must be above 0")
     config.parallel, config.num_seeds = "jit", 1  # the step is measured whole
+    config.total_steps = max(1, min(_STEPS, 2**31 // max(config.batch_size, 1)))
     run = resolve(config)
     with contextlib.closing(run.pipeline):
         rates = _measure(run, arguments.seconds, step=arguments.step)
@@ -101,6 +104,8 @@ def _sample(run: Run) -> dict[int, Encoded]:
                 raise unreadable(source, example, error) from None
         else:
             sample[example] = data
+    if not sample:
+        raise UserError(f"none of {min(len(source.labels), _SAMPLE)} training images can be read: nothing to measure")
     return sample
 
 

@@ -48,6 +48,10 @@ class Dataset:
     """Of every channel over the training images, white is 1; empty where it is not known."""
     std: tuple[float, ...] = ()
     """Standard deviation likewise."""
+    statistics: str = "as given"
+    """Where they are from, for the run card."""
+    unlabelled: tuple[str, ...] = ()
+    """Splits that were left out, since nothing in them has a label."""
     partial: Mapping[str, Mapping[str, int]] | None = None
     """Where examples of the original are missing, by stored split: its `examples` `of` how many there should be; else
     None."""
@@ -185,8 +189,8 @@ def _distributed(name: str, data_dir: str | os.PathLike[str] | None) -> Dataset:
         sources, class_names = open_folder(data_dir)
         return Dataset(name=name, sources=sources, class_names=class_names, shape=(None, None, 3), image_size=_SIDE)
     if name not in CATALOG and name not in {info.tfds_name for info in CATALOG.values()}:
-        anyset, info = open_any(name, data_dir)
-        return described(info, anyset)
+        anyset, info, unlabelled = open_any(name, data_dir)
+        return dataclasses.replace(described(info, anyset), unlabelled=unlabelled)
     info = dataset_info(name)
     if info.archive is None:
         return described(info, _digits(info))
@@ -216,6 +220,7 @@ def described(info: DatasetInfo, sources: Mapping[str, Source]) -> Dataset:
         fixed_validation=info.fixed_validation,
         mean=info.mean,
         std=info.std,
+        statistics=f"of the catalog, {info.statistics}",
     )
 
 

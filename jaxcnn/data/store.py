@@ -23,6 +23,7 @@ from jaxcnn.errors import UserError, unknown_word
 
 _HELD = 2**29  # bytes; a split whose files are smaller is read once, and kept
 _CHUNK = 1000  # records at a time: three times as fast as one by one
+_UNLABELLED = -1  # what stands for a label that is kept secret
 
 
 class PreparedSource:
@@ -114,17 +115,19 @@ def open_prepared(
 
 def open_any(
     name: str, data_dir: str | os.PathLike[str] | None = None
-) -> tuple[dict[str, PreparedSource], DatasetInfo]:
+) -> tuple[dict[str, PreparedSource], DatasetInfo, tuple[str, ...]]:
     """Returns the splits of any image-classification set that tensorflow-datasets prepared, and what it says of itself.
 
-    The splits are "train" and, where there are any, "val" (its "validation") and "test".
+    The splits are "train" and, where there are any, "val" (its "validation") and "test". One without labels, all of
+    them -1, as where a competition keeps them secret, is left out; the names of those come third.
 
     Args:
         name: in tensorflow-datasets, or name/config.
         data_dir: the folder of all prepared data sets.
 
     Raises:
-        UserError: for a set that is not prepared, in another format, damaged, or not of one image and one class label.
+        UserError: for a set that is not prepared, in another format, damaged, not of one image and one class label, or
+            without labels to train on.
     """
     info = _blank(name)
     found = find_prepared(info, data_dir)
@@ -154,7 +157,10 @@ def open_any(
         raise UserError(f"data set {name!r} in {found.place} has no split train")
     for split, source in sources.items():
         _check_labels(info, found, split, source, found.examples[source.split])
-    return sources, info
+    unlabelled = tuple(split for split, source in sources.items() if _unlabelled(source))
+    if "train" in unlabelled:
+        raise UserError(f"data set {name!r} in {found.place} has no labels in its split train: all are {_UNLABELLED}")
+    return {split: source for split, source in sources.items() if split not in unlabelled}, info, unlabelled
 
 
 def _open(info: DatasetInfo, found: Prepared, split: str) -> PreparedSource:
@@ -179,6 +185,10 @@ def _check_labels(info: DatasetInfo, found: Prepared, split: str, source: Prepar
         raise damaged(info, found.place, f"{type(error).__name__} in {split}") from None
     if size != expected:
         raise damaged(info, found.place, f"{split} has {size} examples where {expected} were expected")
+
+
+def _unlabelled(source: PreparedSource) -> bool:
+    return len(source.labels) > 0 and bool((source.labels == _UNLABELLED).all())
 
 
 def _features(info: DatasetInfo, found: Prepared) -> Mapping[str, Any]:

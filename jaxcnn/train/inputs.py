@@ -113,6 +113,7 @@ def make_inputs(config: FrozenConfigDict, dataset: Dataset, mesh: Mesh, *, num_c
         "classes": len(dataset.class_names),
         "examples": dataset.sizes,
         "partial": dataset.partial,
+        "unlabelled": list(dataset.unlabelled),
         "placement": placement,
         "crop_fraction": plan.crop.fraction,
         "mean": recipe.mean.tolist(),
@@ -150,7 +151,7 @@ class _Plan:
         """
         mean, std = (np.array(values, np.float32) for values in (self.dataset.mean, self.dataset.std))
         if len(mean) == self.crop.channels:
-            return (mean, std), "of the catalog"
+            return (mean, std), self.dataset.statistics
         sampled = sampled_statistics(self.dataset.sources["train"], self.crop, skip=self.skip)
         return sampled, "of a sample of the training split"
 

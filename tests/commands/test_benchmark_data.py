@@ -6,6 +6,8 @@ import pytest
 
 from jaxcnn.commands import benchmark, benchmark_data
 from jaxcnn.commands.stopwatch import AT_LEAST, Rate, in_turns
+from jaxcnn.data.decode import UnreadableError
+from jaxcnn.data.reader import Reader
 from jaxcnn.errors import UserError
 from tests.data.photos import write_folder
 
@@ -59,6 +61,29 @@ def test_a_stream_has_all_stages_at_every_step(tmp_path):
     assert not any(rate["once"] for rate in result["images_per_second"].values())
     assert result["data"]["decoder"] == "simplejpeg"
     assert result["bottleneck"].startswith("of the data, ")
+
+
+def test_a_short_run_is_measured_as_a_long_one(tmp_path, monkeypatch):
+    write_folder(tmp_path / "images", {"ant": 12, "bee": 12})
+    starts, begin = [], Reader._open
+    monkeypatch.setattr(Reader, "_open", lambda self, number: starts.append(number) or begin(self, number))
+    folder = ["--config.data.name=folder", f"--config.data.dir={tmp_path}/images", "--config.data.test=0.25"]
+    short = ["--config.total_steps=3", "--config.batch_size=8", "--config.data.placement=stream", "--no-step"]
+    assert benchmark.main([*DIGITS, *folder, *short]) == 0
+    assert starts == [0]
+
+
+def test_images_of_which_none_can_be_read_have_no_rate(tmp_path, monkeypatch):
+    write_folder(tmp_path / "images", {"ant": 12, "bee": 12})
+    folder = ["--config.data.name=folder", f"--config.data.dir={tmp_path}/images", "--config.data.test=0.25"]
+    options = ["--config.data.on_error=skip", "--config.batch_size=8", "--no-step"]
+
+    def unreadable(*_):
+        raise UnreadableError("gone")
+
+    monkeypatch.setattr(benchmark_data, "decode", unreadable)
+    with pytest.raises(UserError, match=r"^none of 1\d training images can be read: nothing to measure$"):
+        benchmark.main([*DIGITS, *folder, *options])
 
 
 @pytest.mark.parametrize(

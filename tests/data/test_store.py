@@ -110,10 +110,12 @@ class Leaves(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     VERSION = tfds.core.Version("1.2.3")
     SPLITS = ("train", "validation")
     LABELS = ("kind",)
+    SECRET = ()  # splits that have no labels
+    CHANNELS, FORMAT = 3, "jpeg"
 
     def _info(self):
         labels = {name: tfds.features.ClassLabel(names=["oak", "elm", "ash"]) for name in self.LABELS}
-        image = tfds.features.Image(shape=(None, None, 3), encoding_format="jpeg")
+        image = tfds.features.Image(shape=(None, None, self.CHANNELS), encoding_format=self.FORMAT)
         return self.dataset_info_from_configs(
             features=tfds.features.FeaturesDict({"photo": image, "tree": tfds.features.Text(), **labels})
         )
@@ -123,8 +125,12 @@ class Leaves(tfds.core.GeneratorBasedBuilder, skip_registration=True):
 
     def _generate_examples(self, split):
         for number in range({"train": 30, "validation": 9, "test": 6}[split]):
-            photo = io.BytesIO(encoded(picture(number, 30 + number % 4, 40), quality=95))
-            yield number, {"photo": photo, "tree": str(number), **dict.fromkeys(self.LABELS, number % 3)}
+            label = -1 if split in self.SECRET else number % 3
+            photo = io.BytesIO(self.photo(number))
+            yield number, {"photo": photo, "tree": str(number), **dict.fromkeys(self.LABELS, label)}
+
+    def photo(self, number):
+        return encoded(picture(number, 30 + number % 4, 40), quality=95)
 
 
 class WithTest(Leaves, skip_registration=True):
@@ -133,6 +139,22 @@ class WithTest(Leaves, skip_registration=True):
 
 class TwoLabels(Leaves, skip_registration=True):
     LABELS = ("kind", "age")
+
+
+class SecretTest(WithTest, skip_registration=True):
+    SECRET = ("test",)
+
+
+class SecretTrain(Leaves, skip_registration=True):
+    SECRET = ("train",)
+
+
+class Transparent(Leaves, skip_registration=True):
+    CHANNELS, FORMAT = 4, "png"
+
+    def photo(self, number):
+        image = picture(number)
+        return encoded(np.concatenate([image, image[..., :1]], axis=-1), "PNG")
 
 
 class TestOnly(Leaves, skip_registration=True):
@@ -165,9 +187,31 @@ def test_a_validation_and_a_test_split_of_their_own(tmp_path, capfd):
     assert open_dataset("leaves", data_dir=tmp_path, validation=6).sizes == {"train": 24, "val": 6, "test": 6}
 
 
+def test_a_split_without_labels_is_left_out_and_named(tmp_path, capfd):
+    write(SecretTest, tmp_path)
+    dataset = open_dataset("leaves", data_dir=tmp_path)
+    assert dataset.sizes == {"train": 27, "val": 3, "test": 9}  # the test split is the validation split as distributed
+    assert dataset.unlabelled == ("test",)
+    assert open_dataset("leaves", data_dir=tmp_path, test=6, validation=3).sizes == {"train": 21, "val": 3, "test": 6}
+
+
+def test_transparency_is_dropped(tmp_path, capfd):
+    write(Transparent, tmp_path)
+    dataset = open_dataset("leaves", data_dir=tmp_path)
+    assert dataset.shape == (None, None, 3)
+    crop = CentreCrop(16, 3, 0.875)
+    images = hold(dataset.sources["test"], crop).split.image
+    expected = {bytes(cropped(crop, picture(number))) for number in range(9)}
+    assert {bytes(image) for image in images} == expected
+
+
 @pytest.mark.parametrize(
     ("builder", "says"),
-    [(TwoLabels, "has 2 features ClassLabel: it must have one, or one 'label'"), (TestOnly, "has no split train")],
+    [
+        (TwoLabels, "has 2 features ClassLabel: it must have one, or one 'label'"),
+        (TestOnly, "has no split train"),
+        (SecretTrain, "has no labels in its split train: all are -1"),
+    ],
 )
 def test_sets_that_will_not_do(builder, says, tmp_path, capfd):
     write(builder, tmp_path)

@@ -1,11 +1,13 @@
 """One process of one or two, over two devices in all: prints what it sees of a stream. Run by test_processes.py."""
 
 import sys
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 
 from jaxcnn.config import base_config
+from jaxcnn.train import hosts
 from jaxcnn.train.loop import make_evaluator
 from jaxcnn.train.mesh import replicated
 from jaxcnn.train.setup import resolve
@@ -21,6 +23,7 @@ def main(number: int, count: int, port: str, folder: str) -> None:
     config.data.dir = folder
     config.data.augment = "random_resized_crop, flip, mixup(0.2)"
     config.data.image_size = 12
+    config.data.on_error = "skip"
     config.model.fields = {"features": (4, 8), "hidden": (16,), "smallest_image": 1, "padding": 2}
     run = resolve(config)
     get_batch = jax.jit(run.pipeline.train_batch, out_shardings=replicated(run.mesh))
@@ -29,6 +32,11 @@ def main(number: int, count: int, port: str, folder: str) -> None:
         print(step, batch["label"].tolist(), batch["image"].tobytes().hex()[-64:], float(batch["image"].sum()))
     result = make_evaluator(run, batch_size=4)(run.init_state().eval_variables, "test")
     print(result["test/examples"], result["test/accuracy"])
+    for step in range(4):  # an epoch and a little: of each unreadable image one of two processes knows
+        run.pipeline.feed(step)
+    print(
+        {split: sorted(Path(name).name for name in names) for split, names in hosts.union(run.pipeline.skipped).items()}
+    )
     run.pipeline.close()
 
 

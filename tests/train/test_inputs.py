@@ -1,5 +1,6 @@
 """Whole runs on photographs: streamed, stopped, gone on with; and what both placements have in common."""
 
+import dataclasses
 import json
 
 import jax
@@ -8,8 +9,9 @@ import pytest
 
 from jaxcnn.data import measure
 from jaxcnn.data.builders import prepare
+from jaxcnn.data.sources import array_dataset
 from jaxcnn.errors import UserError
-from jaxcnn.train import inputs, training
+from jaxcnn.train import inputs, loop, training
 from jaxcnn.train.card import run_card
 from jaxcnn.train.checkpoint import Checkpoints
 from jaxcnn.train.folder import read_lines
@@ -157,8 +159,8 @@ def test_both_placements_whiten_alike(root, tmp_path, monkeypatch):
     of_the_catalog = {"data.name": "mnist", "data.dir": str(tmp_path), "model.fields": {}}
     for settings, origin in (
         (photographs(root), "of a sample of the training split"),
-        (config(**of_the_catalog, **{"data.image_size": 28}), "of the catalog"),
-        (config(**of_the_catalog, **{"data.image_size": 32}), "of the catalog"),
+        (config(**of_the_catalog, **{"data.image_size": 28}), "of the catalog, computed"),
+        (config(**of_the_catalog, **{"data.image_size": 32}), "of the catalog, computed"),
     ):
         cards = []
         for settings.data.placement in ("device", "stream"):
@@ -168,6 +170,13 @@ def test_both_placements_whiten_alike(root, tmp_path, monkeypatch):
         assert cards[0] == cards[1]
         assert cards[0][2] == origin
     np.testing.assert_allclose(cards[0][:2], (info.mean, info.std), rtol=1e-6)
+
+
+def test_a_split_that_has_no_labels_is_named():
+    dataset = dataclasses.replace(array_dataset(ARRAYS), unlabelled=("test",))
+    run = resolve(config(), dataset)
+    assert run.data["unlabelled"] == ["test"]
+    assert "its split test has no labels and is left out" in loop._opening(run, 0)
 
 
 def test_auto_goes_by_the_decoded_size_and_the_augmentation(root, monkeypatch):

@@ -1,6 +1,7 @@
 """Real processes on this machine, connected by `jax.distributed`."""
 
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -29,6 +30,17 @@ def outputs(count: int, folder: Path) -> list[str]:
 
 def test_two_processes_see_what_one_sees(tmp_path):
     write_folder(tmp_path, {"train/ant": 14, "train/bee": 16, "test/ant": 6, "test/bee": 5})
+    for spoilt in (
+        "train/ant/003.jpg",
+        "train/ant/007.jpg",
+        "train/bee/017.jpg",
+        "train/bee/025.jpg",
+        "test/bee/040.jpg",
+    ):
+        (tmp_path / spoilt).write_bytes(b"gone")
     alone, together = outputs(1, tmp_path), outputs(2, tmp_path)
     assert together == alone * 2
-    assert alone[0].splitlines()[-1].startswith("11 ")
+    *_, evaluated, skipped = alone[0].splitlines()
+    assert evaluated.startswith("10 ")
+    assert "'test': ['040.jpg']" in skipped
+    assert len(re.findall("jpg", skipped)) >= 4  # of the five, at most one or two lie in the validation split
