@@ -8,12 +8,28 @@ import jax
 import jax.numpy as jnp
 
 from jaxcnn.layers.activation import Activation
+from jaxcnn.layers.conv import Conv
+from jaxcnn.layers.norm import BatchNorm
 from jaxcnn.ops.conv import Padding
 from jaxcnn.ops.pool import max_pool
-from jaxcnn.ops.window import pair
+from jaxcnn.ops.projection import pays
+from jaxcnn.ops.window import image_size, pair
 from jaxcnn.types import Array, ModuleDef
 
 STEM_POOL: Callable[[Array], Array] = functools.partial(max_pool, window=3, strides=2, padding=1)
+
+
+def normed(x: Array, conv: nn.Module, norm: nn.Module) -> Array:
+    """Returns norm(conv(x)), for x (batch, height, width, channels); what is between need not be stored by any device.
+
+    To be called inside a compact method, with modules made there.
+    """
+    if not (isinstance(conv, Conv) and isinstance(norm, BatchNorm) and pays(conv.dtype, x.shape[-1], conv.features)):
+        return norm(conv(x))
+    if not (conv.projects(image_size(x)) and norm.takes_kernel(x.shape[0])):
+        return norm(conv(x))
+    kernel, _ = conv.weights(x.shape[-1])
+    return norm(x.astype(conv.dtype), kernel[0, 0])
 
 
 class ConvNormAct(nn.Module):

@@ -8,8 +8,8 @@ from flax import linen as nn
 from jax.typing import DTypeLike
 
 from jaxcnn.errors import UserError
-from jaxcnn.ops.conv import Padding, add_bias, check_groups, conv
-from jaxcnn.ops.window import pair
+from jaxcnn.ops.conv import Padding, add_bias, check_groups, conv, resolve_padding
+from jaxcnn.ops.window import Pair, pair
 from jaxcnn.types import Array
 
 
@@ -34,14 +34,9 @@ class Conv(nn.Module):
     kernel_init: jax.nn.initializers.Initializer = nn.initializers.he_normal()
     bias_init: jax.nn.initializers.Initializer = nn.initializers.zeros
 
-    @nn.compact
     def __call__(self, x: Array) -> Array:
         """Returns the feature maps of x, in `dtype`."""
-        if self.features < 1:
-            raise UserError(f"a convolution makes at least 1 feature, got {self.features}")
-        check_groups(x.shape[-1], self.features, self.groups)
-        shape = (*pair(self.kernel_size), x.shape[-1] // self.groups, self.features)
-        kernel = self.param("kernel", self.kernel_init, shape, self.param_dtype)
+        kernel, bias = self.weights(x.shape[-1])
         y = conv(
             x.astype(self.dtype),
             kernel.astype(self.dtype),
@@ -51,7 +46,21 @@ class Conv(nn.Module):
             dilation=self.dilation,
             groups=self.groups,
         )
+        return y if bias is None else add_bias(y, bias.astype(self.dtype))
+
+    @nn.compact
+    def weights(self, channels: int) -> tuple[Array, Array | None]:
+        """Returns kernel and bias, None without `use_bias`, for an input of so many channels."""
+        if self.features < 1:
+            raise UserError(f"a convolution makes at least 1 feature, got {self.features}")
+        check_groups(channels, self.features, self.groups)
+        shape = (*pair(self.kernel_size), channels // self.groups, self.features)
+        kernel = self.param("kernel", self.kernel_init, shape, self.param_dtype)
         if not self.use_bias:
-            return y
-        bias = self.param("bias", self.bias_init, (self.features,), self.param_dtype)
-        return add_bias(y, bias.astype(self.dtype))
+            return kernel, None
+        return kernel, self.param("bias", self.bias_init, (self.features,), self.param_dtype)
+
+    def projects(self, size: Pair) -> bool:
+        """Returns whether each pixel of an image of this size is multiplied by one matrix, and that is all."""
+        plain = pair(self.kernel_size) == pair(self.strides) == (1, 1) and self.groups == 1 and not self.use_bias
+        return plain and resolve_padding(self.padding, size, (1, 1)) == ((0, 0), (0, 0))

@@ -6,6 +6,7 @@ Every layer takes (batch, height, width, channels) or (batch, channels), any flo
 
 import dataclasses
 import functools
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,6 +18,7 @@ from jax.typing import DTypeLike
 
 from jaxcnn.errors import UserError, check_word
 from jaxcnn.ops.norm import local_response_norm, moments, normalize
+from jaxcnn.ops.projection import normalized_projection
 from jaxcnn.types import Array, ModuleDef
 
 Initializer = jax.nn.initializers.Initializer
@@ -62,43 +64,53 @@ class BatchNorm(_Normed):
     axis_name: str | None = None
 
     @nn.compact
-    def __call__(self, x: Array) -> Array:
-        """Returns x normalised.
+    def __call__(self, x: Array, kernel: Array | None = None) -> Array:
+        """Returns x normalised; where `takes_kernel`, x @ kernel (channels, features) if that is given.
 
         Raises:
             UserError: in training, groups of `examples` do not fit the batch and its split.
         """
-        channels = x.shape[-1]
+        channels = x.shape[-1] if kernel is None else kernel.shape[-1]
         scale, bias = self._scale_and_bias(channels)
         running_mean = self.variable("batch_stats", "mean", jnp.zeros, (channels,), jnp.float32)
         running_var = self.variable("batch_stats", "var", jnp.ones, (channels,), jnp.float32)
+        shape = (1,) * (x.ndim - 1) + (channels,)
         if self.use_running_average:
-            shape = (1,) * (x.ndim - 1) + (channels,)
             mean, var = running_mean.value.reshape(shape), running_var.value.reshape(shape)
             return normalize(x, mean, var, scale, bias, self.epsilon).astype(self.dtype)
 
-        axis = None if self.is_initializing() else self.axis_name
-        here, devices = self._sharing(x.shape[0], 1 if axis is None else lax.axis_size(axis))
-        grouped = x.reshape(-1, here, *x.shape[1:])
-        mean, var = moments(grouped, tuple(range(1, x.ndim)), functools.partial(_mean_over, axis, devices))
+        here, across = self._sharing(x.shape[0])
+        if kernel is None:
+            grouped = x.reshape(-1, here, *x.shape[1:])
+            mean, var = moments(grouped, tuple(range(1, x.ndim)), across, running_mean.value.reshape(1, *shape))
+            y = normalize(grouped, mean, var, scale, bias, self.epsilon).reshape(x.shape)
+        else:
+            given = x, kernel, scale, bias, running_mean.value
+            y, mean, var = normalized_projection(*given, epsilon=self.epsilon, across=across)
         if not self.is_initializing():
-            count = grouped[0].size // channels * devices
+            count = here * math.prod(x.shape[1:-1]) * across.devices
             correction = count / max(count - 1, 1) if self.unbiased else 1.0
             running_mean.value = self._follow(running_mean.value, mean)
             running_var.value = self._follow(running_var.value, var * correction)
-        return normalize(grouped, mean, var, scale, bias, self.epsilon).reshape(x.shape).astype(self.dtype)
+        return y.astype(self.dtype)
 
-    def _sharing(self, batch: int, devices: int) -> tuple[int, int]:
-        """Returns how many of the `batch` examples here, on how many of the devices, share statistics.
+    def takes_kernel(self, batch: int) -> bool:
+        """Returns whether this is training, and all of the `batch` examples here share statistics."""
+        return not self.use_running_average and self._sharing(batch)[0] == batch
+
+    def _sharing(self, batch: int) -> tuple[int, "_Mean"]:
+        """Returns how many of the `batch` examples here share statistics, and what averages over devices that do.
 
         Initialisation sees one example and asks for no more.
         """
+        axis = None if self.is_initializing() else self.axis_name
+        devices = 1 if axis is None else lax.axis_size(axis)
         if self.examples is None or self.is_initializing():
-            return batch, devices
+            return batch, _Mean(axis, devices)
         here = min(self.examples, batch)
         others = max(self.examples // batch, 1)
         if self.examples >= 1 and here * others == self.examples and batch % here == 0 and devices % others == 0:
-            return here, others
+            return here, _Mean(axis, others)
         raise UserError(
             f"batch norm shares statistics among {self.examples} examples, which must divide the {batch * devices}"
             + (f", and the {batch} of a device or be a multiple of them" if devices > 1 else "")
@@ -112,12 +124,19 @@ class BatchNorm(_Normed):
         return self.momentum * old + (1.0 - self.momentum) * average.astype(old.dtype)
 
 
-def _mean_over(axis_name: str | None, devices: int, value: Array) -> Array:
-    """Returns the mean of `value` over each run of so many devices of a mapped axis."""
-    if axis_name is None or devices == 1:
-        return value
-    first = range(0, lax.axis_size(axis_name), devices)
-    return lax.pmean(value, axis_name, axis_index_groups=[list(range(start, start + devices)) for start in first])
+@dataclasses.dataclass(frozen=True)
+class _Mean:
+    """The mean of a value over each run of so many devices of a mapped axis; None: the value itself."""
+
+    axis_name: str | None
+    devices: int
+
+    def __call__(self, value: Array) -> Array:
+        if self.axis_name is None or self.devices == 1:
+            return value
+        first = range(0, lax.axis_size(self.axis_name), self.devices)
+        groups = [list(range(start, start + self.devices)) for start in first]
+        return lax.pmean(value, self.axis_name, axis_index_groups=groups)
 
 
 class LayerNorm(_Normed):

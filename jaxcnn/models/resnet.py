@@ -34,7 +34,7 @@ import flax.linen as nn
 
 from jaxcnn.errors import UserError, check_word
 from jaxcnn.layers.activation import Activation
-from jaxcnn.layers.blocks import repeat, strided_stem
+from jaxcnn.layers.blocks import normed, repeat, strided_stem
 from jaxcnn.layers.init import he_normal_fan_out
 from jaxcnn.layers.norm import shifts
 from jaxcnn.models.net import Net
@@ -110,8 +110,8 @@ class BottleneckBlock(_Block):
         y = self.act(self.norm(name="norm1")(y))
         y = self.conv(width, 3, strides=second, padding=1, groups=self.groups, name="conv2")(y)
         y = self.act(self.norm(name="norm2")(y))
-        y = self.conv(4 * self.features, 1, padding=0, name="conv3")(y)
-        return self._join(x, self.norm(name="norm3", scale_init=self.last_scale_init)(y))
+        widen = self.conv(4 * self.features, 1, padding=0, name="conv3")
+        return self._join(x, normed(y, widen, self.norm(name="norm3", scale_init=self.last_scale_init)))
 
 
 class Parts(NamedTuple):

@@ -3,6 +3,7 @@
 import flax.linen as nn
 import jax.numpy as jnp
 
+from jaxcnn.layers.blocks import normed
 from jaxcnn.types import Array, ModuleDef
 
 
@@ -24,8 +25,8 @@ class ProjectionShortcut(nn.Module):
         if self.strides == 1 and x.shape[-1] == self.features:
             return x
         size = self.kernel_size if self.strides > 1 else 1
-        y = self.conv(self.features, size, strides=self.strides, padding=size // 2, name="conv")(x)
-        return self.norm(name="norm")(y)
+        conv = self.conv(self.features, size, strides=self.strides, padding=size // 2, name="conv")
+        return normed(x, conv, self.norm(name="norm"))
 
 
 class PadShortcut(nn.Module):

@@ -1,4 +1,4 @@
-"""Where an operation has a second formulation: equal, and faster on a CPU, where XLA's own lowering is slow."""
+"""Where an operation has a second formulation: equal, and better on one kind of device than what XLA makes of it."""
 
 import functools
 from collections.abc import Callable, Hashable
@@ -26,17 +26,27 @@ def on_cpu(
     """
     if not runtime.formulations() or any(operand.dtype not in WIDE for operand in operands):
         return canonical(*operands, **settings)
-    return _chosen(formulation, canonical, tuple(sorted(settings.items())), *operands)
+    return _chosen("cpu", formulation, canonical, tuple(sorted(settings.items())), *operands)
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1, 2))
+def on_tpu(
+    formulation: Callable[..., Any], canonical: Callable[..., Any], *operands: Array, **settings: Hashable
+) -> Any:
+    """Returns `formulation(*operands, **settings)` where the program is compiled for a TPU, else as `on_cpu` does."""
+    if not runtime.formulations():
+        return canonical(*operands, **settings)
+    return _chosen("tpu", formulation, canonical, tuple(sorted(settings.items())), *operands)
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1, 2, 3))
 def _chosen(
+    platform: str,
     formulation: Callable[..., Any],
     canonical: Callable[..., Any],
     settings: tuple[tuple[str, Hashable], ...],
     *operands: Array,
 ) -> Any:
-    ways = {"cpu": formulation, "default": canonical}
+    ways = {platform: formulation, "default": canonical}
     return lax.platform_dependent(
         *operands, **{name: functools.partial(way, **dict(settings)) for name, way in ways.items()}
     )

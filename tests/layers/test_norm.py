@@ -171,7 +171,7 @@ def test_statistics_of_bfloat16_are_summed_in_float32():
     y, new = train(x, momentum=0.0, dtype=jnp.bfloat16)
     exact = np.asarray(x, np.float64)
     np.testing.assert_allclose(new["mean"], exact.mean((0, 1, 2)), rtol=1e-6)
-    np.testing.assert_allclose(new["var"], exact.var((0, 1, 2)), rtol=1e-5)
+    np.testing.assert_allclose(new["var"], exact.var((0, 1, 2)), atol=2**-23 * 100**2)  # of the square of the mean
     np.testing.assert_allclose(np.asarray(y, np.float64), affine(standardise(exact, (0, 1, 2))), rtol=0.01, atol=0.01)
 
 

@@ -15,6 +15,45 @@ def test_moments_far_from_zero():
     np.testing.assert_allclose(variance.ravel(), exact.var((0, 1, 2)), rtol=1e-5)
 
 
+@pytest.mark.parametrize("off", [0, 1, -3])
+@pytest.mark.parametrize("ratio", [0.1, 1, 10, 100, 1000])
+def test_one_pass_over_bfloat16_around_a_guess(ratio, off):
+    """As good as two passes, to 3 in 1e5, for a mean of up to 1e3 deviations and a guess that is off by three."""
+    x = jnp.asarray(ratio + np.random.default_rng(0).normal(size=(64, 32, 32, 4)), jnp.bfloat16)
+    mean, one = jax.jit(lambda x: moments(x, (0, 1, 2), guess=jnp.full((1, 1, 1, 4), ratio + off, jnp.float32)))(x)
+    exact = np.asarray(x, np.float64)
+    np.testing.assert_allclose(mean.ravel(), exact.mean((0, 1, 2)), rtol=1e-6, atol=5e-6)
+    np.testing.assert_allclose(one.ravel(), exact.var((0, 1, 2)), rtol=3e-5)
+
+
+@pytest.mark.parametrize("ratio", [1, 10, 100])
+def test_one_pass_over_bfloat16_around_zero(ratio):
+    """As in a first step. Off by less than rounding to bfloat16 has changed the variance at most."""
+    x = jnp.asarray(ratio + np.random.default_rng(0).normal(size=(64, 16, 16, 4)), jnp.bfloat16)
+    _, one = moments(x, (0, 1, 2), guess=jnp.zeros((1, 1, 1, 4), jnp.float32))
+    np.testing.assert_allclose(one.ravel(), np.asarray(x, np.float64).var((0, 1, 2)), atol=2**-18 * (1 + ratio**2))
+
+
+def test_a_guess_is_no_part_of_the_gradient():
+    x = jnp.asarray(np.random.default_rng(0).normal(size=(64, 3)), jnp.bfloat16)
+
+    def objective(x, guess):
+        mean, variance = moments(x, 0, guess=guess)
+        return jnp.sum(mean * 3 + variance**2)
+
+    slope, nothing = jax.grad(objective, argnums=(0, 1))(x, jnp.ones((1, 3)))
+    other, _ = jax.grad(objective, argnums=(0, 1))(x, jnp.zeros((1, 3)))
+    np.testing.assert_array_equal(nothing, 0)
+    np.testing.assert_allclose(slope.astype(jnp.float32), other.astype(jnp.float32), rtol=0.02, atol=1e-4)
+
+
+@pytest.mark.parametrize("dtype", [jnp.float16, jnp.float32])
+def test_other_dtypes_take_two_passes_whatever_the_guess(dtype):
+    x = jnp.asarray(1000 + np.random.default_rng(0).normal(size=(64, 64)), dtype)
+    exact = np.asarray(x, np.float64).var(0)
+    np.testing.assert_allclose(moments(x, 0, guess=jnp.zeros((1, 64)))[1].ravel(), exact, rtol=1e-5)
+
+
 @pytest.mark.parametrize("value", [0.0, 1 / 3, -3.14e7])
 def test_moments_of_a_constant(value):
     x = jnp.full((10, 7), value)

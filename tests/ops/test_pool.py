@@ -7,6 +7,7 @@ import pytest
 from jax import lax
 
 from jaxcnn.errors import UserError
+from jaxcnn.ops import pool
 from jaxcnn.ops.pool import avg_pool, fractional_max_pool, global_avg_pool, global_max_pool, max_pool
 from jaxcnn.ops.window import pair, resolve_padding
 
@@ -54,12 +55,22 @@ def test_max_pool_and_gradient_are_xlas(case, dtype):
     np.testing.assert_array_equal(dx, expected_dx)
 
 
-def test_max_pool_never_scatters():
-    x = jnp.zeros((1, 7, 7, 2))
-    gradient = jax.make_jaxpr(jax.grad(lambda x: max_pool(x, 3, strides=2, padding=1).sum()))(x)
-    assert "select_and" not in str(gradient)
-    reference = jax.make_jaxpr(jax.grad(lambda x: xlas_max_pool(x, 3, 2, 1).sum()))(x)
-    assert "select_and" in str(reference)
+@pytest.mark.parametrize(("platform", "scatters"), [("cpu", False), ("cuda", False), ("tpu", True)])
+def test_max_pool_scatters_on_a_tpu_only(platform, scatters):
+    traced = jax.jit(jax.grad(lambda x: max_pool(x, 3, strides=2, padding=1).sum())).trace(jnp.zeros((1, 7, 7, 2)))
+    assert ("select_and_scatter" in traced.lower(lowering_platforms=(platform,)).as_text()) == scatters
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_both_gradients_of_max_pool(case):
+    """Ties too, which there are many of among five values."""
+    window, strides, padding, size = CASES[case]
+    x = jnp.asarray(np.random.default_rng(0).integers(5, size=(2, *size, 3)), jnp.float32)
+    windows = pool._windows("max pooling", x, window, strides, padding)
+    y = pool._largest(x, windows)
+    np.testing.assert_array_equal(pool._largest_by_taps(x, windows), y)
+    g = 1 + jnp.arange(y.size, dtype=y.dtype).reshape(y.shape)
+    np.testing.assert_array_equal(pool._scatter(x, y, g, windows), pool._scatter_by_taps(x, y, g, windows))
 
 
 def test_max_pool_is_one_reduce_window_where_nothing_is_differentiated():

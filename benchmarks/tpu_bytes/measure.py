@@ -1,0 +1,141 @@
+"""What one training step of a net reads and writes on a TPU chip, by its compiler, beside the same net in stock Flax.
+
+    python benchmarks/tpu_bytes/measure.py [MEMBER ...] [--batch-size N] [--topology v5e:1x1] [--only ours|stock]
+
+The step is that of configs/imagenet_resnet50.py (bfloat16, SGD with momentum), compiled for one chip by libtpu
+(`pip install 'jaxcnn[tpu-aot]'`), with no TPU. *Stock* is the same net with `flax.linen.BatchNorm`, the gradient of
+`flax.linen.max_pool` and no formulation of ours. A member's figures go into figures/MEMBER.json; what is there already
+is not compiled again. Figures do not vary.
+"""
+
+import argparse
+import contextlib
+import functools
+import json
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from hbm import hbm_bytes
+from jax import lax
+
+from configs import imagenet_resnet50
+from jaxcnn import runtime
+from jaxcnn.analysis import topology
+from jaxcnn.analysis.slices import parse_slice
+from jaxcnn.analysis.trace import operations
+from jaxcnn.layers.norm import make_norm
+from jaxcnn.ops import pool
+from jaxcnn.train.ahead import lower_step, resolve_blank
+from jaxcnn.train.card import parameter_count
+from jaxcnn.train.mesh import make_mesh
+from jaxcnn.train.setup import Run
+
+FIGURES = Path(__file__).parent / "figures"
+MEMBERS = (
+    *("resnet50", "wide_resnet50_2", "resnext50_32x4d", "seresnet50", "preact_resnet50", "densenet121", "vgg16"),
+    *("mobilenet_v2", "mobilenet_v3_small", "efficientnet_b0", "shufflenet_v2_x1_0", "squeezenet1_1"),
+    *("googlenet_torchvision", "inception_v3", "xception", "nasnet_a_mobile", "alexnet"),
+)
+HALF = 2
+"""Bytes of an activation."""
+OPTIMIZER = 4 * 6
+"""Bytes a parameter: parameter, momentum and gradient, float32, each read and written once."""
+
+
+def resolve(member: str, batch_size: int) -> Run:
+    """Returns the run of the config with this member in it."""
+    config = imagenet_resnet50.get_config()
+    config.batch_size = batch_size
+    config.model.name = member
+    del config.model.fields.zero_init_last  # only residual nets have it, and how a net starts costs nothing
+    return resolve_blank(config)
+
+
+def cost(member: str, batch_size: int, on: str) -> dict[str, float]:
+    """Returns of one step FLOP, bytes accessed and bytes of temporaries, as the compiler counts them; see hbm.py."""
+    mesh = make_mesh(topology.devices(parse_slice(on)))
+    compiled = lower_step(resolve(member, batch_size), mesh).compile()
+    analysis: Any = compiled.cost_analysis()
+    memory: Any = compiled.memory_analysis()
+    return {
+        "flop": analysis["flops"],
+        "bytes": analysis["bytes accessed"],
+        "hbm": hbm_bytes(compiled.as_text() or ""),
+        "temporary": memory.temp_size_in_bytes,
+    }
+
+
+def floor(run: Run) -> float:
+    """Returns the bytes that a step cannot do without if it does one convolution or matrix product at a time.
+
+    Each of them reads what goes in and writes what comes out, forward, and twice backward, for its kernel and for its
+    input, of which the first has none; parameters, momenta and gradients are read and written once. All that lies
+    between (norms, activations, sums, pooling, statistics) is free: done in passing.
+    """
+    products = ("conv_general_dilated", "dot_general")
+    found = [(eqn, times) for eqn, times in operations(run.model, run.image_shape) if eqn.primitive.name in products]
+    sizes = [times * sum(math.prod(v.aval.shape) for v in (eqn.invars[0], eqn.outvars[0])) for eqn, times in found]
+    once = 3 * sum(sizes) - sizes[0]
+    return run.config.batch_size * HALF * once + OPTIMIZER * parameter_count(run)
+
+
+def stock_norm(word: str, *, train: bool, dtype: Any = jnp.float32, options: Any = None) -> Any:
+    """Returns what `make_norm` does, but Flax's batch norm."""
+    if word != "batch":
+        return make_norm(word, train=train, dtype=dtype, options=options)
+    known = {name: value for name, value in (options or {}).items() if name in ("momentum", "epsilon")}
+    fields = {"momentum": 0.9, "epsilon": 1e-5} | known
+    return functools.partial(nn.BatchNorm, use_running_average=not train, dtype=dtype, **fields)
+
+
+def stock_max_pool(x: Any, windows: Any) -> Any:
+    """Returns the maxima, with XLA's gradient."""
+    return lax.reduce_window(x, -jnp.inf, lax.max, **pool._per_image(windows))
+
+
+@contextlib.contextmanager
+def stock() -> Iterator[None]:
+    """Has nets be made of Flax's parts, and no formulation be used."""
+    norm = mock.patch("jaxcnn.models.net.make_norm", stock_norm)
+    with norm, mock.patch("jaxcnn.ops.pool._max_pool", stock_max_pool), runtime.canonical_forms():
+        yield
+
+
+def measure(member: str, batch_size: int, on: str, only: str | None) -> None:
+    """Completes a member's file."""
+    file = FIGURES / f"{member}.json"
+    known: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
+    for name, way in (("ours", contextlib.nullcontext), ("stock", stock)):
+        if name in known or only not in (None, name):
+            continue
+        with way():
+            known[name] = cost(member, batch_size, on)
+        jax.clear_caches()
+        run = resolve(member, batch_size)
+        known |= {"topology": on, "batch_size": batch_size, "image": run.crop.size, "floor": floor(run)}
+        file.write_text(json.dumps(known, indent=1) + "\n")
+        print(f"{member}, {name}: {known[name]['bytes'] / 1e9 / batch_size:.3f} GB an image", flush=True)
+
+
+def main() -> None:
+    """Measures the members that are named, or all."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("member", nargs="*", default=MEMBERS)
+    parser.add_argument("--batch-size", type=int, default=128)
+    parser.add_argument("--topology", default="v5e:1x1")
+    parser.add_argument("--only", choices=("ours", "stock"))
+    arguments = parser.parse_args()
+    topology.prepare()
+    FIGURES.mkdir(exist_ok=True)
+    for member in arguments.member:
+        measure(member, arguments.batch_size, arguments.topology, arguments.only)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,58 @@
+"""Writes the table of ../README.md from the figures that lie beside: `python benchmarks/tpu_bytes/table.py`."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from jaxcnn.analysis.roofline import roofline
+from jaxcnn.analysis.slices import parse_slice
+
+HERE = Path(__file__).parent
+README = HERE.parent / "README.md"
+MARK = "<!-- made by benchmarks/tpu_bytes/table.py -->"
+HEADER = (
+    *("member", "px", "GFLOP an image", "MB an image, XLA's count", "stock Flax", "ratio", "to and from HBM"),
+    *("stock Flax", "ratio", "floor", "temporaries GB", "stock Flax", "binds", "arithmetic, memory ms"),
+)
+
+
+def lines() -> Iterator[str]:
+    """Yields the lines of the table, members with most bytes first."""
+    yield "| " + " | ".join(HEADER) + " |"
+    yield "| " + " | ".join("---" for _ in HEADER) + " |"
+    found = [(file.stem, json.loads(file.read_text())) for file in (HERE / "figures").glob("*.json")]
+    for name, figures in sorted(found, key=lambda row: -row[1]["ours"]["bytes"]):
+        yield "| " + " | ".join(_row(name, figures)) + " |"
+
+
+def _row(name: str, figures: dict[str, Any]) -> tuple[str, ...]:
+    batch, ours, stock = figures["batch_size"], figures["ours"], figures.get("stock")
+    times = roofline(ours["flop"], ours["hbm"], (), parse_slice(figures["topology"]))
+    return (
+        f"`{name}`",
+        str(figures["image"]),
+        f"{ours['flop'] / batch / 1e9:.1f}",
+        *_against(ours, stock, "bytes", 1e6 * batch, ".0f"),
+        f"**{ours['bytes'] / stock['bytes']:.2f}**" if stock else "",
+        *_against(ours, stock, "hbm", 1e6 * batch, ".0f"),
+        f"**{ours['hbm'] / stock['hbm']:.2f}**" if stock else "",
+        f"{figures['floor'] / 1e6 / batch:.0f}",
+        *_against(ours, stock, "temporary", 1e9, ".1f"),
+        times.binds,
+        f"{1e3 * times.arithmetic:.1f}, {1e3 * times.memory:.1f}",
+    )
+
+
+def _against(ours: dict[str, Any], stock: dict[str, Any] | None, key: str, unit: float, form: str) -> tuple[str, str]:
+    return f"{ours[key] / unit:{form}}", f"{stock[key] / unit:{form}}" if stock else ""
+
+
+def main() -> None:
+    """Writes the table between its two marks."""
+    before, _, after = README.read_text().split(MARK)
+    README.write_text(MARK.join((before, "\n" + "\n".join(lines()) + "\n", after)))
+
+
+if __name__ == "__main__":
+    main()

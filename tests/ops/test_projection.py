@@ -1,0 +1,112 @@
+"""A 1x1 convolution with the batch norm behind it: the form for a TPU is the one after the other, gradients too."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import lax
+
+from jaxcnn import runtime
+from jaxcnn.ops import projection
+from jaxcnn.ops.projection import covariance, normalized_projection, pays
+
+FORMS = {"folded": projection._folded, "in turn": projection._in_turn}
+NAMES = ("y", "mean", "variance", "dx", "dkernel", "dscale", "dbias")
+
+
+def operands(dtype=jnp.float64, shift=0.3):
+    """Like what a ReLU makes: mean and deviation are about as large."""
+    random = np.random.default_rng(0)
+    x = np.maximum(random.normal(size=(8, 5, 7, 6)) + shift, 0)
+    learnt = random.normal(size=(6, 24)), 1 + 0.3 * random.normal(size=24), random.normal(size=24)
+    wide = jnp.float64 if dtype == jnp.float64 else jnp.float32
+    return jnp.asarray(x, dtype), *(jnp.asarray(array, wide) for array in learnt)
+
+
+def _same(mean):
+    return mean
+
+
+def everything(form, *arrays):
+    """Returns value, statistics and gradients by name, in float64; the statistics are differentiated too."""
+    guess = jnp.zeros_like(arrays[-1])
+    value, pull = jax.vjp(lambda *arrays: form(*arrays, guess, epsilon=1e-3, across=_same), *arrays)
+    weights = tuple(jnp.cos(jnp.arange(part.size)).reshape(part.shape).astype(part.dtype) for part in value)
+    return dict(zip(NAMES, (np.asarray(part, np.float64) for part in (*value, *pull(weights))), strict=True))
+
+
+def test_the_forms_are_equal_in_float64():
+    with jax.enable_x64(True):
+        ours, canonical = (everything(form, *operands()) for form in FORMS.values())
+        for name in NAMES:
+            np.testing.assert_allclose(ours[name], canonical[name], rtol=1e-11, atol=1e-12, err_msg=name)
+
+
+@pytest.mark.parametrize("shift", [0.3, 10.0])
+def test_in_bfloat16_the_folded_form_is_no_farther_from_the_truth(shift):
+    arrays = operands(jnp.bfloat16, shift)
+    with jax.enable_x64(True):
+        truth = everything(projection._in_turn, *(array.astype(jnp.float64) for array in arrays))
+    ours, canonical = (everything(form, *arrays) for form in FORMS.values())
+    for name in NAMES:
+        off, usual = (np.sqrt(np.mean((found[name] - truth[name]) ** 2)) for found in (ours, canonical))
+        assert off <= 1.5 * usual + 1e-6 * np.abs(truth[name]).max(), name
+
+
+def test_a_batch_in_parts():
+    """Averages across devices, stood in for by an axis of vmap, make it the whole batch's."""
+    with jax.enable_x64(True):
+        x, *learnt = operands()
+
+        def objective(form, across, x, *learnt):
+            y, mean, variance = form(x, *learnt, jnp.zeros(24), epsilon=1e-3, across=across)
+            return jnp.mean(jnp.sin(y + 0.1 * y**2)), (mean, variance)
+
+        together = functools.partial(lax.pmean, axis_name="devices")
+        for form in FORMS.values():
+            step = jax.grad(functools.partial(objective, form, _same), argnums=range(4), has_aux=True)
+            (dx, *whole), statistics = step(x, *learnt)
+            part = jax.grad(functools.partial(objective, form, together), argnums=range(4), has_aux=True)
+            split = jax.vmap(part, in_axes=(0, None, None, None), axis_name="devices")
+            (split_dx, *parts), split_statistics = split(x.reshape(4, 2, *x.shape[1:]), *learnt)
+            np.testing.assert_allclose(split_dx.reshape(x.shape) / 4, dx, rtol=1e-11, atol=1e-15)
+            for ours, expected in zip(parts, whole, strict=True):
+                np.testing.assert_allclose(ours.mean(0), expected, rtol=1e-9, atol=1e-14)
+            for ours, expected in zip(split_statistics, statistics, strict=True):
+                np.testing.assert_allclose(ours[0], expected, rtol=1e-11)
+
+
+def test_covariance():
+    x = jnp.asarray(np.random.default_rng(0).normal(size=(4, 3, 2, 5)) + 30, jnp.bfloat16)
+    rows = np.asarray(x, np.float64).reshape(-1, 5)
+    found = covariance(x, jnp.asarray(rows.mean(0), jnp.float32))
+    np.testing.assert_allclose(found, np.cov(rows.T, bias=True), rtol=1e-2, atol=1e-2)
+
+
+def lowered(platform, dtype=jnp.bfloat16, features=24):
+    x, kernel, scale, bias = operands(dtype)
+    call = functools.partial(normalized_projection, epsilon=1e-3, across=_same)
+    traced = jax.jit(call).trace(x, kernel[:, :features], scale[:features], bias[:features], bias[:features])
+    return traced.lower(lowering_platforms=(platform,)).as_text()
+
+
+@pytest.mark.parametrize(
+    ("platform", "dtype", "features", "folds"),
+    [
+        ("tpu", jnp.bfloat16, 24, True),
+        ("tpu", jnp.bfloat16, 11, False),  # not twice as wide
+        ("tpu", jnp.float32, 24, False),
+        ("cpu", jnp.bfloat16, 24, False),
+        ("cuda", jnp.bfloat16, 24, False),
+    ],
+)
+def test_where_it_folds(platform, dtype, features, folds):
+    assert ("tensor<6x6xf32>" in lowered(platform, dtype, features)) == folds
+    assert pays(dtype, 6, features) or not folds
+
+
+def test_formulations_can_be_turned_off():
+    with runtime.canonical_forms():
+        assert "tensor<6x6xf32>" not in lowered("tpu")
