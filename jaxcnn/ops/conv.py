@@ -54,7 +54,7 @@ def conv(
     if fill != "zero":
         x, pads = pad(x, pads, fill), ((0, 0), (0, 0))
     slide = Slide(pair(strides), pads, pair(dilation))
-    faster = formulation(kernel.shape, slide, groups)
+    faster = formulation(x.shape, kernel.shape, slide, groups)
     if faster is None:
         return xla_conv(x, kernel, slide, groups)
     return on_cpu(faster, xla_conv, x, kernel, slide=slide, groups=groups)

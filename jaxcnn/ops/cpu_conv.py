@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from jaxcnn.ops.window import Pads, Pair, tap_slices
+from jaxcnn.ops.winograd import KERNEL, TILE, winograd
 from jaxcnn.types import Array
 
 Convolve = Callable[..., Array]
@@ -17,6 +18,8 @@ _PARTS = 8
 """Most convolutions that one with groups becomes."""
 _WIDE_ENOUGH = 128
 """Channels from which on it pays to transpose an image before a product with it."""
+_CHANNELS, _TILES = 48, 64
+"""Channels on either side, and tiles, from which on a 3x3 kernel is convolved in products of polynomials."""
 
 
 class Slide(NamedTuple):
@@ -40,12 +43,29 @@ def xla_conv(x: Array, kernel: Array, slide: Slide, groups: int = 1) -> Array:
     )
 
 
-def formulation(kernel_shape: tuple[int, ...], slide: Slide, groups: int) -> Convolve | None:
+def formulation(shape: tuple[int, ...], kernel_shape: tuple[int, ...], slide: Slide, groups: int) -> Convolve | None:
     """Returns what is faster than `xla_conv` on a CPU, of the same arguments; None where nothing is."""
     height, width, depth, features = kernel_shape
     if groups > 1:
         return depthwise_conv if depth == 1 and groups == features else grouped_conv
-    return pointwise_conv if (height, width) == (1, 1) and slide.pads == ((0, 0), (0, 0)) and depth > 1 else None
+    if (height, width) == (1, 1) and slide.pads == ((0, 0), (0, 0)) and depth > 1:
+        return pointwise_conv
+    return winograd_conv if _suits_winograd(shape, kernel_shape, slide) else None
+
+
+def _suits_winograd(shape: tuple[int, ...], kernel_shape: tuple[int, ...], slide: Slide) -> bool:
+    """Returns whether channels and tiles are so many that the products outweigh what is done around them."""
+    if kernel_shape[:2] != (KERNEL, KERNEL) or slide.strides != (1, 1) or slide.dilation != (1, 1):
+        return False
+    height, width = (n + sum(p) - KERNEL + 1 for n, p in zip(shape[1:3], slide.pads, strict=True))
+    tiles = shape[0] * -(-height // TILE) * -(-width // TILE)
+    return min(kernel_shape[2:]) >= _CHANNELS and tiles >= _TILES and max(map(max, slide.pads)) < KERNEL
+
+
+def winograd_conv(x: Array, kernel: Array, slide: Slide, groups: int) -> Array:
+    """Returns the convolution with a 3x3 kernel, stride 1, in a quarter of the multiplications."""
+    assert groups == 1
+    return winograd(x, kernel, slide.pads)
 
 
 def pointwise_conv(x: Array, kernel: Array, slide: Slide, groups: int) -> Array:

@@ -25,6 +25,8 @@ CONVS = {  # image (height, width, channels), kernel, settings
     "depthwise, multiplied": ((5, 4, 3), (3, 3, 1, 6), {"groups": 3}),
     "two groups": ((5, 4, 4), (3, 3, 2, 6), {"groups": 2}),
     "many groups": ((5, 4, 48), (3, 3, 3, 32), {"groups": 16, "strides": 2}),
+    "winograd": ((32, 16, 64), (3, 3, 64, 64), {"padding": 1}),
+    "winograd, odd": ((30, 25, 64), (3, 3, 64, 70), {"padding": ((2, 0), (1, 2))}),
     "eleven groups": ((4, 5, 22), (3, 1, 2, 11), {"groups": 11}),
 }
 
