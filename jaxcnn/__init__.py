@@ -9,10 +9,12 @@ _HOME = {  # public name -> the module it lives in; resolved on first use, so th
     "UserError": "jaxcnn.errors",
     "base_config": "jaxcnn.config",
     "create_model": "jaxcnn.models",
+    "fold_batch_norm": "jaxcnn.analysis.folding",
     "list_models": "jaxcnn.models",
     "load_variables": "jaxcnn.interop.weights",
     "make_eval_step": "jaxcnn.train.step",
     "make_train_step": "jaxcnn.train.step",
+    "rematerialize": "jaxcnn.layers.remat",
     "train_and_evaluate": "jaxcnn.train.loop",
     "variables_from_torch": "jaxcnn.interop.torch",
 }

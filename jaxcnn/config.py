@@ -42,6 +42,7 @@ def base_config() -> ConfigDict:
     config.model.act = placeholder(str)  # relu, tanh, gelu, ...
     config.model.stem = placeholder(str)  # imagenet, or small for 28-64 px images
     config.model.dropout_rate = placeholder(float)
+    config.model.remat = False  # compute each block again for its gradient: less memory, more time, the same results
     config.model.fields = ConfigDict()  # further fields of the model's class; set in a config file only
 
     config.model.norm_options = ConfigDict()

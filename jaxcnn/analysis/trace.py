@@ -31,11 +31,15 @@ def operations(model: nn.Module, image_shape: Shape) -> Iterator[tuple[JaxprEqn,
 
 def _walk(jaxpr: Jaxpr, times: int) -> Iterator[tuple[JaxprEqn, int]]:
     for equation in jaxpr.eqns:
-        inner = [sub for value in equation.params.values() for sub in _jaxprs(value)]
         yield equation, times
         repeats = equation.params["length"] if equation.primitive.name == "scan" else 1
-        for sub in inner:
-            yield from _walk(sub, times * repeats)
+        for inner in inner_jaxprs(equation):
+            yield from _walk(inner, times * repeats)
+
+
+def inner_jaxprs(equation: JaxprEqn) -> list[Jaxpr]:
+    """Returns what an operation is made of: the body of a loop, the function of a call."""
+    return [inner for value in equation.params.values() for inner in _jaxprs(value)]
 
 
 def _jaxprs(value: Any) -> list[Jaxpr]:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from jaxcnn.commands.parser import CommandParser
-from jaxcnn.commands.steps.process import OURS, RIVALS, Process
+from jaxcnn.commands.steps.process import OURS, RIVALS, TORCH_FOLDED, Process
 from jaxcnn.commands.steps.work import Work
 from jaxcnn.commands.stopwatch import Rate, in_turns
 from jaxcnn.commands.table import print_rows
@@ -37,6 +37,10 @@ def main(argv: Sequence[str]) -> int:
     for name in ("seconds", "rounds", "batch_size"):
         if not getattr(arguments, name) > 0:
             raise UserError(f"--{name.replace('_', '-')} is {getattr(arguments, name):g}: it must be above 0")
+    if arguments.train and TORCH_FOLDED in arguments.against:
+        raise UserError(f"--against {TORCH_FOLDED} folds batch norms, which are trained: ask for --eval with it")
+    if arguments.remat and not arguments.train:
+        raise UserError("--remat computes blocks again for their gradient, and --eval has none: leave one out")
     works = [_work(name, arguments) for name in arguments.models]
     results = []
     for work in works:
@@ -61,6 +65,7 @@ def _work(name: str, arguments: Namespace) -> Work:
         precision=arguments.precision,
         train=arguments.train,
         fields=dict(arguments.field),
+        remat=arguments.remat,
     )
     check_image_size(create_model(name, num_classes=work.num_classes, stem=work.stem, **work.fields), work.image_shape)
     return work
@@ -115,9 +120,9 @@ def _ratio(ours: np.ndarray, theirs: np.ndarray) -> Rate:
 def _show(result: Mapping[str, Any]) -> None:
     work, facts = Work(**result["work"]), result["facts"]
     ours, rates = facts[OURS], result["images_per_second"]
-    kind, stem = "training" if work.train else "inference", f", {work.stem} stem" if work.stem else ""
+    stem = f", {work.stem} stem" if work.stem else ""
     shape = "x".join(map(str, work.image_shape))
-    print(f"{work.model}{stem}: {kind}, {work.precision}, {work.batch_size} x {shape}, on {ours['device']}")
+    print(f"{work.model}{stem}: {_kind(work)}, {work.precision}, {work.batch_size} x {shape}, on {ours['device']}")
     header = ("", "images/s", "25 %", "75 %", "ms a step", "peak MiB", "ours to this", "25 %", "75 %")
     print_rows(header, (_row(name, result) for name in rates), markdown=False)
     achieved = ours["flop"] * rates[OURS]["median"] / work.batch_size
@@ -128,6 +133,12 @@ def _show(result: Mapping[str, Any]) -> None:
         f"from the cache {ours['compile_s']:.1f} s; {memory['temporary'] / _MIB:,.0f} MiB of temporaries, "
         f"{memory['donated'] / _MIB:,.0f} of {memory['state'] / _MIB:,.0f} MiB of state donated"
     )
+
+
+def _kind(work: Work) -> str:
+    if not work.train:
+        return "inference, our batch norms folded"
+    return "training, blocks computed again" if work.remat else "training"
 
 
 def _row(name: str, result: Mapping[str, Any]) -> tuple[str, ...]:
@@ -156,7 +167,8 @@ def _parser() -> CommandParser:
     parser.add_argument("--precision", choices=("float32", "bfloat16"), default="float32", help="default: float32")
     kind = parser.add_mutually_exclusive_group()
     kind.add_argument("--train", action="store_true", default=True, help="training steps; the default")
-    kind.add_argument("--eval", dest="train", action="store_false", help="forward passes alone, in evaluation mode")
+    kind.add_argument("--eval", dest="train", action="store_false", help="forward passes alone, batch norms folded")
+    parser.add_argument("--remat", action="store_true", help="ours computes blocks again for their gradient")
     parser.add_argument("--against", metavar="RIVAL", nargs="+", choices=RIVALS, default=[], help=", ".join(RIVALS))
     parser.add_argument("--seconds", metavar="N", type=float, default=10.0, help="for each contender; default: 10")
     parser.add_argument("--rounds", metavar="N", type=int, default=10, help="turns of each; default: 10")

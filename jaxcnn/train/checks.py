@@ -12,6 +12,7 @@ from jaxcnn.data.augment import parse_calls
 from jaxcnn.data.sources import Dataset
 from jaxcnn.data.views import parse_views
 from jaxcnn.errors import UserError, check_word
+from jaxcnn.layers.remat import blocks_of
 from jaxcnn.train.inputs import stored_shape
 from jaxcnn.train.losses import LOSSES
 from jaxcnn.train.mesh import check_batch_size
@@ -74,6 +75,13 @@ def check_views(config: FrozenConfigDict, dataset: Dataset, model: nn.Module, sh
                 f"{config.model.name} trained on images of {trained} takes none of {evaluated}, which it is evaluated "
                 "on: data.image_size, the crop's size in data.augment and eval_views must agree"
             ) from error
+
+
+def check_remat(config: FrozenConfigDict, model: nn.Module, shape: tuple[int, int, int]) -> None:
+    """Raises `UserError` where blocks are to be computed again for their gradient, and the model has none."""
+    if config.model.remat:
+        image = jax.ShapeDtypeStruct((1, *shape), jnp.float32)
+        blocks_of(jax.eval_shape(model.init, jax.random.key(0), image).get("params", {}))
 
 
 def check_words(config: FrozenConfigDict) -> None:

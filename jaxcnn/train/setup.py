@@ -19,7 +19,7 @@ from jaxcnn.data.pipeline import Pipeline
 from jaxcnn.data.sources import ARRAYS, Dataset
 from jaxcnn.errors import UserError
 from jaxcnn.models import check_image_size, create_model
-from jaxcnn.train.checks import PRECISIONS, check_batch, check_numbers, check_views, check_words
+from jaxcnn.train.checks import PRECISIONS, check_batch, check_numbers, check_remat, check_views, check_words
 from jaxcnn.train.durations import parse_boundaries, parse_duration, parse_period
 from jaxcnn.train.frozen import frozen
 from jaxcnn.train.inputs import make_inputs, open_data, train_shape
@@ -121,6 +121,7 @@ def resolve(config: ConfigDict, data: Any | None = None, *, devices: Sequence[ja
     model = _make_model(config, num_classes)
     shape = train_shape(config, dataset, num_classes)
     check_image_size(model, shape)
+    check_remat(config, model, shape)
     check_views(config, dataset, model, shape)
     train = dataset.sizes["train"]
     if config.batch_size > train:

@@ -12,6 +12,7 @@ import numpy as np
 from jax.sharding import Mesh
 
 from jaxcnn.errors import Fault, UserError
+from jaxcnn.layers.remat import rematerialize
 from jaxcnn.train import metrics
 from jaxcnn.train.checkpoint import NOT_EVALUATED, Checkpoints
 from jaxcnn.train.diagnose import first_nonfinite
@@ -31,7 +32,7 @@ from jaxcnn.types import Metrics
 def make_step(run: Run) -> TrainStep:
     """Returns the pure training step of the run; under pmap it is one device's part."""
     return make_train_step(
-        apply_fn=run.model.apply,
+        apply_fn=rematerialize(run.model.apply) if run.config.model.remat else run.model.apply,
         tx=run.tx,
         loss_fn=run.loss_fn,
         ema_decay=run.config.ema.decay,

@@ -1,6 +1,7 @@
 import json
 import sys
 
+import jax
 import pytest
 
 from jaxcnn.commands import benchmark
@@ -45,6 +46,19 @@ def test_our_contender(train):
     assert facts["flop"] == pytest.approx((3 if train else 1) * forward, rel=0.35)
     assert facts["memory"]["state"] == pytest.approx(61_706 * 4 * (2 if train else 1), abs=64)  # and momentum
     json.dumps(facts)
+
+
+@pytest.mark.parametrize(("model", "some_left"), [("resnet20", False), ("preact_resnet110", True), ("lenet5", False)])
+def test_inference_folds_batch_norms_where_there_are_any(model, some_left):
+    work = Work(**vars(WORK) | {"model": model, "train": False})
+    variables = jax.eval_shape(lambda: ours._inference(work)[1]())
+    assert bool(variables.get("batch_stats")) == some_left
+
+
+def test_blocks_are_computed_again_where_asked():
+    step, init = ours._training(Work(**vars(WORK) | {"remat": True}))
+    with pytest.raises(UserError, match="remat computes blocks of several layers again, and this net has none"):
+        jax.eval_shape(step, jax.eval_shape(init), ours._batch(WORK), jax.random.key(0))
 
 
 def test_the_whole_state_is_donated():
@@ -96,6 +110,8 @@ def _without_torch(monkeypatch):
         ([*SHORT, "--batch-size=-1"], "--batch-size is -1: it must be above 0"),
         (["step", "lenet6"], "unknown model 'lenet6': did you mean lenet5"),
         ([*SHORT, "--against", "keras"], "invalid choice: 'keras'"),
+        ([*SHORT, "--against", "torch.folded"], "torch.folded folds batch norms, which are trained: ask for --eval"),
+        ([*SHORT, "--eval", "--remat"], "--eval has none: leave one out"),
         (["step", "vgg11", "--image-size=8"], "an image of 8x8 does not pass"),
         ([*SHORT, "--field", "width=2"], "unknown field of lenet5 'width'"),
     ],
@@ -104,6 +120,20 @@ def test_a_wrong_command_line_is_one_line(arguments, says):
     with pytest.raises(UserError, match=says) as caught:
         benchmark.main(arguments)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parity
+def test_their_folding_leaves_no_batch_norm_and_the_same_logits():
+    import torch
+    from torch.fx.experimental.optimization import fuse
+
+    from jaxcnn.commands.steps.twins import make_twin
+
+    net = make_twin(Work(**vars(WORK) | {"model": "resnet18", "stem": "small", "channels": 3})).eval()
+    folded, image = fuse(net), torch.randn(2, 3, 32, 32)
+    assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in folded.modules())
+    with torch.inference_mode():
+        torch.testing.assert_close(folded(image), net(image), rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parity

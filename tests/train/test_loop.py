@@ -156,6 +156,7 @@ def test_several_steps_a_dispatch_reach_the_same_parameters(finished, tmp_path):
         ({"model.norm": "bach"}, "did you mean batch"),
         ({"model.act": "rel"}, "did you mean relu"),
         ({"model.stem": "large"}, "unknown stem"),
+        ({"model.remat": True}, "remat computes blocks of several layers again, and this net has none"),
         ({"data.name": "digit"}, "did you mean digits"),
         ({"data.augment": "flipp()"}, "did you mean flip"),
         ({"data.augment": "mixup(num_classes=3)"}, "num_classes comes from the data"),

@@ -5,7 +5,7 @@ import math
 import statistics
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -13,15 +13,17 @@ import numpy as np
 import optax
 
 from jaxcnn import runtime
+from jaxcnn.analysis.folding import fold_batch_norm
 from jaxcnn.commands.steps.work import AUX_WEIGHT, LEARNING_RATE, MOMENTUM, Work
 from jaxcnn.config import base_config
+from jaxcnn.layers.remat import rematerialize
 from jaxcnn.models import create_model
 from jaxcnn.train.losses import make_loss
 from jaxcnn.train.optimizers import make_optimizer
 from jaxcnn.train.setup import PRECISIONS
 from jaxcnn.train.state import TrainState, create_state
 from jaxcnn.train.step import make_train_step
-from jaxcnn.types import Array
+from jaxcnn.types import Array, Variables
 
 _PROBES = 5
 """Steps of which the host's part is measured."""
@@ -32,14 +34,15 @@ class Ours:
 
     def __init__(self, work: Work) -> None:
         self.work = work
+        self.step, init = _made(work)
         self.batch = _batch(work)
         self.key = jax.random.key(1)
         began = time.perf_counter()
-        lowered = lower_step(work)
+        lowered = _lower(work, self.step, init)
         self.trace_s = time.perf_counter() - began
         self.compiled = lowered.compile()
         self.compile_s = time.perf_counter() - began - self.trace_s
-        self.state = jax.block_until_ready(jax.jit(functools.partial(_init, work))())
+        self.state = jax.block_until_ready(init())
         self.step_s = min(self._timed(1), self._timed(2))
 
     def take(self, seconds: float) -> int:
@@ -74,7 +77,7 @@ class Ours:
             "settings": {name: text for name, text in runtime.settings().items() if name != "compilation cache"},
             "trace_s": self.trace_s,
             "compile_s": self.compile_s,
-            "flop": _flop(self.work),
+            "flop": _flop(self.step, self.state, self.batch, self.key),
             "ceiling_flop_s": ceiling(self.work.precision),
             "bytes": dict(self.compiled.cost_analysis() or {}).get("bytes accessed"),
             "ceiling_bytes_s": memory_ceiling(),
@@ -107,36 +110,56 @@ class Ours:
 
 def lower_step(work: Work) -> jax.stages.Lowered:
     """Returns the step of a work, traced: (state, batch, key) -> (state, metrics), or logits without training."""
-    abstract = jax.eval_shape(lambda: (_init(work), jax.random.key(1)))
-    batch = jax.eval_shape(
-        lambda: {
-            "image": jnp.zeros((work.batch_size, *work.image_shape)),
-            "label": jnp.zeros(work.batch_size, jnp.int32),
-        }
+    return _lower(work, *_made(work))
+
+
+Step: TypeAlias = Callable[..., Any]
+"""(state, batch, key) -> (state, metrics); or (variables, batch, key) -> logits where nothing is learnt."""
+Init: TypeAlias = Callable[[], Any]
+"""Makes the state that the first step takes."""
+
+
+def _made(work: Work) -> tuple[Step, Init]:
+    return _training(work) if work.train else _inference(work)
+
+
+def _lower(work: Work, step: Step, init: Init) -> jax.stages.Lowered:
+    shape = (work.batch_size, *work.image_shape)
+    batch = {
+        "image": jax.ShapeDtypeStruct(shape, jnp.float32),
+        "label": jax.ShapeDtypeStruct(shape[:1], jnp.int32),
+    }
+    state, key = jax.eval_shape(lambda: (init(), jax.random.key(1)))
+    return jax.jit(step, donate_argnums=0 if work.train else ()).lower(state, batch, key)
+
+
+def _training(work: Work) -> tuple[Step, Init]:
+    """Returns the step, to be jitted, and what makes the first state."""
+    model, tx = _model(work), _optimizer()
+    step = make_train_step(
+        apply_fn=rematerialize(model.apply) if work.remat else model.apply,
+        tx=tx,
+        loss_fn=make_loss("softmax"),
+        aux_weight=AUX_WEIGHT,
+        on_nonfinite=base_config().on_nonfinite,
     )
-    return jax.jit(_make_step(work), donate_argnums=0 if work.train else ()).lower(abstract[0], batch, abstract[1])
+    return step, jax.jit(functools.partial(_create, work, tx))
 
 
-def _make_step(work: Work) -> Callable[..., Any]:
-    """Returns (state, batch, key) -> (state, metrics), to be jitted; or -> logits where nothing is learnt."""
-    model = _model(work)
-    if work.train:
-        return make_train_step(
-            apply_fn=model.apply,
-            tx=_optimizer(),
-            loss_fn=make_loss("softmax"),
-            aux_weight=AUX_WEIGHT,
-            on_nonfinite=base_config().on_nonfinite,
-        )
+def _inference(work: Work) -> tuple[Step, Init]:
+    """Returns the same for the forward pass alone, batch norms folded where there are any."""
+    apply_fn = _model(work).apply
+    variables = jax.jit(functools.partial(_create, work, optax.identity()))().variables
+    if variables["batch_stats"]:
+        apply_fn, variables = fold_batch_norm(apply_fn, variables, work.image_shape)
 
-    def infer(state: TrainState, batch: dict[str, Array], _key: Array) -> Array:
-        return model.apply(state.variables, batch["image"], train=False)
+    def infer(variables: Variables, batch: dict[str, Array], _key: Array) -> Array:
+        return apply_fn(variables, batch["image"], train=False)
 
-    return infer
+    return infer, lambda: variables
 
 
-def _init(work: Work) -> TrainState:
-    tx = _optimizer() if work.train else optax.identity()
+def _create(work: Work, tx: optax.GradientTransformation) -> TrainState:
     return create_state(_model(work), tx, work.image_shape, jax.random.key(0), ema=False)
 
 
@@ -159,11 +182,11 @@ def _batch(work: Work) -> dict[str, Array]:
     return jax.device_put({"image": image, "label": label})
 
 
-def _flop(work: Work) -> float:
+def _flop(step: Step, *arguments: Any) -> float:
     """Returns the floating-point operations of a step in its canonical form, as XLA counts them; nothing compiles."""
     with runtime.canonical_forms():
-        arguments = jax.eval_shape(functools.partial(_init, work)), _batch(work), jax.random.key(1)
-        cost: Any = jax.jit(_make_step(work)).lower(*arguments).cost_analysis()
+        anew = functools.partial(step)  # what jax has traced of the step itself is not canonical
+        cost: Any = jax.jit(anew).lower(*arguments).cost_analysis()
         return float(cost["flops"])
 
 

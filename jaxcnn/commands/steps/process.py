@@ -13,9 +13,11 @@ from jaxcnn import runtime
 from jaxcnn.commands.steps.work import Contender, Work
 from jaxcnn.errors import UserError
 
-OURS, PLAIN, TORCH, TORCH_COMPILE = "jaxcnn", "plain", "torch", "torch.compile"
-RIVALS = (PLAIN, TORCH, TORCH_COMPILE)
-"""Whom our step can be measured against; `plain` is ourselves with everything of ours for CPUs turned off."""
+OURS, PLAIN, TORCH, TORCH_COMPILE, TORCH_FOLDED = "jaxcnn", "plain", "torch", "torch.compile", "torch.folded"
+RIVALS = (PLAIN, TORCH, TORCH_COMPILE, TORCH_FOLDED)
+"""Whom our step can be measured against; `plain` is ourselves with everything of ours for CPUs turned off.
+
+`torch.folded` is PyTorch's inference with its own folding of batch norms, which its users have to ask for."""
 
 
 class Process:
@@ -105,7 +107,7 @@ def _make(name: str, work: Work) -> Contender:
         from jaxcnn.commands.steps.theirs import Theirs
     except ModuleNotFoundError as error:
         raise UserError(f"--against {name} needs {error.name}: pip install 'jaxcnn[torch]'") from None
-    return Theirs(work, compiled=name == TORCH_COMPILE)
+    return Theirs(work, compiled=name == TORCH_COMPILE, folded=name == TORCH_FOLDED)
 
 
 def _peak() -> int:

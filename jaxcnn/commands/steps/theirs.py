@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.fx.experimental.optimization import fuse
 
 from jaxcnn.commands.steps.twins import make_twin
 from jaxcnn.commands.steps.work import AUX_WEIGHT, LEARNING_RATE, MOMENTUM, Work
@@ -13,11 +14,12 @@ from jaxcnn.commands.steps.work import AUX_WEIGHT, LEARNING_RATE, MOMENTUM, Work
 class Theirs:
     """Channels last; on a GPU where there is one; bfloat16 by autocast, as its documentation has it."""
 
-    def __init__(self, work: Work, *, compiled: bool) -> None:
+    def __init__(self, work: Work, *, compiled: bool, folded: bool = False) -> None:
         self.work = work
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
         torch.manual_seed(0)
-        net = make_twin(work).to(self.device, memory_format=torch.channels_last).train(work.train)
+        net = make_twin(work).train(work.train)
+        net = (fuse(net) if folded else net).to(self.device, memory_format=torch.channels_last)
         self.optimizer = torch.optim.SGD(net.parameters(), lr=LEARNING_RATE, momentum=MOMENTUM)
         self.net = torch.compile(net) if compiled else net
         image = torch.randn(work.batch_size, work.channels, work.image_size, work.image_size, device=self.device)

@@ -12,7 +12,10 @@ AUX_WEIGHT = 0.3
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Work:
-    """A step: forward, loss, gradient and an SGD update with momentum; or, without `train`, forward alone."""
+    """A step: forward, loss, gradient and an SGD update with momentum; or, without `train`, forward alone.
+
+    Forward alone is as a net is used: ours with its batch norms folded into the convolutions before them.
+    """
 
     model: str
     stem: str | None
@@ -25,6 +28,8 @@ class Work:
     train: bool
     fields: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     """Further fields of `create_model`, ready for JSON."""
+    remat: bool = False
+    """Our blocks are computed again for their gradient."""
 
     @property
     def image_shape(self) -> tuple[int, int, int]:

@@ -1,0 +1,121 @@
+"""Blocks that keep only their input for the gradient: memory for time."""
+
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from flax.core import lift
+from flax.linen.transforms import lift_direct_transform
+from jax import lax
+from jax.extend.core import jaxpr_as_fun
+
+from jaxcnn.errors import UserError
+from jaxcnn.types import Variables
+
+ApplyFn = Callable[..., Any]
+
+
+def rematerialize(apply_fn: ApplyFn) -> ApplyFn:
+    """Returns `model.apply` whose gradient computes each block again in place of keeping what it computed.
+
+    Chen et al. 2016 (arXiv:1604.06174). For blocks see `blocks_of`; of a stage that runs in a loop, each turn is one.
+    Variables, chances and results are those of `apply_fn`, the gradient is to rounding. Reverse-mode only.
+
+    Args:
+        apply_fn: `model.apply`, and called as it is: `(variables, image, **settings)`.
+
+    Raises:
+        UserError: of what is returned, when called: the net has no blocks.
+    """
+
+    def apply(variables: Variables, *args: Any, **settings: Any) -> Any:
+        with nn.intercept_methods(_Blocks(blocks_of(variables["params"]))):
+            return apply_fn(variables, *args, **settings)
+
+    return apply
+
+
+def blocks_of(params: Mapping[str, Any]) -> list[str]:
+    """Returns the names of a net's blocks: its own submodules that have submodules with parameters `params`.
+
+    Raises:
+        UserError: there are none.
+    """
+    names = [name for name, inner in params.items() if any(isinstance(value, Mapping) for value in inner.values())]
+    if not names:
+        raise UserError("remat computes blocks of several layers again, and this net has none: leave it False")
+    return names
+
+
+class _Blocks:
+    """Stands between a net and the methods of its modules, and has those of its blocks forget."""
+
+    def __init__(self, names: list[str]) -> None:
+        self.paths = [(name,) for name in names]
+        self.inside = False
+
+    def __call__(self, run: Callable[..., Any], args: Any, kwargs: Any, context: Any) -> Any:
+        module = context.module
+        if self.inside or context.method_name != "__call__" or module.path not in self.paths:
+            return run(*args, **kwargs)
+        self.inside = True
+        try:
+            return lift_direct_transform(_forget, (functools.partial(_call, kwargs),), module, *args)
+        finally:
+            self.inside = False
+
+
+def _call(settings: Mapping[str, Any], block: Any, *arrays: Any) -> Any:
+    return block(*arrays, **settings)
+
+
+def _forget(block: Callable[..., Any], scope: Any, *arrays: Any) -> Any:
+    """Returns `block(scope, *arrays)`, of a flax scope, to be computed again for its gradient.
+
+    As `flax.core.lift.checkpoint`, with `_computed_again` in place of `jax.checkpoint`.
+    """
+
+    def inner(scope_fn: Any, repack_fn: Any, variables: Any, rngs: Any, *arrays: Any) -> Any:
+        def pure(rngs: Any, variables: Any, arrays: Any) -> Any:
+            scope = scope_fn(variables, rngs)
+            return block(scope, *arrays), repack_fn(scope)
+
+        return _computed_again(pure, rngs, variables, arrays)
+
+    return lift.pack(inner, (True,), (True,), (True,), name="remat")(scope, *arrays)
+
+
+def _computed_again(function: Callable[..., Any], rngs: Any, variables: Any, arrays: Any) -> Any:
+    """Returns `function(rngs, variables, arrays)`, for whose gradient nothing but these three is kept.
+
+    `jax.checkpoint` relies on barriers, and XLA for CPUs drops them before it looks for what is computed twice: there
+    everything would be kept after all. So here what is computed again depends on the cotangent.
+    """
+    traced, shapes = jax.make_jaxpr(function, return_shape=True)(rngs, variables, arrays)  # once: flax counts chances
+    run = jaxpr_as_fun(traced)
+
+    def again(*inputs: Any) -> Any:
+        return jax.tree.unflatten(jax.tree.structure(shapes), run(*jax.tree.leaves(inputs)))
+
+    def backward(kept: Any, cotangent: Any) -> Any:
+        rngs, variables, arrays = kept
+        arrays, cotangent = lax.platform_dependent(arrays, cotangent, cpu=_after, default=_behind)
+        return None, *jax.vjp(functools.partial(again, rngs), variables, arrays)[1](cotangent)
+
+    forgetful = jax.custom_vjp(again)
+    forgetful.defvjp(lambda *inputs: (again(*inputs), inputs), backward)
+    return forgetful(rngs, variables, arrays)
+
+
+def _after(arrays: Any, cotangent: Any) -> Any:
+    """Returns both, the arrays only once the cotangent is known: a zero is added that XLA cannot know to be one."""
+    first = jax.tree.leaves(cotangent)[0].ravel()[0]
+    zero = jnp.minimum(jnp.square(first), jnp.zeros_like(first))
+    return jax.tree.map(lambda array: array + zero.astype(array.dtype), arrays), cotangent
+
+
+def _behind(*values: Any) -> Any:
+    return lax.optimization_barrier(values)
