@@ -1,7 +1,7 @@
 """Process settings that come before jax is imported. Our entry points make them; importing jaxcnn never does.
 
 Whatever the user has set already stays as it is. Two words in the environment turn our settings off:
-`JAXCNN_CPU=stock` those that make a CPU faster, with the operations' own formulations for it, and
+`JAXCNN_TUNING=off` those that make a CPU faster, with the operations' own formulations for CPUs and TPUs, and
 `JAX_ENABLE_COMPILATION_CACHE=false`, which is jax's own, the cache of compiled programs.
 """
 
@@ -24,7 +24,7 @@ _FLAG_KNOWN = ("0.10.",)
 _M_MMAP_MAX, _M_TRIM_THRESHOLD, _M_ARENA_MAX = -4, -1, -8  # of glibc's malloc.h
 _ACCELERATORS = ("jax_cuda12_plugin", "jax_cuda13_plugin", "jax_rocm60_plugin", "jax_rocm7_plugin", "libtpu")
 _made: dict[str, str] = {}
-_formulations = os.environ.get("JAXCNN_CPU") != "stock"
+_formulations = os.environ.get("JAXCNN_TUNING") != "off"
 
 
 def configure(environment: MutableMapping[str, str] = os.environ) -> None:
@@ -39,7 +39,7 @@ def configure(environment: MutableMapping[str, str] = os.environ) -> None:
     if "jax" in sys.modules:
         return
     _keep_programs(environment)
-    if _computes_on_cpu(environment) and environment.get("JAXCNN_CPU") != "stock":
+    if _computes_on_cpu(environment) and environment.get("JAXCNN_TUNING") != "off":
         _choose_convolutions(environment)
         _keep_memory(environment)
 
@@ -59,18 +59,18 @@ def announcement() -> str:
         )
     tuned = " and ".join(f"{name} {text}" for name, text in made.items() if name != "compilation cache")
     if tuned:
-        parts.append(f"for this CPU: {tuned} (not: JAXCNN_CPU=stock)")
+        parts.append(f"for this CPU: {tuned} (not: JAXCNN_TUNING=off)")
     return "; ".join(parts)
 
 
 def formulations() -> bool:
-    """Returns whether operations may use, where a CPU computes, formulations that are faster there and equal."""
+    """Returns whether operations may use formulations that are equal, and better on the device that computes."""
     return _formulations
 
 
 @contextlib.contextmanager
 def canonical_forms() -> Iterator[None]:
-    """Has what is traced inside use the canonical form of each operation, on a CPU too."""
+    """Has what is traced inside use the canonical form of each operation, on every device."""
     global _formulations
     before, _formulations = _formulations, False
     try:

@@ -30,14 +30,14 @@ def test_everything_is_set_where_the_user_sets_nothing(tmp_path):
     assert values.startswith(f"{FLAG} {tmp_path}/.cache/jaxcnn/programs-")
     assert told.startswith(f"compiled programs are kept in {tmp_path}/.cache/jaxcnn/programs-")
     assert told.endswith(
-        f"for this CPU: XLA_FLAGS {FLAG} and malloc no mmap, no trim, one arena (not: JAXCNN_CPU=stock)"
+        f"for this CPU: XLA_FLAGS {FLAG} and malloc no mmap, no trim, one arena (not: JAXCNN_TUNING=off)"
     )
 
 
 @pytest.mark.parametrize(
     ("environment", "names", "values"),
     [
-        ({"JAXCNN_CPU": "stock"}, "['compilation cache']", "None {}/.cache/jaxcnn/programs-"),
+        ({"JAXCNN_TUNING": "off"}, "['compilation cache']", "None {}/.cache/jaxcnn/programs-"),
         ({"JAX_PLATFORMS": "cuda"}, "['compilation cache']", "None {}/.cache/jaxcnn/programs-"),
         ({"MALLOC_ARENA_MAX": "4"}, "['XLA_FLAGS', 'compilation cache']", FLAG),
         ({"JAX_COMPILATION_CACHE_DIR": "/x"}, "['XLA_FLAGS', 'malloc']", f"{FLAG} /x"),
@@ -53,7 +53,7 @@ def test_everything_is_set_where_the_user_sets_nothing(tmp_path):
 def test_what_the_user_has_set_stays(tmp_path, environment, names, values):
     found = configured(tmp_path, **{"JAX_PLATFORMS": "cpu"} | environment)
     assert found[0] == names
-    assert ("JAXCNN_CPU" in found[1]) == ("malloc" in names or "XLA" in names)
+    assert ("JAXCNN_TUNING" in found[1]) == ("malloc" in names or "XLA" in names)
     assert found[2].startswith(values.format(tmp_path))
 
 

@@ -25,7 +25,7 @@ class Process:
 
     def __init__(self, name: str, work: Work, environment: Mapping[str, str] | None = None) -> None:
         self.name = name
-        own = {"JAXCNN_CPU": "stock"} if name == PLAIN else {}
+        own = {"JAXCNN_TUNING": "off"} if name == PLAIN else {}
         self.process = subprocess.Popen(
             [sys.executable, "-m", __name__, name, work.to_json()],
             stdin=subprocess.PIPE,
