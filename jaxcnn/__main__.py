@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from jaxcnn import runtime
 from jaxcnn.errors import answer, check_word, leave
 
+COMPUTING = {"benchmark", "browse", "verify"}
+"""Commands that compile programs, and say first what has been set for that."""
 COMMANDS = {  # command -> its module, imported when asked for, with main(argv) -> exit status; and its help
     "benchmark": ("jaxcnn.commands.benchmark", "measure how fast things are here"),
     "browse": ("jaxcnn.commands.browse", "write a picture of what a network really sees"),
@@ -31,6 +33,8 @@ def main(argv: Sequence[str]) -> int:
     name, *rest = argv
     check_word("command", name, COMMANDS)
     runtime.configure()
+    if name in COMPUTING and runtime.settings() and not {"-h", "--help"} & set(rest):
+        print(f"jaxcnn: {runtime.announcement()}", file=sys.stderr)
     return importlib.import_module(COMMANDS[name][0]).main(rest)
 
 

@@ -73,8 +73,8 @@ def main(argv: Sequence[str] = tuple(sys.argv)) -> int:
     if {"-h", "--help"} & set(argv):
         print(f"{USAGE}\n\n{__doc__}\nThe keys and their defaults: jaxcnn/config.py.")
         return 0
+    runtime.configure()  # before a config file can import jax
     request = parse(argv)
-    runtime.configure()
     from jaxcnn.train import hosts  # imports jax: must come after runtime.configure
 
     hosts.join(**request.processes)

@@ -7,6 +7,7 @@ Whatever the user has set already stays as it is. Two words in the environment t
 
 import contextlib
 import ctypes
+import glob
 import hashlib
 import importlib.util
 import logging
@@ -22,9 +23,21 @@ _FLAG_VALUE = "individual_dot"
 _FLAG_KNOWN = ("0.10.",)
 """Releases of jaxlib that know the flag: another one might end the process for it."""
 _M_MMAP_MAX, _M_TRIM_THRESHOLD, _M_ARENA_MAX = -4, -1, -8  # of glibc's malloc.h
-_ACCELERATORS = ("jax_cuda12_plugin", "jax_cuda13_plugin", "jax_rocm60_plugin", "jax_rocm7_plugin", "libtpu")
+_ACCELERATORS = {  # jax's plugins, and the files of which there is one where their device is
+    ("jax_cuda12_plugin", "jax_cuda13_plugin"): ("/dev/nvidia*", "/dev/dxg"),
+    ("jax_rocm60_plugin", "jax_rocm7_plugin"): ("/dev/kfd",),
+    ("libtpu",): ("/dev/accel*", "/dev/vfio/*"),
+}
 _made: dict[str, str] = {}
-_formulations = os.environ.get("JAXCNN_TUNING") != "off"
+_NO = ("n", "no", "f", "false", "off", "0")
+"""What jax takes for a no, in small letters."""
+
+
+def _tunes(environment: Mapping[str, str]) -> bool:
+    return environment.get("JAXCNN_TUNING", "on").lower() not in _NO
+
+
+_formulations = _tunes(os.environ)
 
 
 def configure(environment: MutableMapping[str, str] = os.environ) -> None:
@@ -39,7 +52,7 @@ def configure(environment: MutableMapping[str, str] = os.environ) -> None:
     if "jax" in sys.modules:
         return
     _keep_programs(environment)
-    if _computes_on_cpu(environment) and environment.get("JAXCNN_TUNING") != "off":
+    if _tunes(environment) and _computes_on_cpu(environment):
         _choose_convolutions(environment)
         _keep_memory(environment)
 
@@ -80,9 +93,13 @@ def canonical_forms() -> Iterator[None]:
 
 
 def _computes_on_cpu(environment: Mapping[str, str]) -> bool:
-    """Returns whether jax will compute on a CPU: it is told to, or no plugin for anything else is installed."""
+    """Returns whether jax will compute on a CPU: it is told to, or nothing else is here together with its plugin."""
     asked = environment.get("JAX_PLATFORMS")
-    return asked == "cpu" if asked else not any(map(importlib.util.find_spec, _ACCELERATORS))
+    return asked == "cpu" if asked else not any(_is_here(*each) for each in _ACCELERATORS.items())
+
+
+def _is_here(plugins: tuple[str, ...], files: tuple[str, ...]) -> bool:
+    return any(map(importlib.util.find_spec, plugins)) and any(map(glob.glob, files))
 
 
 def _choose_convolutions(environment: MutableMapping[str, str]) -> None:
@@ -108,21 +125,32 @@ def _keep_memory(environment: Mapping[str, str]) -> None:
 
 def _keep_programs(environment: MutableMapping[str, str]) -> None:
     """Names the folder where jax keeps what it compiled, one for each kind of processor: programs are made for it."""
-    if "JAX_COMPILATION_CACHE_DIR" in environment or environment.get("JAX_ENABLE_COMPILATION_CACHE", "true") in _NO:
+    kept = environment.get("JAX_ENABLE_COMPILATION_CACHE", "true").lower() not in _NO
+    if "JAX_COMPILATION_CACHE_DIR" in environment or not kept:
         return
-    base = Path(environment.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = str(base / "jaxcnn" / f"programs-{_processor()}")
+    try:
+        base = Path(environment.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    except RuntimeError:  # this user has no home
+        return
+    folder = str(base / "jaxcnn" / f"programs-{_kind_of_processor()}")
     environment["JAX_COMPILATION_CACHE_DIR"] = _made["compilation cache"] = folder
 
 
-_NO = ("false", "False", "0", "off", "no")
+def processor() -> str:
+    """Returns the name of this machine's processor."""
+    names = [line.partition(":")[2].strip() for line in _cpuinfo() if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
 
 
-def _processor() -> str:
-    """Returns a few letters that stand for the kind of this machine's processor and what it can do."""
+def _cpuinfo() -> list[str]:
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
-        lines = [platform.processor()]
+        return [platform.processor()]
+
+
+def _kind_of_processor() -> str:
+    """Returns a few letters that stand for the kind of this machine's processor and what it can do."""
+    lines = _cpuinfo()
     told = sorted({line for line in lines if line.startswith(("model name", "flags", "Features", "CPU part"))})
     return hashlib.sha256("\n".join([platform.machine(), *told]).encode()).hexdigest()[:8]

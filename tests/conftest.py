@@ -4,10 +4,9 @@ import os
 import tempfile
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
-if "PYTEST_XDIST_WORKER" not in os.environ:  # all workers share what is compiled, and nothing of an earlier day is used
-    programs = tempfile.TemporaryDirectory(prefix="jaxcnn-tests-")
-    os.environ["JAX_COMPILATION_CACHE_DIR"] = programs.name
-    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.3"
+programs = tempfile.TemporaryDirectory(prefix="jaxcnn-tests-")  # tests share what they compile, of today alone
+os.environ["JAX_COMPILATION_CACHE_DIR"] = programs.name
+os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.3"
 os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=8"
 
 import jax

@@ -1,5 +1,7 @@
 import importlib.util
+import json
 import os
+import runpy
 import shutil
 import subprocess
 from pathlib import Path
@@ -16,6 +18,22 @@ def test_idle_is_what_no_span_covers():
     inside, overlapping, apart = (10.0, 20.0), (30.0, 50.0), (90.0, 100.0)
     found = script.idle([apart, (0.0, 40.0), overlapping, inside])
     assert found == {"idle": pytest.approx(0.4), "seconds": pytest.approx(1e-7)}
+
+
+def test_the_tables_of_steps_are_those_of_the_figures():
+    script = runpy.run_path(str(GPU.parent / "step" / "table.py"))
+    readme = script["README"].read_text()
+    for mark, train in ((script["TRAINING"], True), (script["INFERENCE"], False)):
+        assert readme.split(mark)[1].strip() == script["table"](train=train)
+    assert readme.split(script["CONDITIONS"])[1].strip() == script["conditions"]()
+
+
+@pytest.mark.parametrize(("folder", "mark"), [("compile", "members.py"), ("growth", "growth.py")])
+def test_other_tables_have_a_row_for_each_figure(folder, mark):
+    figures = json.loads((GPU.parent / folder / "figures.json").read_text())
+    table = (GPU.parent / folder / "README.md").read_text().split(f"<!-- made by {mark} -->")[1]
+    rows = sum(len(found) if isinstance(found, list) else 1 for found in figures.values())
+    assert len(table.strip().splitlines()) == 2 + rows
 
 
 def test_the_gpu_script_names_commands_that_there_are(tmp_path):

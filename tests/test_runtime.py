@@ -38,9 +38,11 @@ def test_everything_is_set_where_the_user_sets_nothing(tmp_path):
     ("environment", "names", "values"),
     [
         ({"JAXCNN_TUNING": "off"}, "['compilation cache']", "None {}/.cache/jaxcnn/programs-"),
+        ({"JAXCNN_TUNING": "Off"}, "['compilation cache']", "None {}/.cache/jaxcnn/programs-"),
         ({"JAX_PLATFORMS": "cuda"}, "['compilation cache']", "None {}/.cache/jaxcnn/programs-"),
         ({"MALLOC_ARENA_MAX": "4"}, "['XLA_FLAGS', 'compilation cache']", FLAG),
         ({"JAX_COMPILATION_CACHE_DIR": "/x"}, "['XLA_FLAGS', 'malloc']", f"{FLAG} /x"),
+        ({"JAX_ENABLE_COMPILATION_CACHE": "F"}, "['XLA_FLAGS', 'malloc']", f"{FLAG} None"),
         ({"JAX_ENABLE_COMPILATION_CACHE": "false"}, "['XLA_FLAGS', 'malloc']", f"{FLAG} None"),
         ({"XDG_CACHE_HOME": "/c"}, "['XLA_FLAGS', 'compilation cache', 'malloc']", f"{FLAG} /c/jaxcnn/programs-"),
         (
@@ -61,6 +63,26 @@ def test_other_flags_of_the_users_stay_beside_ours():
     environment = {"XLA_FLAGS": "--xla_dump_to=/x"}
     runtime._choose_convolutions(environment)
     assert environment["XLA_FLAGS"] == f"--xla_dump_to=/x {FLAG}"
+
+
+def test_a_plugin_without_its_device_is_not_what_computes(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: name in ("libtpu", "jax_cuda12_plugin"))
+    there = []
+    monkeypatch.setattr("glob.glob", lambda pattern: there if pattern == "/dev/vfio/*" else [])
+    assert runtime._computes_on_cpu({})
+    there.append("/dev/vfio/0")
+    assert not runtime._computes_on_cpu({})
+    assert runtime._computes_on_cpu({"JAX_PLATFORMS": "cpu"})
+
+
+def test_a_user_without_a_home_has_no_cache(monkeypatch):
+    def nowhere():
+        raise RuntimeError("no home")
+
+    monkeypatch.setattr("pathlib.Path.home", nowhere)
+    environment = {}
+    runtime._keep_programs(environment)
+    assert environment == {}
 
 
 def test_an_unknown_release_of_jaxlib_gets_no_flag(monkeypatch):

@@ -10,11 +10,11 @@ import fnmatch
 import json
 import multiprocessing
 import os
-import resource
 import time
 from pathlib import Path
 
 from jaxcnn import runtime
+from jaxcnn.commands.steps.process import peak
 from jaxcnn.commands.steps.work import Work
 
 HERE = Path(__file__).parent
@@ -54,7 +54,7 @@ def _apart(name: str) -> dict[str, float]:
 
 
 def _measure(name: str) -> dict[str, float]:
-    os.environ["JAX_ENABLE_COMPILATION_CACHE"] = "false"
+    os.environ |= {"JAX_ENABLE_COMPILATION_CACHE": "false", "JAX_PLATFORMS": "cpu"}
     runtime.configure()
     from jaxcnn.commands.steps.ours import lower_step
     from jaxcnn.models import model_variant
@@ -80,7 +80,7 @@ def _measure(name: str) -> dict[str, float]:
         "compile_s": time.perf_counter() - traced,
         "cpu_s": time.process_time() - cpu,
         "temporary": compiled.memory_analysis().temp_size_in_bytes,
-        "resident": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        "resident": peak(),
     }
 
 

@@ -33,6 +33,7 @@ def main() -> None:
     parser.add_argument("--batch-size", type=int, default=128)
     parser.add_argument("--precision", default="bfloat16")
     parser.add_argument("--images", type=int, default=50_000)
+    parser.add_argument("--steps-per-dispatch", type=int, help="default: the trainer's")
     parser.add_argument("--dispatches", type=int, default=DISPATCHES)
     arguments = parser.parse_args()
     for model in arguments.models:
@@ -50,6 +51,8 @@ def _run(model: str, arguments: argparse.Namespace) -> Run:
         config.model.stem = "small"
     config.data.validation, config.data.augment = 0.1, "pad_and_crop(4), flip()"
     config.total_steps = 10**6
+    if arguments.steps_per_dispatch:
+        config.steps_per_dispatch = arguments.steps_per_dispatch
     random = np.random.default_rng(0)
     images = random.integers(256, size=(arguments.images, 32, 32, 3), dtype=np.uint8)
     labels = np.arange(arguments.images) % 10

@@ -7,6 +7,7 @@ a model.
 import argparse
 import contextlib
 import json
+import sys
 
 from jaxcnn.commands.steps.process import OURS, Process
 from jaxcnn.commands.steps.work import Work
@@ -52,7 +53,8 @@ def _fits(model: str, size: int, precision: str, *, remat: bool) -> bool:
     try:
         with contextlib.closing(Process(OURS, work, WHOLE)):  # made: it has taken three steps
             return True
-    except UserError:
+    except UserError as error:
+        print(f"{model}, batch {size}: {error}", file=sys.stderr)
         return False
 
 

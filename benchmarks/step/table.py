@@ -7,6 +7,7 @@ from typing import Any
 HERE = Path(__file__).parent
 README = HERE.parent / "README.md"
 TRAINING, INFERENCE = (f"<!-- made by benchmarks/step/table.py: {kind} -->" for kind in ("training", "inference"))
+CONDITIONS = "<!-- made by benchmarks/step/table.py: conditions -->"
 FOLDED = "torch.folded"
 HEADER = (
     *("step", "images/s", "ms a step", "PyTorch's images/s", "ours to PyTorch's", "of the matrix product", "waits"),
@@ -20,6 +21,20 @@ def table(*, train: bool) -> str:
     header = HEADER if train else (*HEADER, "PyTorch's, folded", "ours to that")
     rows = [_row(result) for result in results if result["work"]["train"] == train]
     return "\n".join("| " + " | ".join(line) + " |" for line in [header, ("---",) * len(header), *rows])
+
+
+def conditions() -> str:
+    """Returns, a line each, on what and how long the results were measured."""
+    lines = {}
+    for file in sorted(HERE.glob("*.json")):
+        for result in json.loads(file.read_text())["results"]:
+            machine, asked, facts = result["machine"], result["asked"], result["facts"]
+            versions = f"JAX {facts['jaxcnn']['versions']['jax']}, PyTorch {facts['torch']['versions']['torch']}"
+            lines[
+                f"{machine['cores']} cores of {machine['processor']}, Python {machine['python']}, {versions}; "
+                f"{asked['seconds']:g} s of steps a contender in at most {asked['rounds']} rounds."
+            ] = None
+    return "\n".join(lines)
 
 
 def _row(result: dict[str, Any]) -> tuple[str, ...]:
@@ -54,7 +69,8 @@ def main() -> None:
     for mark, train in ((TRAINING, True), (INFERENCE, False)):
         before, _, after = text.split(mark)
         text = f"{before}{mark}\n{table(train=train)}\n{mark}{after}"
-    README.write_text(text)
+    before, _, after = text.split(CONDITIONS)
+    README.write_text(f"{before}{CONDITIONS}\n{conditions()}\n{CONDITIONS}{after}")
 
 
 if __name__ == "__main__":

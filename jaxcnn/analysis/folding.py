@@ -29,8 +29,9 @@ def fold_batch_norm(apply_fn: ApplyFn, variables: Variables, image_shape: Shape)
     """Returns a net without the batch norms that come right behind a convolution or a dense layer.
 
     In evaluation such a norm is an affine map of each feature, which goes into the kernel and the bias of the layer
-    (Jacob et al. 2018, arXiv:1712.05877, section 3.2). Other batch norms (behind a sum, a concatenation or a pooling,
-    or where others too read what they normalise) stay as they are. Logits and stage outputs are the same to rounding.
+    (Jacob et al. 2018, arXiv:1712.05877, section 3.2). Other batch norms stay as they are: behind a sum, a
+    concatenation or a pooling, where others too read what they normalise, or where layer or norm is called more than
+    once. Logits and stage outputs are the same to rounding.
 
     Args:
         apply_fn: `model.apply` of a model made by `create_model`.
@@ -89,10 +90,18 @@ def _find(apply_fn: ApplyFn, variables: Variables, image_shape: Shape) -> tuple[
     with nn.intercept_methods(mark), runtime.canonical_forms():
         evaluate = functools.partial(apply_fn, train=False, mutable=["intermediates"])
         traced = jax.make_jaxpr(evaluate)(variables, image).jaxpr
-    pairs = list(_pairs(traced))
-    layers, norms = Counter(layer for layer, _ in pairs), Counter(norm for _, norm in pairs)
-    once = [(layer, norm) for layer, norm in pairs if layers[layer] == norms[norm] == 1]
+    calls = Counter(_marks(traced))
+    once = [(a, b) for a, b in _pairs(traced) if calls[_MADE + a] == calls[_NORMED + b] == 1]
     return {paths[layer]: paths[norm] for layer, norm in once}, epsilons
+
+
+def _marks(jaxpr: Jaxpr) -> Iterator[str]:
+    """Yields each mark as often as the layer or norm that it names is called."""
+    for equation in jaxpr.eqns:
+        if equation.primitive.name == "name":
+            yield equation.params["name"]
+        for inner in inner_jaxprs(equation):
+            yield from _marks(inner)
 
 
 def _pairs(jaxpr: Jaxpr) -> Iterator[tuple[str, str]]:

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxcnn import runtime
 from jaxcnn.commands.parser import CommandParser
 from jaxcnn.commands.steps.process import OURS, RIVALS, TORCH_FOLDED, Process
 from jaxcnn.commands.steps.work import Work
@@ -34,9 +35,12 @@ def main(argv: Sequence[str]) -> int:
         UserError: for a wrong command line, or a rival that is not installed or has no such net, in one line.
     """
     arguments = _parser().parse_args(argv)
-    for name in ("seconds", "rounds", "batch_size"):
-        if not getattr(arguments, name) > 0:
-            raise UserError(f"--{name.replace('_', '-')} is {getattr(arguments, name):g}: it must be above 0")
+    for name in ("seconds", "rounds", "batch_size", "image_size", "classes"):
+        value = getattr(arguments, name)
+        if value is not None and not value > 0:
+            raise UserError(f"--{name.replace('_', '-')} is {value:g}: it must be above 0")
+    if arguments.json and not arguments.json.resolve().parent.is_dir():
+        raise UserError(f"--json: there is no folder {arguments.json.resolve().parent}")
     if arguments.train and TORCH_FOLDED in arguments.against:
         raise UserError(f"--against {TORCH_FOLDED} folds batch norms, which are trained: ask for --eval with it")
     if arguments.remat and not arguments.train:
@@ -46,8 +50,9 @@ def main(argv: Sequence[str]) -> int:
     for work in works:
         results.append(measure(work, arguments.against, seconds=arguments.seconds, rounds=arguments.rounds))
         _show(results[-1])
+        if arguments.json:
+            write_json(arguments.json, {"results": results})
     if arguments.json:
-        write_json(arguments.json, {"results": results})
         print(f"written to {arguments.json}")
     return 0
 
@@ -98,7 +103,13 @@ def measure(work: Work, rivals: Sequence[str], *, seconds: float, rounds: int) -
         facts = {name: process.facts() for name, process in contenders.items()}
     return {
         "work": vars(work),
-        "machine": {"processor": platform.machine(), "cores": os.cpu_count(), "load": round(os.getloadavg()[1], 2)},
+        "machine": {
+            "processor": runtime.processor(),
+            "cores": os.cpu_count(),
+            "python": platform.python_version(),
+            "load": round(os.getloadavg()[1], 2),
+        },
+        "asked": {"seconds": seconds, "rounds": rounds},
         "rounds": {name: len(each) for name, each in taken.items()},
         "images_per_second": {name: Rate.of(each)._asdict() for name, each in taken.items()},
         "ratio": {name: _ratio(taken[OURS], taken[name])._asdict() for name in rivals},

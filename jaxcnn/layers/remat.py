@@ -1,12 +1,13 @@
 """Blocks that keep only their input for the gradient: memory for time."""
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax.core import lift
 from flax.linen.transforms import lift_direct_transform
 from jax import lax
@@ -22,7 +23,8 @@ def rematerialize(apply_fn: ApplyFn) -> ApplyFn:
     """Returns `model.apply` whose gradient computes each block again in place of keeping what it computed.
 
     Chen et al. 2016 (arXiv:1604.06174). For blocks see `blocks_of`; of a stage that runs in a loop, each turn is one.
-    Variables, chances and results are those of `apply_fn`, the gradient is to rounding. Reverse-mode only.
+    Variables, chances and results are those of `apply_fn`, the gradient is to rounding, for finite values. In
+    reverse mode only. Flax calls a block once more inside itself, so that `capture_intermediates` records it twice.
 
     Args:
         apply_fn: `model.apply`, and called as it is: `(variables, image, **settings)`.
@@ -44,7 +46,8 @@ def blocks_of(params: Mapping[str, Any]) -> list[str]:
     Raises:
         UserError: there are none.
     """
-    names = [name for name, inner in params.items() if any(isinstance(value, Mapping) for value in inner.values())]
+    modules = [(name, inner) for name, inner in params.items() if isinstance(inner, Mapping)]
+    names = [name for name, inner in modules if any(isinstance(value, Mapping) for value in inner.values())]
     if not names:
         raise UserError("remat computes blocks of several layers again, and this net has none: leave it False")
     return names
@@ -63,13 +66,20 @@ class _Blocks:
             return run(*args, **kwargs)
         self.inside = True
         try:
-            return lift_direct_transform(_forget, (functools.partial(_call, kwargs),), module, *args)
+            call = functools.partial(_call, args, kwargs)
+            return lift_direct_transform(_forget, (call,), module, *filter(_is_array, args))
         finally:
             self.inside = False
 
 
-def _call(settings: Mapping[str, Any], block: Any, *arrays: Any) -> Any:
-    return block(*arrays, **settings)
+def _is_array(value: Any) -> bool:
+    return isinstance(value, jax.Array | np.ndarray)
+
+
+def _call(given: Sequence[Any], settings: Mapping[str, Any], block: Any, *arrays: Any) -> Any:
+    """Calls a block with what it was given, but for the arrays, which are these."""
+    rest = iter(arrays)
+    return block(*(next(rest) if _is_array(value) else value for value in given), **settings)
 
 
 def _forget(block: Callable[..., Any], scope: Any, *arrays: Any) -> Any:

@@ -28,7 +28,7 @@ def conv(
     dilation: int | Sequence[int] = 1,
     groups: int = 1,
 ) -> Array:
-    """Slides `kernel` over `x`.
+    """Slides `kernel` over `x`. Differentiable in reverse mode only, but in `jaxcnn.runtime.canonical_forms()`.
 
     Args:
         x: (batch, height, width, channels), any float dtype.

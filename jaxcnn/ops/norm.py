@@ -63,6 +63,8 @@ def moments(
 def normalize(x: Array, mean: Array, variance: Array, scale: Array, bias: Array, epsilon: float) -> Array:
     """Returns (x - mean) / sqrt(variance + epsilon) * scale + bias, in float32 at least (Ioffe and Szegedy 2015).
 
+    Differentiable in reverse mode only, but in `jaxcnn.runtime.canonical_forms()`.
+
     Args:
         x: any shape and float dtype.
         mean: of x's rank, each axis of x's length or 1; likewise `variance`.

@@ -20,22 +20,37 @@ def on_cpu(
 ) -> Any:
     """Returns `formulation(*operands, **settings)` where the program is compiled for a CPU, else that of `canonical`.
 
-    Both are functions of a module, so that each is traced once for each shape and setting. The platform is that of the
-    program, not of the process that traces it: a program for a TPU that is compiled on a machine without one is
-    canonical. `jaxcnn.runtime.canonical_forms()` makes all programs so.
+    In half precision too it is that of `canonical`. For the rest see `on`.
     """
-    if not runtime.formulations() or any(operand.dtype not in WIDE for operand in operands):
+    if any(operand.dtype not in WIDE for operand in operands):
         return canonical(*operands, **settings)
-    return _chosen("cpu", formulation, canonical, tuple(sorted(settings.items())), *operands)
+    return on("cpu", formulation, canonical, *operands, **settings)
 
 
-def on_tpu(
-    formulation: Callable[..., Any], canonical: Callable[..., Any], *operands: Array, **settings: Hashable
+def on(
+    device: str,
+    formulation: Callable[..., Any],
+    canonical: Callable[..., Any],
+    *operands: Array,
+    **settings: Hashable,
 ) -> Any:
-    """Returns `formulation(*operands, **settings)` where the program is compiled for a TPU, else as `on_cpu` does."""
+    """Returns `formulation(*operands, **settings)` where the program is compiled for a `device`, else of `canonical`.
+
+    Both are functions of a module, so that each is traced once for each shape and setting. The platform is that of the
+    program, not of the process that traces it: a program for a TPU that is compiled on a machine without one has none
+    of a CPU's formulations. `jaxcnn.runtime.canonical_forms()` makes all programs canonical. All branches are traced,
+    so that a formulation that differentiates in reverse mode only makes the operation so on every device.
+
+    Args:
+        device: cpu or tpu.
+        formulation: equal to `canonical` for finite values, and better there.
+        canonical: the operation as XLA has it.
+        operands: for both.
+        settings: likewise, by keyword.
+    """
     if not runtime.formulations():
         return canonical(*operands, **settings)
-    return _chosen("tpu", formulation, canonical, tuple(sorted(settings.items())), *operands)
+    return _chosen(device, formulation, canonical, tuple(sorted(settings.items())), *operands)
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1, 2, 3))

@@ -1,7 +1,6 @@
 """Pooling: one number for each window of each channel.
 
-The gradient of `max_pool` is our own but on a TPU. XLA's is a select_and_scatter: on a CPU ten times slower than the
-slices here, on a TPU one pass, where the slices would be as many as the window has cells.
+The gradient of `max_pool` is our own on a CPU, where XLA's, a select_and_scatter, is ten times slower than slices.
 """
 
 import functools
@@ -12,8 +11,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from jaxcnn import runtime
 from jaxcnn.errors import UserError
-from jaxcnn.ops.platform import on_tpu
+from jaxcnn.ops.platform import on
 from jaxcnn.ops.window import (
     Padding,
     Pads,
@@ -58,7 +58,7 @@ def max_pool(
     """Returns the largest value in each window.
 
     Padded cells are minus infinity. Among equal values the gradient goes to the first, row by row, as XLA's does.
-    Differentiable in reverse mode only.
+    Differentiable in reverse mode only, but in `jaxcnn.runtime.canonical_forms()`.
 
     Args:
         x: (batch, height, width, channels), any float dtype.
@@ -72,7 +72,8 @@ def max_pool(
     Raises:
         UserError: an unknown padding, too much of it, or an image too small.
     """
-    return _max_pool(x, _windows("max pooling", x, window, strides, padding))
+    windows = _windows("max pooling", x, window, strides, padding)
+    return _max_pool(x, windows) if runtime.formulations() else _largest(x, windows)
 
 
 def _largest(x: Array, windows: Windows) -> Array:
@@ -89,7 +90,7 @@ def _lowest_around(x: Array, pads: Pads) -> Array:
 
 
 def _max_pool_forward(x: Array, windows: Windows) -> tuple[Array, tuple[Array, Array]]:
-    y = on_tpu(_largest, _largest_by_taps, x, windows=windows)
+    y = on("cpu", _largest_by_taps, _largest, x, windows=windows)
     return y, (x, y)
 
 
@@ -109,7 +110,7 @@ def _first_matches(padded: Array, y: Array, windows: Windows) -> Iterator[tuple[
 
 
 def _max_pool_backward(windows: Windows, kept: tuple[Array, Array], g: Array) -> tuple[Array]:
-    return (on_tpu(_scatter, _scatter_by_taps, *kept, g, windows=windows),)
+    return (on("cpu", _scatter_by_taps, _scatter, *kept, g, windows=windows),)
 
 
 def _scatter(x: Array, _: Array, g: Array, windows: Windows) -> Array:

@@ -20,7 +20,7 @@ from jax.typing import DTypeLike
 
 from jaxcnn.ops.conv import conv
 from jaxcnn.ops.norm import moments, normalize
-from jaxcnn.ops.platform import on_tpu
+from jaxcnn.ops.platform import on
 from jaxcnn.types import Array
 
 Average: TypeAlias = Callable[[Array], Array]
@@ -57,7 +57,7 @@ def normalized_projection(
     operands = x, kernel, scale, bias, guess
     if not pays(x.dtype, *kernel.shape):
         return _in_turn(*operands, epsilon=epsilon, across=across)
-    return on_tpu(_folded, _in_turn, *operands, epsilon=epsilon, across=across)
+    return on("tpu", _folded, _in_turn, *operands, epsilon=epsilon, across=across)
 
 
 def _in_turn(

@@ -1,7 +1,7 @@
 """Convolution with a 3x3 kernel in a quarter of the multiplications (Winograd 1980; Lavin and Gray 2016).
 
 Each tile of 4x4 results comes of 6x6 cells: cells and kernel are taken to 36 products of polynomials, which over all
-tiles are 36 matrix products, and these are taken back. It costs digits: errors are up to 4e-6 of the largest value in
+tiles are 36 matrix products, and these are taken back. It costs digits: errors are up to 5e-6 of the largest value in
 float32, ten times those of a plain convolution, with 128 to 512 channels. The interpolation points are why it is no
 more: 0, +-3/4, +-3/2 and infinity, where the usual 0, +-1, +-2 and infinity give 1.2e-5 (Barabasz et al. 2020, "Error
 analysis and improving the accuracy of Winograd convolution for deep neural networks", on the choice of points).

@@ -2,6 +2,7 @@
 
 import functools
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,6 +11,8 @@ from flax.traverse_util import flatten_dict
 
 from jaxcnn.analysis.folding import fold_batch_norm
 from jaxcnn.errors import UserError
+from jaxcnn.layers.conv import Conv
+from jaxcnn.layers.norm import BatchNorm
 from jaxcnn.models import create_model
 from tests.models.tiny import TINY
 
@@ -87,6 +90,22 @@ def test_every_family_in_float64(family):
 )
 def test_blocks_in_a_loop(name, fields, left):
     check(create_model(name, num_classes=3, **fields), SHAPE, jnp.float32, 1e-5, left)
+
+
+class _Twice(nn.Module):
+    """A convolution that is called a second time, without the norm."""
+
+    @nn.compact
+    def __call__(self, x, *, train=False):
+        conv, norm = Conv(3, 1), BatchNorm(use_running_average=not train)
+        return conv(norm(conv(x)))
+
+
+def test_a_layer_that_is_called_twice_is_not_folded():
+    model = _Twice()
+    variables, _ = randomised(model, SHAPE, jnp.float32)
+    with pytest.raises(UserError, match="there is none to fold"):
+        fold_batch_norm(model.apply, variables, SHAPE)
 
 
 def test_what_others_read_too_is_not_folded():

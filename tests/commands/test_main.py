@@ -43,6 +43,14 @@ def test_interruption_has_no_traceback(monkeypatch, capsys):
     assert "Traceback" not in capsys.readouterr().err
 
 
+def test_a_command_that_computes_says_what_is_set(tmp_path):
+    environment = {"HOME": str(tmp_path), "PYTHONPATH": ":".join(sys.path), "JAX_PLATFORMS": "cpu"}
+    for command, told in (("verify", True), ("datasets", False)):
+        line = [sys.executable, "-m", "jaxcnn", command, *([str(tmp_path / "none")] if told else [])]
+        done = subprocess.run(line, env=environment, capture_output=True, text=True)
+        assert done.stderr.startswith(f"jaxcnn: compiled programs are kept in {tmp_path}/.cache/jaxcnn/") == told
+
+
 def test_importing_and_a_bad_command_take_no_jax():
     script = "import sys; sys.argv = ['jaxcnn', 'x']; import jaxcnn.__main__ as m; from jaxcnn.errors import answer; "
     script += "print(answer(lambda: m.main(['x'])), 'jax' in sys.modules, 'tensorflow_datasets' in sys.modules)"

@@ -2,6 +2,7 @@
 
 import functools
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -78,6 +79,30 @@ def test_a_thousand_layers(name):
         return jax.jit(gradient).lower(variables["params"]).compile().memory_analysis().temp_size_in_bytes
 
     assert temporaries(rematerialize(model.apply)) < 0.6 * temporaries(model.apply)
+
+
+class _Block(nn.Module):
+    @nn.compact
+    def __call__(self, x, train):
+        return nn.Dense(3)(x) if train else x
+
+
+class _Net(nn.Module):
+    """A net of somebody else's: a parameter of its own, and a block that is told by position what is done."""
+
+    @nn.compact
+    def __call__(self, x, *, train=False):
+        return _Block(name="block")(x, train) * self.param("scale", nn.initializers.ones, (1, 3))
+
+
+def test_a_net_of_the_users_own():
+    model, x = _Net(), jnp.ones((2, 3), jnp.float32)
+    variables = model.init(jax.random.key(0), x, train=True)
+    one, other = (
+        jax.grad(lambda variables, apply_fn=apply_fn: jnp.sum(apply_fn(variables, x, train=True) ** 2))(variables)
+        for apply_fn in (model.apply, rematerialize(model.apply))
+    )
+    jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=1e-6), other, one)
 
 
 def shapes(name, **fields):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from jax import lax
 
+from jaxcnn import runtime
 from jaxcnn.errors import UserError
 from jaxcnn.ops import pool
 from jaxcnn.ops.pool import avg_pool, fractional_max_pool, global_avg_pool, global_max_pool, max_pool
@@ -55,10 +56,22 @@ def test_max_pool_and_gradient_are_xlas(case, dtype):
     np.testing.assert_array_equal(dx, expected_dx)
 
 
-@pytest.mark.parametrize(("platform", "scatters"), [("cpu", False), ("cuda", False), ("tpu", True)])
-def test_max_pool_scatters_on_a_tpu_only(platform, scatters):
-    traced = jax.jit(jax.grad(lambda x: max_pool(x, 3, strides=2, padding=1).sum())).trace(jnp.zeros((1, 7, 7, 2)))
-    assert ("select_and_scatter" in traced.lower(lowering_platforms=(platform,)).as_text()) == scatters
+@pytest.mark.parametrize("platform", ["cpu", "cuda", "tpu"])
+def test_the_gradient_of_max_pool_is_ours_on_a_cpu_only(platform):
+    def scatters():
+        gradient = jax.grad(lambda x: max_pool(x, 3, strides=2, padding=1).sum())
+        lowered = jax.jit(gradient).trace(jnp.zeros((1, 7, 7, 2))).lower(lowering_platforms=(platform,))
+        return "select_and_scatter" in lowered.as_text()
+
+    assert scatters() == (platform != "cpu")
+    with runtime.canonical_forms():
+        assert scatters()
+
+
+def test_forward_mode_works_in_canonical_forms():
+    with runtime.canonical_forms():
+        x = jnp.arange(4.0).reshape(1, 2, 2, 1)
+        assert jax.jvp(lambda x: max_pool(x, 2), [x], [x])[1] == 3
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -1,5 +1,6 @@
 """Our contender: the trainer's own step, on a batch that lies on the device."""
 
+import contextlib
 import functools
 import math
 import statistics
@@ -16,6 +17,7 @@ from jaxcnn import runtime
 from jaxcnn.analysis.folding import fold_batch_norm
 from jaxcnn.commands.steps.work import AUX_WEIGHT, LEARNING_RATE, MOMENTUM, Work
 from jaxcnn.config import base_config
+from jaxcnn.errors import UserError
 from jaxcnn.layers.remat import rematerialize
 from jaxcnn.models import create_model
 from jaxcnn.train.losses import make_loss
@@ -150,7 +152,7 @@ def _inference(work: Work) -> tuple[Step, Init]:
     """Returns the same for the forward pass alone, batch norms folded where there are any."""
     apply_fn = _model(work).apply
     variables = jax.jit(functools.partial(_create, work, optax.identity()))().variables
-    if variables["batch_stats"]:
+    with contextlib.suppress(UserError):  # there is none to fold
         apply_fn, variables = fold_batch_norm(apply_fn, variables, work.image_shape)
 
     def infer(variables: Variables, batch: dict[str, Array], _key: Array) -> Array:

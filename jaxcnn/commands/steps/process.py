@@ -82,7 +82,7 @@ def _serve(name: str, work: Work) -> None:
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     try:
-        before = _peak()
+        before = peak()
         contender = _make(name, work)
         print(json.dumps({"compile_s": contender.compile_s}), file=answers, flush=True)
     except UserError as error:
@@ -93,7 +93,7 @@ def _serve(name: str, work: Work) -> None:
         if what == "take":
             answer: object = contender.take(*arguments)
         else:
-            answer = {"resident": _peak(), "resident_before": before} | contender.facts()
+            answer = {"resident": peak(), "resident_before": before} | contender.facts()
         print(json.dumps(answer), file=answers, flush=True)
 
 
@@ -105,12 +105,13 @@ def _make(name: str, work: Work) -> Contender:
         return Ours(work)
     try:
         from jaxcnn.commands.steps.theirs import Theirs
+
+        return Theirs(work, compiled=name == TORCH_COMPILE, folded=name == TORCH_FOLDED)
     except ModuleNotFoundError as error:
         raise UserError(f"--against {name} needs {error.name}: pip install 'jaxcnn[torch]'") from None
-    return Theirs(work, compiled=name == TORCH_COMPILE, folded=name == TORCH_FOLDED)
 
 
-def _peak() -> int:
+def peak() -> int:
     """Returns the most memory that this process has had, in bytes."""
     try:  # what getrusage says may be the parent's
         status = Path("/proc/self/status").read_text()

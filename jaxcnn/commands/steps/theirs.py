@@ -43,7 +43,7 @@ class Theirs:
             "versions": {"torch": torch.__version__},
             "device": torch.cuda.get_device_name() if gpu else "cpu",
             "compile_s": self.compile_s,
-            "memory": {"device_peak": torch.cuda.max_memory_reserved() if gpu else None},
+            "memory": {"device_peak": torch.cuda.max_memory_allocated() if gpu else None},
         }
 
     def _timed(self, steps: int) -> float:

@@ -1,0 +1,85 @@
+"""How long a run takes to begin: `python benchmarks/compile/start.py [--rounds N]`.
+
+ResNet-50 of configs/imagenet_resnet50.py is trained for one step, in float32, on a folder of images that are made here,
+by the command that a user would give: on an empty cache of compiled programs, then with what that has left behind.
+Time is counted from the start of the process to its first line, and to the line of its first step. What is found is
+set into README.md.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+README = HERE / "README.md"
+MARK = "<!-- made by start.py -->"
+HEADER = ("start", "first line s", "first step s")
+
+
+def main() -> None:
+    """Starts it once cold and some times warm."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3, help="warm starts; default: 3")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        make_images(folder / "images")
+        found = [start(folder, f"run{number}") for number in range(arguments.rounds + 1)]
+    write_table(found)
+
+
+def make_images(folder: Path) -> None:
+    """Writes 64 images of noise, of two classes."""
+    random = np.random.default_rng(0)
+    for split in ("train", "test"):
+        for label in ("a", "b"):
+            (folder / split / label).mkdir(parents=True)
+            for number in range(16):
+                pixels = random.integers(256, size=(256, 256, 3), dtype=np.uint8)
+                Image.fromarray(pixels).save(folder / split / label / f"{number}.jpg")
+
+
+def start(folder: Path, run: str) -> tuple[float, float]:
+    """Returns the seconds to the first line and to that of the first step; both in a run folder of its own."""
+    command = [
+        *(sys.executable, "-m", "jaxcnn.main", "--config=configs/imagenet_resnet50.py", f"--workdir={folder / run}"),
+        *("--config.data.name=folder", f"--config.data.dir={folder / 'images'}", "--config.data.validation=0.25"),
+        *("--config.batch_size=8", "--config.eval_batch_size=8", "--config.precision=float32"),
+        *("--config.total_steps=1", "--config.log_every=1 steps"),
+    ]
+    environment = os.environ | {"JAX_COMPILATION_CACHE_DIR": str(folder / "programs"), "PYTHONUNBUFFERED": "1"}
+    began = time.perf_counter()
+    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
+    assert process.stdout
+    process.stdout.readline()
+    first = time.perf_counter() - began
+    metrics = folder / run / "metrics.jsonl"
+    while process.poll() is None and not (metrics.exists() and metrics.read_text().strip()):
+        time.sleep(0.02)
+    step = time.perf_counter() - began
+    process.stdout.read()
+    if process.wait():
+        sys.exit("the run has failed")
+    return first, step
+
+
+def write_table(found: list[tuple[float, float]]) -> None:
+    """Sets the figures between the two marks of the README."""
+    names = ["nothing cached", *(f"cached, {number}" for number in range(1, len(found)))]
+    rows = [(name, *(f"{value:.1f}" for value in times)) for name, times in zip(names, found, strict=True)]
+    table = "\n".join("| " + " | ".join(row) + " |" for row in (HEADER, ("---",) * len(HEADER), *rows))
+    print(table)
+    before, _, after = README.read_text().split(MARK)
+    README.write_text(f"{before}{MARK}\n{table}\n{MARK}{after}")
+
+
+if __name__ == "__main__":
+    main()
