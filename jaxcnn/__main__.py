@@ -44,4 +44,6 @@ def _usage() -> str:
 
 
 if __name__ == "__main__":
+    if COMPUTING & set(sys.argv[1:2]):
+        runtime.begin()
     leave(answer(functools.partial(main, sys.argv[1:])))

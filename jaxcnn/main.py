@@ -101,4 +101,5 @@ def _train(request: Request) -> int:
 
 
 if __name__ == "__main__":
+    runtime.begin()
     leave(answer(main))

@@ -23,6 +23,14 @@ _FLAG_VALUE = "individual_dot"
 _FLAG_KNOWN = ("0.10.",)
 """Releases of jaxlib that know the flag: another one might end the process for it."""
 _M_MMAP_MAX, _M_TRIM_THRESHOLD, _M_ARENA_MAX = -4, -1, -8  # of glibc's malloc.h
+_NO_MMAP = (
+    (_M_MMAP_MAX, "mmap_max", 0),
+    (_M_TRIM_THRESHOLD, "trim_threshold", 2**31 - 1),
+    (_M_ARENA_MAX, "arena_max", 1),
+)
+_TUNABLES = ":".join(
+    f"glibc.malloc.{name}={value}" for name, value in [*(rest for _, *rest in _NO_MMAP), ("tcache_count", 0)]
+)
 _ACCELERATORS = {  # jax's plugins, and the files of which there is one where their device is
     ("jax_cuda12_plugin", "jax_cuda13_plugin"): ("/dev/nvidia*", "/dev/dxg"),
     ("jax_rocm60_plugin", "jax_rocm7_plugin"): ("/dev/kfd",),
@@ -38,6 +46,21 @@ def _tunes(environment: Mapping[str, str]) -> bool:
 
 
 _formulations = _tunes(os.environ)
+
+
+def begin(environment: MutableMapping[str, str] = os.environ) -> None:
+    """Begins this process anew, with the same command line, if it is to compute on a CPU and malloc is not set up.
+
+    For entry points, as their first act. That malloc keeps no caches for threads can only be asked for before a process
+    starts. With them, the step's largest block does not fit into the hole that the last step's has left by the few bytes
+    that lie in such a cache, and memory grows from step to step.
+    """
+    if _tunes(environment) and _computes_on_cpu(environment) and _malloc_is_free(environment):
+        sys.stdout.flush()
+        with contextlib.suppress(OSError):
+            os.execve(
+                sys.executable, [sys.executable, *sys.orig_argv[1:]], {**environment, "GLIBC_TUNABLES": _TUNABLES}
+            )
 
 
 def configure(environment: MutableMapping[str, str] = os.environ) -> None:
@@ -114,13 +137,18 @@ def _keep_memory(environment: Mapping[str, str]) -> None:
 
     By default it maps and unmaps every large buffer, and each step pays for a page fault on every 4 KiB.
     """
-    chosen = [name for name in environment if name.startswith(("MALLOC_", "GLIBC_TUNABLES", "LD_PRELOAD"))]
-    if chosen or platform.libc_ver()[0] != "glibc":
-        return
-    mallopt = ctypes.CDLL(None).mallopt
-    wanted = ((_M_MMAP_MAX, 0), (_M_TRIM_THRESHOLD, 2**31 - 1), (_M_ARENA_MAX, 1))
-    if all(mallopt(option, value) for option, value in wanted):
-        _made["malloc"] = "no mmap, no trim, one arena"
+    if environment.get("GLIBC_TUNABLES") == _TUNABLES:
+        _made["malloc"] = "no mmap, no trim, one arena, no caches"
+    elif _malloc_is_free(environment):
+        mallopt = ctypes.CDLL(None).mallopt
+        if all(mallopt(option, value) for option, _, value in _NO_MMAP):
+            _made["malloc"] = "no mmap, no trim, one arena"
+
+
+def _malloc_is_free(environment: Mapping[str, str]) -> bool:
+    """Returns whether malloc is glibc's and nobody has set anything for it."""
+    chosen = any(name.startswith(("MALLOC_", "GLIBC_TUNABLES", "LD_PRELOAD")) for name in environment)
+    return not chosen and platform.libc_ver()[0] == "glibc"
 
 
 def _keep_programs(environment: MutableMapping[str, str]) -> None:

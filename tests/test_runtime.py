@@ -59,6 +59,40 @@ def test_what_the_user_has_set_stays(tmp_path, environment, names, values):
     assert found[2].startswith(values.format(tmp_path))
 
 
+BEGUN = """
+from jaxcnn import runtime
+runtime.begin()
+runtime.configure()
+import os, sys
+print(os.environ.get("GLIBC_TUNABLES"), sys.argv[1:], runtime.settings().get("malloc"))
+"""
+
+
+@pytest.mark.parametrize(
+    ("environment", "printed"),
+    [
+        ({}, f"{runtime._TUNABLES} ['a b'] no mmap, no trim, one arena, no caches"),
+        ({"JAXCNN_TUNING": "off"}, "None ['a b'] None"),
+        ({"JAX_PLATFORMS": "cuda"}, "None ['a b'] None"),
+        ({"GLIBC_TUNABLES": "glibc.malloc.arena_max=2"}, "glibc.malloc.arena_max=2 ['a b'] None"),
+        ({"MALLOC_ARENA_MAX": "4"}, "None ['a b'] None"),
+    ],
+)
+def test_a_process_begins_anew_once_where_nothing_is_set_for_malloc(tmp_path, environment, printed):
+    environment = {"JAX_PLATFORMS": "cpu", "HOME": str(tmp_path), "PYTHONPATH": ":".join(sys.path)} | environment
+    command = [sys.executable, "-c", BEGUN, "a b"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == f"{printed}\n"
+
+
+def test_where_beginning_anew_fails_it_goes_on(monkeypatch):
+    def refused(*_):
+        raise PermissionError
+
+    monkeypatch.setattr("os.execve", refused)
+    runtime.begin({"JAX_PLATFORMS": "cpu"})
+
+
 def test_other_flags_of_the_users_stay_beside_ours():
     environment = {"XLA_FLAGS": "--xla_dump_to=/x"}
     runtime._choose_convolutions(environment)

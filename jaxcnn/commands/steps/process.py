@@ -72,6 +72,8 @@ def _inherited() -> dict[str, str]:
     environment = {"XLA_PYTHON_CLIENT_MEM_FRACTION": "0.45", **os.environ}  # of a GPU, which a rival shares
     if "XLA_FLAGS" in made:
         environment["XLA_FLAGS"] = environment.get("XLA_FLAGS", "").replace(made["XLA_FLAGS"], "").strip()
+    if "malloc" in made:
+        environment.pop("GLIBC_TUNABLES", None)
     if "compilation cache" in made:
         environment.pop("JAX_COMPILATION_CACHE_DIR", None)
     return environment
@@ -121,4 +123,6 @@ def peak() -> int:
 
 
 if __name__ == "__main__":
+    if sys.argv[1] == OURS:
+        runtime.begin()
     _serve(sys.argv[1], Work.from_json(sys.argv[2]))
