@@ -51,9 +51,9 @@ _formulations = _tunes(os.environ)
 def begin(environment: MutableMapping[str, str] = os.environ) -> None:
     """Begins this process anew, with the same command line, if it is to compute on a CPU and malloc is not set up.
 
-    For entry points, as their first act. That malloc keeps no caches for threads can only be asked for before a process
-    starts. With them, the step's largest block does not fit into the hole that the last step's has left by the few bytes
-    that lie in such a cache, and memory grows from step to step.
+    For entry points, as their first act. That malloc keeps no caches for threads can only be asked for before a
+    process starts. With them, a step's largest block does not fit into the hole that the last step's has left, for the
+    few bytes that lie in such a cache, and memory grows from step to step.
     """
     if _tunes(environment) and _computes_on_cpu(environment) and _malloc_is_free(environment):
         sys.stdout.flush()

@@ -25,6 +25,12 @@ CONVS = {  # image (height, width, channels), kernel, settings
     "depthwise, multiplied": ((5, 4, 3), (3, 3, 1, 6), {"groups": 3}),
     "two groups": ((5, 4, 4), (3, 3, 2, 6), {"groups": 2}),
     "many groups": ((5, 4, 48), (3, 3, 3, 32), {"groups": 16, "strides": 2}),
+    "groups, both": (
+        (9, 8, 6),
+        (3, 2, 3, 4),
+        {"groups": 2, "strides": (2, 3), "dilation": (1, 2), "padding": ((2, 1), (0, 3))},
+    ),
+    "groups, rows left over": ((8, 7, 4), (2, 3, 2, 4), {"groups": 2, "strides": 3, "padding": "valid"}),
     "winograd": ((32, 16, 64), (3, 3, 64, 64), {"padding": 1}),
     "winograd, odd": ((30, 25, 64), (3, 3, 64, 70), {"padding": ((2, 0), (1, 2))}),
     "eleven groups": ((4, 5, 22), (3, 1, 2, 11), {"groups": 11}),
