@@ -23,6 +23,7 @@ from jaxcnn.commands.stopwatch import Rate, in_turns
 HERE = Path(__file__).parent
 FIGURES, PICTURE, README = HERE / "figures.json", HERE / "growth.png", HERE / "README.md"
 MARK = "<!-- made by growth.py -->"
+SAYS = "Images per second and memory against batch size, image size, depth and width"
 BASE = Work(
     model="resnet20",
     stem=None,
@@ -123,7 +124,7 @@ def write_table(figures: dict[str, list[dict[str, float]]]) -> None:
             rows.append((name, f"{point['value']}", rate, f"{point['flop'] / 1e6:,.0f}", f"{speed:,.0f}", memory))
     table = "\n".join("| " + " | ".join(row) + " |" for row in rows)
     before, _, after = README.read_text().split(MARK)
-    README.write_text(f"{before}{MARK}\n{table}\n{MARK}{after}")
+    README.write_text(f"{before}{MARK}\n![{SAYS}](growth.png)\n\n{table}\n{MARK}{after}")
 
 
 if __name__ == "__main__":
