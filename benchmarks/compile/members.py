@@ -15,7 +15,7 @@ from pathlib import Path
 
 from jaxcnn import runtime
 from jaxcnn.commands.steps.process import peak
-from jaxcnn.commands.steps.work import Work
+from jaxcnn.commands.table import markdown_table, set_between
 
 HERE = Path(__file__).parent
 FIGURES = HERE / "figures.json"
@@ -56,20 +56,10 @@ def _apart(name: str) -> dict[str, float]:
 def _measure(name: str) -> dict[str, float]:
     os.environ |= {"JAX_ENABLE_COMPILATION_CACHE": "false", "JAX_PLATFORMS": "cpu"}
     runtime.configure()
+    from jaxcnn.commands.benchmark_step import work_of
     from jaxcnn.commands.steps.ours import lower_step
-    from jaxcnn.models import model_variant
 
-    variant = model_variant(name)
-    work = Work(
-        model=name,
-        stem=None,
-        batch_size=BATCH,
-        image_size=variant.image_size,
-        channels=variant.channels,
-        num_classes=variant.num_classes,
-        precision="float32",
-        train=True,
-    )
+    work = work_of(name, batch_size=BATCH)
     began, cpu = time.perf_counter(), time.process_time()
     lowered = lower_step(work)
     traced = time.perf_counter()
@@ -95,9 +85,7 @@ def _write_table(figures: dict[str, dict[str, float]]) -> None:
         )
         for name, found in slowest_first
     ]
-    table = "\n".join("| " + " | ".join(row) + " |" for row in (HEADER, ("---",) * len(HEADER), *rows))
-    before, _, after = README.read_text().split(MARK)
-    README.write_text(f"{before}{MARK}\n{table}\n{MARK}{after}")
+    set_between(README, MARK, markdown_table(HEADER, rows))
 
 
 if __name__ == "__main__":

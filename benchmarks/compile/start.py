@@ -17,6 +17,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from jaxcnn.commands.table import markdown_table, set_between
+
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 README = HERE / "README.md"
@@ -75,10 +77,9 @@ def write_table(found: list[tuple[float, float]]) -> None:
     """Sets the figures between the two marks of the README."""
     names = ["nothing cached", *(f"cached, {number}" for number in range(1, len(found)))]
     rows = [(name, *(f"{value:.1f}" for value in times)) for name, times in zip(names, found, strict=True)]
-    table = "\n".join("| " + " | ".join(row) + " |" for row in (HEADER, ("---",) * len(HEADER), *rows))
+    table = markdown_table(HEADER, rows)
     print(table)
-    before, _, after = README.read_text().split(MARK)
-    README.write_text(f"{before}{MARK}\n{table}\n{MARK}{after}")
+    set_between(README, MARK, table)
 
 
 if __name__ == "__main__":

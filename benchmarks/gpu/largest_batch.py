@@ -9,10 +9,9 @@ import contextlib
 import json
 import sys
 
+from jaxcnn.commands.benchmark_step import work_of
 from jaxcnn.commands.steps.process import OURS, Process
-from jaxcnn.commands.steps.work import Work
 from jaxcnn.errors import UserError
-from jaxcnn.models import model_variant
 
 WHOLE = {"XLA_PYTHON_CLIENT_MEM_FRACTION": "0.95"}
 
@@ -38,18 +37,7 @@ def largest(model: str, arguments: argparse.Namespace, *, remat: bool) -> int:
 
 
 def _fits(model: str, size: int, precision: str, *, remat: bool) -> bool:
-    variant = model_variant(model)
-    work = Work(
-        model=model,
-        stem=None,
-        batch_size=size,
-        image_size=variant.image_size,
-        channels=variant.channels,
-        num_classes=variant.num_classes,
-        precision=precision,
-        train=True,
-        remat=remat,
-    )
+    work = work_of(model, batch_size=size, precision=precision, remat=remat)
     try:
         with contextlib.closing(Process(OURS, work, WHOLE)):  # made: it has taken three steps
             return True

@@ -19,6 +19,7 @@ from matplotlib import pyplot as plt
 from jaxcnn.commands.steps.process import OURS, Process
 from jaxcnn.commands.steps.work import Work
 from jaxcnn.commands.stopwatch import Rate, in_turns
+from jaxcnn.commands.table import markdown_table, set_between
 
 HERE = Path(__file__).parent
 FIGURES, PICTURE, README = HERE / "figures.json", HERE / "growth.png", HERE / "README.md"
@@ -115,16 +116,14 @@ def draw(figures: dict[str, list[dict[str, float]]]) -> None:
 
 def write_table(figures: dict[str, list[dict[str, float]]]) -> None:
     """Sets the figures between the two marks of the README."""
-    rows = [("changed", "to", "images/s", "MFLOP an image", "GFLOP/s", "MiB of temporaries"), ("---",) * 6]
+    header, rows = ("changed", "to", "images/s", "MFLOP an image", "GFLOP/s", "MiB of temporaries"), []
     for name, found in figures.items():
         for point in found:
             rate = f"{point['median']:,.0f} ({point['low']:,.0f}-{point['high']:,.0f})"
             speed = point["flop"] * point["median"] / 1e9
             memory = f"{point['temporary'] / 2**20:,.0f}"
             rows.append((name, f"{point['value']}", rate, f"{point['flop'] / 1e6:,.0f}", f"{speed:,.0f}", memory))
-    table = "\n".join("| " + " | ".join(row) + " |" for row in rows)
-    before, _, after = README.read_text().split(MARK)
-    README.write_text(f"{before}{MARK}\n![{SAYS}](growth.png)\n\n{table}\n{MARK}{after}")
+    set_between(README, MARK, f"![{SAYS}](growth.png)\n\n{markdown_table(header, rows)}")
 
 
 if __name__ == "__main__":

@@ -4,11 +4,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+from jaxcnn.commands.steps.process import OURS, TORCH, TORCH_FOLDED
+from jaxcnn.commands.table import markdown_table, set_between
+
 HERE = Path(__file__).parent
 README = HERE.parent / "README.md"
 TRAINING, INFERENCE = (f"<!-- made by benchmarks/step/table.py: {kind} -->" for kind in ("training", "inference"))
 CONDITIONS = "<!-- made by benchmarks/step/table.py: conditions -->"
-FOLDED = "torch.folded"
 HEADER = (
     *("step", "images/s", "ms a step", "PyTorch's images/s", "ours to PyTorch's", "of the matrix product", "waits"),
     *("compile s, cold", "cached", "peak MiB", "PyTorch's", "load"),
@@ -16,44 +18,47 @@ HEADER = (
 
 
 def table(*, train: bool) -> str:
-    """Returns the table of training or of inference, a row for each result, in the order of the files' names."""
-    results = [result for file in sorted(HERE.glob("*.json")) for result in json.loads(file.read_text())["results"]]
+    """Returns the table of training or of inference, a row for each result."""
     header = HEADER if train else (*HEADER, "PyTorch's, folded", "ours to that")
-    rows = [_row(result) for result in results if result["work"]["train"] == train]
-    return "\n".join("| " + " | ".join(line) + " |" for line in [header, ("---",) * len(header), *rows])
+    return markdown_table(header, [_row(result) for result in _results() if result["work"]["train"] == train])
 
 
 def conditions() -> str:
     """Returns, a line each, on what and how long the results were measured."""
-    lines = {}
-    for file in sorted(HERE.glob("*.json")):
-        for result in json.loads(file.read_text())["results"]:
-            machine, asked, facts = result["machine"], result["asked"], result["facts"]
-            versions = f"JAX {facts['jaxcnn']['versions']['jax']}, PyTorch {facts['torch']['versions']['torch']}"
-            lines[
-                f"{machine['cores']} cores of {machine['processor']}, Python {machine['python']}, {versions}; "
-                f"{asked['seconds']:g} s of steps a contender in at most {asked['rounds']} rounds."
-            ] = None
-    return "\n".join(lines)
+    return "\n".join(dict.fromkeys(map(_conditions, _results())))
+
+
+def _results() -> list[dict[str, Any]]:
+    """Returns what was measured, in the order of the files' names."""
+    return [result for file in sorted(HERE.glob("*.json")) for result in json.loads(file.read_text())["results"]]
+
+
+def _conditions(result: dict[str, Any]) -> str:
+    machine, asked, facts = result["machine"], result["asked"], result["facts"]
+    versions = f"JAX {facts[OURS]['versions']['jax']}, PyTorch {facts[TORCH]['versions']['torch']}"
+    return (
+        f"{machine['cores']} cores of {machine['processor']}, Python {machine['python']}, {versions}; "
+        f"{asked['seconds']:g} s of steps a contender in at most {asked['rounds']} rounds."
+    )
 
 
 def _row(result: dict[str, Any]) -> tuple[str, ...]:
     work, rates, facts = result["work"], result["images_per_second"], result["facts"]
-    ours, torch, ratio = facts["jaxcnn"], rates["torch"]["median"], result["ratio"]
-    share = ours["flop"] * rates["jaxcnn"]["median"] / work["batch_size"] / ours["ceiling_flop_s"]
-    folded = (f"{rates[FOLDED]['median']:,.1f}", _spread(ratio[FOLDED])) if FOLDED in ratio else ()
+    ours, torch, ratio = facts[OURS], rates[TORCH]["median"], result["ratio"]
+    share = ours["flop"] * rates[OURS]["median"] / work["batch_size"] / ours["ceiling_flop_s"]
+    folded = (f"{rates[TORCH_FOLDED]['median']:,.1f}", _spread(ratio[TORCH_FOLDED])) if TORCH_FOLDED in ratio else ()
     return (
         f"`{work['model']}` {work['image_size']} px, batch {work['batch_size']}",
         f"{rates['jaxcnn']['median']:,.1f}",
         f"{1e3 * work['batch_size'] / rates['jaxcnn']['median']:,.0f}",
         f"{torch:,.1f}",
-        _spread(ratio["torch"]),
+        _spread(ratio[TORCH]),
         f"{share:.0%}",
         f"{ours['waits']:.0%}",
         f"{result['compile_cold_s']:.1f}",
         f"{ours['compile_s']:.1f}",
         f"{ours['resident'] / 2**20:,.0f}",
-        f"{facts['torch']['resident'] / 2**20:,.0f}",
+        f"{facts[TORCH]['resident'] / 2**20:,.0f}",
         f"{result['machine']['load']:.1f}",
         *folded,
     )
@@ -65,12 +70,8 @@ def _spread(ratio: dict[str, float]) -> str:
 
 def main() -> None:
     """Replaces what stands in the README between two marks of a kind."""
-    text = README.read_text()
-    for mark, train in ((TRAINING, True), (INFERENCE, False)):
-        before, _, after = text.split(mark)
-        text = f"{before}{mark}\n{table(train=train)}\n{mark}{after}"
-    before, _, after = text.split(CONDITIONS)
-    README.write_text(f"{before}{CONDITIONS}\n{conditions()}\n{CONDITIONS}{after}")
+    for mark, text in ((TRAINING, table(train=True)), (INFERENCE, table(train=False)), (CONDITIONS, conditions())):
+        set_between(README, mark, text)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
 """Writes the table of ../README.md from the figures that lie beside: `python benchmarks/tpu_bytes/table.py`."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from jaxcnn.analysis.roofline import roofline
 from jaxcnn.analysis.slices import parse_slice
+from jaxcnn.commands.table import markdown_table, set_between
 
 HERE = Path(__file__).parent
 README = HERE.parent / "README.md"
@@ -17,13 +17,11 @@ HEADER = (
 )
 
 
-def lines() -> Iterator[str]:
-    """Yields the lines of the table, members with most bytes first."""
-    yield "| " + " | ".join(HEADER) + " |"
-    yield "| " + " | ".join("---" for _ in HEADER) + " |"
+def lines() -> list[str]:
+    """Returns the lines of the table, members with most bytes first."""
     found = [(file.stem, json.loads(file.read_text())) for file in (HERE / "figures").glob("*.json")]
-    for name, figures in sorted(found, key=lambda row: -row[1]["ours"]["bytes"]):
-        yield "| " + " | ".join(_row(name, figures)) + " |"
+    most_first = sorted(found, key=lambda row: -row[1]["ours"]["bytes"])
+    return markdown_table(HEADER, (_row(*each) for each in most_first)).splitlines()
 
 
 def _row(name: str, figures: dict[str, Any]) -> tuple[str, ...]:
@@ -50,8 +48,7 @@ def _against(ours: dict[str, Any], stock: dict[str, Any] | None, key: str, unit:
 
 def main() -> None:
     """Writes the table between its two marks."""
-    before, _, after = README.read_text().split(MARK)
-    README.write_text(MARK.join((before, "\n" + "\n".join(lines()) + "\n", after)))
+    set_between(README, MARK, "\n".join(lines()))
 
 
 if __name__ == "__main__":

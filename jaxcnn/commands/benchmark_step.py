@@ -57,16 +57,21 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
+def work_of(model: str, **fields: Any) -> Work:
+    """Returns the work of a model at its own image size and number of classes, where `fields` of `Work` are None."""
+    variant = model_variant(model)
+    own = {"image_size": variant.image_size, "channels": variant.channels, "num_classes": variant.num_classes}
+    return Work(model=model, **own | {name: value for name, value in fields.items() if value is not None})
+
+
 def _work(name: str, arguments: Namespace) -> Work:
     """Returns the work that the command line asks for, checked."""
-    variant = model_variant(name)
-    work = Work(
-        model=name,
+    work = work_of(
+        name,
         stem=arguments.stem,
         batch_size=arguments.batch_size,
-        image_size=arguments.image_size or variant.image_size,
-        channels=variant.channels,
-        num_classes=arguments.classes or variant.num_classes,
+        image_size=arguments.image_size,
+        num_classes=arguments.classes,
         precision=arguments.precision,
         train=arguments.train,
         fields=dict(arguments.field),

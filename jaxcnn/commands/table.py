@@ -1,7 +1,8 @@
-"""How a command that lists things prints them."""
+"""How tables are written: printed by commands that list things, set into a README by benchmarks."""
 
 import sys
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -12,12 +13,21 @@ _WIDTH = 240  # characters, where the output is no terminal
 def print_rows(header: Sequence[str], rows: Iterable[Sequence[str]], *, markdown: bool) -> None:
     """Prints a table to standard output, for a terminal or in Markdown, where the first column is code."""
     if markdown:
-        print("| " + " | ".join(header) + " |")
-        print("|---" * len(header) + "|")
-        for name, *rest in rows:
-            print("| " + " | ".join((f"`{name}`", *rest)) + " |")
+        print(markdown_table(header, ((f"`{name}`", *rest) for name, *rest in rows)))
     else:
         table = Table(*header, box=None, header_style="bold", padding=(0, 2, 0, 0))
         for row in rows:
             table.add_row(*row)
         Console(highlight=False, width=None if sys.stdout.isatty() else _WIDTH).print(table)
+
+
+def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Returns a table in Markdown, without a line break behind it."""
+    lines = ("| " + " | ".join(line) + " |" for line in (header, *rows))
+    return "\n".join((next(lines), "|---" * len(header) + "|", *lines))
+
+
+def set_between(file: Path, mark: str, text: str) -> None:
+    """Replaces what stands in a file between the two lines that are `mark`."""
+    before, _, after = file.read_text().split(mark)
+    file.write_text(f"{before}{mark}\n{text}\n{mark}{after}")

@@ -32,7 +32,7 @@ train_and_evaluate(config(total_steps={STEPS}, checkpoint_every="3 steps", eval_
 def start(workdir, cache):
     environment = os.environ | {
         "PYTHONPATH": str(ROOT), "XLA_FLAGS": "",
-        "JAX_ENABLE_COMPILATION_CACHE": "true", "JAX_COMPILATION_CACHE_DIR": str(cache),
+        "JAX_COMPILATION_CACHE_DIR": str(cache),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
     }  # fmt: skip
     return subprocess.Popen([sys.executable, "-c", PROGRAM, str(workdir)], env=environment, stdout=subprocess.DEVNULL)

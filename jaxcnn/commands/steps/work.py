@@ -18,14 +18,14 @@ class Work:
     """
 
     model: str
-    stem: str | None
+    stem: str | None = None
     batch_size: int
     image_size: int
     channels: int
     num_classes: int
-    precision: str
+    precision: str = "float32"
     """float32, or bfloat16: computation in it, parameters in float32."""
-    train: bool
+    train: bool = True
     fields: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     """Further fields of `create_model`, ready for JSON."""
     remat: bool = False
