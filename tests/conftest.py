@@ -1,5 +1,6 @@
 """The strictness that every test runs under."""
 
+import gc
 import os
 import shutil
 import tempfile
@@ -7,16 +8,29 @@ import tempfile
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ["JAX_COMPILATION_CACHE_DIR"] = tempfile.mkdtemp(prefix="jaxcnn-tests-")  # tests share what they compile
 os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.3"
-os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=8"
+os.environ["XLA_FLAGS"] = " ".join([
+    os.environ.get("XLA_FLAGS", ""),
+    "--xla_force_host_platform_device_count=8",
+    "--xla_backend_optimization_level=0",  # machine code that is soon made: what tests run is small
+    "--xla_llvm_disable_expensive_passes=true",
+])  # fmt: skip
 
 import jax
 import pytest
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
+gc.set_threshold(100_000, 20, 20)  # traces are many small objects: at the usual 700 a fifth of the time goes into them
 
 
 def pytest_sessionfinish():
     shutil.rmtree(os.environ["JAX_COMPILATION_CACHE_DIR"], ignore_errors=True)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def forgetful():
+    """What a module has traced is forgotten after it: collecting garbage takes as long as there are objects."""
+    yield
+    jax.clear_caches()
 
 
 @pytest.fixture(autouse=True)

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 from jaxcnn.errors import UserError, check_word
-from jaxcnn.ops.cpu_conv import Slide, formulation, xla_conv
+from jaxcnn.ops.cpu_conv import formulation, xla_conv
 from jaxcnn.ops.platform import on_cpu
 from jaxcnn.ops.sums import add_bias
-from jaxcnn.ops.window import FILLS, Padding, check_fits, image_size, output_size, pad, pair, resolve_padding
+from jaxcnn.ops.window import FILLS, Padding, Slide, check_fits, image_size, output_size, pad, pair, resolve_padding
 from jaxcnn.types import Array
 
 __all__ = ["Padding", "add_bias", "check_groups", "conv", "output_size", "resolve_padding"]

@@ -1,15 +1,14 @@
 """Convolutions that XLA does slowly on a CPU, as products and sums that it does fast."""
 
 import functools
-import math
 from collections.abc import Callable
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jaxcnn.ops.window import Pads, Pair, tap_slices
+from jaxcnn.ops.depthwise import depthwise
+from jaxcnn.ops.window import Slide
 from jaxcnn.ops.winograd import KERNEL, TILE, winograd
 from jaxcnn.types import Array
 
@@ -21,14 +20,6 @@ _WIDE_ENOUGH = 128
 """Channels from which on it pays to transpose an image before a product with it."""
 _CHANNELS, _TILES = 48, 64
 """Channels on either side, and tiles, from which on a 3x3 kernel is convolved in products of polynomials."""
-
-
-class Slide(NamedTuple):
-    """How a kernel goes over an image, each per axis (height, width)."""
-
-    strides: Pair
-    pads: Pads
-    dilation: Pair
 
 
 def xla_conv(x: Array, kernel: Array, slide: Slide, groups: int = 1) -> Array:
@@ -79,7 +70,7 @@ def pointwise_conv(x: Array, kernel: Array, slide: Slide, groups: int) -> Array:
 def depthwise_conv(x: Array, kernel: Array, slide: Slide, groups: int) -> Array:
     """Returns the convolution of each channel with a kernel of its own, as the sum of shifted images."""
     assert groups == kernel.shape[-1]
-    return _depthwise(x, kernel, slide)
+    return depthwise(x, kernel, slide)
 
 
 @jax.custom_vjp
@@ -168,60 +159,3 @@ def _block_diagonal(kernel: Array, groups: int) -> Array:
     split = kernel.reshape(height, width, 1, depth, groups, features // groups)
     own = jnp.eye(groups, dtype=kernel.dtype).reshape(1, 1, groups, 1, groups, 1)
     return (split * own).reshape(height, width, groups * depth, features)
-
-
-@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
-def _depthwise(x: Array, kernel: Array, slide: Slide) -> Array:
-    """Convolves each channel with its own kernel (height, width, 1, channels): shifted images, weighted and added."""
-    return _taps(_zeros_around(x, slide.pads), kernel, slide)
-
-
-def _zeros_around(x: Array, pads: Pads) -> Array:
-    return lax.optimization_barrier(jnp.pad(x, ((0, 0), *pads, (0, 0))))
-
-
-def _taps(padded: Array, kernel: Array, slide: Slide) -> Array:
-    """Returns the sum of the shifted images, each times its cell of the kernel."""
-    shape = (kernel.shape[0], kernel.shape[1])
-    weights = kernel.reshape(-1, 1, 1, 1, kernel.shape[-1])
-    slices = tap_slices(padded, shape, slide.strides, slide.dilation)
-    return functools.reduce(jnp.add, (cells * weight for (_, cells), weight in zip(slices, weights, strict=True)))
-
-
-def _depthwise_forward(x: Array, kernel: Array, slide: Slide) -> tuple[Array, tuple[Array, Array]]:
-    return _depthwise(x, kernel, slide), (x, kernel)
-
-
-def _depthwise_backward(slide: Slide, kept: tuple[Array, Array], g: Array) -> tuple[Array, Array]:
-    x, kernel = kept
-    padded = _zeros_around(x, slide.pads)
-    return _depthwise_image(padded, kernel, slide, g)[_inside(x, slide.pads)], _depthwise_kernel(
-        padded, kernel, slide, g
-    )
-
-
-def _inside(x: Array, pads: Pads) -> tuple[slice, ...]:
-    (top, _), (left, _) = pads
-    return slice(None), slice(top, top + x.shape[1]), slice(left, left + x.shape[2])
-
-
-def _depthwise_image(padded: Array, kernel: Array, slide: Slide, g: Array) -> Array:
-    """Returns the gradient of `_taps` for the padded image."""
-    if slide.strides != (1, 1):
-        return jax.vjp(lambda padded: _taps(padded, kernel, slide), padded)[1](g)[0]
-    reach = [d * (k - 1) for d, k in zip(slide.dilation, kernel.shape[:2], strict=True)]
-    return _taps(_zeros_around(g, ((reach[0],) * 2, (reach[1],) * 2)), kernel[::-1, ::-1], slide)
-
-
-def _depthwise_kernel(padded: Array, kernel: Array, slide: Slide, g: Array) -> Array:
-    """Returns the gradient of `_taps` for the kernel: of each cell, products summed over examples, then over pixels."""
-    shape = (kernel.shape[0], kernel.shape[1])
-    pixels, channels = math.prod(g.shape[1:3]), g.shape[-1]
-    ones, slopes = jnp.ones((1, pixels), g.dtype), []
-    for _, cells in tap_slices(padded, shape, slide.strides, slide.dilation):
-        over_examples = lax.optimization_barrier(jnp.sum(cells * g, axis=0))
-        slopes.append(ones @ over_examples.reshape(pixels, channels))
-    return jnp.concatenate(slopes).reshape(kernel.shape)
-
-
-_depthwise.defvjp(_depthwise_forward, _depthwise_backward)

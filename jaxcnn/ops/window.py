@@ -4,7 +4,7 @@ Convolution, pooling and im2col share these. Sizes are Python ints, (height, wid
 """
 
 from collections.abc import Iterator, Sequence
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import jax.numpy as jnp
 import numpy as np
@@ -20,6 +20,15 @@ kernels), a number of cells on every side, or for each axis a number or a pair (
 
 Pair: TypeAlias = tuple[int, int]
 Pads: TypeAlias = tuple[Pair, Pair]
+
+
+class Slide(NamedTuple):
+    """How a kernel goes over an image, each per axis (height, width)."""
+
+    strides: Pair
+    pads: Pads
+    dilation: Pair
+
 
 PADDING_WORDS = ("valid", "same", "same_lower")
 FILLS = {"zero": "constant", "reflect": "reflect", "edge": "edge"}

@@ -11,6 +11,11 @@ from tests.interop.test_parity import relative_error
 
 CASES = golden.cases()
 ROWS = golden.load_rows()
+DEEP = (
+    *("resnet101", "resnet152", "wide_resnet101_2", "resnext101_64x4d", "seresnet101", "seresnet152"),
+    *("densenet161", "densenet169", "densenet201", *(f"efficientnet_b{n}" for n in range(3, 8))),
+)
+"""Nets that are others of these with more layers, which take longest to compile."""
 
 
 @pytest.fixture(scope="module")
@@ -18,18 +23,12 @@ def names():
     return golden.load_names()
 
 
-def quickly(function, *arguments):
-    """Returns the result of a function compiled without optimising, which takes less time than it saves here."""
-    compiled = jax.jit(function).lower(*arguments).compile({"xla_backend_optimization_level": "0"})
-    return np.asarray(compiled(*arguments))
-
-
-@pytest.mark.parametrize("key", list(ROWS))
+@pytest.mark.parametrize("key", [pytest.param(key, marks=pytest.mark.slow if key in DEEP else ()) for key in ROWS])
 def test_logits_are_the_references(key, names):
     row = ROWS[key]
     fields = {"num_classes": golden.NUM_CLASSES, **row["fields"]}
     variables = variables_from_torch(row["model"], golden.draw(names[key]), **fields)
-    found = quickly(create_model(row["model"], **fields).apply, variables, golden.image(row["size"]))
+    found = jax.jit(create_model(row["model"], **fields).apply)(variables, golden.image(row["size"]))
     assert relative_error(found[0], np.array(row["logits"])) <= 1e-4
 
 
