@@ -17,6 +17,7 @@ import sys
 from collections.abc import Iterator, Mapping, MutableMapping
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 _FLAG = "xla_cpu_experimental_ynn_fusion_type"
 _FLAG_VALUE = "individual_dot"
@@ -162,6 +163,16 @@ def _keep_programs(environment: MutableMapping[str, str]) -> None:
         return
     folder = str(base / "jaxcnn" / f"programs-{_kind_of_processor()}")
     environment["JAX_COMPILATION_CACHE_DIR"] = _made["compilation cache"] = folder
+
+
+def machine() -> dict[str, Any]:
+    """Returns what a measurement should say of where it was made: processor, cores, Python and load (5 minutes)."""
+    return {
+        "processor": processor(),
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        "load": round(os.getloadavg()[1], 2),
+    }
 
 
 def processor() -> str:

@@ -7,15 +7,17 @@ What is found is added to figures.json as it comes, and the table of README.md i
 import argparse
 import concurrent.futures
 import fnmatch
+import importlib.metadata
 import json
 import multiprocessing
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 from jaxcnn import runtime
 from jaxcnn.commands.steps.process import peak
-from jaxcnn.commands.table import markdown_table, set_between
+from jaxcnn.commands.table import markdown_table, measured_on, set_between
 
 HERE = Path(__file__).parent
 FIGURES = HERE / "figures.json"
@@ -46,14 +48,14 @@ def _names(pattern: str) -> list[str]:
     return sorted(fnmatch.filter(MODELS, pattern))
 
 
-def _apart(name: str) -> dict[str, float]:
+def _apart(name: str) -> dict[str, Any]:
     """Returns what `_measure` does, in a process of its own."""
     context = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(1, mp_context=context) as pool:
         return pool.submit(_measure, name).result()
 
 
-def _measure(name: str) -> dict[str, float]:
+def _measure(name: str) -> dict[str, Any]:
     os.environ |= {"JAX_ENABLE_COMPILATION_CACHE": "false", "JAX_PLATFORMS": "cpu"}
     runtime.configure()
     from jaxcnn.commands.benchmark_step import work_of
@@ -65,6 +67,7 @@ def _measure(name: str) -> dict[str, float]:
     traced = time.perf_counter()
     compiled = lowered.compile()
     return {
+        "on": measured_on(runtime.machine(), JAX=importlib.metadata.version("jax")),
         "image_size": work.image_size,
         "trace_s": traced - began,
         "compile_s": time.perf_counter() - traced,
@@ -74,7 +77,7 @@ def _measure(name: str) -> dict[str, float]:
     }
 
 
-def _write_table(figures: dict[str, dict[str, float]]) -> None:
+def _write_table(figures: dict[str, dict[str, Any]]) -> None:
     slowest_first = sorted(figures.items(), key=lambda item: -item[1]["compile_s"])
     rows = [
         (
@@ -85,7 +88,8 @@ def _write_table(figures: dict[str, dict[str, float]]) -> None:
         )
         for name, found in slowest_first
     ]
-    set_between(README, MARK, markdown_table(HEADER, rows))
+    where = "; ".join(sorted({found["on"] for found in figures.values()}))
+    set_between(README, MARK, f"{markdown_table(HEADER, rows)}\n\n{where}; each once.")
 
 
 if __name__ == "__main__":

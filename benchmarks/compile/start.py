@@ -7,6 +7,7 @@ set into README.md.
 """
 
 import argparse
+import importlib.metadata
 import os
 import subprocess
 import sys
@@ -17,7 +18,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from jaxcnn.commands.table import markdown_table, set_between
+from jaxcnn import runtime
+from jaxcnn.commands.table import markdown_table, measured_on, set_between
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -77,7 +79,8 @@ def write_table(found: list[tuple[float, float]]) -> None:
     """Sets the figures between the two marks of the README."""
     names = ["nothing cached", *(f"cached, {number}" for number in range(1, len(found)))]
     rows = [(name, *(f"{value:.1f}" for value in times)) for name, times in zip(names, found, strict=True)]
-    table = markdown_table(HEADER, rows)
+    where = measured_on(runtime.machine(), JAX=importlib.metadata.version("jax"))
+    table = f"{markdown_table(HEADER, rows)}\n\n{where}; each row is one start."
     print(table)
     set_between(README, MARK, table)
 

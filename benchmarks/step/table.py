@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxcnn.commands.steps.process import OURS, TORCH, TORCH_FOLDED
-from jaxcnn.commands.table import markdown_table, set_between
+from jaxcnn.commands.table import markdown_table, measured_on, set_between
 
 HERE = Path(__file__).parent
 README = HERE.parent / "README.md"
@@ -35,9 +35,9 @@ def _results() -> list[dict[str, Any]]:
 
 def _conditions(result: dict[str, Any]) -> str:
     machine, asked, facts = result["machine"], result["asked"], result["facts"]
-    versions = f"JAX {facts[OURS]['versions']['jax']}, PyTorch {facts[TORCH]['versions']['torch']}"
+    versions = {"JAX": facts[OURS]["versions"]["jax"], "PyTorch": facts[TORCH]["versions"]["torch"]}
     return (
-        f"{machine['cores']} cores of {machine['processor']}, Python {machine['python']}, {versions}; "
+        f"{measured_on(machine, **versions)}; "
         f"{asked['seconds']:g} s of steps a contender in at most {asked['rounds']} rounds."
     )
 

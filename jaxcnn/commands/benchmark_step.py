@@ -5,8 +5,6 @@ in turns, so that what else the machine does strikes all alike.
 """
 
 import contextlib
-import os
-import platform
 import tempfile
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
@@ -108,12 +106,7 @@ def measure(work: Work, rivals: Sequence[str], *, seconds: float, rounds: int) -
         facts = {name: process.facts() for name, process in contenders.items()}
     return {
         "work": vars(work),
-        "machine": {
-            "processor": runtime.processor(),
-            "cores": os.cpu_count(),
-            "python": platform.python_version(),
-            "load": round(os.getloadavg()[1], 2),
-        },
+        "machine": runtime.machine(),
         "asked": {"seconds": seconds, "rounds": rounds},
         "rounds": {name: len(each) for name, each in taken.items()},
         "images_per_second": {name: Rate.of(each)._asdict() for name, each in taken.items()},

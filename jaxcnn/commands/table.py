@@ -1,8 +1,9 @@
 """How tables are written: printed by commands that list things, set into a README by benchmarks."""
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -25,6 +26,17 @@ def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Returns a table in Markdown, without a line break behind it."""
     lines = ("| " + " | ".join(line) + " |" for line in (header, *rows))
     return "\n".join((next(lines), "|---" * len(header) + "|", *lines))
+
+
+def measured_on(machine: Mapping[str, Any], **versions: str) -> str:
+    """Returns what stands below a table of measurements: '2 cores of AMD EPYC, Python 3.11.7, JAX 0.10.2'.
+
+    Args:
+        machine: of `runtime.machine`.
+        versions: name -> version of each package that matters.
+    """
+    packages = "".join(f", {name} {version}" for name, version in versions.items())
+    return f"{machine['cores']} cores of {machine['processor']}, Python {machine['python']}{packages}"
 
 
 def set_between(file: Path, mark: str, text: str) -> None:
