@@ -1,0 +1,24 @@
+"""What XLA is to compute once on a CPU, where it would rather do so in each place that uses it."""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from jaxcnn.types import Array
+
+
+def once(function: Callable[..., Array], *operands: Array) -> Array:
+    """Returns function(*operands), as an array in memory.
+
+    XLA takes sums of many shifted images for cheap, and fuses them, with all that goes before, into everything that
+    uses them. `lax.optimization_barrier` does not hinder it: it is taken out before. But it is there long enough to
+    keep a condition unknown, and into the branches of a choice nothing is fused.
+    """
+    result = jax.eval_shape(function, *operands)
+
+    def never(first: Array, *_: Array) -> Array:
+        return lax.full_like(first, 0, result.dtype, result.shape)
+
+    return lax.cond(lax.optimization_barrier(jnp.bool_(True)), function, never, *operands)
