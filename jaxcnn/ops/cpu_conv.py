@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from jaxcnn.ops.depthwise import depthwise
+from jaxcnn.ops.once import once
 from jaxcnn.ops.window import Slide
 from jaxcnn.ops.winograd import KERNEL, TILE, winograd
 from jaxcnn.types import Array
@@ -87,7 +88,7 @@ def _pointwise_backward(kept: tuple[Array, Array], g: Array) -> tuple[Array, Arr
     x, matrix = kept
     rows, cotangents = x.reshape(-1, x.shape[-1]), g.reshape(-1, g.shape[-1])
     if x.shape[-1] >= _WIDE_ENOUGH:
-        slope = lax.optimization_barrier(rows.T) @ cotangents
+        slope = once(jnp.transpose, rows) @ cotangents
     else:  # two products, one for each half of the rows: so few columns would occupy one core
         halves = 2 - rows.shape[0] % 2
         split = [part.reshape(halves, -1, part.shape[-1]) for part in (rows, cotangents)]
