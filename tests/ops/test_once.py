@@ -1,0 +1,39 @@
+"""What is to be computed once is, and it is the same."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxcnn.ops.once import once
+
+
+def shifted(x, kernel):
+    return sum(x[i : i + 4] * weight for i, weight in enumerate(kernel))
+
+
+def used_twice(x, kernel):
+    y = once(shifted, x, kernel)
+    return jnp.sum(y), jnp.max(jnp.tanh(y))
+
+
+OPERANDS = jnp.arange(6.0), jnp.array([1.0, -2.0, 0.5])
+
+
+def test_no_optimisation_takes_the_choice_out():
+    compiled = jax.jit(used_twice).lower(*OPERANDS).compile()
+    assert compiled.as_text().count(" conditional(") == 1
+
+
+def test_it_is_what_the_function_returns():
+    np.testing.assert_array_equal(jax.jit(lambda *o: once(shifted, *o))(*OPERANDS), shifted(*OPERANDS))
+    several = jnp.stack([OPERANDS[0], jnp.full(6, jnp.nan)])
+    mapped = jax.jit(jax.vmap(lambda x: once(shifted, x, OPERANDS[1])))(several)
+    np.testing.assert_array_equal(mapped, [shifted(x, OPERANDS[1]) for x in several])
+
+
+def test_it_has_gradients():
+    def gradient(function):
+        return jax.grad(lambda *operands: jnp.sum(function(*operands) ** 2), (0, 1))(*OPERANDS)
+
+    found = gradient(lambda *operands: once(shifted, *operands))
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-6), found, gradient(shifted))
