@@ -11,7 +11,7 @@ os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.3"
 os.environ["XLA_FLAGS"] = " ".join([
     os.environ.get("XLA_FLAGS", ""),
     "--xla_force_host_platform_device_count=8",
-    "--xla_backend_optimization_level=0",  # machine code that is soon made: what tests run is small
+    "--xla_backend_optimization_level=0",  # what tests run is small, and takes longer to compile; XLA fuses as ever
     "--xla_llvm_disable_expensive_passes=true",
 ])  # fmt: skip
 

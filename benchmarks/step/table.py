@@ -37,7 +37,7 @@ def _conditions(result: dict[str, Any]) -> str:
     machine, asked, facts = result["machine"], result["asked"], result["facts"]
     versions = {"JAX": facts[OURS]["versions"]["jax"], "PyTorch": facts[TORCH]["versions"]["torch"]}
     return (
-        f"{measured_on(machine, **versions)}; "
+        f"{'Training' if result['work']['train'] else 'Inference'}: {measured_on(machine, **versions)}; "
         f"{asked['seconds']:g} s of steps a contender in at most {asked['rounds']} rounds."
     )
 
@@ -49,8 +49,8 @@ def _row(result: dict[str, Any]) -> tuple[str, ...]:
     folded = (f"{rates[TORCH_FOLDED]['median']:,.1f}", _spread(ratio[TORCH_FOLDED])) if TORCH_FOLDED in ratio else ()
     return (
         f"`{work['model']}` {work['image_size']} px, batch {work['batch_size']}",
-        f"{rates['jaxcnn']['median']:,.1f}",
-        f"{1e3 * work['batch_size'] / rates['jaxcnn']['median']:,.0f}",
+        f"{rates[OURS]['median']:,.1f}",
+        f"{1e3 * work['batch_size'] / rates[OURS]['median']:,.0f}",
         f"{torch:,.1f}",
         _spread(ratio[TORCH]),
         f"{share:.0%}",

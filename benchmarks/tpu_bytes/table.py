@@ -17,11 +17,11 @@ HEADER = (
 )
 
 
-def lines() -> list[str]:
-    """Returns the lines of the table, members with most bytes first."""
+def table() -> str:
+    """Returns the table, members with most bytes first."""
     found = [(file.stem, json.loads(file.read_text())) for file in (HERE / "figures").glob("*.json")]
     most_first = sorted(found, key=lambda row: -row[1]["ours"]["bytes"])
-    return markdown_table(HEADER, (_row(*each) for each in most_first)).splitlines()
+    return markdown_table(HEADER, (_row(*each) for each in most_first))
 
 
 def _row(name: str, figures: dict[str, Any]) -> tuple[str, ...]:
@@ -48,7 +48,7 @@ def _against(ours: dict[str, Any], stock: dict[str, Any] | None, key: str, unit:
 
 def main() -> None:
     """Writes the table between its two marks."""
-    set_between(README, MARK, "\n".join(lines()))
+    set_between(README, MARK, table())
 
 
 if __name__ == "__main__":

@@ -56,7 +56,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def work_of(model: str, **fields: Any) -> Work:
-    """Returns the work of a model at its own image size and number of classes, where `fields` of `Work` are None."""
+    """Returns the work of a model, with `fields` of `Work`; None stands for the model's own or for the default."""
     variant = model_variant(model)
     own = {"image_size": variant.image_size, "channels": variant.channels, "num_classes": variant.num_classes}
     return Work(model=model, **own | {name: value for name, value in fields.items() if value is not None})

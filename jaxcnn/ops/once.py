@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-import jax
 import jax.numpy as jnp
 from jax import lax
 
@@ -16,9 +15,8 @@ def once(function: Callable[..., Array], *operands: Array) -> Array:
     uses them. `lax.optimization_barrier` does not hinder it: it is taken out before. But it is there long enough to
     keep a condition unknown, and into the branches of a choice nothing is fused.
     """
-    result = jax.eval_shape(function, *operands)
 
-    def never(first: Array, *_: Array) -> Array:
-        return lax.full_like(first, 0, result.dtype, result.shape)
+    def never(*operands: Array) -> Array:
+        return jnp.zeros_like(function(*operands))
 
     return lax.cond(lax.optimization_barrier(jnp.bool_(True)), function, never, *operands)

@@ -15,7 +15,7 @@ DEEP = (
     *("resnet101", "resnet152", "wide_resnet101_2", "resnext101_64x4d", "seresnet101", "seresnet152"),
     *("densenet161", "densenet169", "densenet201", *(f"efficientnet_b{n}" for n in range(3, 8))),
 )
-"""Nets that are others of these with more layers, which take longest to compile."""
+"""Larger members of families that other rows cover, which take long to compile."""
 
 
 @pytest.fixture(scope="module")

@@ -98,6 +98,19 @@ def test_batch_norm(shape):
     check_equal(norm, 3 + normal(*shape), normal(shape[-1]), normal(shape[-1]))
 
 
+@pytest.mark.parametrize("case", ["depthwise", "depthwise, strided"])
+def test_gradients_of_gradients_of_several_nets_at_once(case):
+    image, kernel, settings = CONVS[case]
+
+    def slopes(x, kernels):
+        def loss(kernel):
+            return jnp.sum(conv(x, kernel, groups=image[-1], **settings) ** 3)
+
+        return jax.vmap(jax.grad(lambda kernel: jnp.sum(jax.grad(loss)(kernel) ** 2)))(kernels)
+
+    check_equal(slopes, normal(2, *image), normal(3, *kernel))
+
+
 def test_forms_are_a_cpus_alone():
     """A program for another platform is the same with and without them."""
 
