@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from jaxcnn.ops.once import once
-from jaxcnn.ops.window import Pads, Pair, Slide, reach, tap_slices
+from jaxcnn.ops.window import Pair, Slide, reach, surround, tap_slices
 from jaxcnn.types import Array
 
 _SLAB = 2**20
@@ -27,11 +27,11 @@ def depthwise(x: Array, kernel: Array, slide: Slide) -> Array:
         (batch, out_height, out_width, channels) of x's dtype.
     """
     # Without a gradient it has one user or two, and is the faster for being fused into them.
-    return _taps(_zeros_around(x, slide.pads), kernel, slide)
+    return _taps(surround(x, slide.pads), kernel, slide)
 
 
 def _forward(x: Array, kernel: Array, slide: Slide) -> tuple[Array, tuple[Array, Array]]:
-    y = once(functools.partial(_taps, slide=slide), _zeros_around(x, slide.pads), kernel)
+    y = once(functools.partial(_taps, slide=slide), surround(x, slide.pads), kernel)
     return y, (x, kernel)
 
 
@@ -58,7 +58,7 @@ def _image_slope(x: Array, kernel: Array, slide: Slide, g: Array) -> Array:
         first = reach(size, dilation) - 1 - before
         pads.append((first, before + cells - (results - 1) * stride - 1))
     back = functools.partial(_taps, slide=slide._replace(strides=(1, 1)))
-    return once(back, _zeros_around(g, (pads[0], pads[1]), slide.strides), kernel[::-1, ::-1])
+    return once(back, surround(g, (pads[0], pads[1]), slide.strides), kernel[::-1, ::-1])
 
 
 def _kernel_slope(x: Array, kernel: Array, slide: Slide, g: Array) -> Array:
@@ -72,8 +72,8 @@ def _kernel_slope(x: Array, kernel: Array, slide: Slide, g: Array) -> Array:
     slabs = -(-height // rows)
     more, stride = slabs * rows - height, slide.strides[0]
     (top, bottom), columns = slide.pads
-    padded = _zeros_around(x, ((top, bottom + more * stride), columns))
-    cotangents = _zeros_around(g, ((0, more), (0, 0)))
+    padded = surround(x, ((top, bottom + more * stride), columns))
+    cotangents = surround(g, ((0, more), (0, 0)))
     seen = (rows - 1) * stride + reach(kernel.shape[0], slide.dilation[0])
     ones = jnp.ones((1, rows * width), g.dtype)
 
@@ -88,12 +88,6 @@ def _kernel_slope(x: Array, kernel: Array, slide: Slide, g: Array) -> Array:
 
     blank = lax.full_like(g, 0, shape=(kernel.size // channels, channels))
     return lax.fori_loop(0, slabs, add, blank).reshape(kernel.shape)
-
-
-def _zeros_around(x: Array, pads: Pads, spread: Pair = (1, 1)) -> Array:
-    """Returns x with `pads` zeros around, of which a negative number cuts, and `spread` - 1 between its cells."""
-    rows, columns = ((*around, between - 1) for around, between in zip(pads, spread, strict=True))
-    return lax.pad(x, jnp.zeros((), x.dtype), ((0, 0, 0), rows, columns, (0, 0, 0)))
 
 
 def _size(kernel: Array) -> Pair:

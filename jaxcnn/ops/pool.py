@@ -4,6 +4,7 @@ The gradient of `max_pool` is our own on a CPU, where XLA's, a select_and_scatte
 """
 
 import functools
+import math
 from collections.abc import Iterator, Sequence
 
 import jax
@@ -22,6 +23,7 @@ from jaxcnn.ops.window import (
     image_size,
     pair,
     resolve_padding,
+    surround,
     tap_slices,
     too_small,
 )
@@ -85,10 +87,6 @@ def _max_pool(x: Array, windows: Windows) -> Array:
     return _largest(x, windows)
 
 
-def _lowest_around(x: Array, pads: Pads) -> Array:
-    return lax.pad(x, jnp.array(-jnp.inf, x.dtype), ((0, 0, 0), *((*p, 0) for p in pads), (0, 0, 0)))
-
-
 def _max_pool_forward(x: Array, windows: Windows) -> tuple[Array, tuple[Array, Array]]:
     y = on("cpu", _largest_by_taps, _largest, x, windows=windows)
     return y, (x, y)
@@ -97,7 +95,8 @@ def _max_pool_forward(x: Array, windows: Windows) -> tuple[Array, tuple[Array, A
 def _largest_by_taps(x: Array, windows: Windows) -> Array:
     """Returns the same as `_largest`, which is up to four times slower on a CPU where windows overlap."""
     shape, steps, pads = windows
-    return functools.reduce(jnp.maximum, (cells for _, cells in tap_slices(_lowest_around(x, pads), shape, steps)))
+    padded = surround(x, pads, value=-math.inf)
+    return functools.reduce(jnp.maximum, (cells for _, cells in tap_slices(padded, shape, steps)))
 
 
 def _first_matches(padded: Array, y: Array, windows: Windows) -> Iterator[tuple[Pair, Array]]:
@@ -120,16 +119,16 @@ def _scatter(x: Array, _: Array, g: Array, windows: Windows) -> Array:
 
 def _scatter_by_taps(x: Array, y: Array, g: Array, windows: Windows) -> Array:
     _, steps, pads = windows
-    padded = _lowest_around(x, pads)
+    padded = surround(x, pads, value=-math.inf)
     nothing = jnp.zeros((), g.dtype)
     total = jnp.zeros(padded.shape, g.dtype)
     for tap, holds in _first_matches(padded, y, windows):
         # The transpose of the strided slice at this tap: strides - 1 empty cells between neighbours.
-        spread = [
-            (t, padded.shape[axis] - t - (y.shape[axis] - 1) * s - 1, s - 1)
+        around = [
+            (t, padded.shape[axis] - t - (y.shape[axis] - 1) * s - 1)
             for axis, t, s in zip((1, 2), tap, steps, strict=True)
         ]
-        total = total + lax.pad(jnp.where(holds, g, nothing), nothing, ((0, 0, 0), *spread, (0, 0, 0)))
+        total = total + surround(jnp.where(holds, g, nothing), (around[0], around[1]), steps)
     (top, _), (left, _) = pads
     return total[:, top : top + x.shape[1], left : left + x.shape[2]]
 

@@ -151,6 +151,19 @@ def pad(x: Array, pads: Pads, fill: str = "zero") -> Array:
     return jnp.pad(x, ((0, 0), *pads, (0, 0)), mode=FILLS[fill])
 
 
+def surround(x: Array, pads: Pads, spread: Pair = (1, 1), value: float = 0.0) -> Array:
+    """Returns x with cells of `value` around it and, where it is to be spread, between its cells.
+
+    Args:
+        x: (batch, height, width, channels), any float dtype, which is kept.
+        pads: ((top, bottom), (left, right)); a negative number cuts.
+        spread: (down, right), the distance at which neighbouring cells come to lie.
+        value: of the new cells.
+    """
+    rows, columns = ((*around, distance - 1) for around, distance in zip(pads, spread, strict=True))
+    return lax.pad(x, jnp.array(value, x.dtype), ((0, 0, 0), rows, columns, (0, 0, 0)))
+
+
 def tap_slices(x: Array, kernel_size: Pair, strides: Pair, dilation: Pair = (1, 1)) -> Iterator[tuple[Pair, Array]]:
     """Yields, for each cell of the window row by row, its offset and what it sees as the window slides.
 

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jaxcnn.ops.window import Pads
+from jaxcnn.ops.window import Pads, surround
 from jaxcnn.types import Array
 
 TILE, KERNEL = 4, 3
@@ -101,10 +101,10 @@ def _weights(kernel: Array) -> Array:
 def _cells(x: Array, pads: Pads) -> Array:
     """Returns the cells of all tiles taken to the points: (6 across, 6 down, batch, tiles down, across, channels)."""
     tiles = [-(-(n + sum(p) - KERNEL + 1) // TILE) for n, p in zip(x.shape[1:3], pads, strict=True)]
-    around = [
-        (p, n * TILE + KERNEL - 1 - p - size, 0) for (p, _), n, size in zip(pads, tiles, x.shape[1:3], strict=True)
-    ]
-    padded = _once(lax.pad(x, jnp.zeros((), x.dtype), ((0, 0, 0), *around, (0, 0, 0))))
+    down, across = (
+        (p, n * TILE + KERNEL - 1 - p - size) for (p, _), n, size in zip(pads, tiles, x.shape[1:3], strict=True)
+    )
+    padded = _once(surround(x, (down, across)))
     rows = lax.optimization_barrier(_combined(_OF_CELLS, _every(padded, 1, CELLS, tiles[0])))
     return _combined(_OF_CELLS, _every(rows, 3, CELLS, tiles[1]))
 
