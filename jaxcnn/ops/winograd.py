@@ -104,7 +104,8 @@ def _cells(x: Array, pads: Pads) -> Array:
     down, across = (
         (p, n * TILE + KERNEL - 1 - p - size) for (p, _), n, size in zip(pads, tiles, x.shape[1:3], strict=True)
     )
-    padded = _once(surround(x, (down, across)))
+    # Barriers keep XLA's simplifications from taking slices before sums; it may still fuse the two.
+    padded = lax.optimization_barrier(surround(x, (down, across)))
     rows = lax.optimization_barrier(_combined(_OF_CELLS, _every(padded, 1, CELLS, tiles[0])))
     return _combined(_OF_CELLS, _every(rows, 3, CELLS, tiles[1]))
 
@@ -123,11 +124,6 @@ def _after(x: Array, kernel: Array) -> Array:
     """
     one = jnp.where(x[0, 0, 0, 0] > jnp.inf, 0.0, 1.0).astype(kernel.dtype)
     return kernel * one
-
-
-def _once(x: Array) -> Array:
-    """Returns x, which is computed once: else XLA may compute it anew for each of the slices taken of it."""
-    return lax.optimization_barrier(x)
 
 
 def _combined(matrix: np.ndarray, parts: Sequence[Array], axis: int = 0) -> Array:

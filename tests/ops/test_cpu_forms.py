@@ -36,6 +36,7 @@ CONVS = {  # image (height, width, channels), kernel, settings
     "groups, rows left over": ((8, 7, 4), (2, 3, 2, 4), {"groups": 2, "strides": 3, "padding": "valid"}),
     "winograd": ((32, 16, 64), (3, 3, 64, 64), {"padding": 1}),
     "winograd, odd": ((30, 25, 64), (3, 3, 64, 70), {"padding": ((2, 0), (1, 2))}),
+    "winograd, deep": ((24, 20, 512), (3, 3, 512, 512), {"padding": 1}),
     "eleven groups": ((4, 5, 22), (3, 1, 2, 11), {"groups": 11}),
 }
 
