@@ -51,13 +51,13 @@ def over_processes(count: int) -> int:
 
 
 def in_turn(mesh: Mesh, value: Value) -> Value:
-    """Returns `value`, on several CPU devices only once it is computed.
+    """Returns `value`, on a CPU only once it is computed. Elsewhere the host runs ahead of the devices, as it should.
 
-    There, programs that wait for each other's shards share a few threads; with many in flight they starve, and XLA ends
-    the process. Elsewhere the host runs ahead of the devices, as it should.
+    On a CPU the host computes too, and every program that waits for its turn has its memory already: half of what
+    training takes, and no time gained. On several CPU devices programs that wait for each other's shards share a few
+    threads besides; with many in flight they starve, and XLA ends the process.
     """
-    starving = mesh.size > 1 and mesh.devices.flat[0].platform == "cpu"
-    return jax.block_until_ready(value) if starving else value
+    return jax.block_until_ready(value) if mesh.devices.flat[0].platform == "cpu" else value
 
 
 def check_batch_size(key: str, batch_size: int, mesh: Mesh) -> None:

@@ -77,8 +77,7 @@ def make_train_step(
         new = TrainState(step=state.step + 1, params=params, batch_stats=batch_stats, opt_state=opt_state, ema=ema)
         if on_nonfinite is None:
             return new, sums | {"nonfinite": jnp.zeros((), jnp.int32)}
-        size = loss + optax.tree.norm(gradients) + optax.tree.norm(updates) + optax.tree.sum(batch_stats)
-        finite = jnp.isfinite(size)
+        finite = _finite((gradients, updates), (loss, batch_stats))
         return _guarded(state, new, sums, finite, skip=on_nonfinite == "skip")
 
     return train_step
@@ -100,6 +99,18 @@ def _accumulated(gradient: Callable[..., Any], parts: int) -> Callable[..., Any]
         return (loss, (batch_stats, sums)), gradients
 
     return accumulated
+
+
+def _finite(squared: Any, plain: Any) -> Array:
+    """Returns () bool: whether the sum of every array is finite, of squares or as it is.
+
+    The sums are laid side by side. Were they added up one by one, XLA would compute that chain, as long as there are
+    arrays, anew in each fusion that uses its end, of which there are as many again: for EfficientNet-B0 two thirds of
+    the program.
+    """
+    sums = [jnp.sum(jnp.square(leaf)) for leaf in jax.tree.leaves(squared)]
+    sums += [jnp.sum(leaf) for leaf in jax.tree.leaves(plain)]
+    return jnp.all(jnp.isfinite(jnp.stack(sums)))
 
 
 def _guarded(
