@@ -18,7 +18,7 @@ from jax.profiler import ProfileData
 
 from jaxcnn.config import base_config
 from jaxcnn.train import metrics
-from jaxcnn.train.mesh import on_every_device
+from jaxcnn.train.mesh import in_turn, on_every_device
 from jaxcnn.train.setup import Run, resolve
 from jaxcnn.train.training import make_run_dispatch
 
@@ -67,7 +67,8 @@ def _record(run: Run, folder: str, dispatches: int) -> None:
     def take(count: int) -> None:
         nonlocal state, sums
         for _ in range(count):
-            state, sums = dispatch(state, sums, feed, run.chance, num_steps=run.steps_per_dispatch)
+            carry = dispatch(state, sums, feed, run.chance, num_steps=run.steps_per_dispatch)
+            state, sums = in_turn(run.mesh, carry)
         jax.block_until_ready(state)
 
     take(WARM)

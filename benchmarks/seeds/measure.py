@@ -13,7 +13,7 @@ import jax
 
 from jaxcnn.config import base_config
 from jaxcnn.train import metrics
-from jaxcnn.train.mesh import on_every_device
+from jaxcnn.train.mesh import in_turn, on_every_device
 from jaxcnn.train.setup import resolve
 from jaxcnn.train.training import make_run_dispatch
 
@@ -37,7 +37,7 @@ def steps(model: str, num_seeds: int, *, batch_size: int, number: int) -> Callab
         nonlocal carry
         began = time.perf_counter()
         for _ in range(number):
-            carry = dispatch(*carry, feed, chance, num_steps=run.steps_per_dispatch)
+            carry = in_turn(run.mesh, dispatch(*carry, feed, chance, num_steps=run.steps_per_dispatch))
         jax.block_until_ready(carry)
         return (time.perf_counter() - began) / number / run.steps_per_dispatch
 

@@ -53,9 +53,9 @@ def over_processes(count: int) -> int:
 def in_turn(mesh: Mesh, value: Value) -> Value:
     """Returns `value`, on a CPU only once it is computed. Elsewhere the host runs ahead of the devices, as it should.
 
-    On a CPU the host computes too, and every program that waits for its turn has its memory already: half of what
-    training takes, and no time gained. On several CPU devices programs that wait for each other's shards share a few
-    threads besides; with many in flight they starve, and XLA ends the process.
+    On a CPU every program that waits for its turn has its memory already: up to half of what a process takes, and no
+    time was gained where it was measured (benchmarks/README.md). On several CPU devices programs that wait for each
+    other's shards share a few threads besides; with many in flight they starve, and XLA ends the process.
     """
     return jax.block_until_ready(value) if mesh.devices.flat[0].platform == "cpu" else value
 

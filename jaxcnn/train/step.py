@@ -102,7 +102,7 @@ def _accumulated(gradient: Callable[..., Any], parts: int) -> Callable[..., Any]
 
 
 def _finite(squared: Any, plain: Any) -> Array:
-    """Returns () bool: whether the sum of every array is finite, of squares or as it is.
+    """Returns () bool: whether each sum of squares of an array in `squared`, and each sum of one in `plain`, is finite.
 
     The sums are laid side by side. Were they added up one by one, XLA would compute that chain, as long as there are
     arrays, anew in each fusion that uses its end, of which there are as many again: for EfficientNet-B0 two thirds of

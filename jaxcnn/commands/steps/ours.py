@@ -28,7 +28,7 @@ from jaxcnn.train.step import make_train_step
 from jaxcnn.types import Array, Variables
 
 _PROBES = 4
-"""Steps of which the host's part is measured, and as many rows of as many."""
+"""Steps timed one by one, and rows, each of so many steps, timed as a whole."""
 
 
 class Ours:
@@ -101,17 +101,17 @@ class Ours:
         """Returns for which share of a step the device waits for the host, while steps follow each other.
 
         A step that is waited for takes the host's part and then the device's; what a step in a row takes beyond the
-        device's part is waiting. Of each the least of some is taken: what else the machine does only adds.
+        device's part is waiting. The least of some is taken of either, and rows are longer than steps: noise shows as
+        waiting. A CPU begins a step when the last one is done, so there it is the host's part that is found.
         """
-        calls, whole, in_a_row = [], [], []
+        alone, in_a_row = [], []
         for _ in range(_PROBES):
-            began = time.perf_counter()
             result = self._begin()
-            calls.append(time.perf_counter() - began)
+            called = time.perf_counter()
             jax.block_until_ready(result)
-            whole.append(time.perf_counter() - began)
+            alone.append(time.perf_counter() - called)
             in_a_row.append(self._timed(_PROBES))
-        device = min(whole) - min(calls)
+        device = min(alone)
         return max(0.0, 1 - device / min(in_a_row)) if device > 0.1 * min(in_a_row) else math.nan
 
 
