@@ -111,8 +111,8 @@ class Ours:
             jax.block_until_ready(result)
             alone.append(time.perf_counter() - called)
             in_a_row.append(self._timed(_PROBES))
-        device = min(alone)
-        return max(0.0, 1 - device / min(in_a_row)) if device > 0.1 * min(in_a_row) else math.nan
+        device, step = min(alone), min(in_a_row)
+        return max(0.0, 1 - device / step) if device > 0.1 * step else math.nan
 
 
 def lower_step(work: Work) -> jax.stages.Lowered:
