@@ -61,9 +61,9 @@ def main() -> None:
 def measure(points: dict[int, dict[str, Any]]) -> list[dict[str, float]]:
     """Returns what is found at each point of a line."""
     with contextlib.ExitStack() as stack:
+        works = {value: dataclasses.replace(BASE, **change) for value, change in points.items()}
         processes = {
-            value: stack.enter_context(contextlib.closing(Process(OURS, dataclasses.replace(BASE, **change))))
-            for value, change in points.items()
+            value: stack.enter_context(contextlib.closing(Process(OURS, work))) for value, work in works.items()
         }
         takes = {str(value): _taker(process) for value, process in processes.items()}
         taken = in_turns(takes, seconds=SECONDS, rounds=ROUNDS)
@@ -74,7 +74,7 @@ def measure(points: dict[int, dict[str, Any]]) -> list[dict[str, float]]:
                 {
                     "value": value,
                     **Rate.of(taken[str(value)])._asdict(),
-                    "flop": facts["flop"] / process.work.batch_size,
+                    "flop": facts["flop"] / works[value].batch_size,
                     "temporary": facts["memory"]["temporary"],
                     "device_peak": facts["memory"]["device_peak"],
                     "load": os.getloadavg()[1],
