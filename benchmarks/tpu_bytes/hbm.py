@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 _LINE = re.compile(r"\s*(?:ROOT )?%?([\w.\-]+) = (.*?) ([\w\-]+)\((.*)$")
 _ARRAY = re.compile(r"(\w+)\[([\d,]*)\](\{[^}]*\})?")
+_ORIGIN = re.compile(r'op_name="([^"]*)"')
 _BYTES = {"pred": 1, "s8": 1, "u8": 1, "bf16": 2, "f16": 2, "s16": 2, "u16": 2, "f32": 4, "s32": 4, "u32": 4}
 _NAMES_ONLY = {
     *("parameter", "constant", "tuple", "get-tuple-element", "bitcast", "custom-call"),
@@ -22,12 +23,16 @@ _FETCHES = {"copy-start": 0, "slice-start": 1}
 
 
 def hbm_bytes(text: str) -> int:
-    """Returns the bytes that the entry computation of `compiled.as_text()` moves to and from main memory.
+    """Returns the bytes that the entry computation of `compiled.as_text()` moves to and from main memory."""
+    return sum(size for _, size in traffic(text))
 
-    Each operand and result of each operation counts, whole, unless it lies on the core.
+
+def traffic(text: str) -> Iterator[tuple[str, int]]:
+    """Yields of each operation that moves something where it comes from (`op_name`, or "") and how many bytes it moves.
+
+    Each operand and result counts, whole, unless it lies on the core.
     """
     shapes: dict[str, str] = {}
-    total = 0
     for line in text[text.index("\nENTRY ") :].splitlines():
         found = _LINE.match(line)
         if found is None:
@@ -35,12 +40,15 @@ def hbm_bytes(text: str) -> int:
         name, shape, operation, rest = found.groups()
         shapes[name] = shape
         if operation in _FETCHES:
-            total += [size for size, _ in _arrays(shape)][_FETCHES[operation]]
+            size = [size for size, _ in _arrays(shape)][_FETCHES[operation]]
         elif operation not in _NAMES_ONLY:
             operands = re.findall(r"%([\w.\-]+)", rest.split(")")[0])
             touched = [shape, *(shapes.get(operand, "") for operand in operands)]
-            total += sum(size for each in touched for size, on_core in _arrays(each) if not on_core)
-    return total
+            size = sum(size for each in touched for size, on_core in _arrays(each) if not on_core)
+        else:
+            continue
+        origin = _ORIGIN.search(rest)
+        yield origin.group(1) if origin else "", size
 
 
 def _arrays(shape: str) -> Iterator[tuple[int, bool]]:

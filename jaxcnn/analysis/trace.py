@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn
 
 from jaxcnn import runtime
+from jaxcnn.layers.variables import abstract_variables
 
 Shape = tuple[int, int, int]
 
@@ -22,10 +23,8 @@ def operations(model: nn.Module, image_shape: Shape) -> Iterator[tuple[JaxprEqn,
         image_shape: (height, width, channels).
     """
     image = jax.ShapeDtypeStruct((1, *image_shape), jnp.float32)
-    variables = jax.eval_shape(model.init, jax.random.key(0), image)
-    kept = {key: variables[key] for key in ("params", "batch_stats") if key in variables}
     with runtime.canonical_forms():
-        jaxpr = jax.make_jaxpr(model.apply)(kept, image).jaxpr
+        jaxpr = jax.make_jaxpr(model.apply)(abstract_variables(model, image_shape), image).jaxpr
     yield from _walk(jaxpr, 1)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from flax import traverse_util
 
 from jaxcnn.errors import UserError
-from jaxcnn.interop.weights import abstract_variables
+from jaxcnn.interop.weights import expected_variables
 from jaxcnn.models import Net, create_model, model_variant
 from jaxcnn.types import Variables
 
@@ -52,7 +52,7 @@ def variables_from_torch(model_name: str, state_dict: Mapping[str, Any], **field
     if getattr(model, "scan", False):
         raise UserError(f"{model_name} runs its blocks in a loop, which stacks their weights: give it scan=False")
     _check_fields(model_name, model, _table(layout, "BUILT_WITH", model), state_dict)
-    shapes = abstract_variables(model, (variant.image_size, variant.image_size, variant.channels))
+    shapes = expected_variables(model, (variant.image_size, variant.image_size, variant.channels))
     expected = {path: leaf.shape for path, leaf in traverse_util.flatten_dict(shapes).items()}
     found = _placed(model_name, layout, _table(layout, "RULES", model), expected, state_dict)
     return traverse_util.unflatten_dict({path: jnp.asarray(found[path], jnp.float32) for path in expected})

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import orbax.checkpoint as ocp
 from flax import traverse_util
 
 import jaxcnn
 from jaxcnn.errors import UserError
+from jaxcnn.layers.variables import abstract_variables
 from jaxcnn.models import Net, check_image_size, create_model, model_variant
 from jaxcnn.quiet import quiet
 from jaxcnn.types import Variables
@@ -24,19 +24,17 @@ CHECKPOINT = "variables"
 _KINDS = {"model": str, "num_classes": int, "fields": dict, "image_size": int, "channels": int}
 
 
-def abstract_variables(model: Net, image_shape: tuple[int, int, int]) -> Variables:
+def expected_variables(model: Net, image_shape: tuple[int, int, int]) -> Variables:
     """Returns the shapes and dtypes of a model's `params` and `batch_stats` for images (height, width, channels).
 
     Raises:
         UserError: where the model cannot be built, with its fields or for this image.
     """
-    image = jax.ShapeDtypeStruct((1, *image_shape), jnp.float32)
     try:
-        shapes = jax.eval_shape(model.init, jax.random.key(0), image)
+        return abstract_variables(model, image_shape)
     except Exception:
         check_image_size(model, image_shape)  # says in one line what is wrong with the fields or the size
         raise
-    return {key: shapes[key] for key in ("params", "batch_stats") if key in shapes}
 
 
 def save_variables(
@@ -84,7 +82,7 @@ def load_variables(directory: str | os.PathLike[str]) -> tuple[Net, Variables]:
     folder = Path(directory).expanduser().absolute()
     card = _read_card(folder / CARD)
     model = create_model(card["model"], num_classes=card["num_classes"], **card["fields"])
-    shapes = abstract_variables(model, (card["image_size"], card["image_size"], card["channels"]))
+    shapes = expected_variables(model, (card["image_size"], card["image_size"], card["channels"]))
     sharding = jax.sharding.SingleDeviceSharding(jax.devices()[0])
     target = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding), shapes)
     try:

@@ -13,6 +13,7 @@ from jaxcnn.data.sources import Dataset
 from jaxcnn.data.views import parse_views
 from jaxcnn.errors import UserError, check_word
 from jaxcnn.layers.remat import blocks_of
+from jaxcnn.layers.variables import abstract_variables
 from jaxcnn.train.inputs import stored_shape
 from jaxcnn.train.losses import LOSSES
 from jaxcnn.train.mesh import check_batch_size
@@ -65,10 +66,10 @@ def check_views(config: FrozenConfigDict, dataset: Dataset, model: nn.Module, sh
     others = [view for view in views if view.shape[1:] != shape]
     if not others:
         return  # and nothing to be traced
-    variables = jax.eval_shape(model.init, jax.random.key(0), jax.ShapeDtypeStruct((1, *shape), jnp.float32))
+    variables = abstract_variables(model, shape)
     for view in others:
         try:
-            jax.eval_shape(model.apply, {key: variables[key] for key in variables if key != "intermediates"}, view)
+            jax.eval_shape(model.apply, variables, view)
         except Exception as error:  # flax's own for shapes that do not fit
             trained, evaluated = ("x".join(map(str, sizes)) for sizes in (shape, view.shape[1:]))
             raise UserError(
@@ -80,8 +81,7 @@ def check_views(config: FrozenConfigDict, dataset: Dataset, model: nn.Module, sh
 def check_remat(config: FrozenConfigDict, model: nn.Module, shape: tuple[int, int, int]) -> None:
     """Raises `UserError` where blocks are to be computed again for their gradient, and the model has none."""
     if config.model.remat:
-        image = jax.ShapeDtypeStruct((1, *shape), jnp.float32)
-        blocks_of(jax.eval_shape(model.init, jax.random.key(0), image).get("params", {}))
+        blocks_of(abstract_variables(model, shape).get("params", {}))
 
 
 def check_words(config: FrozenConfigDict) -> None:

@@ -61,7 +61,7 @@ class Run:
 
     def init_state(self) -> TrainState:
         """Returns the fresh state, on every device of the mesh."""
-        return jax.jit(self._create_state, out_shardings=replicated(self.mesh))()
+        return self._init()
 
     def abstract_state(self) -> TrainState:
         """Returns the shapes and dtypes of the state, without computing it."""
@@ -69,7 +69,12 @@ class Run:
 
     @functools.cached_property
     def _abstract_state(self) -> TrainState:
-        return jax.eval_shape(self._create_state)
+        return self._init.eval_shape()
+
+    @functools.cached_property
+    def _init(self) -> Any:
+        """Traced once for the shapes and for the state."""
+        return jax.jit(self._create_state, out_shardings=replicated(self.mesh))
 
     @property
     def mapped(self) -> bool:

@@ -13,7 +13,7 @@ import pytest
 import jaxcnn
 from jaxcnn.errors import UserError
 from jaxcnn.interop import weights
-from jaxcnn.interop.weights import abstract_variables, check_unused, load_variables, save_variables
+from jaxcnn.interop.weights import check_unused, expected_variables, load_variables, save_variables
 from jaxcnn.models import create_model
 
 FIELDS = {"num_classes": 4, "stage_sizes": [1, 1], "features": 8, "norm_options": {"epsilon": 1e-3}}
@@ -22,7 +22,7 @@ FIELDS = {"num_classes": 4, "stage_sizes": [1, 1], "features": 8, "norm_options"
 def variables(name="resnet20", fields=FIELDS, shape=(32, 32, 3)):
     """Random variables of a small net."""
     random = np.random.default_rng(0)
-    abstract = abstract_variables(create_model(name, **fields), shape)
+    abstract = expected_variables(create_model(name, **fields), shape)
     return jax.tree.map(lambda leaf: jax.numpy.asarray(random.normal(size=leaf.shape), leaf.dtype), abstract)
 
 
