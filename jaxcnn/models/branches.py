@@ -16,6 +16,7 @@ from jaxcnn.layers.activation import Activation
 from jaxcnn.layers.blocks import ConvNormAct
 from jaxcnn.layers.conv import Conv
 from jaxcnn.models.net import Net
+from jaxcnn.ops.once import stored
 from jaxcnn.ops.pool import avg_pool, global_avg_pool, max_pool
 from jaxcnn.types import Array, ModuleDef
 
@@ -93,7 +94,7 @@ class Mixed(nn.Module):
         if self.scale is None:
             return y
         y = x + self.scale * Conv(x.shape[-1], 1, padding=0, dtype=x.dtype, name="linear")(y)
-        return y if self.linear_end or self.act is None else self.act(y)
+        return stored(y if self.linear_end or self.act is None else self.act(y))
 
 
 class BranchNet(Net, kw_only=True):

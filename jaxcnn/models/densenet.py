@@ -35,6 +35,7 @@ from jaxcnn.layers.activation import Activation
 from jaxcnn.layers.blocks import strided_stem
 from jaxcnn.models.net import Net
 from jaxcnn.models.variant import Variant
+from jaxcnn.ops.once import stored
 from jaxcnn.ops.pool import avg_pool, global_avg_pool
 from jaxcnn.types import Array, ModuleDef
 
@@ -70,7 +71,7 @@ class DenseLayer(nn.Module):
         y = x
         if self.bottleneck is not None:
             y = self.unit(self.bottleneck * self.growth, 1, name="reduce")(y)
-        return jnp.concatenate([x, self.unit(self.growth, 3, name="grow")(y)], axis=-1)
+        return stored(jnp.concatenate([x, self.unit(self.growth, 3, name="grow")(y)], axis=-1))
 
 
 class DenseNet(Net, kw_only=True):

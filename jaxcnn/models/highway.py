@@ -31,6 +31,7 @@ from jaxcnn.layers.blocks import ConvNormAct
 from jaxcnn.layers.conv import Conv
 from jaxcnn.models.net import Net
 from jaxcnn.models.variant import Variant
+from jaxcnn.ops.once import stored
 from jaxcnn.ops.pool import global_avg_pool, max_pool
 from jaxcnn.types import Array, ModuleDef
 
@@ -49,7 +50,7 @@ class HighwayLayer(nn.Module):
         channels = x.shape[-1]
         transformed = ConvNormAct(channels, self.conv, self.norm, self.act, name="transform")(x)
         through = jax.nn.sigmoid(self.gate(channels, 3, padding=1, name="gate")(x))
-        return x + through * (transformed - x)
+        return stored(x + through * (transformed - x))
 
 
 class HighwayNet(Net, kw_only=True):

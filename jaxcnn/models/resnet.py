@@ -40,6 +40,7 @@ from jaxcnn.layers.norm import shifts
 from jaxcnn.models.net import Net
 from jaxcnn.models.shortcuts import PadShortcut, ProjectionShortcut
 from jaxcnn.models.variant import Variant
+from jaxcnn.ops.once import stored
 from jaxcnn.ops.pool import global_avg_pool
 from jaxcnn.types import Array, ModuleDef
 
@@ -69,9 +70,9 @@ class _Block(nn.Module):
         """Returns the activated sum of the shortcut of x and the branch y."""
         if self.gate is not None:
             y = self.gate(y.shape[-1], name="gate")(y)
-        if self.shortcut is not None:
-            y = y + self.shortcut(y.shape[-1], self.strides, name="shortcut")(x)
-        return self.act(y)
+        if self.shortcut is None:
+            return self.act(y)
+        return stored(self.act(y + self.shortcut(y.shape[-1], self.strides, name="shortcut")(x)))
 
 
 class BasicBlock(_Block):

@@ -31,6 +31,7 @@ from jaxcnn.layers.activation import Activation
 from jaxcnn.layers.blocks import ConvNormAct
 from jaxcnn.models.net import Net
 from jaxcnn.models.variant import Variant
+from jaxcnn.ops.once import stored
 from jaxcnn.ops.pool import avg_pool, global_avg_pool, max_pool
 from jaxcnn.types import Array, ModuleDef
 
@@ -72,7 +73,7 @@ class ShuffleUnit(nn.Module):
         features = self.features - x.shape[-1] if strided else self.features
         y = ConvNormAct(features, act=None, kernel_size=1, groups=self.groups, name="expand", **parts)(y)
         if not strided:
-            return self.act(x + y)
+            return stored(self.act(x + y))
         return self.act(jnp.concatenate([avg_pool(x, 3, strides=self.strides, padding=1), y], axis=-1))
 
 

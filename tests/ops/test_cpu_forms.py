@@ -10,6 +10,7 @@ import pytest
 from jaxcnn import runtime
 from jaxcnn.ops.conv import add_bias, conv
 from jaxcnn.ops.norm import moments, normalize
+from jaxcnn.ops.once import stored
 from jaxcnn.ops.sums import sum_over
 
 CONVS = {  # image (height, width, channels), kernel, settings
@@ -88,6 +89,10 @@ def test_sums(shape, axes):
 
 def test_bias():
     check_equal(add_bias, normal(2, 3, 5, 4), normal(4))
+
+
+def test_residual_sum():
+    check_equal(lambda x, y: stored(jax.nn.relu(x + stored(x * y))), normal(2, 3, 5, 4), 2 * normal(2, 3, 5, 4))
 
 
 @pytest.mark.parametrize("shape", [(2, 3, 5, 4, 6), (1, 4, 1, 1, 3), (1, 1, 3, 3, 2), (2, 8, 5)])

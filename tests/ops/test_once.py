@@ -1,10 +1,13 @@
 """What is to be computed once is, and it is the same."""
 
+import re
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxcnn.ops.once import once
+from jaxcnn import runtime
+from jaxcnn.ops.once import once, stored
 
 
 def shifted(x, kernel):
@@ -37,3 +40,22 @@ def test_it_has_gradients():
 
     found = gradient(lambda *operands: once(shifted, *operands))
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-6), found, gradient(shifted))
+
+
+def most_operands(kernels):
+    """Returns the operands of the fusion that has most, in the gradient of a residual net with these kernels."""
+
+    def net(kernels, x):
+        for kernel in kernels:
+            x = stored(jax.nn.relu(x + x @ kernel))
+        return jnp.sum(x)
+
+    text = jax.jit(jax.grad(net, (0, 1))).lower(kernels, jnp.ones((8, 16))).compile().as_text()
+    return max(found.count("%") for found in re.findall(r" fusion\((.*?)\), kind", text))
+
+
+def test_sums_that_run_through_a_net_are_not_added_up_again():
+    shallow, deep = ([jnp.full((16, 16), 0.1)] * depth for depth in (3, 12))
+    assert most_operands(deep) == most_operands(shallow) < 6
+    with runtime.canonical_forms():
+        assert most_operands(deep) > 10
