@@ -56,10 +56,15 @@ def resolve(member: str, batch_size: int) -> Run:
     return resolve_blank(config)
 
 
+def compiled_step(member: str, batch_size: int, on: str) -> jax.stages.Compiled:
+    """Returns the program of one step."""
+    mesh = make_mesh(topology.devices(parse_slice(on)))
+    return lower_step(resolve(member, batch_size), mesh).compile()
+
+
 def cost(member: str, batch_size: int, on: str) -> dict[str, float]:
     """Returns of one step FLOP, bytes accessed and bytes of temporaries, as the compiler counts them; see hbm.py."""
-    mesh = make_mesh(topology.devices(parse_slice(on)))
-    compiled = lower_step(resolve(member, batch_size), mesh).compile()
+    compiled = compiled_step(member, batch_size, on)
     analysis: Any = compiled.cost_analysis()
     memory: Any = compiled.memory_analysis()
     return {
