@@ -6,10 +6,10 @@ Run `python benchmarks/scaling/nets.py`; it writes nets.json.
 from pathlib import Path
 
 import jax
-import jax.numpy as jnp
 from flax import traverse_util
 
 from jaxcnn.analysis.trace import multiply_adds
+from jaxcnn.layers.variables import abstract_variables
 from jaxcnn.models import create_model, model_variant
 from jaxcnn.train.folder import write_json
 
@@ -25,7 +25,7 @@ def facts(name: str) -> dict[str, int]:
     variant = model_variant(name)
     shape = (variant.image_size, variant.image_size, variant.channels)
     model = create_model(name, num_classes=variant.num_classes)
-    variables = jax.eval_shape(model.init, jax.random.key(0), jax.ShapeDtypeStruct((1, *shape), jnp.float32))
+    variables = abstract_variables(model, shape)
     means = [path for path in traverse_util.flatten_dict(variables.get("batch_stats", {})) if path[-1] == "mean"]
     return {
         "image": variant.image_size,

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import jax.numpy as jnp
 from jax import lax
 
-from jaxcnn.ops.platform import on_cpu
+from jaxcnn.ops.platform import on
 from jaxcnn.types import Array
 
 
@@ -32,7 +32,7 @@ def stored(x: Array) -> Array:
     Args:
         x: any shape and dtype.
     """
-    return on_cpu(_stored, _same, x)
+    return on("cpu", _stored, _same, x)
 
 
 def _stored(x: Array) -> Array:

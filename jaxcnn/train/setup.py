@@ -73,8 +73,14 @@ class Run:
 
     @functools.cached_property
     def _init(self) -> Any:
-        """Traced once for the shapes and for the state."""
-        return jax.jit(self._create_state, out_shardings=replicated(self.mesh))
+        """Makes the fresh state; traced once, for its shapes too. It holds nothing of the run that it does not need."""
+        model, tx, shape, ema = self.model, self.tx, self.image_shape, self.config.ema.decay is not None
+        first, count = self.config.seed, self.num_seeds
+
+        def create(seed: Array) -> TrainState:
+            return create_state(model, tx, shape, init_key(seed), ema=ema)
+
+        return jax.jit(lambda: each(create, count)(seeds_of(first, count)), out_shardings=replicated(self.mesh))
 
     @property
     def mapped(self) -> bool:
@@ -84,22 +90,12 @@ class Run:
     @property
     def chance(self) -> Chance:
         """Where the run's chances come from; of several seeds, with the seeds as its axis."""
-        return each(chance_of, self.num_seeds)(self._seeds())
+        return each(chance_of, self.num_seeds)(seeds_of(self.config.seed, self.num_seeds))
 
     @property
     def num_seeds(self) -> int:
         """How many nets are trained at once; more than one are the first axis of every array of the state."""
         return self.config.num_seeds
-
-    def _seeds(self) -> Array:
-        return seeds_of(self.config.seed, self.num_seeds)
-
-    def _create_state(self) -> TrainState:
-        def create(seed: Array) -> TrainState:
-            ema = self.config.ema.decay is not None
-            return create_state(self.model, self.tx, self.image_shape, init_key(seed), ema=ema)
-
-        return each(create, self.num_seeds)(self._seeds())
 
 
 def resolve(config: ConfigDict, data: Any | None = None, *, devices: Sequence[jax.Device] | None = None) -> Run:

@@ -121,18 +121,19 @@ def test_forms_are_a_cpus_alone():
     """A program for another platform is the same with and without them."""
 
     def loss(x, kernel):
-        y = conv(x, kernel, groups=4)
+        y = stored(conv(x, kernel, groups=4))
         return jnp.sum(normalize(y, *moments(y, (0, 1, 2)), jnp.ones(4), jnp.zeros(4), 1e-5) ** 2)
 
     shapes = jax.ShapeDtypeStruct((2, 5, 5, 4), jnp.float32), jax.ShapeDtypeStruct((3, 3, 1, 4), jnp.float32)
 
-    def convolutions(platform):
+    def count(operation, platform):
         program = jax.export.export(jax.jit(jax.grad(lambda x, k: loss(x, k), (0, 1))), platforms=[platform])(*shapes)
-        return program.mlir_module().count("stablehlo.convolution")
+        return program.mlir_module().count(f"stablehlo.{operation}")
 
-    assert (convolutions("cpu"), convolutions("tpu")) == (0, 3)
+    assert (count("convolution", "cpu"), count("convolution", "tpu")) == (0, 3)
+    assert count("optimization_barrier", "cpu") > count("optimization_barrier", "tpu") == 0
     with runtime.canonical_forms():
-        assert convolutions("cpu") == 3
+        assert (count("convolution", "cpu"), count("optimization_barrier", "cpu")) == (3, 0)
 
 
 def test_half_precision_is_canonical():

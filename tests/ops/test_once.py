@@ -8,6 +8,7 @@ import numpy as np
 
 from jaxcnn import runtime
 from jaxcnn.ops.once import once, stored
+from jaxcnn.train.mesh import make_mesh, over_batch, replicated
 
 
 def shifted(x, kernel):
@@ -42,15 +43,18 @@ def test_it_has_gradients():
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-6), found, gradient(shifted))
 
 
+def net(kernels, x):
+    for kernel in kernels:
+        x = stored(jax.nn.relu(x + x @ kernel))
+    return jnp.sum(x)
+
+
+GRADIENT = jax.grad(net, (0, 1))
+
+
 def most_operands(kernels):
     """Returns the operands of the fusion that has most, in the gradient of a residual net with these kernels."""
-
-    def net(kernels, x):
-        for kernel in kernels:
-            x = stored(jax.nn.relu(x + x @ kernel))
-        return jnp.sum(x)
-
-    text = jax.jit(jax.grad(net, (0, 1))).lower(kernels, jnp.ones((8, 16))).compile().as_text()
+    text = jax.jit(lambda *operands: GRADIENT(*operands)).lower(kernels, jnp.ones((8, 16))).compile().as_text()
     return max(found.count("%") for found in re.findall(r" fusion\((.*?)\), kind", text))
 
 
@@ -59,3 +63,13 @@ def test_sums_that_run_through_a_net_are_not_added_up_again():
     assert most_operands(deep) == most_operands(shallow) < 6
     with runtime.canonical_forms():
         assert most_operands(deep) > 10
+
+
+def test_each_device_stores_its_own_part():
+    mesh = make_mesh(jax.devices()[:2])
+    kernels = [jnp.eye(16) / 2] * 3
+    x = jax.random.normal(jax.random.key(0), (8, 16))
+    operands = jax.device_put(kernels, replicated(mesh)), jax.device_put(x, over_batch(mesh))
+    compiled = jax.jit(GRADIENT).lower(*operands).compile()
+    assert "all-gather" not in compiled.as_text()
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5), compiled(*operands), GRADIENT(kernels, x))

@@ -6,7 +6,7 @@ import pytest
 
 from jaxcnn.command_line import read_config
 from jaxcnn.errors import UserError
-from jaxcnn.train import metrics
+from jaxcnn.train import metrics, setup
 from jaxcnn.train.ahead import lower_step, resolve_blank
 from jaxcnn.train.mesh import make_mesh, replicated
 from jaxcnn.train.setup import resolve
@@ -43,3 +43,14 @@ def test_a_data_set_need_not_be_there(tmp_path):
 def test_a_batch_that_the_devices_cannot_share_is_refused():
     with pytest.raises(UserError, match="batch_size is 16: it must be a positive multiple of the 6 devices"):
         lower_step(resolve_blank(config()), make_mesh(jax.devices()[:6]))
+
+
+def test_the_fresh_state_is_traced_once(monkeypatch):
+    calls = []
+    create = setup.create_state
+    monkeypatch.setattr(setup, "create_state", lambda *args, **fields: calls.append(args) or create(*args, **fields))
+    run = resolve(config())
+    shapes = jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), run.abstract_state())
+    assert jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), run.init_state()) == shapes
+    run.pipeline.close()
+    assert len(calls) == 1
