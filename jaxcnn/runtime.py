@@ -1,12 +1,13 @@
 """Process settings that come before jax is imported. Our entry points make them; importing jaxcnn never does.
 
 Whatever the user has set already stays as it is. Two words in the environment turn our settings off:
-`JAXCNN_TUNING=off` those that make a CPU faster, with the operations' own formulations for CPUs and TPUs, and
+`JAXCNN_TUNING=off` those for speed, with the operations' own formulations for CPUs and TPUs, and
 `JAX_ENABLE_COMPILATION_CACHE=false`, which is jax's own, the cache of compiled programs.
 """
 
 import contextlib
 import ctypes
+import gc
 import glob
 import hashlib
 import importlib.util
@@ -32,6 +33,8 @@ _NO_MMAP = (
 _TUNABLES = ":".join(
     f"glibc.malloc.{name}={value}" for name, value in [*(rest for _, *rest in _NO_MMAP), ("tcache_count", 0)]
 )
+_GARBAGE = 200_000
+"""How many objects more there must be before cycles are looked for; Python's own is 700 to 2,000."""
 _ACCELERATORS = {  # jax's plugins, and the files of which there is one where their device is
     ("jax_cuda12_plugin", "jax_cuda13_plugin"): ("/dev/nvidia*", "/dev/dxg"),
     ("jax_rocm60_plugin", "jax_rocm7_plugin"): ("/dev/kfd",),
@@ -68,14 +71,17 @@ def configure(environment: MutableMapping[str, str] = os.environ) -> None:
     """Makes the settings of this process, each only where the user has set nothing for it.
 
     Keeps the libraries' start-up notes off the terminal, not their warnings, and compiled programs in the user's cache
-    folder. Where a CPU is what computes, has XLA convolve with Eigen, in all threads, and malloc keep the memory that
-    it once had. After jax is imported this would be too late, and is left undone.
+    folder; has Python look for garbage rarely. Where a CPU is what computes, has XLA convolve with Eigen, in all
+    threads, and malloc keep the memory that it once had. After jax is imported this would be too late, and is left
+    undone.
     """
     environment.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
     logging.getLogger("absl").setLevel(logging.WARNING)
     if "jax" in sys.modules:
         return
     _keep_programs(environment)
+    if _tunes(environment):
+        _collect_rarely()
     if _tunes(environment) and _computes_on_cpu(environment):
         _choose_convolutions(environment)
         _keep_memory(environment)
@@ -96,7 +102,7 @@ def announcement() -> str:
         )
     tuned = " and ".join(f"{name} {text}" for name, text in made.items() if name != "compilation cache")
     if tuned:
-        parts.append(f"for this CPU: {tuned} (not: JAXCNN_TUNING=off)")
+        parts.append(f"for speed: {tuned} (not: JAXCNN_TUNING=off)")
     return "; ".join(parts)
 
 
@@ -124,6 +130,14 @@ def _computes_on_cpu(environment: Mapping[str, str]) -> bool:
 
 def _is_here(plugins: tuple[str, ...], files: tuple[str, ...]) -> bool:
     return any(map(importlib.util.find_spec, plugins)) and any(map(glob.glob, files))
+
+
+def _collect_rarely() -> None:
+    """Has Python look for cycles of garbage rarely: tracing a net makes a million objects, nearly all of which stay."""
+    first, *others = gc.get_threshold()
+    if gc.isenabled() and first < _GARBAGE:
+        gc.set_threshold(_GARBAGE, *others)
+        _made["garbage collection"] = f"every {_GARBAGE:,} objects"
 
 
 def _choose_convolutions(environment: MutableMapping[str, str]) -> None:
