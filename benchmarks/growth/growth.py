@@ -109,7 +109,7 @@ def draw(figures: dict[str, list[dict[str, float]]]) -> None:
         lower.set_xlabel(name)
     axes[0, 0].set_ylabel("images/s")
     axes[1, 0].set_ylabel("MiB of temporaries")
-    axes[0, -1].legend()
+    axes[0, 0].legend(loc="lower left")
     panels.tight_layout()
     panels.savefig(PICTURE, dpi=110)
 
