@@ -65,10 +65,6 @@ class Run:
 
     def abstract_state(self) -> TrainState:
         """Returns the shapes and dtypes of the state, without computing it."""
-        return self._abstract_state
-
-    @functools.cached_property
-    def _abstract_state(self) -> TrainState:
         return self._init.eval_shape()
 
     @functools.cached_property
