@@ -64,30 +64,34 @@ def _image_slope(x: Array, kernel: Array, slide: Slide, g: Array) -> Array:
 def _kernel_slope(x: Array, kernel: Array, slide: Slide, g: Array) -> Array:
     """Returns the gradient for the kernel: of each cell, products summed over examples, then over pixels.
 
-    Slab by slab of rows, which are read from memory once for all cells where a few rows fit into a core's cache.
+    Slab by slab of rows, which are read from memory once for all cells where a few rows fit into a core's cache; and a
+    row of the kernel at a time, since a program with each of its cells takes long to compile.
     """
     _, height, width, channels = g.shape
-    wanted = max(round(g.size * g.dtype.itemsize / _SLAB), 2)  # two make a loop, whose operands lie in memory
+    wanted = max(round(g.size * g.dtype.itemsize / _SLAB), 1)
     rows = -(-height // min(wanted, height))
     slabs = -(-height // rows)
     more, stride = slabs * rows - height, slide.strides[0]
     (top, bottom), columns = slide.pads
     padded = surround(x, ((top, bottom + more * stride), columns))
     cotangents = surround(g, ((0, more), (0, 0)))
-    seen = (rows - 1) * stride + reach(kernel.shape[0], slide.dilation[0])
+    down, right = _size(kernel)
+    seen = (rows - 1) * stride + 1
     ones = jnp.ones((1, rows * width), g.dtype)
 
-    def add(slab: Array, slopes: Array) -> Array:
-        cells = lax.dynamic_slice_in_dim(padded, slab * rows * stride, seen, axis=1)
+    def add(step: Array, slopes: Array) -> Array:
+        slab, row = lax.div(step, down), lax.rem(step, down)
+        cells = lax.dynamic_slice_in_dim(padded, slab * rows * stride + row * slide.dilation[0], seen, axis=1)
         part = lax.dynamic_slice_in_dim(cotangents, slab * rows, rows, axis=1)
         sums = [
             ones @ jnp.sum(image * part, axis=0).reshape(-1, channels)
-            for _, image in tap_slices(cells, _size(kernel), slide.strides, slide.dilation)
+            for _, image in tap_slices(cells, (1, right), slide.strides, slide.dilation)
         ]
-        return slopes + jnp.concatenate(sums)
+        line = lax.dynamic_slice_in_dim(slopes, row, 1) + jnp.concatenate(sums)[None]
+        return lax.dynamic_update_slice_in_dim(slopes, line, row, axis=0)
 
-    blank = lax.full_like(g, 0, shape=(kernel.size // channels, channels))
-    return lax.fori_loop(0, slabs, add, blank).reshape(kernel.shape)
+    blank = lax.full_like(g, 0, shape=(down, right, channels))
+    return lax.fori_loop(0, slabs * down, add, blank).reshape(kernel.shape)
 
 
 def _size(kernel: Array) -> Pair:
