@@ -104,8 +104,19 @@ class DropPath(nn.Module):
         """Maps (batch, ...) to the same shape; draws from the rng `dropout`."""
         if self.deterministic or self.rate == 0.0:
             return x
-        kept = jax.random.bernoulli(self.make_rng("dropout"), 1 - self.rate, (x.shape[0],) + (1,) * (x.ndim - 1))
-        return jnp.where(kept, x / (1 - self.rate), jnp.zeros((), x.dtype))
+        return drop_path(x, jax.random.uniform(self.make_rng("dropout"), x.shape[:1]), self.rate)
+
+
+def drop_path(x: Array, chances: Array, rate: float) -> Array:
+    """Returns x / (1 - rate), but 0 for the examples whose chance is 1 - rate at least.
+
+    Args:
+        x: (batch, ...), any float dtype.
+        chances: (batch,), uniform in [0, 1).
+        rate: probability of dropping.
+    """
+    kept = (chances < 1 - rate).reshape(-1, *(1 for _ in x.shape[1:]))
+    return jnp.where(kept, x / (1 - rate), jnp.zeros((), x.dtype))
 
 
 def strided_stem(

@@ -27,21 +27,25 @@ A norm word takes the place of batch norm. `stem="small"` is the CIFAR stem: a 3
 """
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 from flax.core import FrozenDict
 
 from jaxcnn.layers.activation import Activation
-from jaxcnn.layers.blocks import ConvNormAct, DropPath
+from jaxcnn.layers.blocks import ConvNormAct, drop_path
 from jaxcnn.layers.init import he_normal_fan_out
 from jaxcnn.models.inception_v3 import AuxiliaryHead
 from jaxcnn.models.net import Net
 from jaxcnn.models.variant import Variant
 from jaxcnn.ops.pool import avg_pool, global_avg_pool, max_pool
 from jaxcnn.types import Array, ModuleDef
+
+_PATHS = 10
+"""Operations of a cell that may be dropped, at most."""
 
 
 class Separable(nn.Module):
@@ -103,7 +107,7 @@ class Cell(nn.Module):
         features: of each operation.
         reduction: which of the two.
         halve: `left` is twice as large as `right`.
-        drop_path: made as `drop_path(name=...)`, behind each operation but the identity.
+        drop_path_rate: behind each operation but the identity; 0 in evaluation.
         count_padding: average pooling of stride 2 counts padded cells.
     """
 
@@ -113,7 +117,7 @@ class Cell(nn.Module):
     conv: ModuleDef
     norm: ModuleDef
     act: Activation
-    drop_path: ModuleDef
+    drop_path_rate: float = 0.0
     count_padding: bool = False
 
     @nn.compact
@@ -122,37 +126,41 @@ class Cell(nn.Module):
         left, right = x, self._project(x, "fit_right", act=self.act)
         if before is not None:
             left = self._fitted(before, "fit_left", halve=self.halve, act=self.act)
-        return self._reduce(left, right) if self.reduction else self._keep(left, right)
+        drop = self._drop(x.shape[0])
+        return self._reduce(left, right, drop) if self.reduction else self._keep(left, right, drop)
 
-    def _keep(self, left: Array, right: Array) -> Array:
+    def _keep(self, left: Array, right: Array, drop: Callable[[Array], Array]) -> Array:
         sums = [
-            self._separable(right, 5, "pair1_left") + self._separable(left, 3, "pair1_right"),
-            self._separable(left, 5, "pair2_left") + self._separable(left, 3, "pair2_right"),
-            self._average(right, "pair3_left") + self._fitted(left, "pair3_right", act=self.act),
-            self._average(left, "pair4_left") + self._average(left, "pair4_right"),
-            self._separable(right, 3, "pair5_left") + right,
+            drop(self._separable(right, 5, "pair1_left")) + drop(self._separable(left, 3, "pair1_right")),
+            drop(self._separable(left, 5, "pair2_left")) + drop(self._separable(left, 3, "pair2_right")),
+            drop(self._average(right, "pair3_left")) + self._fitted(left, "pair3_right", act=self.act),
+            drop(self._average(left, "pair4_left")) + drop(self._average(left, "pair4_right")),
+            drop(self._separable(right, 3, "pair5_left")) + right,
         ]
         return jnp.concatenate([self._fitted(left, "join_left"), *sums], axis=-1)
 
-    def _reduce(self, left: Array, right: Array) -> Array:
-        first = self._separable(right, 5, "pair1_left", 2) + self._separable(left, 7, "pair1_right", 2)
-        second = self._largest(right, "pair2_left") + self._separable(left, 7, "pair2_right", 2)
-        third = self._average(right, "pair3_left", 2) + self._separable(left, 5, "pair3_right", 2)
-        fourth = second + self._average(first, "pair4_right")
-        fifth = self._separable(first, 3, "pair5_left") + self._largest(right, "pair5_right")
+    def _reduce(self, left: Array, right: Array, drop: Callable[[Array], Array]) -> Array:
+        first = drop(self._separable(right, 5, "pair1_left", 2)) + drop(self._separable(left, 7, "pair1_right", 2))
+        second = drop(_largest(right)) + drop(self._separable(left, 7, "pair2_right", 2))
+        third = drop(self._average(right, "pair3_left", 2)) + drop(self._separable(left, 5, "pair3_right", 2))
+        fourth = second + drop(self._average(first, "pair4_right"))
+        fifth = drop(self._separable(first, 3, "pair5_left")) + drop(_largest(right))
         return jnp.concatenate([second, third, fourth, fifth], axis=-1)
 
+    def _drop(self, examples: int) -> Callable[[Array], Array]:
+        """Returns what drops paths, each by chances of its own, all drawn at once: a program for each takes long."""
+        if self.drop_path_rate == 0.0:
+            return lambda path: path
+        chances = iter(jax.random.uniform(self.make_rng("dropout"), (_PATHS, examples)))
+        return lambda path: drop_path(path, next(chances), self.drop_path_rate)
+
     def _separable(self, x: Array, size: int, name: str, strides: int = 1) -> Array:
-        y = Separable(self.features, size, strides, self.conv, self.norm, self.act, name=name)(x)
-        return self.drop_path(name=f"{name}_drop")(y)
+        return Separable(self.features, size, strides, self.conv, self.norm, self.act, name=name)(x)
 
     def _average(self, x: Array, name: str, strides: int = 1) -> Array:
         count = self.count_padding and strides > 1
         y = avg_pool(x, 3, strides=strides, padding="same", count_padding=count)
-        return self.drop_path(name=f"{name}_drop")(self._fitted(y, name))
-
-    def _largest(self, x: Array, name: str) -> Array:
-        return self.drop_path(name=f"{name}_drop")(max_pool(x, 3, strides=2, padding="same"))
+        return self._fitted(y, name)
 
     def _fitted(self, x: Array, name: str, *, halve: bool = False, act: Activation | None = None) -> Array:
         """Returns x as it is where it already has the cell's features and size."""
@@ -160,6 +168,10 @@ class Cell(nn.Module):
 
     def _project(self, x: Array, name: str, *, halve: bool = False, act: Activation | None = None) -> Array:
         return Project(self.features, halve, self.conv, self.norm, act, name=name)(x)
+
+
+def _largest(x: Array) -> Array:
+    return max_pool(x, 3, strides=2, padding="same")
 
 
 class NASNet(Net, kw_only=True):
@@ -204,8 +216,8 @@ class NASNet(Net, kw_only=True):
             for name, features, reduction in cells:
                 made += 1
                 rate = self.drop_path_rate * made / sum(map(len, plan))
-                drop_path = functools.partial(DropPath, rate, deterministic=not train)
-                y = make_cell(features, reduction, halve, drop_path=drop_path, name=name)(x, before)
+                fields = {"drop_path_rate": rate if train else 0.0, "name": name}
+                y = make_cell(features, reduction, halve, **fields)(x, before)
                 keep = stage > 0 and reduction and self.skip_reduction_input
                 x, before, halve = y, before if keep else x, reduction
             self.sow("intermediates", f"stage{stage}" if stage else "stem", x)

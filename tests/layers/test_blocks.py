@@ -1,4 +1,4 @@
-"""`normed` is norm(conv(x)), whatever the two are."""
+"""`normed` is norm(conv(x)), whatever the two are; a path is dropped or scaled up."""
 
 import flax.linen as nn
 import jax
@@ -73,3 +73,10 @@ def test_a_norm_of_another_make_is_called():
 
     assert Own().init_with_output(jax.random.key(0), jnp.ones((1, 2, 2, 3)))[0].shape == (1, 2, 2, 8)
     assert not blocks.pays("float32", 3, 8)
+
+
+def test_drop_path_drops_whole_examples_and_scales_the_others_up():
+    x = jnp.ones((4, 2, 2, 3), jnp.bfloat16)
+    y = blocks.drop_path(x, jnp.array([0.0, 0.74, 0.75, 0.99]), 0.25)
+    assert y.dtype == x.dtype
+    np.testing.assert_array_equal(y.mean((1, 2, 3)), jnp.array([4 / 3, 4 / 3, 0, 0], jnp.bfloat16))

@@ -11,11 +11,10 @@ from flax import traverse_util
 
 from jaxcnn.analysis.trace import multiply_adds
 from jaxcnn.errors import UserError
-from jaxcnn.layers.blocks import DropPath
 from jaxcnn.layers.conv import Conv
 from jaxcnn.layers.norm import Identity
 from jaxcnn.models import check_image_size, create_model
-from jaxcnn.models.nasnet import Project
+from jaxcnn.models.nasnet import Cell, Project
 
 TINY = functools.partial(create_model, "nasnet_a_mobile", num_classes=3, features=8, stem_features=12, cells=1)
 
@@ -74,14 +73,31 @@ def test_drop_path_rates_grow_linearly_from_cell_to_cell(stem):
     rates = {}
 
     def watch(call, arguments, keywords, context):
-        if isinstance(context.module, DropPath):
-            rates.setdefault(context.module.path[0], set()).add(context.module.rate)
+        if isinstance(context.module, Cell) and context.method_name == "__call__":
+            rates[context.module.path[0]] = context.module.drop_path_rate
         return call(*arguments, **keywords)
 
     with nn.intercept_methods(watch):
         sown(TINY(stem=stem, drop_path_rate=0.35))
     count = 7 if stem == "imagenet" else 5
-    assert [rate for (rate,) in rates.values()] == pytest.approx([0.35 * n / count for n in range(1, count + 1)])
+    assert list(rates.values()) == pytest.approx([0.35 * n / count for n in range(1, count + 1)])
+
+
+def test_a_normal_cell_drops_each_operation_but_the_identities_by_itself():
+    conv = functools.partial(Conv, use_bias=False)
+    parts = {"conv": conv, "norm": Identity, "act": lambda x: x}
+    x = jnp.ones((64, 2, 2, 4))
+    key = jax.random.key(0)
+    drop = functools.partial(Cell, 4, reduction=False, halve=False, **parts)
+    variables = jax.jit(drop().init)(key, x, x)
+    outputs = {}
+    for rate in (0.5, 0.999):
+        y = jax.jit(drop(drop_path_rate=rate).apply)(variables, x, x, rngs={"dropout": key})
+        outputs[rate] = np.abs(y).reshape(64, 4, 6, 4).sum((1, 3)) > 0  # (examples, what the cell concatenates)
+    np.testing.assert_allclose(outputs[0.999].mean(0), [1, 0, 0, 1, 0, 1], atol=0.05)
+    np.testing.assert_allclose(outputs[0.5].mean(0), [1, 0.75, 0.75, 1, 0.75, 1], atol=0.2)
+    sums = outputs[0.5].T[[1, 2, 4]]
+    assert all(np.any(one != other) for one, other in zip(sums, np.roll(sums, 1, axis=0), strict=True))
 
 
 def test_halving_takes_even_cells_on_one_path_and_odd_ones_on_the_other():
