@@ -15,6 +15,8 @@ from jaxcnn.types import Array, Batch, Metrics, Variables
 TrainStep: TypeAlias = Callable[[TrainState, Batch, Array], tuple[TrainState, Metrics]]
 UPDATED = ("batch_stats", "aux_logits")
 """Collections that a net fills in training."""
+_SMALL = 2**16
+"""Numbers in an array that may be copied without being felt."""
 EvalStep: TypeAlias = Callable[[Variables, Batch], Metrics]
 
 
@@ -102,15 +104,22 @@ def _accumulated(gradient: Callable[..., Any], parts: int) -> Callable[..., Any]
 
 
 def _finite(squared: Any, plain: Any) -> Array:
-    """Returns () bool: whether each sum of squares of an array in `squared`, and each sum of one in `plain`, is finite.
+    """Returns () bool: whether the sums of squares of the arrays in `squared`, and the sums of `plain`, are finite.
 
     The sums are laid side by side. Were they added up one by one, XLA would compute that chain, as long as there are
     arrays, anew in each fusion that uses its end, of which there are as many again: for EfficientNet-B0 two thirds of
     the program.
     """
-    sums = [jnp.sum(jnp.square(leaf)) for leaf in jax.tree.leaves(squared)]
-    sums += [jnp.sum(leaf) for leaf in jax.tree.leaves(plain)]
+    sums = [jnp.sum(jnp.square(array)) for array in _joined(squared)] + [jnp.sum(array) for array in _joined(plain)]
     return jnp.all(jnp.isfinite(jnp.stack(sums)))
+
+
+def _joined(tree: Any) -> list[Array]:
+    """Returns the arrays of a tree, the small ones joined: each alone takes XLA as long as a large one, to compile."""
+    leaves = jax.tree.leaves(tree)
+    small = [leaf.ravel() for leaf in leaves if leaf.size <= _SMALL]
+    large = [leaf for leaf in leaves if leaf.size > _SMALL]
+    return large + ([jnp.concatenate(small)] if small else [])
 
 
 def _guarded(
