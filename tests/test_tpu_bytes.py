@@ -12,8 +12,8 @@ from jaxcnn.commands import benchmark
 ROOT = Path(__file__).parents[1]
 SCRIPTS = ROOT / "benchmarks" / "tpu_bytes"
 FIGURES = {file.stem: json.loads(file.read_text()) for file in (SCRIPTS / "figures").glob("*.json")}
-WORSE = {"mobilenet_v2": 1.04}
-"""Members that are worse than stock Flax, and by how much at most: the README says so."""
+WORSE = {"mobilenet_v2": 1.04, "plain34": 1.05, "resnext50_32x4d": 1.08}
+"""Members that are worse than stock Flax by either count, and by how much at most: the README says so."""
 
 
 def test_the_table_is_that_of_the_figures():
