@@ -12,8 +12,13 @@ from jaxcnn.commands import benchmark
 ROOT = Path(__file__).parents[1]
 SCRIPTS = ROOT / "benchmarks" / "tpu_bytes"
 FIGURES = {file.stem: json.loads(file.read_text()) for file in (SCRIPTS / "figures").glob("*.json")}
-WORSE = {"mobilenet_v2": 1.04, "plain34": 1.05, "resnext50_32x4d": 1.08}
-"""Members that are worse than stock Flax by either count, and by how much at most: the README says so."""
+WORSE = {
+    ("mobilenet_v2", "bytes"): 1.04,
+    ("mobilenet_v2", "hbm"): 1.025,
+    ("plain34", "hbm"): 1.05,
+    ("resnext50_32x4d", "bytes"): 1.08,
+}
+"""Members that are worse than stock Flax by a count, and by how much at most: the README says so."""
 
 
 def test_the_table_is_that_of_the_figures():
@@ -27,7 +32,7 @@ def test_no_other_member_is_worse_than_stock_flax():
     assert measured
     for name, figures in measured.items():
         for kind in ("bytes", "hbm"):
-            assert figures["ours"][kind] <= WORSE.get(name, 1.005) * figures["stock"][kind]
+            assert figures["ours"][kind] <= WORSE.get((name, kind), 1.005) * figures["stock"][kind]
         assert figures["ours"]["bytes"] > figures["floor"]
 
 

@@ -113,7 +113,7 @@ def drop_path(x: Array, chances: Array, rate: float) -> Array:
     Args:
         x: (batch, ...), any float dtype.
         chances: (batch,), uniform in [0, 1).
-        rate: probability of dropping.
+        rate: probability of dropping, in [0, 1).
     """
     kept = (chances < 1 - rate).reshape(-1, *(1 for _ in x.shape[1:]))
     return jnp.where(kept, x / (1 - rate), jnp.zeros((), x.dtype))

@@ -44,7 +44,7 @@ from jaxcnn.models.variant import Variant
 from jaxcnn.ops.pool import avg_pool, global_avg_pool, max_pool
 from jaxcnn.types import Array, ModuleDef
 
-_PATHS = 10
+_PATHS = 9
 """Operations of a cell that may be dropped, at most."""
 
 

@@ -65,7 +65,8 @@ def _kernel_slope(x: Array, kernel: Array, slide: Slide, g: Array) -> Array:
     """Returns the gradient for the kernel: of each cell, products summed over examples, then over pixels.
 
     Slab by slab of rows, which are read from memory once for all cells where a few rows fit into a core's cache; and a
-    row of the kernel at a time, since a program with each of its cells takes long to compile.
+    row of the kernel at a time, since a program with each of its cells takes long to compile. All in a loop, whose
+    operands lie in memory, but for a kernel of one row over a small image.
     """
     _, height, width, channels = g.shape
     wanted = max(round(g.size * g.dtype.itemsize / _SLAB), 1)

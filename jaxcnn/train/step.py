@@ -15,8 +15,8 @@ from jaxcnn.types import Array, Batch, Metrics, Variables
 TrainStep: TypeAlias = Callable[[TrainState, Batch, Array], tuple[TrainState, Metrics]]
 UPDATED = ("batch_stats", "aux_logits")
 """Collections that a net fills in training."""
-_SMALL = 2**16
-"""Numbers in an array that may be copied without being felt."""
+_SMALL = 2**12
+"""Numbers in an array so small that copies of all such arrays of a net are not felt."""
 EvalStep: TypeAlias = Callable[[Variables, Batch], Metrics]
 
 
@@ -105,6 +105,8 @@ def _accumulated(gradient: Callable[..., Any], parts: int) -> Callable[..., Any]
 
 def _finite(squared: Any, plain: Any) -> Array:
     """Returns () bool: whether the sums of squares of the arrays in `squared`, and the sums of `plain`, are finite.
+
+    Of large arrays each has a sum, small ones have one together.
 
     The sums are laid side by side. Were they added up one by one, XLA would compute that chain, as long as there are
     arrays, anew in each fusion that uses its end, of which there are as many again: for EfficientNet-B0 two thirds of

@@ -13,7 +13,7 @@ from jaxcnn.analysis.trace import multiply_adds
 from jaxcnn.errors import UserError
 from jaxcnn.layers.conv import Conv
 from jaxcnn.layers.norm import Identity
-from jaxcnn.models import check_image_size, create_model
+from jaxcnn.models import check_image_size, create_model, nasnet
 from jaxcnn.models.nasnet import Cell, Project
 
 TINY = functools.partial(create_model, "nasnet_a_mobile", num_classes=3, features=8, stem_features=12, cells=1)
@@ -83,21 +83,29 @@ def test_drop_path_rates_grow_linearly_from_cell_to_cell(stem):
     assert list(rates.values()) == pytest.approx([0.35 * n / count for n in range(1, count + 1)])
 
 
-def test_a_normal_cell_drops_each_operation_but_the_identities_by_itself():
-    conv = functools.partial(Conv, use_bias=False)
-    parts = {"conv": conv, "norm": Identity, "act": lambda x: x}
-    x = jnp.ones((64, 2, 2, 4))
-    key = jax.random.key(0)
-    drop = functools.partial(Cell, 4, reduction=False, halve=False, **parts)
-    variables = jax.jit(drop().init)(key, x, x)
-    outputs = {}
-    for rate in (0.5, 0.999):
-        y = jax.jit(drop(drop_path_rate=rate).apply)(variables, x, x, rngs={"dropout": key})
-        outputs[rate] = np.abs(y).reshape(64, 4, 6, 4).sum((1, 3)) > 0  # (examples, what the cell concatenates)
-    np.testing.assert_allclose(outputs[0.999].mean(0), [1, 0, 0, 1, 0, 1], atol=0.05)
-    np.testing.assert_allclose(outputs[0.5].mean(0), [1, 0.75, 0.75, 1, 0.75, 1], atol=0.2)
-    sums = outputs[0.5].T[[1, 2, 4]]
-    assert all(np.any(one != other) for one, other in zip(sums, np.roll(sums, 1, axis=0), strict=True))
+@pytest.mark.parametrize(("reduction", "paths"), [(False, 8), (True, 9)])
+def test_a_cell_drops_each_operation_but_the_identities_by_chances_of_its_own(monkeypatch, reduction, paths):
+    dropped, given = nasnet.drop_path, []
+
+    def watch(path, chances, rate):
+        given.append(chances)
+        return dropped(path, chances, rate)
+
+    monkeypatch.setattr(nasnet, "drop_path", watch)
+    parts = {"conv": functools.partial(Conv, use_bias=False), "norm": Identity, "act": lambda x: x}
+    cell = Cell(4, reduction=reduction, halve=False, drop_path_rate=0.999, **parts)
+    x = jnp.ones((16, 4, 4, 4))
+
+    def run(key):
+        rngs = {"params": key, "dropout": key}
+        return cell.init_with_output(rngs, x, x)[0], jnp.stack(given)
+
+    y, chances = jax.jit(run)(jax.random.key(0))
+    assert chances.shape == (paths, 16)
+    assert np.unique(chances).size == chances.size
+    kept = [0, 3, 5] if not reduction else []  # with the identities
+    left = np.abs(y).reshape(16, y.shape[1] ** 2, -1, 4).sum((1, 3)) > 0
+    np.testing.assert_array_equal(np.flatnonzero(left.mean(0) > 0.5), kept)
 
 
 def test_halving_takes_even_cells_on_one_path_and_odd_ones_on_the_other():

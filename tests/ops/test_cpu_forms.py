@@ -80,7 +80,7 @@ def test_convolution(case):
 
 
 def test_depthwise_convolution_in_many_slabs(monkeypatch):
-    monkeypatch.setattr(depthwise, "_SLAB", 2**10)
+    monkeypatch.setattr(depthwise, "_SLAB", 2**8)
     sizes = {"groups": 3, "padding": 2, "strides": 2, "dilation": (1, 2)}
     check_equal(functools.partial(conv, **sizes), normal(2, 21, 17, 3), normal(5, 3, 1, 3))
 

@@ -15,7 +15,7 @@ from jaxcnn.train.losses import make_loss
 from jaxcnn.train.mesh import in_turn, make_mesh, replicated
 from jaxcnn.train.seeds import chance_of
 from jaxcnn.train.state import create_state, update_ema
-from jaxcnn.train.step import make_eval_step, make_train_step
+from jaxcnn.train.step import _finite, make_eval_step, make_train_step
 
 SHAPE = (8, 8, 1)
 
@@ -185,3 +185,14 @@ def test_running_statistics_that_overflow_are_not_finite():
     jax.tree.map(np.testing.assert_array_equal, kept, state)
     found = first_nonfinite(model, loss_fn, state.variables, batch, jax.random.key(0))
     assert found == "the running statistics of norm1"
+
+
+@pytest.mark.parametrize("place", ["gradients", "statistics"])
+@pytest.mark.parametrize("size", [3, 2**16])
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1.0])
+def test_one_number_in_an_array_of_any_size_makes_a_step_not_finite(place, size, value):
+    """Small arrays are looked at together, large ones one by one."""
+    good = {"small": jnp.ones(3), "large": jnp.ones((256, 256)), "half": jnp.ones(2, jnp.bfloat16)}
+    trees = {"gradients": good, "statistics": good}
+    trees[place] = trees[place] | {"other": jnp.ones(size).at[size // 2].set(value)}
+    assert bool(_finite(*trees.values())) == np.isfinite(value)
