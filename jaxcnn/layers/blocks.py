@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -107,16 +108,16 @@ class DropPath(nn.Module):
         return drop_path(x, jax.random.uniform(self.make_rng("dropout"), x.shape[:1]), self.rate)
 
 
-def drop_path(x: Array, chances: Array, rate: float) -> Array:
+def drop_path(x: Array, chances: Array, rate: float | Array) -> Array:
     """Returns x / (1 - rate), but 0 for the examples whose chance is 1 - rate at least.
 
     Args:
         x: (batch, ...), any float dtype.
         chances: (batch,), uniform in [0, 1).
-        rate: probability of dropping, in [0, 1).
+        rate: probability of dropping, in [0, 1); an array of one is float32.
     """
     kept = (chances < 1 - rate).reshape(-1, *(1 for _ in x.shape[1:]))
-    return jnp.where(kept, x / (1 - rate), jnp.zeros((), x.dtype))
+    return jnp.where(kept, x / jnp.asarray(1 - rate, x.dtype), jnp.zeros((), x.dtype))
 
 
 def strided_stem(
@@ -153,15 +154,28 @@ def strided_stem(
     return act(norm(name="stem_norm")(pool(x))) if pool_first else pool(act(norm(name="stem_norm")(x)))
 
 
-def repeat(block: nn.Module, x: Array, times: int) -> Array:
+def _call(block: nn.Module, x: Array, _: None) -> Array:
+    return block(x)
+
+
+def repeat(
+    block: nn.Module, carry: Any, times: int, *, turn: Callable[[Any, Any, Any], Any] = _call, each: Array | None = None
+) -> Any:
     """Returns x after `times` blocks like `block`, each with weights of its own, in one loop that compiles one block.
 
-    Their variables are stacked along a new leading axis. `block` maps an array to one of the same shape and dtype, and
-    may use the collections `params` and `batch_stats` and the rng `dropout`.
+    Their variables are stacked along a new leading axis. A block may use the collections `params` and `batch_stats` and
+    the rng `dropout`.
+
+    Args:
+        block: unless there is a `turn`, maps an array to one of the same shape and dtype.
+        carry: x, or whatever arrays `turn` takes and returns.
+        times: how many blocks.
+        turn: (block, carry, one of `each`) -> carry, of the same shapes and dtypes.
+        each: (times, ...), what the turns differ by.
     """
 
-    def step(block: nn.Module, x: Array, _: None) -> tuple[Array, None]:
-        return block(x), None
+    def step(block: nn.Module, carry: Any, one: Array | None) -> tuple[Any, None]:
+        return turn(block, carry, one), None
 
     loop = nn.scan(
         step,
@@ -169,4 +183,4 @@ def repeat(block: nn.Module, x: Array, times: int) -> Array:
         split_rngs={"params": True, "dropout": True},
         length=times,
     )
-    return loop(block, x, None)[0]
+    return loop(block, carry, each)[0]

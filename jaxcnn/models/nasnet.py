@@ -17,6 +17,8 @@ the authors' TensorFlow code.
   more of them. The first cell of all has no `left` and takes the stem's convolution as it is.
 - In the large member the cell after a reduction sees as `left` what the reduction saw (`skip_reduction_input`).
 - `drop_path_rate` grows linearly from cell to cell; the paper's further growth from step to step is left out.
+- The 6 @ members run the cells of a stage that are alike in a loop (`scan`), which compiles one of them; `stageN_rest`
+  stacks their parameters along a leading axis.
 
 Padding is TensorFlow's 'same'; average pooling leaves padded cells out of its mean. Batch norm has epsilon 1e-3 in the
 ImageNet members (the authors' momentum there, 0.9997, is left out). Dropout of 0.5 precedes their classifier. Kernels
@@ -27,7 +29,8 @@ A norm word takes the place of batch norm. `stem="small"` is the CIFAR stem: a 3
 """
 
 import functools
-from collections.abc import Callable, Mapping
+import itertools
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import flax.linen as nn
@@ -36,7 +39,7 @@ import jax.numpy as jnp
 from flax.core import FrozenDict
 
 from jaxcnn.layers.activation import Activation
-from jaxcnn.layers.blocks import ConvNormAct, drop_path
+from jaxcnn.layers.blocks import ConvNormAct, drop_path, repeat
 from jaxcnn.layers.init import he_normal_fan_out
 from jaxcnn.models.inception_v3 import AuxiliaryHead
 from jaxcnn.models.net import Net
@@ -107,7 +110,6 @@ class Cell(nn.Module):
         features: of each operation.
         reduction: which of the two.
         halve: `left` is twice as large as `right`.
-        drop_path_rate: behind each operation but the identity; 0 in evaluation.
         count_padding: average pooling of stride 2 counts padded cells.
     """
 
@@ -117,16 +119,21 @@ class Cell(nn.Module):
     conv: ModuleDef
     norm: ModuleDef
     act: Activation
-    drop_path_rate: float = 0.0
     count_padding: bool = False
 
     @nn.compact
-    def __call__(self, x: Array, before: Array | None) -> Array:
-        """Maps (batch, height, width, channels) to 6 times `features`, or half the size and 4 times `features`."""
+    def __call__(self, x: Array, before: Array | None, drop_path_rate: float | Array = 0.0) -> Array:
+        """Maps (batch, height, width, channels) to 6 times `features`, or half the size and 4 times `features`.
+
+        Args:
+            x: the output of the cell before.
+            before: that of the one before it; None: there was none.
+            drop_path_rate: behind each operation but the identity; 0.0 in evaluation.
+        """
         left, right = x, self._project(x, "fit_right", act=self.act)
         if before is not None:
             left = self._fitted(before, "fit_left", halve=self.halve, act=self.act)
-        drop = self._drop(x.shape[0])
+        drop = self._drop(x.shape[0], drop_path_rate)
         return self._reduce(left, right, drop) if self.reduction else self._keep(left, right, drop)
 
     def _keep(self, left: Array, right: Array, drop: Callable[[Array], Array]) -> Array:
@@ -147,12 +154,12 @@ class Cell(nn.Module):
         fifth = drop(self._separable(first, 3, "pair5_left")) + drop(_largest(right))
         return jnp.concatenate([second, third, fourth, fifth], axis=-1)
 
-    def _drop(self, examples: int) -> Callable[[Array], Array]:
+    def _drop(self, examples: int, rate: float | Array) -> Callable[[Array], Array]:
         """Returns what drops paths, each by chances of its own, all drawn at once: a program for each takes long."""
-        if self.drop_path_rate == 0.0:
+        if isinstance(rate, float) and rate == 0.0:
             return lambda path: path
         chances = iter(jax.random.uniform(self.make_rng("dropout"), (_PATHS, examples)))
-        return lambda path: drop_path(path, next(chances), self.drop_path_rate)
+        return lambda path: drop_path(path, next(chances), rate)
 
     def _separable(self, x: Array, size: int, name: str, strides: int = 1) -> Array:
         return Separable(self.features, size, strides, self.conv, self.norm, self.act, name=name)(x)
@@ -186,6 +193,7 @@ class NASNet(Net, kw_only=True):
         drop_path_rate: of the last cell.
         auxiliary_head: on the second stage.
         count_padding: average pooling of stride 2 counts padded cells, as in timm.
+        scan: runs all normal cells of a stage but the first two in one loop: those have inputs of other shapes.
     """
 
     features: int
@@ -196,6 +204,7 @@ class NASNet(Net, kw_only=True):
     drop_path_rate: float = 0.0
     auxiliary_head: bool = False
     count_padding: bool = False
+    scan: bool = False
     norm: str = "batch"
 
     @nn.compact
@@ -211,19 +220,32 @@ class NASNet(Net, kw_only=True):
         stem = parts["conv"](self.stem_features, 3, strides=strides, padding=padding, name="stem_conv")
         x, before = parts["norm"](name="stem_norm")(stem(image.astype(self.dtype))), None
 
-        plan, made, halve = self._plan(), 0, False
+        plan, halve = self._plan(), False
+        total = sum(map(len, plan))
+        rates = iter([self.drop_path_rate * number / total if train else 0.0 for number in range(1, total + 1)])
         for stage, cells in enumerate(plan):
-            for name, features, reduction in cells:
-                made += 1
-                rate = self.drop_path_rate * made / sum(map(len, plan))
-                fields = {"drop_path_rate": rate if train else 0.0, "name": name}
-                y = make_cell(features, reduction, halve, **fields)(x, before)
+            alike = max(0, self.cells - 2) if self.scan and stage > 0 else 0
+            for name, features, reduction in cells[: len(cells) - alike]:
+                y = make_cell(features, reduction, halve, name=name)(x, before, next(rates))
                 keep = stage > 0 and reduction and self.skip_reduction_input
                 x, before, halve = y, before if keep else x, reduction
+            if alike:
+                cell = make_cell(features, reduction, halve, name=f"stage{stage}_rest")
+                x, before = self._repeat(cell, (x, before), list(itertools.islice(rates, alike)))
             self.sow("intermediates", f"stage{stage}" if stage else "stem", x)
             if stage == 2:
                 self._attach(x, parts, train=train)
         return self.classify(self.dropout(global_avg_pool(parts["act"](x)), train=train))
+
+    def _repeat(self, cell: nn.Module, seen: tuple[Array, Any], rates: Sequence[float]) -> tuple[Array, Array]:
+        """Returns the outputs of the last and the last but one of as many cells as there are rates of dropping."""
+        each = jnp.asarray(rates, jnp.float32) if any(rates) else None
+
+        def turn(cell: ModuleDef, seen: tuple[Array, Array], rate: Array | None) -> tuple[Array, Array]:
+            return cell(*seen, 0.0 if rate is None else rate), seen[0]
+
+        last, before = repeat(cell, seen, len(rates), turn=turn, each=each)
+        return last, before
 
     @property
     def _small(self) -> bool:
@@ -247,10 +269,10 @@ class NASNet(Net, kw_only=True):
 _VARIANT = functools.partial(Variant, paper="Zoph et al., CVPR 2018", year=2017)
 _IMAGENET = functools.partial(NASNet, batch_norm_defaults=FrozenDict(epsilon=1e-3), dropout_rate=0.5)
 _LARGE = functools.partial(
-    _IMAGENET, features=168, stem_features=96, cells=6, skip_reduction_input=True, drop_path_rate=0.3
+    _IMAGENET, features=168, stem_features=96, cells=6, skip_reduction_input=True, drop_path_rate=0.3, scan=True
 )
 _MOBILE = functools.partial(_IMAGENET, features=44, stem_features=32, cells=4)
-_CIFAR = functools.partial(NASNet, features=32, stem_features=96, cells=6, cifar=True, drop_path_rate=0.4)
+_CIFAR = functools.partial(NASNet, features=32, stem_features=96, cells=6, cifar=True, drop_path_rate=0.4, scan=True)
 
 VARIANTS = {
     "nasnet_a_large": _VARIANT(_LARGE, image_size=331, parameters=88_753_150),

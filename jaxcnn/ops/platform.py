@@ -31,7 +31,7 @@ def on(
     device: str,
     formulation: Callable[..., Any],
     canonical: Callable[..., Any],
-    *operands: Array,
+    *operands: Any,
     **settings: Hashable,
 ) -> Any:
     """Returns `formulation(*operands, **settings)` where the program is compiled for a `device`, else of `canonical`.
@@ -45,7 +45,7 @@ def on(
         device: cpu or tpu.
         formulation: equal to `canonical` for finite values, and better there.
         canonical: the operation as XLA has it.
-        operands: for both.
+        operands: for both, arrays or trees of them.
         settings: likewise, by keyword.
     """
     if not runtime.formulations():
@@ -59,7 +59,7 @@ def _chosen(
     formulation: Callable[..., Any],
     canonical: Callable[..., Any],
     settings: tuple[tuple[str, Hashable], ...],
-    *operands: Array,
+    *operands: Any,
 ) -> Any:
     ways = {platform: formulation, "default": canonical}
     return lax.platform_dependent(

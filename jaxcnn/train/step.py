@@ -1,12 +1,13 @@
 """One step of training and one of evaluation, made of parts and pure: no config, flag or global inside."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
 import optax
 
+from jaxcnn.ops.platform import on
 from jaxcnn.train import metrics
 from jaxcnn.train.losses import LossFn
 from jaxcnn.train.state import TrainState, update_ema
@@ -15,7 +16,7 @@ from jaxcnn.types import Array, Batch, Metrics, Variables
 TrainStep: TypeAlias = Callable[[TrainState, Batch, Array], tuple[TrainState, Metrics]]
 UPDATED = ("batch_stats", "aux_logits")
 """Collections that a net fills in training."""
-_SMALL = 2**12
+_SMALL, _SMALL_ON_CPU = 2**12, 2**16
 """Numbers in an array so small that copies of all such arrays of a net are not felt."""
 EvalStep: TypeAlias = Callable[[Variables, Batch], Metrics]
 
@@ -79,8 +80,7 @@ def make_train_step(
         new = TrainState(step=state.step + 1, params=params, batch_stats=batch_stats, opt_state=opt_state, ema=ema)
         if on_nonfinite is None:
             return new, sums | {"nonfinite": jnp.zeros((), jnp.int32)}
-        finite = _finite((gradients, updates), (loss, batch_stats))
-        return _guarded(state, new, sums, finite, skip=on_nonfinite == "skip")
+        return _guarded(state, new, gradients, updates, loss, sums, skip=on_nonfinite == "skip")
 
     return train_step
 
@@ -103,36 +103,52 @@ def _accumulated(gradient: Callable[..., Any], parts: int) -> Callable[..., Any]
     return accumulated
 
 
-def _finite(squared: Any, plain: Any) -> Array:
-    """Returns () bool: whether the sums of squares of the arrays in `squared`, and the sums of `plain`, are finite.
+def _guarded(
+    old: TrainState, new: TrainState, gradients: Any, updates: Any, loss: Array, sums: Metrics, *, skip: bool
+) -> tuple[TrainState, Metrics]:
+    """Returns the new state and its metrics where all is finite, else the old state, which may go one step on."""
+    kept = old.replace(step=new.step) if skip else old
+    finite, state = on("cpu", _either_whole, _either_each, gradients, updates, loss, new, kept)
+    if skip:
+        sums = jax.tree.map(lambda value: jnp.where(finite, value, jnp.zeros_like(value)), sums)
+    return state, sums | {"nonfinite": jnp.where(finite, 0, 1).astype(jnp.int32)}
 
-    Of large arrays each has a sum, small ones have one together.
+
+def _either_each(gradients: Any, updates: Any, loss: Array, new: TrainState, kept: TrainState) -> tuple[Array, Any]:
+    """Returns whether the step is finite, and the state that it leaves, array by array."""
+    finite = _finite((gradients, updates), (loss, new.batch_stats), _SMALL)
+    return finite, jax.tree.map(lambda new, kept: jnp.where(finite, new, kept), new, kept)
+
+
+def _either_whole(gradients: Any, updates: Any, loss: Array, new: TrainState, kept: TrainState) -> tuple[Array, Any]:
+    """Returns what `_either_each` does, the state as a whole: XLA for CPUs compiles a kernel for each `where`.
+
+    It looks at the new parameters in place of the updates, which so need no memory, and a kernel each, of their own.
+    """
+    del updates
+    finite = _finite((gradients, new.params), (loss, new.batch_stats), _SMALL_ON_CPU)
+    return finite, jax.lax.cond(finite, lambda new, _: new, lambda _, kept: kept, new, kept)
+
+
+def _finite(squared: Sequence[Any], plain: Any, small: int) -> Array:
+    """Returns () bool: whether the sums of squares of the arrays in `squared`, and all numbers in `plain`, are finite.
+
+    The trees in `squared` are alike: their like arrays have a sum together, as all arrays of up to `small` numbers do.
 
     The sums are laid side by side. Were they added up one by one, XLA would compute that chain, as long as there are
     arrays, anew in each fusion that uses its end, of which there are as many again: for EfficientNet-B0 two thirds of
     the program.
     """
-    sums = [jnp.sum(jnp.square(array)) for array in _joined(squared)] + [jnp.sum(array) for array in _joined(plain)]
-    return jnp.all(jnp.isfinite(jnp.stack(sums)))
+    squares = [sum(map(jnp.square, alike)) for alike in zip(*(_joined(tree, small) for tree in squared), strict=True)]
+    zeros = [array * 0 for array in _joined(plain, small)]  # a sum of joined arrays XLA would take apart again
+    return jnp.all(jnp.isfinite(jnp.stack([jnp.sum(array) for array in squares + zeros])))
 
 
-def _joined(tree: Any) -> list[Array]:
+def _joined(tree: Any, small: int) -> list[Array]:
     """Returns the arrays of a tree, the small ones joined: each alone takes XLA as long as a large one, to compile."""
     leaves = jax.tree.leaves(tree)
-    small = [leaf.ravel() for leaf in leaves if leaf.size <= _SMALL]
-    large = [leaf for leaf in leaves if leaf.size > _SMALL]
-    return large + ([jnp.concatenate(small)] if small else [])
-
-
-def _guarded(
-    old: TrainState, new: TrainState, sums: Metrics, finite: Array, *, skip: bool
-) -> tuple[TrainState, Metrics]:
-    """Returns the new state and its metrics where `finite` () bool, else the old state, which may go one step on."""
-    kept = old.replace(step=new.step) if skip else old
-    state = jax.tree.map(lambda new, old: jnp.where(finite, new, old), new, kept)
-    if skip:
-        sums = jax.tree.map(lambda value: jnp.where(finite, value, jnp.zeros_like(value)), sums)
-    return state, sums | {"nonfinite": jnp.where(finite, 0, 1).astype(jnp.int32)}
+    joined = [leaf.ravel() for leaf in leaves if leaf.size <= small]
+    return [leaf for leaf in leaves if leaf.size > small] + ([jnp.concatenate(joined)] if joined else [])
 
 
 def make_eval_step(*, apply_fn: Callable[..., Any], loss_fn: LossFn) -> EvalStep:

@@ -1,6 +1,7 @@
 """NASNet-A: published sizes, how cells are joined, and the options of the net, mostly by shapes alone."""
 
 import functools
+import operator
 
 import flax.linen as nn
 import jax
@@ -74,13 +75,58 @@ def test_drop_path_rates_grow_linearly_from_cell_to_cell(stem):
 
     def watch(call, arguments, keywords, context):
         if isinstance(context.module, Cell) and context.method_name == "__call__":
-            rates[context.module.path[0]] = context.module.drop_path_rate
+            rates[context.module.path[0]] = arguments[2]
         return call(*arguments, **keywords)
 
     with nn.intercept_methods(watch):
         sown(TINY(stem=stem, drop_path_rate=0.35))
     count = 7 if stem == "imagenet" else 5
     assert list(rates.values()) == pytest.approx([0.35 * n / count for n in range(1, count + 1)])
+
+
+class Weighing(Cell):
+    """Stands for a cell, and compiles faster: two 1x1 convolutions, the rate of dropping added."""
+
+    @nn.compact
+    def __call__(self, x, before, drop_path_rate=0.0):
+        conv = functools.partial(self.conv, padding=0)
+        y = conv(6 * self.features, 1, strides=2 if self.reduction else 1, name="right")(x)
+        if before is not None:
+            y += conv(6 * self.features, 1, strides=x.shape[1] // y.shape[1] * (1 + self.halve), name="left")(before)
+        return self.norm(name="norm")(y + drop_path_rate)
+
+
+def test_a_stage_in_a_loop_is_the_same_net_with_the_same_rates(monkeypatch):
+    monkeypatch.setattr(nasnet, "Cell", Weighing)
+    fields = {"stem": "small", "cells": 5, "dropout_rate": 0.0, "drop_path_rate": 0.7}
+    looped, plain = TINY(scan=True, **fields), TINY(**fields)
+    image = jax.random.normal(jax.random.key(1), (4, 16, 16, 3))
+    given = jax.jit(looped.init)(jax.random.key(0), image)
+    apart = jax.tree.map(jnp.asarray, given)
+    for tree in apart.values():
+        for stage in (1, 2, 3):
+            rest = tree.pop(f"stage{stage}_rest")
+            for turn in range(3):
+                tree[f"stage{stage}_cell{3 + turn}"] = jax.tree.map(operator.itemgetter(turn), rest)
+
+    @functools.partial(jax.jit, static_argnums=0)
+    def run(model, given):
+        return model.apply(given, image, train=True, mutable=["batch_stats"], rngs={"dropout": jax.random.key(0)})
+
+    (found, moved), (expected, moved_apart) = run(looped, given), run(plain, apart)
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+    last, last_apart = moved["batch_stats"]["stage3_rest"], moved_apart["batch_stats"]["stage3_cell5"]
+    np.testing.assert_allclose(last["norm"]["mean"][2], last_apart["norm"]["mean"], rtol=1e-4, atol=1e-6)
+
+
+def test_cells_in_a_loop_are_those_with_inputs_alike():
+    fields = {"stem": "small", "cells": 4}
+    looped, plain = shapes(TINY(scan=True, **fields)), shapes(TINY(**fields))
+    rest = {path: shape for path, shape in looped.items() if "_rest/" in path}
+    for number in (3, 4):
+        for path, shape in rest.items():
+            assert plain.pop(path.replace("_rest", f"_cell{number}")) == shape[1:]
+    assert plain == {path: shape for path, shape in looped.items() if path not in rest}
 
 
 @pytest.mark.parametrize(("reduction", "paths"), [(False, 8), (True, 9)])
@@ -93,12 +139,12 @@ def test_a_cell_drops_each_operation_but_the_identities_by_chances_of_its_own(mo
 
     monkeypatch.setattr(nasnet, "drop_path", watch)
     parts = {"conv": functools.partial(Conv, use_bias=False), "norm": Identity, "act": lambda x: x}
-    cell = Cell(4, reduction=reduction, halve=False, drop_path_rate=0.999, **parts)
+    cell = Cell(4, reduction=reduction, halve=False, **parts)
     x = jnp.ones((16, 4, 4, 4))
 
     def run(key):
         rngs = {"params": key, "dropout": key}
-        return cell.init_with_output(rngs, x, x)[0], jnp.stack(given)
+        return cell.init_with_output(rngs, x, x, 0.999)[0], jnp.stack(given)
 
     y, chances = jax.jit(run)(jax.random.key(0))
     assert chances.shape == (paths, 16)
