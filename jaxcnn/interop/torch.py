@@ -14,7 +14,7 @@ from flax import traverse_util
 
 from jaxcnn.errors import UserError
 from jaxcnn.interop.weights import expected_variables
-from jaxcnn.models import Net, create_model, model_variant
+from jaxcnn.models import Net, Variant, create_model, model_variant
 from jaxcnn.types import Variables
 
 Path = tuple[str, ...]
@@ -36,6 +36,8 @@ class WrongWeightsError(UserError):
 def variables_from_torch(model_name: str, state_dict: Mapping[str, Any], **fields: Any) -> Variables:
     """Returns `params` and `batch_stats` of a model, with the values of the reference implementation's state dict.
 
+    Where the model runs blocks in a loop (`scan`), theirs are stacked.
+
     Args:
         model_name: of `list_models()`.
         state_dict: the reference's names to arrays of floats of any width, or to anything that `numpy.asarray` takes.
@@ -44,18 +46,41 @@ def variables_from_torch(model_name: str, state_dict: Mapping[str, Any], **field
     Raises:
         UserError: where entries are missing, unexpected, misshapen, no floats or there twice (a `WrongWeightsError`,
             with their names); where the names are those of a net built with other fields; for a family whose
-            reference layout is not known; for a net that runs its blocks in a loop.
+            reference layout is not known.
     """
     variant = model_variant(model_name)
-    model = create_model(model_name, **{"num_classes": variant.num_classes} | fields)
+    asked = create_model(model_name, **{"num_classes": variant.num_classes} | fields)
+    model = asked.clone(scan=False) if getattr(asked, "scan", False) else asked
     layout = _layout(model_name, model)
-    if getattr(model, "scan", False):
-        raise UserError(f"{model_name} runs its blocks in a loop, which stacks their weights: give it scan=False")
     _check_fields(model_name, model, _table(layout, "BUILT_WITH", model), state_dict)
+    expected = _expected(model, variant)
+    placed = _placed(model_name, layout, _table(layout, "RULES", model), expected, state_dict)
+    found = {path: jnp.asarray(placed[path], jnp.float32) for path in expected}
+    return traverse_util.unflatten_dict(found if asked is model else _in_loops(found, _expected(asked, variant)))
+
+
+def _expected(model: Net, variant: Variant) -> dict[Path, tuple[int, ...]]:
     shapes = expected_variables(model, (variant.image_size, variant.image_size, variant.channels))
-    expected = {path: leaf.shape for path, leaf in traverse_util.flatten_dict(shapes).items()}
-    found = _placed(model_name, layout, _table(layout, "RULES", model), expected, state_dict)
-    return traverse_util.unflatten_dict({path: jnp.asarray(found[path], jnp.float32) for path in expected})
+    return {path: leaf.shape for path, leaf in traverse_util.flatten_dict(shapes).items()}
+
+
+def _in_loops(found: Mapping[Path, Any], paths: Iterable[Path]) -> dict[Path, Any]:
+    """Returns the arrays under the paths of a net with loops: each has the blocks of its stage that are not alone."""
+    alone = {block for _, block, *_ in paths}
+    looped = sorted({block for _, block, *_ in found} - alone, key=_number)
+
+    def array(path: Path) -> Any:
+        collection, block, *rest = path
+        stage = block.removesuffix("rest")
+        turns = [(collection, name, *rest) for name in looped if name.startswith(stage)]
+        return found[path] if path in found else jnp.stack([found[turn] for turn in turns])
+
+    return {path: array(path) for path in paths}
+
+
+def _number(block: str) -> int:
+    """Returns the number that a block's name ends in."""
+    return int(re.sub(r".*\D", "", block))
 
 
 def _layout(name: str, model: Net) -> ModuleType:

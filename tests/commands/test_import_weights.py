@@ -87,11 +87,12 @@ def test_a_folder_in_use_is_refused_before_anything_is_read(tmp_path):
         import_weights.main(line(tmp_path / "missing.npz"))
 
 
-def test_the_loop_can_be_left_out(file):
-    with pytest.raises(UserError, match=r"give it scan=False$"):
-        import_weights.main(line(file, model="resnet1202"))
-    fields = ("--field", "scan=False", "--field", "stage_sizes=[3, 3, 3]")
+@pytest.mark.parametrize("scan", ["True", "False"])
+def test_the_loop_can_be_left_out(file, scan):
+    fields = ("--field", f"scan={scan}", "--field", "stage_sizes=[3, 3, 3]")
     assert import_weights.main(line(file, *fields, model="resnet1202")) == 0
+    _, found = jaxcnn.load_variables(file.parent / "net")
+    assert ("stage1_rest" in found["params"]) == (scan == "True")
 
 
 def test_from_the_shell(tmp_path):

@@ -157,10 +157,22 @@ def test_the_blocks_of_a_port_are_counted_by_the_depth_of_the_net():
     assert torch._place(rules, "_blocks.26._bn2", "weight", norm) is None
 
 
-@pytest.mark.parametrize("name", ["resnet1202", "preact_resnet1001"])
-def test_a_net_that_runs_in_a_loop_says_how_to_import(name):
-    with pytest.raises(UserError, match=f"^{name} runs its blocks in a loop.*: give it scan=False$"):
-        variables_from_torch(name, {})
+def test_blocks_in_a_loop_take_their_weights_in_order():
+    fields = {"num_classes": 10, "stage_sizes": [3, 3, 3]}
+    looped = variables_from_torch("resnet1202", state_dict(), **fields)
+    image = np.random.default_rng(0).normal(size=(2, 32, 32, 3)).astype(np.float32)
+    found = jax.jit(create_model("resnet1202", **fields).apply)(looped, image)
+    expected = jax.jit(create_model("resnet20", num_classes=10).apply)(
+        variables_from_torch("resnet20", state_dict()), image
+    )
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_turns_are_ordered_as_numbers():
+    found = {("params", f"stage1_cell{number}", "kernel"): number for number in (10, 2, 1, 9)}
+    found[("params", "stage10_cell2", "kernel")] = 7
+    stacked = torch._in_loops(found, [("params", "stage1_cell1", "kernel"), ("params", "stage1_rest", "kernel")])
+    assert list(stacked[("params", "stage1_rest", "kernel")]) == [2, 9, 10]
 
 
 FOREIGN = [
