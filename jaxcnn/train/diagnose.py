@@ -16,7 +16,8 @@ def first_nonfinite(model: nn.Module, loss_fn: LossFn, variables: Variables, bat
 
     Forwards that is the image, a parameter, or the first layer whose output is not finite; where all outputs are, a
     layer whose running statistics are not, the loss, or the last layer that has a gradient which is not, where the
-    gradient comes from first, or else the update.
+    gradient comes from first, or else the update. Outputs inside a loop (`scan`) are not seen, so the loop is named
+    along with the layer behind it.
 
     Args:
         model: as the step trains it.
@@ -30,8 +31,8 @@ def first_nonfinite(model: nn.Module, loss_fn: LossFn, variables: Variables, bat
             return kind
     names: list[str] = []
 
-    def forward(params: Any) -> tuple[Array, tuple[list[Array], Any]]:
-        outputs: list[Array] = []
+    def forward(params: Any) -> tuple[Array, tuple[list[Array | bool], Any]]:
+        outputs: list[Array | None] = []
         with nn.intercept_methods(_watch(names, outputs)):
             logits, changed = model.apply(
                 {**variables, "params": params},
@@ -41,12 +42,13 @@ def first_nonfinite(model: nn.Module, loss_fn: LossFn, variables: Variables, bat
                 rngs={"dropout": dropout_key},
             )
         losses = loss_fn(logits, batch["label"])
-        return jnp.mean(losses), ([jnp.all(jnp.isfinite(output)) for output in outputs], changed.get("batch_stats"))
+        finite = [True if output is None else jnp.all(jnp.isfinite(output)) for output in outputs]
+        return jnp.mean(losses), (finite, changed.get("batch_stats"))
 
     (loss, (finite, statistics)), gradients = jax.jit(jax.value_and_grad(forward, has_aux=True))(variables["params"])
-    for name, good in zip(names, finite, strict=False):
+    for before, name, good in zip(["", *names], names, finite, strict=False):
         if not good:
-            return f"the output of {name}"
+            return f"the output of {_loop(before)} or {name}" if _loop(before) else f"the output of {name}"
     if bad := _places(statistics):
         return f"the running statistics of {bad[0]}"
     if not jnp.isfinite(loss):
@@ -54,14 +56,21 @@ def first_nonfinite(model: nn.Module, loss_fn: LossFn, variables: Variables, bat
     return _last_gradient(names, gradients)
 
 
-def _watch(names: list[str], outputs: list[Array]) -> Callable[..., Any]:
-    """Returns an interceptor that lists every layer's output in the order in which they are computed."""
+def _loop(name: str) -> str:
+    """Returns the name of the loop that a layer is in, which `jaxcnn.layers.blocks.repeat` runs, or an empty one."""
+    block = name.partition("/")[0]
+    return block if block.endswith("_rest") else ""
+
+
+def _watch(names: list[str], outputs: list[Array | None]) -> Callable[..., Any]:
+    """Returns an interceptor that lists every layer's output, None in a loop, in the order of computation."""
 
     def interceptor(call: Callable[..., Any], args: Any, kwargs: Any, context: Any) -> Any:
         result = call(*args, **kwargs)
         if context.method_name == "__call__" and isinstance(result, jax.Array):
-            names.append("/".join(context.module.path) or "the net")
-            outputs.append(result)
+            name = "/".join(context.module.path) or "the net"
+            names.append(name)
+            outputs.append(None if _loop(name) else result)
         return result
 
     return interceptor

@@ -1,6 +1,6 @@
 """One step of training and one of evaluation, made of parts and pure: no config, flag or global inside."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import jax
@@ -116,7 +116,7 @@ def _guarded(
 
 def _either_each(gradients: Any, updates: Any, loss: Array, new: TrainState, kept: TrainState) -> tuple[Array, Any]:
     """Returns whether the step is finite, and the state that it leaves, array by array."""
-    finite = _finite((gradients, updates), (loss, new.batch_stats), _SMALL)
+    finite = _finite(gradients, updates, (loss, new.batch_stats), _SMALL)
     return finite, jax.tree.map(lambda new, kept: jnp.where(finite, new, kept), new, kept)
 
 
@@ -124,24 +124,26 @@ def _either_whole(gradients: Any, updates: Any, loss: Array, new: TrainState, ke
     """Returns what `_either_each` does, the state as a whole: XLA for CPUs compiles a kernel for each `where`.
 
     It looks at the new parameters in place of the updates, which so need no memory, and a kernel each, of their own.
+    They are not finite either where they have not been before, or where a finite update takes them over the edge.
     """
     del updates
-    finite = _finite((gradients, new.params), (loss, new.batch_stats), _SMALL_ON_CPU)
+    finite = _finite(gradients, new.params, (loss, new.batch_stats), _SMALL_ON_CPU)
     return finite, jax.lax.cond(finite, lambda new, _: new, lambda _, kept: kept, new, kept)
 
 
-def _finite(squared: Sequence[Any], plain: Any, small: int) -> Array:
-    """Returns () bool: whether the sums of squares of the arrays in `squared`, and all numbers in `plain`, are finite.
+def _finite(gradients: Any, alike: Any, further: Any, small: int) -> Array:
+    """Returns () bool: whether each gradient has a finite sum of squares, and all else has finite numbers only.
 
-    The trees in `squared` are alike: their like arrays have a sum together, as all arrays of up to `small` numbers do.
+    Arrays of `gradients` and of `alike`, a tree of the same shapes, share a sum; arrays of up to `small` numbers too.
 
     The sums are laid side by side. Were they added up one by one, XLA would compute that chain, as long as there are
     arrays, anew in each fusion that uses its end, of which there are as many again: for EfficientNet-B0 two thirds of
     the program.
     """
-    squares = [sum(map(jnp.square, alike)) for alike in zip(*(_joined(tree, small) for tree in squared), strict=True)]
-    zeros = [array * 0 for array in _joined(plain, small)]  # a sum of joined arrays XLA would take apart again
-    return jnp.all(jnp.isfinite(jnp.stack([jnp.sum(array) for array in squares + zeros])))
+    pairs = zip(_joined(gradients, small), _joined(alike, small), strict=True)
+    checked = [jnp.square(gradient) + other * 0 for gradient, other in pairs]
+    checked += [array * 0 for array in _joined(further, small)]  # a sum of what is joined alone XLA takes apart again
+    return jnp.all(jnp.isfinite(jnp.stack([jnp.sum(array) for array in checked])))
 
 
 def _joined(tree: Any, small: int) -> list[Array]:

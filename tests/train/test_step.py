@@ -1,5 +1,7 @@
 """The step and its dispatch, on a net of one convolution."""
 
+import contextlib
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -7,6 +9,7 @@ import numpy as np
 import optax
 import pytest
 
+from jaxcnn import runtime
 from jaxcnn.models import create_model
 from jaxcnn.train import metrics
 from jaxcnn.train.diagnose import first_nonfinite
@@ -174,17 +177,42 @@ def test_bfloat16_computes_in_bfloat16_and_keeps_the_state_in_float32():
     assert 0 < gap < 0.1 * moved
 
 
-def test_running_statistics_that_overflow_are_not_finite():
+@pytest.mark.parametrize("forms", [contextlib.nullcontext, runtime.canonical_forms], ids=["whole", "each"])
+def test_running_statistics_that_overflow_are_not_finite(forms):
     """Such a norm gives zeros: loss and gradient are finite, and only what evaluation would use is not."""
     model, state, _, loss_fn = parts()
     step = make_train_step(apply_fn=model.apply, tx=optax.sgd(0.1, momentum=0.9), loss_fn=loss_fn, on_nonfinite="stop")
     batch = get_batch(0.0, 0)
     batch["image"] *= 1e22
-    kept, sums = jax.jit(step)(state, batch, jax.random.key(0))
+    with forms():
+        kept, sums = jax.jit(step)(state, batch, jax.random.key(0))
     assert int(sums["nonfinite"]) == 1
     jax.tree.map(np.testing.assert_array_equal, kept, state)
     found = first_nonfinite(model, loss_fn, state.variables, batch, jax.random.key(0))
     assert found == "the running statistics of norm1"
+
+
+@pytest.mark.parametrize("forms", [contextlib.nullcontext, runtime.canonical_forms], ids=["whole", "each"])
+def test_an_update_that_is_not_finite_changes_nothing(forms):
+    model, state, _, loss_fn = parts()
+    step = make_train_step(apply_fn=model.apply, tx=optax.sgd(np.inf), loss_fn=loss_fn, on_nonfinite="skip")
+    with forms():
+        kept, sums = jax.jit(step)(state, get_batch(0.0, 0), jax.random.key(0))
+    assert int(sums["nonfinite"]) == 1
+    jax.tree.map(np.testing.assert_array_equal, kept.params, state.params)
+    assert int(kept.step) == 1
+
+
+def test_what_is_not_finite_in_a_loop_is_named_with_the_layer_behind_it():
+    model = create_model("resnet1202", num_classes=3, stage_sizes=(3, 1, 1), features=4)
+    image = jnp.ones((2, 8, 8, 3))
+    variables = jax.jit(model.init)(jax.random.key(0), image)
+    batch = {"image": image, "label": jnp.zeros(2, jnp.int32)}
+    kernel = variables["params"]["stage1_rest"]["conv2"]["kernel"]
+    variables["params"]["stage1_rest"]["norm2"]["scale"] = jnp.full((2, 4), 3e38)
+    variables["params"]["stage1_rest"]["conv2"]["kernel"] = kernel * 1e18
+    found = first_nonfinite(model, make_loss("softmax"), variables, batch, jax.random.key(0))
+    assert found == "the output of stage1_rest or stage2_block1/conv1"
 
 
 @pytest.mark.parametrize("place", ["gradients", "updates", "statistics"])
@@ -195,5 +223,5 @@ def test_one_number_in_an_array_of_any_size_makes_a_step_not_finite(place, size,
     good = {"small": jnp.ones(3), "large": jnp.ones((64, 64)), "half": jnp.ones(2, jnp.bfloat16)}
     trees = {place: good | {"other": jnp.ones(size)} for place in ("gradients", "updates", "statistics")}
     trees[place]["other"] = trees[place]["other"].at[size // 2].set(value)
-    found = _finite((trees["gradients"], trees["updates"]), trees["statistics"], small=2**10)
+    found = _finite(*trees.values(), small=2**10)
     assert bool(found) == np.isfinite(value)
