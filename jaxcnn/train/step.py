@@ -124,7 +124,7 @@ def _either_whole(gradients: Any, updates: Any, loss: Array, new: TrainState, ke
     """Returns what `_either_each` does, the state as a whole: XLA for CPUs compiles a kernel for each `where`.
 
     It looks at the new parameters in place of the updates, which so need no memory, and a kernel each, of their own.
-    They are not finite either where they have not been before, or where a finite update takes them over the edge.
+    The sum of their squares is not finite either where a finite update takes them over 1e19.
     """
     del updates
     finite = _finite(gradients, new.params, (loss, new.batch_stats), _SMALL_ON_CPU)
@@ -132,7 +132,7 @@ def _either_whole(gradients: Any, updates: Any, loss: Array, new: TrainState, ke
 
 
 def _finite(gradients: Any, alike: Any, further: Any, small: int) -> Array:
-    """Returns () bool: whether each gradient has a finite sum of squares, and all else has finite numbers only.
+    """Returns () bool: whether the sums of squares of the first two are finite, and all numbers of `further`.
 
     Arrays of `gradients` and of `alike`, a tree of the same shapes, share a sum; arrays of up to `small` numbers too.
 
@@ -141,7 +141,7 @@ def _finite(gradients: Any, alike: Any, further: Any, small: int) -> Array:
     the program.
     """
     pairs = zip(_joined(gradients, small), _joined(alike, small), strict=True)
-    checked = [jnp.square(gradient) + other * 0 for gradient, other in pairs]
+    checked = [jnp.square(gradient) + jnp.square(other) for gradient, other in pairs]
     checked += [array * 0 for array in _joined(further, small)]  # a sum of what is joined alone XLA takes apart again
     return jnp.all(jnp.isfinite(jnp.stack([jnp.sum(array) for array in checked])))
 
