@@ -69,13 +69,11 @@ def _in_loops(found: Mapping[Path, Any], paths: Iterable[Path]) -> dict[Path, An
     alone = {block for _, block, *_ in paths}
     looped = sorted({block for _, block, *_ in found} - alone, key=_number)
 
-    def array(path: Path) -> Any:
-        collection, block, *rest = path
-        stage = block.removesuffix("rest")
-        turns = [(collection, name, *rest) for name in looped if name.startswith(stage)]
-        return found[path] if path in found else jnp.stack([found[turn] for turn in turns])
+    def stacked(collection: str, loop: str, *rest: str) -> Any:
+        turns = [name for name in looped if name.startswith(loop.removesuffix("rest"))]
+        return jnp.stack([found[collection, name, *rest] for name in turns])
 
-    return {path: array(path) for path in paths}
+    return {path: found[path] if path in found else stacked(*path) for path in paths}
 
 
 def _number(block: str) -> int:

@@ -167,7 +167,8 @@ def repeat(
     the rng `dropout`.
 
     Args:
-        block: unless there is a `turn`, maps an array to one of the same shape and dtype.
+        block: unless there is a `turn`, maps an array to one of the same shape and dtype. Named `stageN_rest`, by which
+            `interop.torch` and `train.diagnose` know a loop.
         carry: x, or whatever arrays `turn` takes and returns.
         times: how many blocks.
         turn: (block, carry, one of `each`) -> carry, of the same shapes and dtypes.
