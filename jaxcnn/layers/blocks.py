@@ -10,6 +10,7 @@ import jax.numpy as jnp
 
 from jaxcnn.layers.activation import Activation
 from jaxcnn.layers.conv import Conv
+from jaxcnn.layers.init import lecun_normal
 from jaxcnn.layers.norm import BatchNorm
 from jaxcnn.ops.conv import Padding
 from jaxcnn.ops.pool import max_pool
@@ -78,7 +79,7 @@ class SqueezeExcite(nn.Module):
     act: Activation = jax.nn.relu
     gate: Activation = jax.nn.sigmoid
     dtype: jnp.dtype = jnp.float32
-    kernel_init: nn.initializers.Initializer = nn.initializers.lecun_normal()
+    kernel_init: nn.initializers.Initializer = lecun_normal
 
     @nn.compact
     def __call__(self, x: Array) -> Array:

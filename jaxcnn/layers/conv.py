@@ -8,6 +8,7 @@ from flax import linen as nn
 from jax.typing import DTypeLike
 
 from jaxcnn.errors import UserError
+from jaxcnn.layers.init import he_normal
 from jaxcnn.ops.conv import Padding, add_bias, check_groups, conv, resolve_padding
 from jaxcnn.ops.window import Pair, pair
 from jaxcnn.types import Array
@@ -31,7 +32,7 @@ class Conv(nn.Module):
     use_bias: bool = True
     dtype: DTypeLike = jnp.float32
     param_dtype: DTypeLike = jnp.float32
-    kernel_init: jax.nn.initializers.Initializer = nn.initializers.he_normal()
+    kernel_init: jax.nn.initializers.Initializer = he_normal
     bias_init: jax.nn.initializers.Initializer = nn.initializers.zeros
 
     def __call__(self, x: Array) -> Array:

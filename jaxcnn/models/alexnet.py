@@ -37,7 +37,7 @@ from typing import NamedTuple
 
 import flax.linen as nn
 
-from jaxcnn.layers.init import torch_default
+from jaxcnn.layers.init import normal, torch_default
 from jaxcnn.layers.norm import make_norm
 from jaxcnn.models.net import Net
 from jaxcnn.models.variant import Variant
@@ -83,7 +83,7 @@ ZFNET = (
 )
 
 overlapping_max_pool = functools.partial(max_pool, window=3, strides=2)
-gaussian = nn.initializers.normal(0.01)
+gaussian = normal(0.01)
 
 
 class AlexNet(Net, kw_only=True):

@@ -45,7 +45,7 @@ from flax.core import FrozenDict
 
 from jaxcnn.layers.activation import Activation
 from jaxcnn.layers.blocks import ConvNormAct, DropPath, SqueezeExcite
-from jaxcnn.layers.init import he_normal_fan_out
+from jaxcnn.layers.init import he_normal_fan_out, variance_scaling
 from jaxcnn.models.mobilenet_v2 import InvertedResidual, round_channels
 from jaxcnn.models.net import Net
 from jaxcnn.models.variant import Variant
@@ -132,7 +132,7 @@ class EfficientNet(Net, kw_only=True):
             self.sow("intermediates", f"stage{stage}", x)
         head = 1280 if self.lite else 4 * round_channels(self.stages[-1].features * self.width)
         x = ConvNormAct(head, kernel_size=1, name="head", **parts)(x)
-        init = nn.initializers.variance_scaling(1 / 3, "fan_out", "uniform")
+        init = variance_scaling(1 / 3, "fan_out", "uniform")
         return self.classify(self.dropout(global_avg_pool(x), train=train), kernel_init=init)
 
     def stage_sizes(self) -> list[int]:

@@ -36,6 +36,7 @@ import jax.numpy as jnp
 from flax.core import FrozenDict
 
 from jaxcnn.layers.activation import Activation
+from jaxcnn.layers.init import lecun_normal
 from jaxcnn.layers.norm import make_norm
 from jaxcnn.models.branches import MAX_SAME, Branch, BranchNet, Mixed, Pool, conv
 from jaxcnn.models.variant import Variant
@@ -98,9 +99,9 @@ class AuxiliaryHead(nn.Module):
         """Maps (batch, height, width, channels) to logits (batch, num_classes)."""
         x = self.unit(128, kernel_size=1, name="conv")(self.pool(x))
         x = x.reshape(x.shape[0], -1)
-        x = self.act(nn.Dense(1024, dtype=self.dtype, name="hidden")(x))
+        x = self.act(nn.Dense(1024, dtype=self.dtype, kernel_init=lecun_normal, name="hidden")(x))
         x = nn.Dropout(self.dropout_rate, deterministic=not train, name="dropout")(x)
-        return nn.Dense(self.num_classes, dtype=self.dtype, name="classifier")(x)
+        return nn.Dense(self.num_classes, dtype=self.dtype, kernel_init=lecun_normal, name="classifier")(x)
 
 
 class GoogLeNet(BranchNet, kw_only=True):

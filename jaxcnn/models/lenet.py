@@ -25,7 +25,7 @@ from collections.abc import Callable, Sequence
 import flax.linen as nn
 import jax.numpy as jnp
 
-from jaxcnn.layers.init import lecun_1998
+from jaxcnn.layers.init import he_normal, lecun_1998
 from jaxcnn.models.net import Net
 from jaxcnn.models.variant import Variant
 from jaxcnn.ops.pool import avg_pool, max_pool
@@ -79,7 +79,7 @@ VARIANTS = {
             padding=1,
             pool=max_pool,
             smallest_image=1,
-            kernel_init=nn.initializers.he_normal(),
+            kernel_init=he_normal,
             act="relu",
         ),
         paper="CS5242 lecture 8, Bresson (NUS)",

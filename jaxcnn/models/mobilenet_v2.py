@@ -28,7 +28,7 @@ import flax.linen as nn
 from jaxcnn.errors import UserError
 from jaxcnn.layers.activation import Activation
 from jaxcnn.layers.blocks import ConvNormAct
-from jaxcnn.layers.init import he_normal_fan_out
+from jaxcnn.layers.init import he_normal_fan_out, normal
 from jaxcnn.models.net import Net
 from jaxcnn.models.variant import Variant
 from jaxcnn.ops.conv import Padding
@@ -137,7 +137,7 @@ class MobileNetV2(Net, kw_only=True):
         head = round_channels(self.head_features * max(1.0, self.width))
         x = ConvNormAct(head, kernel_size=1, name="head", **parts)(x)
         x = self.dropout(global_avg_pool(x), train=train)
-        return self.classify(x, kernel_init=nn.initializers.normal(0.01))
+        return self.classify(x, kernel_init=normal(0.01))
 
 
 VARIANTS = {"mobilenet_v2": Variant(MobileNetV2, paper="Sandler et al., CVPR 2018", year=2018, parameters=3_504_872)}

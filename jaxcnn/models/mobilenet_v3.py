@@ -28,7 +28,7 @@ from flax.core import FrozenDict
 
 from jaxcnn.layers.activation import make_activation
 from jaxcnn.layers.blocks import ConvNormAct, SqueezeExcite
-from jaxcnn.layers.init import he_normal_fan_out
+from jaxcnn.layers.init import he_normal_fan_out, normal
 from jaxcnn.models.mobilenet_v2 import InvertedResidual, round_channels
 from jaxcnn.models.net import Net
 from jaxcnn.models.variant import Variant
@@ -127,9 +127,9 @@ class MobileNetV3(Net, kw_only=True):
             )(x)
         self.sow("intermediates", f"stage{stage}", x)
         x = global_avg_pool(unit(6 * x.shape[-1], kernel_size=1, name="head")(x))
-        dense = functools.partial(nn.Dense, dtype=self.dtype, kernel_init=nn.initializers.normal(0.01))
+        dense = functools.partial(nn.Dense, dtype=self.dtype, kernel_init=normal(0.01))
         x = act(dense(round_channels(self.head_features * self.width), name="head_dense")(x))
-        return self.classify(self.dropout(x, train=train), kernel_init=nn.initializers.normal(0.01))
+        return self.classify(self.dropout(x, train=train), kernel_init=normal(0.01))
 
     def gate(self, channels: int) -> functools.partial[SqueezeExcite]:
         """Returns what makes the gate of so many channels as `gate(name=...)`."""

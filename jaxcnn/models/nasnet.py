@@ -40,7 +40,7 @@ from flax.core import FrozenDict
 
 from jaxcnn.layers.activation import Activation
 from jaxcnn.layers.blocks import ConvNormAct, drop_path, repeat
-from jaxcnn.layers.init import he_normal_fan_out
+from jaxcnn.layers.init import he_normal, he_normal_fan_out
 from jaxcnn.models.inception_v3 import AuxiliaryHead
 from jaxcnn.models.net import Net
 from jaxcnn.models.variant import Variant
@@ -65,7 +65,7 @@ class Separable(nn.Module):
     def __call__(self, x: Array) -> Array:
         """Maps (batch, height, width, channels) to (batch, height / strides, width / strides, features)."""
         # The fan out of a kernel that sees one channel is its fan in.
-        depthwise = functools.partial(self.conv, use_bias=False, kernel_init=nn.initializers.he_normal())
+        depthwise = functools.partial(self.conv, use_bias=False, kernel_init=he_normal)
         for number, strides in ((1, self.strides), (2, 1)):
             channels = x.shape[-1]
             sizes = {"kernel_size": self.kernel_size, "strides": strides, "padding": "same", "groups": channels}

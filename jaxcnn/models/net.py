@@ -10,6 +10,7 @@ from flax.core import FrozenDict
 
 from jaxcnn.layers.activation import Activation, make_activation
 from jaxcnn.layers.conv import Conv
+from jaxcnn.layers.init import Initializer, lecun_normal
 from jaxcnn.layers.norm import make_norm, shifts
 from jaxcnn.types import Array, ModuleDef
 
@@ -54,8 +55,8 @@ class Net(nn.Module):
         if train:
             self.sow("aux_logits", name, logits.astype(jnp.float32))
 
-    def classify(self, features: Array, **fields: Any) -> Array:
+    def classify(self, features: Array, *, kernel_init: Initializer = lecun_normal) -> Array:
         """Sows `features` (batch, width) and returns float32 logits (batch, num_classes) of a dense layer."""
         self.sow("intermediates", "features", features)
-        logits = nn.Dense(self.num_classes, dtype=self.dtype, name="classifier", **fields)(features)
-        return logits.astype(jnp.float32)
+        classifier = nn.Dense(self.num_classes, dtype=self.dtype, kernel_init=kernel_init, name="classifier")
+        return classifier(features).astype(jnp.float32)

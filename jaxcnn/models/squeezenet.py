@@ -31,6 +31,7 @@ import jax.numpy as jnp
 
 from jaxcnn.layers.blocks import ConvNormAct
 from jaxcnn.layers.conv import Conv
+from jaxcnn.layers.init import he_uniform, normal
 from jaxcnn.models.net import Net
 from jaxcnn.models.variant import Variant
 from jaxcnn.ops.pool import global_avg_pool, max_pool_ceil
@@ -66,7 +67,7 @@ class SqueezeNet(Net, kw_only=True):
     @nn.compact
     def __call__(self, image: Array, *, train: bool = False) -> Array:
         """Maps (batch, height, width, channels) to float32 logits (batch, num_classes)."""
-        conv = self.conv_before_norm(kernel_init=nn.initializers.he_uniform())
+        conv = self.conv_before_norm(kernel_init=he_uniform)
         unit = functools.partial(ConvNormAct, conv=conv, norm=self.norm_layer(train=train), act=self.activation())
         x = self._enter(image.astype(self.dtype), unit)
         self.sow("intermediates", "stem", x)
@@ -83,7 +84,7 @@ class SqueezeNet(Net, kw_only=True):
             1,
             padding=0,
             dtype=self.dtype,
-            kernel_init=nn.initializers.normal(0.01),
+            kernel_init=normal(0.01),
             name="classifier",
         )
         return global_avg_pool(self.activation()(classifier(x)).astype(jnp.float32))

@@ -35,7 +35,7 @@ import flax.linen as nn
 
 from jaxcnn.layers.blocks import ConvNormAct
 from jaxcnn.layers.conv import Conv
-from jaxcnn.layers.init import he_normal_fan_out
+from jaxcnn.layers.init import he_normal, he_normal_fan_out, normal
 from jaxcnn.models.net import Net
 from jaxcnn.models.variant import Variant
 from jaxcnn.ops.pool import max_pool, max_pool_ceil, region_means
@@ -57,7 +57,7 @@ class VGG(Net, kw_only=True):
     hidden: Sequence[int] = (4096, 4096)
     pool_to: int | None = None
     kernel_init: nn.initializers.Initializer = he_normal_fan_out
-    dense_init: nn.initializers.Initializer = nn.initializers.normal(0.01)
+    dense_init: nn.initializers.Initializer = normal(0.01)
     dropout_rate: float = 0.5
 
     @nn.compact
@@ -96,8 +96,8 @@ VARIANTS = {
         functools.partial(
             VGG,
             stage_sizes=(2, 2, 2, 1),
-            kernel_init=nn.initializers.he_normal(),
-            dense_init=nn.initializers.he_normal(),
+            kernel_init=he_normal,
+            dense_init=he_normal,
             dropout_rate=0.0,
         ),
         paper="CS5242 lecture 8, Bresson (NUS)",

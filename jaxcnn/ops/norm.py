@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from jaxcnn.ops.platform import on_cpu
-from jaxcnn.ops.sums import leaves_channels, scale_and_shift, sum_over, summed_axes
+from jaxcnn.ops.sums import leaves_channels, scale_and_shift, sum_over, summed_axes, sums_over
 from jaxcnn.types import Array
 
 
@@ -51,13 +51,12 @@ def moments(
     cells = math.prod(x.shape[axis] for axis in axes)
     wide = _widen(x)
 
-    def average(values: Array) -> Array:
-        return across(sum_over(values, axes) / cells)
-
-    origin = lax.stop_gradient(average(wide) if guess is None or x.dtype != jnp.bfloat16 else guess)
+    if guess is None or x.dtype != jnp.bfloat16:
+        guess = across(sum_over(wide, axes) / cells)
+    origin = lax.stop_gradient(guess)
     distance = wide - origin
-    rest = average(distance)
-    return origin + rest, jnp.maximum(average(jnp.square(distance)) - jnp.square(rest), 0.0)
+    rest, square = (across(total / cells) for total in sums_over((distance, jnp.square(distance)), axes))
+    return origin + rest, jnp.maximum(square - jnp.square(rest), 0.0)
 
 
 def normalize(x: Array, mean: Array, variance: Array, scale: Array, bias: Array, epsilon: float) -> Array:

@@ -14,6 +14,7 @@ from jax import lax
 
 from jaxcnn import runtime
 from jaxcnn.errors import UserError
+from jaxcnn.ops.once import once
 from jaxcnn.ops.platform import on
 from jaxcnn.ops.window import (
     Padding,
@@ -118,8 +119,35 @@ def _scatter(x: Array, _: Array, g: Array, windows: Windows) -> Array:
 
 
 def _scatter_by_taps(x: Array, y: Array, g: Array, windows: Windows) -> Array:
-    _, steps, pads = windows
+    shape, steps, pads = windows
     padded = surround(x, pads, value=-math.inf)
+    total = (_apart if shape == steps else _overlapping)(padded, y, g, windows)
+    (top, _), (left, _) = pads
+    return total[:, top : top + x.shape[1], left : left + x.shape[2]]
+
+
+def _apart(padded: Array, y: Array, g: Array, windows: Windows) -> Array:
+    """Returns the gradient for `padded` where windows do not overlap: each cell asks whether it is the one chosen."""
+    (height, width), _, _ = windows
+    numbers = np.arange(height * width, dtype=np.int32)
+    chosen = once(functools.partial(_chosen_taps, windows=windows), padded, y)
+    holds = chosen[:, :, None, :, None] == numbers.reshape(1, 1, height, 1, width, 1)
+    cells = jnp.where(holds, g[:, :, None, :, None], jnp.zeros((), g.dtype))
+    cells = cells.reshape(y.shape[0], y.shape[1] * height, y.shape[2] * width, y.shape[3])
+    return jnp.pad(cells, [(0, whole - part) for whole, part in zip(padded.shape, cells.shape, strict=True)])
+
+
+def _chosen_taps(padded: Array, y: Array, *, windows: Windows) -> Array:
+    """Returns the number, row by row, of each window's first cell that holds its maximum; -1 where none does."""
+    chosen = jnp.full(y.shape, -1, jnp.int32)
+    for number, (_, holds) in enumerate(_first_matches(padded, y, windows)):
+        chosen = jnp.where(holds, number, chosen)
+    return chosen
+
+
+def _overlapping(padded: Array, y: Array, g: Array, windows: Windows) -> Array:
+    """Returns the gradient for `padded`: what the windows send back, one cell of each at a time, added up."""
+    _, steps, _ = windows
     nothing = jnp.zeros((), g.dtype)
     total = jnp.zeros(padded.shape, g.dtype)
     for tap, holds in _first_matches(padded, y, windows):
@@ -129,8 +157,7 @@ def _scatter_by_taps(x: Array, y: Array, g: Array, windows: Windows) -> Array:
             for axis, t, s in zip((1, 2), tap, steps, strict=True)
         ]
         total = total + surround(jnp.where(holds, g, nothing), (around[0], around[1]), steps)
-    (top, _), (left, _) = pads
-    return total[:, top : top + x.shape[1], left : left + x.shape[2]]
+    return total
 
 
 _max_pool.defvjp(_max_pool_forward, _max_pool_backward)

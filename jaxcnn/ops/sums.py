@@ -3,11 +3,14 @@
 XLA on a CPU sums over all but the last axis in one thread and without vectors, three to five times slower than here.
 """
 
+import functools
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 from jaxcnn.ops.platform import on_cpu
@@ -15,11 +18,20 @@ from jaxcnn.types import Array
 
 
 def sum_over(x: Array, axes: Sequence[int]) -> Array:
-    """Returns the sums of x over `axes`, which stay as axes of length 1."""
+    """Returns the sums of x over `axes`, which stay as axes of length 1. Differentiable as `sums_over`."""
+    return sums_over((x,), axes)[0]
+
+
+def sums_over(arrays: Sequence[Array], axes: Sequence[int]) -> tuple[Array, ...]:
+    """Returns for each of several arrays, of one shape and dtype, its sums over `axes`, which stay as axes of length 1.
+
+    What several are made of is read once. Where `axes` leave the channels, differentiable in reverse mode only, but in
+    `jaxcnn.runtime.canonical_forms()`.
+    """
     axes = tuple(axes)
-    if not leaves_channels(axes, x.ndim):
-        return _sum(x, axes)
-    return on_cpu(_staged_sum, _sum, x, axes=axes)
+    if not leaves_channels(axes, arrays[0].ndim):
+        return _sums(*arrays, axes=axes)
+    return on_cpu(_staged_sums, _sums, *arrays, axes=axes)
 
 
 def leaves_channels(axes: Sequence[int], ndim: int) -> bool:
@@ -27,18 +39,54 @@ def leaves_channels(axes: Sequence[int], ndim: int) -> bool:
     return len(axes) > 1 and tuple(axes) == tuple(range(ndim - 1 - len(axes), ndim - 1))
 
 
-def _sum(x: Array, axes: tuple[int, ...]) -> Array:
-    return jnp.sum(x, axis=axes, keepdims=True)
+def _sums(*arrays: Array, axes: tuple[int, ...]) -> tuple[Array, ...]:
+    return tuple(jnp.sum(x, axis=axes, keepdims=True) for x in arrays)
 
 
-def _staged_sum(x: Array, axes: tuple[int, ...]) -> Array:
-    """Returns `_sum`: over the first of the axes along with whatever makes x, then the rest as a matrix product."""
-    first, *rest = axes
-    partial = lax.optimization_barrier(jnp.sum(x, axis=first))
-    kept = x.shape[:first]
-    cells = math.prod(x.shape[axis] for axis in rest)
-    ones = jnp.ones((*kept, 1, cells), x.dtype)
-    return (ones @ partial.reshape(*kept, cells, x.shape[-1])).reshape(*kept, *(1 for _ in axes), x.shape[-1])
+def _staged_sums(*arrays: Array, axes: tuple[int, ...]) -> tuple[Array, ...]:
+    return _staged(axes, arrays[0].shape, arrays)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1))
+def _staged(axes: tuple[int, ...], shape: tuple[int, ...], arrays: tuple[Array, ...]) -> tuple[Array, ...]:
+    """Returns `_sums` of arrays of this shape: over the first axis, in runs, then over the others by a matrix product.
+
+    The sums of the runs of all arrays are one loop, along with whatever makes the arrays.
+    """
+    first, kept, channels = axes[0], shape[: axes[0]], shape[-1]
+    run = _run(shape[first])
+    sums = [x.reshape(*kept, shape[first] // run, run, *shape[first + 1 :]) for x in arrays]
+    zeros = [np.zeros((), x.dtype) for x in arrays]
+    sums = lax.optimization_barrier(lax.reduce(sums, zeros, _plus_each, (first + 1,)))
+    cells = math.prod(shape[axis] for axis in axes) // run
+    ones = jnp.ones((*kept, 1, cells), arrays[0].dtype)
+    ends = (*kept, *(1 for _ in axes), channels)
+    return tuple((ones @ part.reshape(*kept, cells, channels)).reshape(ends) for part in sums)
+
+
+def _run(length: int) -> int:
+    """Returns how many along an axis of this length are summed one after the other: 4 to 16 that divide it, or all.
+
+    Of more than 32, XLA would store what is to be summed and go about it in a way of its own.
+    """
+    return next((run for run in range(16, 3, -1) if length % run == 0), length)
+
+
+def _plus_each(left: Sequence[Array], right: Sequence[Array]) -> list[Array]:
+    return [one + other for one, other in zip(left, right, strict=True)]
+
+
+def _staged_forward(
+    axes: tuple[int, ...], shape: tuple[int, ...], arrays: tuple[Array, ...]
+) -> tuple[tuple[Array, ...], None]:
+    return _staged(axes, shape, arrays), None
+
+
+def _staged_backward(_: tuple[int, ...], shape: tuple[int, ...], __: None, g: tuple[Array, ...]) -> tuple[Any]:
+    return (tuple(jnp.broadcast_to(part, shape) for part in g),)
+
+
+_staged.defvjp(_staged_forward, _staged_backward)
 
 
 @jax.custom_vjp
@@ -61,8 +109,8 @@ def _scale_and_shift_forward(x: Array, origin: Array, factor: Array, shift: Arra
 def _scale_and_shift_backward(kept: tuple[Array, ...], g: Array) -> tuple[Array, Array, Array, Array]:
     x, origin, factor = kept
     axes = summed_axes(x, origin)
-    total = sum_over(g, axes)
-    return g * factor, -factor * total, sum_over(g * (x - origin), axes), total
+    total, product = sums_over((g, g * (x - origin)), axes)
+    return g * factor, -factor * total, product, total
 
 
 scale_and_shift.defvjp(_scale_and_shift_forward, _scale_and_shift_backward)

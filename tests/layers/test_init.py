@@ -1,7 +1,10 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
+from flax import linen as nn
 
+from jaxcnn.layers import init
 from jaxcnn.layers.init import he_normal_fan_out, lecun_1998, torch_default
 
 SHAPE = (3, 3, 8, 40)
@@ -22,3 +25,20 @@ def test_uniform_bounds():
 
 def test_lecun_1998_of_a_dense_kernel():
     assert jnp.abs(lecun_1998(jax.random.key(0), (84, 10))).max() <= 2.4 / 84
+
+
+@pytest.mark.parametrize(
+    ("ours", "flax"),
+    [
+        (init.lecun_normal, nn.initializers.lecun_normal()),
+        (init.he_normal, nn.initializers.he_normal()),
+        (init.he_uniform, nn.initializers.he_uniform()),
+        (he_normal_fan_out, nn.initializers.variance_scaling(2.0, "fan_out", "normal")),
+        (init.normal(0.01), nn.initializers.normal(0.01)),
+    ],
+)
+@pytest.mark.parametrize("shape", [SHAPE, (3, 3, 1, 12), (84, 10)])
+def test_numbers_are_those_of_flax(ours, flax, shape):
+    """To the last digit, so that a seed means what it means in Flax."""
+    key = jax.random.key(1)
+    np.testing.assert_array_equal(ours(key, shape, jnp.float32), flax(key, shape, jnp.float32))

@@ -12,7 +12,7 @@ from jaxcnn.ops import depthwise
 from jaxcnn.ops.conv import add_bias, conv
 from jaxcnn.ops.norm import moments, normalize
 from jaxcnn.ops.once import stored
-from jaxcnn.ops.sums import sum_over
+from jaxcnn.ops.sums import sum_over, sums_over
 
 CONVS = {  # image (height, width, channels), kernel, settings
     "pointwise": ((5, 6, 3), (1, 1, 3, 4), {}),
@@ -45,8 +45,8 @@ CONVS = {  # image (height, width, channels), kernel, settings
 def gradients(function, *operands):
     """Returns the value of `function`, and the gradients of a sum of it that weighs each entry otherwise."""
     value, pull = jax.vjp(function, *operands)
-    weights = jnp.cos(jnp.arange(value.size, dtype=value.dtype)).reshape(value.shape)
-    return value, *pull(weights)
+    weights = jax.tree.map(lambda part: jnp.cos(jnp.arange(part.size, dtype=part.dtype)).reshape(part.shape), value)
+    return *jax.tree.leaves(value), *pull(weights)
 
 
 def both(function, *operands):
@@ -87,10 +87,18 @@ def test_depthwise_convolution_in_many_slabs(monkeypatch):
 
 @pytest.mark.parametrize(
     ("shape", "axes"),
-    [((3, 5, 4, 2), (0, 1, 2)), ((2, 3, 5, 4, 2), (1, 2, 3)), ((3, 1, 1, 2), (0, 1, 2)), ((3, 5, 2), (0, 1))],
+    [
+        ((3, 5, 4, 2), (0, 1, 2)),
+        ((2, 3, 5, 4, 2), (1, 2, 3)),
+        ((3, 1, 1, 2), (0, 1, 2)),
+        ((3, 5, 2), (0, 1)),
+        ((40, 3, 2, 5), (0, 1, 2)),
+        ((2, 37, 2, 5), (1, 2)),
+    ],
 )
 def test_sums(shape, axes):
     check_equal(lambda x: sum_over(x, axes), normal(*shape))
+    check_equal(lambda x, y: sums_over((x, x * y, jnp.sin(y)), axes), normal(*shape), 1 + normal(*shape))
 
 
 def test_bias():

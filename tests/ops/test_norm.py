@@ -18,12 +18,12 @@ def test_moments_far_from_zero():
 @pytest.mark.parametrize("off", [0, 1, -3])
 @pytest.mark.parametrize("ratio", [0.1, 1, 10, 100, 1000])
 def test_one_pass_over_bfloat16_around_a_guess(ratio, off):
-    """As good as two passes, to 3 in 1e5, for a mean of up to 1e3 deviations and a guess that is off by three."""
+    """As good as two passes, to 5 in 1e5, for a mean of up to 1e3 deviations and a guess that is off by three."""
     x = jnp.asarray(ratio + np.random.default_rng(0).normal(size=(64, 32, 32, 4)), jnp.bfloat16)
     mean, one = jax.jit(lambda x: moments(x, (0, 1, 2), guess=jnp.full((1, 1, 1, 4), ratio + off, jnp.float32)))(x)
     exact = np.asarray(x, np.float64)
     np.testing.assert_allclose(mean.ravel(), exact.mean((0, 1, 2)), rtol=1e-6, atol=5e-6)
-    np.testing.assert_allclose(one.ravel(), exact.var((0, 1, 2)), rtol=3e-5)
+    np.testing.assert_allclose(one.ravel(), exact.var((0, 1, 2)), rtol=5e-5)
 
 
 @pytest.mark.parametrize("ratio", [1, 10, 100])
