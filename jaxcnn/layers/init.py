@@ -1,7 +1,7 @@
 """Initial weights. All take HWIO or (in, out) kernels.
 
-Numbers are drawn in a row and then shaped; they are the same as those of flax.linen.initializers. Drawn in the shape
-of a kernel, with a last axis of 12 or so, one draw takes XLA on a CPU seconds to compile.
+Numbers are drawn in a row and then shaped; they are the same as those of flax.linen.initializers for the same dtype.
+Drawn in the shape of a kernel, with a last axis of 12 or so, one draw takes XLA on a CPU seconds to compile.
 """
 
 import math
@@ -22,7 +22,7 @@ Distribution: TypeAlias = Literal["normal", "uniform", "truncated_normal"]
 
 
 def _in_a_row(initializer: Initializer) -> Initializer:
-    """Returns an initializer for which the shape does not matter, as it is but quicker to compile."""
+    """Returns `initializer`, whose numbers do not depend on the shape, with all of them drawn in one row."""
 
     def initialize(key: Array, shape: Sequence[int], dtype: DTypeLike = jnp.float32) -> Array:
         return initializer(key, (math.prod(shape),), dtype).reshape(shape)
@@ -31,18 +31,18 @@ def _in_a_row(initializer: Initializer) -> Initializer:
 
 
 def variance_scaling(scale: float, mode: Literal["fan_in", "fan_out"], distribution: Distribution) -> Initializer:
-    """Returns what draws numbers of variance `scale` / fan.
+    """Returns what draws numbers of variance `scale` / fan, for kernels of at least two axes.
 
     Args:
         scale: 2 for what a ReLU follows, 1 for what none follows.
         mode: fan_in (kernel_height * kernel_width * channels) or fan_out (the same of features).
-        distribution: normal, uniform, or truncated_normal (within two deviations).
+        distribution: normal, uniform, or truncated_normal (cut off at two deviations, then widened to the variance).
     """
 
     def initialize(key: Array, shape: Sequence[int], dtype: DTypeLike = jnp.float32) -> Array:
-        fan = math.prod(shape) // shape[-1 if mode == "fan_in" else -2]
-        every = nn.initializers.variance_scaling(scale / fan, "fan_in", distribution, (), (), 0)
-        return _in_a_row(every)(key, shape, dtype)
+        fan = math.prod(shape) // shape[{"fan_in": -1, "fan_out": -2}[mode]]
+        of_fan_1 = nn.initializers.variance_scaling(scale / fan, "fan_in", distribution, (), (), 0)
+        return _in_a_row(of_fan_1)(key, shape, dtype)
 
     return initialize
 
@@ -53,11 +53,11 @@ def normal(stddev: float) -> Initializer:
 
 
 lecun_normal = variance_scaling(1.0, "fan_in", "truncated_normal")
-"""Of variance 1 / fan_in, cut off at two deviations (LeCun et al. 1998, "Efficient backprop", section 4.6): Flax's own
-default, and ours for dense layers."""
+"""Of variance 1 / fan_in, a normal cut off (LeCun et al. 1998, "Efficient backprop", section 4.6): Flax's own default,
+and that of `Net.classify`."""
 
 he_normal = variance_scaling(2.0, "fan_in", "truncated_normal")
-"""Of variance 2 / fan_in, cut off at two deviations: keeps the size of what goes forward through ReLU nets (He et al.
+"""Of variance 2 / fan_in, a normal cut off: keeps the size of what goes forward through ReLU nets (He et al.
 2015, "Delving deep into rectifiers", section 2.2)."""
 
 he_uniform = variance_scaling(2.0, "fan_in", "uniform")

@@ -38,6 +38,8 @@ def moments(
     where the mean is not many deviations, and where it is, x itself has lost as much: rounded to bfloat16, each value
     is off by up to 2^-9 of the mean, and the variance by up to 2^-18 of its square.
 
+    Where `sums_over` is, differentiable in reverse mode only.
+
     Args:
         x: any shape and float dtype.
         axes: to average over.
@@ -52,8 +54,9 @@ def moments(
     wide = _widen(x)
 
     if guess is None or x.dtype != jnp.bfloat16:
-        guess = across(sum_over(wide, axes) / cells)
-    origin = lax.stop_gradient(guess)
+        origin = lax.stop_gradient(across(sum_over(wide, axes) / cells))
+    else:
+        origin = lax.stop_gradient(guess)
     distance = wide - origin
     rest, square = (across(total / cells) for total in sums_over((distance, jnp.square(distance)), axes))
     return origin + rest, jnp.maximum(square - jnp.square(rest), 0.0)

@@ -1,6 +1,6 @@
 """Pooling: one number for each window of each channel.
 
-The gradient of `max_pool` is our own on a CPU, where XLA's, a select_and_scatter, is ten times slower than slices.
+The gradient of `max_pool` is our own on a CPU, where XLA's, a select_and_scatter, is ten times slower.
 """
 
 import functools
@@ -110,7 +110,7 @@ def _first_matches(padded: Array, y: Array, windows: Windows) -> Iterator[tuple[
 
 
 def _max_pool_backward(windows: Windows, kept: tuple[Array, Array], g: Array) -> tuple[Array]:
-    return (on("cpu", _scatter_by_taps, _scatter, *kept, g, windows=windows),)
+    return (on("cpu", _scatter_by_hand, _scatter, *kept, g, windows=windows),)
 
 
 def _scatter(x: Array, _: Array, g: Array, windows: Windows) -> Array:
@@ -118,16 +118,16 @@ def _scatter(x: Array, _: Array, g: Array, windows: Windows) -> Array:
     return jax.vjp(functools.partial(_largest, windows=windows), x)[1](g)[0]
 
 
-def _scatter_by_taps(x: Array, y: Array, g: Array, windows: Windows) -> Array:
+def _scatter_by_hand(x: Array, y: Array, g: Array, windows: Windows) -> Array:
     shape, steps, pads = windows
     padded = surround(x, pads, value=-math.inf)
-    total = (_apart if shape == steps else _overlapping)(padded, y, g, windows)
+    total = (_tiled if shape == steps else _overlapping)(padded, y, g, windows)
     (top, _), (left, _) = pads
     return total[:, top : top + x.shape[1], left : left + x.shape[2]]
 
 
-def _apart(padded: Array, y: Array, g: Array, windows: Windows) -> Array:
-    """Returns the gradient for `padded` where windows do not overlap: each cell asks whether it is the one chosen."""
+def _tiled(padded: Array, y: Array, g: Array, windows: Windows) -> Array:
+    """Returns the gradient for `padded` where windows lie side by side: each cell asks whether it is the one chosen."""
     (height, width), _, _ = windows
     numbers = np.arange(height * width, dtype=np.int32)
     chosen = once(functools.partial(_chosen_taps, windows=windows), padded, y)

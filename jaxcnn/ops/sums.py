@@ -65,11 +65,12 @@ def _staged(axes: tuple[int, ...], shape: tuple[int, ...], arrays: tuple[Array, 
 
 
 def _run(length: int) -> int:
-    """Returns how many along an axis of this length are summed one after the other: 4 to 16 that divide it, or all.
+    """Returns how many along an axis of this length are summed one after the other: a divisor from 4 to 16, or all.
 
-    Of more than 32, XLA would store what is to be summed and go about it in a way of its own.
+    Of more than 32, XLA stores what is to be summed and goes about it in a way of its own; so there 2 and 3 will do.
     """
-    return next((run for run in range(16, 3, -1) if length % run == 0), length)
+    least = 4 if length <= 32 else 2
+    return next((run for run in range(16, least - 1, -1) if length % run == 0), length)
 
 
 def _plus_each(left: Sequence[Array], right: Sequence[Array]) -> list[Array]:
@@ -91,7 +92,7 @@ _staged.defvjp(_staged_forward, _staged_backward)
 
 @jax.custom_vjp
 def scale_and_shift(x: Array, origin: Array, factor: Array, shift: Array) -> Array:
-    """Returns (x - origin) * factor + shift, with gradients that `sum_over` makes. Differentiable in reverse mode only.
+    """Returns (x - origin) * factor + shift, with gradients by `sums_over`. Differentiable in reverse mode only.
 
     Args:
         x: any shape, float32 or float64.

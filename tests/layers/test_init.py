@@ -33,6 +33,7 @@ def test_lecun_1998_of_a_dense_kernel():
         (init.lecun_normal, nn.initializers.lecun_normal()),
         (init.he_normal, nn.initializers.he_normal()),
         (init.he_uniform, nn.initializers.he_uniform()),
+        (torch_default, nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")),
         (he_normal_fan_out, nn.initializers.variance_scaling(2.0, "fan_out", "normal")),
         (init.normal(0.01), nn.initializers.normal(0.01)),
     ],
@@ -40,5 +41,7 @@ def test_lecun_1998_of_a_dense_kernel():
 @pytest.mark.parametrize("shape", [SHAPE, (3, 3, 1, 12), (84, 10)])
 def test_numbers_are_those_of_flax(ours, flax, shape):
     """To the last digit, so that a seed means what it means in Flax."""
-    key = jax.random.key(1)
-    np.testing.assert_array_equal(ours(key, shape, jnp.float32), flax(key, shape, jnp.float32))
+    for dtype in (jnp.float32, jnp.bfloat16):
+        own, other = ours(jax.random.key(1), shape, dtype), flax(jax.random.key(1), shape, dtype)
+        assert own.dtype == other.dtype == dtype
+        np.testing.assert_array_equal(own, other)
