@@ -10,18 +10,16 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 from flax import linen as nn
 from jax import lax
 from jax.typing import DTypeLike
 
 from jaxcnn.errors import UserError, check_word
+from jaxcnn.layers.init import Initializer
 from jaxcnn.ops.norm import local_response_norm, moments, normalize
 from jaxcnn.ops.projection import normalized_projection
 from jaxcnn.types import Array, ModuleDef
-
-Initializer = jax.nn.initializers.Initializer
 
 
 class _Normed(nn.Module):
