@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from jaxcnn.commands.steps.process import OURS, TORCH, TORCH_FOLDED
+from jaxcnn.commands.steps.process import OURS, TORCH, TORCH_COMPILE, TORCH_FOLDED
 from jaxcnn.commands.table import markdown_table, measured_on, set_between
 
 HERE = Path(__file__).parent
@@ -19,8 +19,9 @@ HEADER = (
 
 def table(*, train: bool) -> str:
     """Returns the table of training or of inference, a row for each result."""
-    header = HEADER if train else (*HEADER, "PyTorch's, folded", "ours to that")
-    return markdown_table(header, [_row(result) for result in _results() if result["work"]["train"] == train])
+    second = "compiled" if train else "folded"
+    rows = [_row(result) for result in _results() if result["work"]["train"] == train]
+    return markdown_table((*HEADER, f"PyTorch's, {second}", "ours to that"), rows)
 
 
 def conditions() -> str:
@@ -46,7 +47,7 @@ def _row(result: dict[str, Any]) -> tuple[str, ...]:
     work, rates, facts = result["work"], result["images_per_second"], result["facts"]
     ours, torch, ratio = facts[OURS], rates[TORCH]["median"], result["ratio"]
     share = ours["flop"] * rates[OURS]["median"] / work["batch_size"] / ours["ceiling_flop_s"]
-    folded = (f"{rates[TORCH_FOLDED]['median']:,.1f}", _spread(ratio[TORCH_FOLDED])) if TORCH_FOLDED in ratio else ()
+    second = TORCH_COMPILE if work["train"] else TORCH_FOLDED
     return (
         f"`{work['model']}` {work['image_size']} px, batch {work['batch_size']}",
         f"{rates[OURS]['median']:,.1f}",
@@ -60,7 +61,8 @@ def _row(result: dict[str, Any]) -> tuple[str, ...]:
         f"{ours['resident'] / 2**20:,.0f}",
         f"{facts[TORCH]['resident'] / 2**20:,.0f}",
         f"{result['machine']['load']:.1f}",
-        *folded,
+        f"{rates[second]['median']:,.1f}",
+        _spread(ratio[second]),
     )
 
 

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 
+import jax
 import jax.numpy as jnp
 from jax import lax
 
@@ -59,7 +60,24 @@ def moments(
         origin = lax.stop_gradient(guess)
     distance = wide - origin
     rest, square = (across(total / cells) for total in sums_over((distance, jnp.square(distance)), axes))
-    return origin + rest, jnp.maximum(square - jnp.square(rest), 0.0)
+    return origin + rest, at_least_zero(square - jnp.square(rest))
+
+
+def at_least_zero(variance: Array) -> Array:
+    """Returns what rounding has left of a variance; `jnp.maximum` has a gradient that XLA for CPUs makes a kernel of."""
+    return jnp.where(variance < 0, 0.0, variance)
+
+
+@jax.custom_jvp
+def inverse_root(x: Array) -> Array:
+    """Returns x ** -0.5, with a gradient of products alone; by `lax.rsqrt` itself it divides, in a kernel of its own."""
+    return lax.rsqrt(x)
+
+
+@inverse_root.defjvp
+def _inverse_root_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    root = inverse_root(*primals)
+    return root, -0.5 * root * root * root * tangents[0]
 
 
 def normalize(x: Array, mean: Array, variance: Array, scale: Array, bias: Array, epsilon: float) -> Array:
@@ -81,7 +99,7 @@ def normalize(x: Array, mean: Array, variance: Array, scale: Array, bias: Array,
     wide = _widen(x)
     shape = (1,) * (x.ndim - scale.ndim) + scale.shape
     mean, variance, scale, bias = (value.astype(wide.dtype) for value in (mean, variance, scale, bias))
-    factor = lax.rsqrt(variance + epsilon) * scale.reshape(shape)
+    factor = inverse_root(variance + epsilon) * scale.reshape(shape)
     shift = bias.reshape(shape)
     if x.dtype == jnp.bfloat16:  # fewer sums for the gradient; what it rounds is far below what x has been rounded by
         return (wide * factor + (shift - mean * factor)).astype(x.dtype)

@@ -19,7 +19,7 @@ from jax import lax
 from jax.typing import DTypeLike
 
 from jaxcnn.ops.conv import conv
-from jaxcnn.ops.norm import moments, normalize
+from jaxcnn.ops.norm import at_least_zero, inverse_root, moments, normalize
 from jaxcnn.ops.platform import on
 from jaxcnn.types import Array
 
@@ -75,8 +75,8 @@ def _folded(
     origin = across(jnp.mean(x, axis=(0, 1, 2), dtype=kernel.dtype))
     spread = across(covariance(x, origin))
     mean, variance = product(origin, kernel), jnp.sum(kernel * product(spread, kernel), axis=0)
-    variance = jnp.maximum(variance, 0.0)
-    weights = (kernel * (lax.rsqrt(variance + epsilon) * scale).reshape(1, -1)).astype(x.dtype)
+    variance = at_least_zero(variance)
+    weights = (kernel * (inverse_root(variance + epsilon) * scale).reshape(1, -1)).astype(x.dtype)
     shift = bias - product(origin, weights.astype(kernel.dtype))
     y = conv(x, weights[None, None], padding=0).astype(kernel.dtype) + shift.reshape(1, 1, 1, -1)
     return y.astype(x.dtype), mean, variance

@@ -16,7 +16,7 @@ from jaxcnn.types import Array, Batch, Metrics, Variables
 TrainStep: TypeAlias = Callable[[TrainState, Batch, Array], tuple[TrainState, Metrics]]
 UPDATED = ("batch_stats", "aux_logits")
 """Collections that a net fills in training."""
-_SMALL, _SMALL_ON_CPU = 2**12, 2**16
+_SMALL = 2**12
 """Numbers in an array so small that copies of all such arrays of a net are not felt."""
 EvalStep: TypeAlias = Callable[[Variables, Batch], Metrics]
 
@@ -116,7 +116,7 @@ def _guarded(
 
 def _either_each(gradients: Any, updates: Any, loss: Array, new: TrainState, kept: TrainState) -> tuple[Array, Any]:
     """Returns whether the step is finite, and the state that it leaves, array by array."""
-    finite = _finite(gradients, updates, (loss, new.batch_stats), _SMALL)
+    finite = _finite(gradients, updates, (loss, new.batch_stats))
     return finite, jax.tree.map(lambda new, kept: jnp.where(finite, new, kept), new, kept)
 
 
@@ -124,33 +124,46 @@ def _either_whole(gradients: Any, updates: Any, loss: Array, new: TrainState, ke
     """Returns what `_either_each` does, the state as a whole: XLA for CPUs compiles a kernel for each `where`.
 
     It looks at the new parameters in place of the updates, which so need no memory, and a kernel each, of their own.
-    The sum of their squares is not finite either where a finite update takes them over 1e19.
     """
     del updates
-    finite = _finite(gradients, new.params, (loss, new.batch_stats), _SMALL_ON_CPU)
+    finite = _finite_by_rows((gradients, new.params, loss, new.batch_stats))
     return finite, jax.lax.cond(finite, lambda new, _: new, lambda _, kept: kept, new, kept)
 
 
-def _finite(gradients: Any, alike: Any, further: Any, small: int) -> Array:
+def _finite(gradients: Any, updates: Any, further: Any) -> Array:
     """Returns () bool: whether the sums of squares of the first two are finite, and all numbers of `further`.
 
-    Arrays of `gradients` and of `alike`, a tree of the same shapes, share a sum; arrays of up to `small` numbers too.
+    Arrays of `gradients` and of `updates`, a tree of the same shapes, share a sum; small arrays too.
 
     The sums are laid side by side. Were they added up one by one, XLA would compute that chain, as long as there are
     arrays, anew in each fusion that uses its end, of which there are as many again: for EfficientNet-B0 two thirds of
     the program.
     """
-    pairs = zip(_joined(gradients, small), _joined(alike, small), strict=True)
-    checked = [jnp.square(gradient) + jnp.square(other) for gradient, other in pairs]
-    checked += [array * 0 for array in _joined(further, small)]  # a sum of what is joined alone XLA takes apart again
+    pairs = zip(_joined(gradients), _joined(updates), strict=True)
+    checked = [jnp.square(gradient) + jnp.square(update) for gradient, update in pairs]
+    checked += [array * 0 for array in _joined(further)]  # a sum of what is joined alone XLA takes apart again
     return jnp.all(jnp.isfinite(jnp.stack([jnp.sum(array) for array in checked])))
 
 
-def _joined(tree: Any, small: int) -> list[Array]:
+def _joined(tree: Any) -> list[Array]:
     """Returns the arrays of a tree, the small ones joined: each alone takes XLA as long as a large one, to compile."""
     leaves = jax.tree.leaves(tree)
-    joined = [leaf.ravel() for leaf in leaves if leaf.size <= small]
-    return [leaf for leaf in leaves if leaf.size > small] + ([jnp.concatenate(joined)] if joined else [])
+    joined = [leaf.ravel() for leaf in leaves if leaf.size <= _SMALL]
+    return [leaf for leaf in leaves if leaf.size > _SMALL] + ([jnp.concatenate(joined)] if joined else [])
+
+
+def _finite_by_rows(tree: Any) -> Array:
+    """Returns () bool: whether the numbers of small arrays, and the sums of the rows of large ones, are finite.
+
+    These sums are products, which a library computes: XLA for CPUs compiles two or three kernels for a large sum.
+    """
+    numbers = [leaf if leaf.size <= _SMALL else _row_sums(leaf) for leaf in jax.tree.leaves(tree)]
+    return jnp.isfinite(jnp.sum(jnp.concatenate([array.ravel() for array in numbers]) * 0))
+
+
+def _row_sums(x: Array) -> Array:
+    """Returns the sums over the last axis, four times: for a product with one vector XLA would compile a kernel."""
+    return x.reshape(-1, x.shape[-1]) @ jnp.ones((x.shape[-1], 4), x.dtype)
 
 
 def make_eval_step(*, apply_fn: Callable[..., Any], loss_fn: LossFn) -> EvalStep:
