@@ -15,7 +15,7 @@ COMMANDS = {  # command -> its module, imported when asked for, with main(argv) 
     "browse": ("jaxcnn.commands.browse", "write a picture of what a network really sees"),
     "datasets": ("jaxcnn.commands.datasets", "list the data sets and which are prepared where"),
     "import-weights": ("jaxcnn.commands.import_weights", "keep a reference implementation's weights as ours"),
-    "models": ("jaxcnn.commands.models", "list the models, their papers, sizes and costs"),
+    "models": ("jaxcnn.commands.models", "list the models, their papers and sizes"),
     "prepare": ("jaxcnn.commands.prepare", "make a data set ready to train on"),
     "verify": ("jaxcnn.commands.verify", "check a run folder: its checksums, and its recorded numbers anew"),
 }

@@ -1,4 +1,4 @@
-"""`python -m jaxcnn models [PATTERN] [--markdown]`: lists the models, their papers, sizes and costs."""
+"""`python -m jaxcnn models [PATTERN] [--operations] [--markdown]`: lists the models, their papers and sizes."""
 
 from collections.abc import Sequence
 
@@ -21,7 +21,10 @@ def main(argv: Sequence[str]) -> int:
     names = list_models(arguments.pattern)
     if not names:
         raise unknown_word("model", arguments.pattern, MODELS)
-    print_rows(HEADER, map(_row, names), markdown=arguments.markdown)
+    if arguments.operations:
+        print_rows(HEADER, ((*facts(name), operations(name)) for name in names), markdown=arguments.markdown)
+    else:
+        print_rows(HEADER[:-1], map(facts, names), markdown=arguments.markdown)
     return 0
 
 
@@ -42,12 +45,13 @@ def operations(name: str) -> str:
     return f"{count / 1e6:,.1f} M"
 
 
-def _row(name: str) -> tuple[str, ...]:
-    return *facts(name), operations(name)
-
-
 def _parser() -> CommandParser:
-    parser = CommandParser("python -m jaxcnn models", description="List the models, their papers, sizes and costs.")
+    parser = CommandParser("python -m jaxcnn models", description="List the models, their papers and sizes.")
     parser.add_argument("pattern", metavar="PATTERN", nargs="?", default="*", help="as 'resnet*'; else all")
-    parser.add_argument("--markdown", action="store_true", help="the table as docs/models.md shows it")
+    parser.add_argument(
+        "--operations",
+        action="store_true",
+        help="also the multiply-adds for one image, counted by tracing: a second or two a model",
+    )
+    parser.add_argument("--markdown", action="store_true", help="the table in Markdown")
     return parser
