@@ -64,13 +64,13 @@ def moments(
 
 
 def at_least_zero(variance: Array) -> Array:
-    """Returns what rounding has left of a variance; `jnp.maximum` has a gradient that XLA for CPUs makes a kernel of."""
+    """Returns what rounding has left of a variance; the gradient of `jnp.maximum` divides."""
     return jnp.where(variance < 0, 0.0, variance)
 
 
 @jax.custom_jvp
 def inverse_root(x: Array) -> Array:
-    """Returns x ** -0.5, with a gradient of products alone; by `lax.rsqrt` itself it divides, in a kernel of its own."""
+    """Returns x ** -0.5, with a gradient of products: XLA for CPUs makes a division, as `lax.rsqrt` has, a kernel."""
     return lax.rsqrt(x)
 
 

@@ -1,5 +1,6 @@
 """One step of training and one of evaluation, made of parts and pure: no config, flag or global inside."""
 
+import math
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
@@ -126,7 +127,7 @@ def _either_whole(gradients: Any, updates: Any, loss: Array, new: TrainState, ke
     It looks at the new parameters in place of the updates, which so need no memory, and a kernel each, of their own.
     """
     del updates
-    finite = _finite_by_rows((gradients, new.params, loss, new.batch_stats))
+    finite = _finite_by_rows(gradients, (new.params, loss, new.batch_stats))
     return finite, jax.lax.cond(finite, lambda new, _: new, lambda _, kept: kept, new, kept)
 
 
@@ -152,18 +153,27 @@ def _joined(tree: Any) -> list[Array]:
     return [leaf for leaf in leaves if leaf.size > _SMALL] + ([jnp.concatenate(joined)] if joined else [])
 
 
-def _finite_by_rows(tree: Any) -> Array:
-    """Returns () bool: whether the numbers of small arrays, and the sums of the rows of large ones, are finite.
+def _finite_by_rows(gradients: Any, further: Any) -> Array:
+    """Returns () bool: whether the squares of `gradients` are finite, and all numbers of `further`.
 
-    These sums are products, which a library computes: XLA for CPUs compiles two or three kernels for a large sum.
+    As optimizers square a gradient, one whose square overflows would leave them infinite while it changes no parameter.
+
+    Of large arrays, the sums of the rows stand for the numbers: they are products, which a library computes, where XLA
+    for CPUs compiles two or three kernels for a large sum.
     """
-    numbers = [leaf if leaf.size <= _SMALL else _row_sums(leaf) for leaf in jax.tree.leaves(tree)]
-    return jnp.isfinite(jnp.sum(jnp.concatenate([array.ravel() for array in numbers]) * 0))
+    numbers = [_weighed(array, math.sqrt(jnp.finfo(array.dtype).max)) for array in _joined(gradients)]
+    numbers += [_weighed(array, 1.0) for array in _joined(further)]
+    return jnp.isfinite(jnp.sum(jnp.concatenate(numbers) * 0))
 
 
-def _row_sums(x: Array) -> Array:
-    """Returns the sums over the last axis, four times: for a product with one vector XLA would compile a kernel."""
-    return x.reshape(-1, x.shape[-1]) @ jnp.ones((x.shape[-1], 4), x.dtype)
+def _weighed(x: Array, weight: float) -> Array:
+    """Returns x * weight; of more than one axis its sums over the last, four times each.
+
+    For a product with one vector, XLA for CPUs compiles a kernel.
+    """
+    if x.ndim == 1:
+        return x * weight
+    return (x.reshape(-1, x.shape[-1]) @ jnp.full((x.shape[-1], 4), weight, x.dtype)).ravel()
 
 
 def make_eval_step(*, apply_fn: Callable[..., Any], loss_fn: LossFn) -> EvalStep:

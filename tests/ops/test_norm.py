@@ -65,6 +65,12 @@ def test_moments_of_a_constant(value):
     assert jnp.isfinite(gradient).all()
 
 
+def test_a_variance_that_rounding_takes_below_zero_is_zero():
+    x = jnp.full((5, 3), 1000.1, jnp.bfloat16)
+    _, variance = jax.jit(lambda x: moments(x, 0, guess=jnp.full((1, 1), 0.5)))(x)
+    np.testing.assert_array_equal(variance, np.zeros((1, 3)))
+
+
 def test_gradient_of_moments():
     """d mean / dx = 1 / n and d variance / dx = 2 (x - mean) / n, though the first pass passes none on."""
     x = jnp.asarray(np.random.default_rng(0).normal(size=12), jnp.float32)

@@ -203,6 +203,25 @@ def test_an_update_that_is_not_finite_changes_nothing(forms):
     assert int(kept.step) == 1
 
 
+@pytest.mark.parametrize("hidden", [(), (2**10,)], ids=["small", "large"])
+@pytest.mark.parametrize("forms", [contextlib.nullcontext, runtime.canonical_forms], ids=["whole", "each"])
+def test_a_gradient_whose_square_overflows_changes_nothing(forms, hidden):
+    """Adam would keep an infinite average of squares, which holds its parameter still for ever."""
+    model, state, _, loss_fn = parts(norm="none", act="relu", hidden=hidden)
+    step = make_train_step(apply_fn=model.apply, tx=optax.adam(0.1), loss_fn=loss_fn, on_nonfinite="skip")
+    state = state.replace(opt_state=optax.adam(0.1).init(state.params))
+    batch = get_batch(0.0, 0)
+    batch["image"] *= 1e22
+    gradients = jax.grad(
+        lambda params: jnp.mean(loss_fn(model.apply({"params": params}, batch["image"]), batch["label"]))
+    )
+    assert all(jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(gradients(state.params)))
+    with forms():
+        kept, sums = jax.jit(step)(state, batch, jax.random.key(0))
+    assert int(sums["nonfinite"]) == 1
+    jax.tree.map(np.testing.assert_array_equal, (kept.params, kept.opt_state), (state.params, state.opt_state))
+
+
 def test_what_is_not_finite_in_a_loop_is_named_with_the_layer_behind_it():
     model = create_model("resnet1202", num_classes=3, stage_sizes=(3, 1, 1), features=4)
     image = jnp.ones((2, 8, 8, 3))
@@ -216,13 +235,14 @@ def test_what_is_not_finite_in_a_loop_is_named_with_the_layer_behind_it():
 
 
 @pytest.mark.parametrize("place", ["gradients", "updates", "statistics"])
-@pytest.mark.parametrize("shape", [(3,), (2**13,), (3, 3, 32, 64)])
+@pytest.mark.parametrize("shape", [(3,), (2**13,), (2**13, 1), (3, 3, 32, 64)])
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1.0])
 def test_one_number_in_an_array_of_any_size_makes_a_step_not_finite(place, shape, value):
-    """Small arrays are looked at together, large ones one by one."""
+    """Small arrays are looked at together, large ones one by one; infinities of both signs do not cancel."""
     good = {"small": jnp.ones(3), "large": jnp.ones((128, 64)), "half": jnp.ones(2, jnp.bfloat16)}
     trees = {place: good | {"other": jnp.ones(shape)} for place in ("gradients", "updates", "statistics")}
-    other = trees[place]["other"]
-    trees[place]["other"] = other.at[tuple(length // 2 for length in shape)].set(value)
-    found = _finite(*trees.values()), _finite_by_rows(trees)
+    middle = tuple(length // 2 for length in shape)
+    trees[place]["other"] = trees[place]["other"].at[middle].set(value).at[*middle[:-1], 0].set(abs(value))
+    gradients, *further = trees.values()
+    found = jax.jit(_finite)(gradients, *further), jax.jit(_finite_by_rows)(gradients, further)
     assert [bool(finite) for finite in found] == [np.isfinite(value)] * 2
