@@ -79,8 +79,11 @@ class BatchNorm(_Normed):
 
         here, across = self._sharing(x.shape[0])
         if kernel is None:
-            grouped = x.reshape(-1, here, *x.shape[1:])
-            mean, var = moments(grouped, tuple(range(1, x.ndim)), across, running_mean.value.reshape(1, *shape))
+            # an axis more, even of length 1, costs a TPU copies: the compiler then lays out some arrays otherwise
+            grouped = x if here == x.shape[0] else x.reshape(-1, here, *x.shape[1:])
+            axes = tuple(range(grouped.ndim - x.ndim, grouped.ndim - 1))
+            guess = running_mean.value.reshape((1,) * (grouped.ndim - 1) + (channels,))
+            mean, var = moments(grouped, axes, across, guess)
             y = normalize(grouped, mean, var, scale, bias, self.epsilon).reshape(x.shape)
         else:
             given = x, kernel, scale, bias, running_mean.value
