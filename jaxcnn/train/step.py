@@ -125,9 +125,10 @@ def _either_whole(gradients: Any, updates: Any, loss: Array, new: TrainState, ke
     """Returns what `_either_each` does, the state as a whole: XLA for CPUs compiles a kernel for each `where`.
 
     It looks at the new parameters in place of the updates, which so need no memory, and a kernel each, of their own.
+    Their squares are not finite either where a finite update takes them over 1e19.
     """
     del updates
-    finite = _finite_by_rows(gradients, (new.params, loss, new.batch_stats))
+    finite = _finite_by_rows((gradients, new.params), (loss, new.batch_stats))
     return finite, jax.lax.cond(finite, lambda new, _: new, lambda _, kept: kept, new, kept)
 
 
@@ -153,15 +154,15 @@ def _joined(tree: Any) -> list[Array]:
     return [leaf for leaf in leaves if leaf.size > _SMALL] + ([jnp.concatenate(joined)] if joined else [])
 
 
-def _finite_by_rows(gradients: Any, further: Any) -> Array:
-    """Returns () bool: whether the squares of `gradients` are finite, and all numbers of `further`.
+def _finite_by_rows(squared: Any, further: Any) -> Array:
+    """Returns () bool: whether the squares of the numbers of `squared` are finite, and all numbers of `further`.
 
     As optimizers square a gradient, one whose square overflows would leave them infinite while it changes no parameter.
 
     Of large arrays, the sums of the rows stand for the numbers: they are products, which a library computes, where XLA
     for CPUs compiles two or three kernels for a large sum.
     """
-    numbers = [_weighed(array, math.sqrt(jnp.finfo(array.dtype).max)) for array in _joined(gradients)]
+    numbers = [_weighed(array, math.sqrt(jnp.finfo(array.dtype).max)) for array in _joined(squared)]
     numbers += [_weighed(array, 1.0) for array in _joined(further)]
     return jnp.isfinite(jnp.sum(jnp.concatenate(numbers) * 0))
 

@@ -244,5 +244,5 @@ def test_one_number_in_an_array_of_any_size_makes_a_step_not_finite(place, shape
     middle = tuple(length // 2 for length in shape)
     trees[place]["other"] = trees[place]["other"].at[middle].set(value).at[*middle[:-1], 0].set(abs(value))
     gradients, *further = trees.values()
-    found = jax.jit(_finite)(gradients, *further), jax.jit(_finite_by_rows)(gradients, further)
+    found = jax.jit(_finite)(gradients, *further), jax.jit(_finite_by_rows)((gradients, further[0]), further[1])
     assert [bool(finite) for finite in found] == [np.isfinite(value)] * 2
