@@ -14,9 +14,9 @@ SCRIPTS = ROOT / "benchmarks" / "tpu_bytes"
 FIGURES = {file.stem: json.loads(file.read_text()) for file in (SCRIPTS / "figures").glob("*.json")}
 WORSE = {
     ("googlenet_torchvision", "bytes"): 1.01,
-    ("mobilenet_v2", "bytes"): 1.04,
-    ("mobilenet_v2", "hbm"): 1.04,
-    ("plain34", "hbm"): 1.08,
+    ("inception_v2", "bytes"): 1.025,
+    ("inception_v2", "hbm"): 1.05,
+    ("plain34", "hbm"): 1.015,
     ("resnext50_32x4d", "bytes"): 1.08,
     ("shufflenet_v1", "bytes"): 1.035,
     ("shufflenet_v1", "hbm"): 1.06,

@@ -104,7 +104,7 @@ def normalize(x: Array, mean: Array, variance: Array, scale: Array, bias: Array,
     if mean.shape != factor.shape or not leaves_channels(summed_axes(wide, mean), x.ndim):
         return _scale_and_shift(wide, mean, factor, shift).astype(x.dtype)
     shift = jnp.broadcast_to(shift, mean.shape)
-    device = "tpu" if x.dtype == jnp.bfloat16 else "cpu"  # for which the gradient's two sums in place of three pay
+    device = "tpu" if x.dtype == jnp.bfloat16 else "cpu"  # where a gradient of two sums, not three, was found to pay
     return on(device, scale_and_shift, _scale_and_shift, wide, mean, factor, shift).astype(x.dtype)
 
 

@@ -132,7 +132,7 @@ def test_gradients_of_gradients_of_several_nets_at_once(case):
 
 
 def test_forms_are_a_cpus_alone():
-    """A program for another platform is the same with and without them."""
+    """A program for another platform is the same with and without them, in float32."""
 
     def loss(x, kernel):
         y = stored(conv(x, kernel, groups=4))

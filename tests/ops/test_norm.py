@@ -3,6 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxcnn import runtime
 from jaxcnn.ops.norm import local_response_norm, moments, normalize
 
 
@@ -88,6 +89,26 @@ def test_statistics_are_wide_and_results_are_not(dtype, wide):
         ones, zeros = jnp.ones(3, jnp.float32), jnp.zeros(3, jnp.float32)
         assert normalize(x, mean, variance, ones, zeros, 1e-5).dtype == dtype
         assert local_response_norm(x).dtype == dtype
+
+
+@pytest.mark.parametrize(
+    ("platform", "dtype", "sums"), [("tpu", jnp.bfloat16, 2), ("tpu", jnp.float32, 3), ("cuda", jnp.bfloat16, 3)]
+)
+def test_sums_of_the_gradient_of_a_norm(platform, dtype, sums):
+    """Of what shift, scale and mean are multiplied with; the form makes the last of the first."""
+
+    def gradient(x, mean, scale, bias):
+        variance = jnp.ones((1, 1, 1, 4))
+        _, pull = jax.vjp(lambda mean, *affine: normalize(x, mean, variance, *affine, 1e-5), mean, scale, bias)
+        return pull(x)
+
+    shapes = [jax.ShapeDtypeStruct((2, 5, 5, 4), dtype), jax.ShapeDtypeStruct((1, 1, 1, 4), jnp.float32)]
+    shapes += [jax.ShapeDtypeStruct((4,), jnp.float32)] * 2
+    program = jax.export.export(jax.jit(gradient), platforms=[platform])(*shapes)
+    assert program.mlir_module().count("stablehlo.reduce(") == sums
+    with runtime.canonical_forms():
+        program = jax.export.export(jax.jit(lambda *operands: gradient(*operands)), platforms=[platform])(*shapes)
+        assert program.mlir_module().count("stablehlo.reduce(") == 3
 
 
 @pytest.mark.parametrize("size", [1, 3, 4, 5])
