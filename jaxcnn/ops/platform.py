@@ -53,7 +53,7 @@ def on(
     return _chosen(device, formulation, canonical, tuple(sorted(settings.items())), *operands)
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1, 2, 3))
+@functools.partial(jax.jit, static_argnums=(0, 1, 2, 3), inline=True)
 def _chosen(
     platform: str,
     formulation: Callable[..., Any],
