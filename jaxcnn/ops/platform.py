@@ -53,6 +53,7 @@ def on(
     return _chosen(device, formulation, canonical, tuple(sorted(settings.items())), *operands)
 
 
+# inlined, as jax otherwise hands a gradient the choice as a value, and a program for a TPU has conditionals
 @functools.partial(jax.jit, static_argnums=(0, 1, 2, 3), inline=True)
 def _chosen(
     platform: str,

@@ -153,3 +153,19 @@ def test_forms_are_a_cpus_alone():
 def test_half_precision_is_canonical():
     x, kernel = jnp.ones((1, 4, 4, 2), jnp.bfloat16), jnp.ones((3, 3, 1, 2), jnp.bfloat16)
     assert "cond" not in str(jax.make_jaxpr(functools.partial(conv, groups=2))(x, kernel))
+
+
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
+def test_a_gradient_leaves_no_choice_to_the_compiler(dtype):
+    """libtpu sees through one, but keeps less of the step's arrays on the core."""
+
+    def loss(x, kernel):
+        for _ in range(2):
+            y = conv(x, kernel, groups=4)
+            x = stored(jax.nn.relu(normalize(y, *moments(y, (0, 1, 2)), jnp.ones(4), jnp.zeros(4), 1e-5) + x))
+        return jnp.sum(x.astype(jnp.float32) ** 2)
+
+    shapes = jax.ShapeDtypeStruct((2, 5, 5, 4), dtype), jax.ShapeDtypeStruct((3, 3, 1, 4), dtype)
+    program = jax.jit(lambda *operands: jax.grad(loss, (0, 1))(*operands)).trace(*shapes)
+    hlo = program.lower(lowering_platforms=("tpu",)).compiler_ir("hlo")
+    assert hlo.as_hlo_text().count(" conditional(") == 0
