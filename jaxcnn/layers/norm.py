@@ -82,12 +82,10 @@ class BatchNorm(_Normed):
             # an axis more, even of length 1, costs a TPU copies: the compiler then lays out some arrays otherwise
             grouped = x if here == x.shape[0] else x.reshape(-1, here, *x.shape[1:])
             axes = tuple(range(grouped.ndim - x.ndim, grouped.ndim - 1))
-            guess = running_mean.value.reshape((1,) * (grouped.ndim - 1) + (channels,))
-            mean, var = moments(grouped, axes, across, guess)
+            mean, var = moments(grouped, axes, across)
             y = normalize(grouped, mean, var, scale, bias, self.epsilon).reshape(x.shape)
         else:
-            given = x, kernel, scale, bias, running_mean.value
-            y, mean, var = normalized_projection(*given, epsilon=self.epsilon, across=across)
+            y, mean, var = normalized_projection(x, kernel, scale, bias, epsilon=self.epsilon, across=across)
         if not self.is_initializing():
             count = here * math.prod(x.shape[1:-1]) * across.devices
             correction = count / max(count - 1, 1) if self.unbiased else 1.0

@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jaxcnn.ops.platform import on
-from jaxcnn.ops.sums import leaves_channels, scale_and_shift, sum_over, summed_axes, sums_over
+from jaxcnn.ops.platform import on_cpu
+from jaxcnn.ops.sums import leaves_channels, scale_and_shift, summed_axes, sums_over
 from jaxcnn.types import Array
 
 
@@ -21,23 +21,17 @@ def _same(mean: Array) -> Array:
     return mean
 
 
-def moments(
-    x: Array,
-    axes: int | Sequence[int],
-    across: Callable[[Array], Array] = _same,
-    guess: Array | None = None,
-) -> tuple[Array, Array]:
+def moments(x: Array, axes: int | Sequence[int], across: Callable[[Array], Array] = _same) -> tuple[Array, Array]:
     """Returns the mean and the biased variance of x over `axes`, which stay as axes of length 1.
 
     Two passes: the second sums the distances to the first one's mean. That keeps digits which E[x^2] - E[x]^2 loses,
     and removes what rounding left in a mean over many large values (Chan, Golub and LeVeque 1983, "Algorithms for
     computing the sample variance", equation 1.7). The first mean is only an origin: no gradient flows through it.
 
-    One pass for bfloat16 where there is a guess, which then is the origin; XLA on a TPU makes it along with x, which is
-    read once less. The variance rounds by d * 2^-24 of var + (mean - guess)^2, d being how many sums a value goes
-    through one after the other. A guess that is off by a few deviations costs nothing, then. One of 0 does no harm
-    where the mean is not many deviations, and where it is, x itself has lost as much: rounded to bfloat16, each value
-    is off by up to 2^-9 of the mean, and the variance by up to 2^-18 of its square.
+    One pass, E[x^2] - E[x]^2, for bfloat16; XLA on a TPU makes it along with x, which is read once less. The variance
+    rounds by d * 2^-24 of the mean's square, d being how many sums a value goes through one after the other. That does
+    no harm: where the mean is not many deviations it is nothing, and where it is, x itself has lost as much. Rounded to
+    bfloat16, each value is off by up to 2^-9 of the mean, and the variance by up to 2^-18 of its square.
 
     Where `sums_over` is, differentiable in reverse mode only.
 
@@ -45,7 +39,6 @@ def moments(
         x: any shape and float dtype.
         axes: to average over.
         across: averages a mean over x's like-shaped parts on other devices.
-        guess: of the mean, float32, of x's rank, as long as x or 1 along each axis. None: there is none.
 
     Returns:
         mean and variance, float32 (float64 for a float64 x).
@@ -54,12 +47,15 @@ def moments(
     cells = math.prod(x.shape[axis] for axis in axes)
     wide = _widen(x)
 
-    if guess is None or x.dtype != jnp.bfloat16:
-        origin = lax.stop_gradient(across(sum_over(wide, axes) / cells))
-    else:
-        origin = lax.stop_gradient(guess)
+    def means(*arrays: Array) -> tuple[Array, ...]:
+        return tuple(across(total / cells) for total in sums_over(arrays, axes))
+
+    if x.dtype == jnp.bfloat16:
+        mean, square = means(wide, jnp.square(wide))
+        return mean, at_least_zero(square - jnp.square(mean))
+    (origin,) = lax.stop_gradient(means(wide))
     distance = wide - origin
-    rest, square = (across(total / cells) for total in sums_over((distance, jnp.square(distance)), axes))
+    rest, square = means(distance, jnp.square(distance))
     return origin + rest, at_least_zero(square - jnp.square(rest))
 
 
@@ -103,9 +99,8 @@ def normalize(x: Array, mean: Array, variance: Array, scale: Array, bias: Array,
     shift = bias.reshape(shape)
     if mean.shape != factor.shape or not leaves_channels(summed_axes(wide, mean), x.ndim):
         return _scale_and_shift(wide, mean, factor, shift).astype(x.dtype)
-    shift = jnp.broadcast_to(shift, mean.shape)
-    device = "tpu" if x.dtype == jnp.bfloat16 else "cpu"  # where a gradient of two sums, not three, was found to pay
-    return on(device, scale_and_shift, _scale_and_shift, wide, mean, factor, shift).astype(x.dtype)
+    operands = wide, mean, factor, jnp.broadcast_to(shift, mean.shape)
+    return on_cpu(scale_and_shift, _scale_and_shift, *operands).astype(x.dtype)
 
 
 def _scale_and_shift(x: Array, origin: Array, factor: Array, shift: Array) -> Array:

@@ -36,7 +36,7 @@ def pays(dtype: DTypeLike, channels: int, features: int) -> bool:
 
 
 def normalized_projection(
-    x: Array, kernel: Array, scale: Array, bias: Array, guess: Array, *, epsilon: float, across: Average
+    x: Array, kernel: Array, scale: Array, bias: Array, *, epsilon: float, across: Average
 ) -> tuple[Array, Array, Array]:
     """Returns x @ kernel, normalised by its own statistics over examples, height and width, and these statistics.
 
@@ -47,29 +47,28 @@ def normalized_projection(
         kernel: (channels, features), float32, or float64 as x.
         scale: (features,), float32.
         bias: likewise.
-        guess: of the product's mean, (features,), float32; see `moments`.
         epsilon: added to the variance.
         across: averages a mean over x's like-shaped parts on other devices; hashable.
 
     Returns:
         (batch, height, width, features) of x's dtype, and mean and biased variance, (features,), float32 at least.
     """
-    operands = x, kernel, scale, bias, guess
+    operands = x, kernel, scale, bias
     if not pays(x.dtype, *kernel.shape):
         return _in_turn(*operands, epsilon=epsilon, across=across)
     return on("tpu", _folded, _in_turn, *operands, epsilon=epsilon, across=across)
 
 
 def _in_turn(
-    x: Array, kernel: Array, scale: Array, bias: Array, guess: Array, *, epsilon: float, across: Average
+    x: Array, kernel: Array, scale: Array, bias: Array, *, epsilon: float, across: Average
 ) -> tuple[Array, Array, Array]:
     y = conv(x, kernel[None, None].astype(x.dtype), padding=0)
-    mean, variance = moments(y, (0, 1, 2), across, guess.reshape(1, 1, 1, -1))
+    mean, variance = moments(y, (0, 1, 2), across)
     return normalize(y, mean, variance, scale, bias, epsilon), mean.reshape(-1), variance.reshape(-1)
 
 
 def _folded(
-    x: Array, kernel: Array, scale: Array, bias: Array, _: Array, *, epsilon: float, across: Average
+    x: Array, kernel: Array, scale: Array, bias: Array, *, epsilon: float, across: Average
 ) -> tuple[Array, Array, Array]:
     product = functools.partial(jnp.dot, precision=_EXACT)
     origin = across(jnp.mean(x, axis=(0, 1, 2), dtype=kernel.dtype))

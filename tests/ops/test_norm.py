@@ -16,43 +16,21 @@ def test_moments_far_from_zero():
     np.testing.assert_allclose(variance.ravel(), exact.var((0, 1, 2)), rtol=1e-5)
 
 
-@pytest.mark.parametrize("off", [0, 1, -3])
 @pytest.mark.parametrize("ratio", [0.1, 1, 10, 100, 1000])
-def test_one_pass_over_bfloat16_around_a_guess(ratio, off):
-    """As good as two passes, to 5 in 1e5, for a mean of up to 1e3 deviations and a guess that is off by three."""
+def test_one_pass_over_bfloat16(ratio):
+    """Off by less than rounding to bfloat16 has changed the variance at most."""
     x = jnp.asarray(ratio + np.random.default_rng(0).normal(size=(64, 32, 32, 4)), jnp.bfloat16)
-    mean, one = jax.jit(lambda x: moments(x, (0, 1, 2), guess=jnp.full((1, 1, 1, 4), ratio + off, jnp.float32)))(x)
+    mean, variance = jax.jit(lambda x: moments(x, (0, 1, 2)))(x)
     exact = np.asarray(x, np.float64)
     np.testing.assert_allclose(mean.ravel(), exact.mean((0, 1, 2)), rtol=1e-6, atol=5e-6)
-    np.testing.assert_allclose(one.ravel(), exact.var((0, 1, 2)), rtol=5e-5)
-
-
-@pytest.mark.parametrize("ratio", [1, 10, 100])
-def test_one_pass_over_bfloat16_around_zero(ratio):
-    """As in a first step. Off by less than rounding to bfloat16 has changed the variance at most."""
-    x = jnp.asarray(ratio + np.random.default_rng(0).normal(size=(64, 16, 16, 4)), jnp.bfloat16)
-    _, one = moments(x, (0, 1, 2), guess=jnp.zeros((1, 1, 1, 4), jnp.float32))
-    np.testing.assert_allclose(one.ravel(), np.asarray(x, np.float64).var((0, 1, 2)), atol=2**-18 * (1 + ratio**2))
-
-
-def test_a_guess_is_no_part_of_the_gradient():
-    x = jnp.asarray(np.random.default_rng(0).normal(size=(64, 3)), jnp.bfloat16)
-
-    def objective(x, guess):
-        mean, variance = moments(x, 0, guess=guess)
-        return jnp.sum(mean * 3 + variance**2)
-
-    slope, nothing = jax.grad(objective, argnums=(0, 1))(x, jnp.ones((1, 3)))
-    other, _ = jax.grad(objective, argnums=(0, 1))(x, jnp.zeros((1, 3)))
-    np.testing.assert_array_equal(nothing, 0)
-    np.testing.assert_allclose(slope.astype(jnp.float32), other.astype(jnp.float32), rtol=0.02, atol=1e-4)
+    np.testing.assert_allclose(variance.ravel(), exact.var((0, 1, 2)), atol=2**-18 * (1 + ratio**2))
 
 
 @pytest.mark.parametrize("dtype", [jnp.float16, jnp.float32])
-def test_other_dtypes_take_two_passes_whatever_the_guess(dtype):
+def test_other_dtypes_take_two_passes(dtype):
     x = jnp.asarray(1000 + np.random.default_rng(0).normal(size=(64, 64)), dtype)
     exact = np.asarray(x, np.float64).var(0)
-    np.testing.assert_allclose(moments(x, 0, guess=jnp.zeros((1, 64)))[1].ravel(), exact, rtol=1e-5)
+    np.testing.assert_allclose(moments(x, 0)[1].ravel(), exact, rtol=1e-5)
 
 
 @pytest.mark.parametrize("value", [0.0, 1 / 3, -3.14e7])
@@ -67,8 +45,8 @@ def test_moments_of_a_constant(value):
 
 
 def test_a_variance_that_rounding_takes_below_zero_is_zero():
-    x = jnp.full((5, 3), 1000.1, jnp.bfloat16)
-    _, variance = jax.jit(lambda x: moments(x, 0, guess=jnp.full((1, 1), 0.5)))(x)
+    x = jnp.full((7, 3), 1000.1, jnp.bfloat16)  # rounding makes the mean of the squares less than the mean's square
+    _, variance = jax.jit(lambda x: moments(x, 0))(x)
     np.testing.assert_array_equal(variance, np.zeros((1, 3)))
 
 
@@ -91,24 +69,22 @@ def test_statistics_are_wide_and_results_are_not(dtype, wide):
         assert local_response_norm(x).dtype == dtype
 
 
-@pytest.mark.parametrize(
-    ("platform", "dtype", "sums"), [("tpu", jnp.bfloat16, 2), ("tpu", jnp.float32, 3), ("cuda", jnp.bfloat16, 3)]
-)
-def test_sums_of_the_gradient_of_a_norm(platform, dtype, sums):
-    """Of what shift, scale and mean are multiplied with; the form makes the last of the first."""
+@pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float32])
+@pytest.mark.parametrize("platform", ["tpu", "cuda", "cpu"])
+def test_but_on_a_cpu_norms_are_canonical(platform, dtype):
+    def loss(x, scale, bias):
+        return jnp.sum(normalize(x, *moments(x, (0, 1, 2)), scale, bias, 1e-5))
 
-    def gradient(x, mean, scale, bias):
-        variance = jnp.ones((1, 1, 1, 4))
-        _, pull = jax.vjp(lambda mean, *affine: normalize(x, mean, variance, *affine, 1e-5), mean, scale, bias)
-        return pull(x)
+    def sums():
+        """Returns how many reductions are in the gradient's program."""
+        gradient = jax.jit(jax.grad(lambda *operands: loss(*operands), argnums=(0, 1, 2)))
+        program = jax.export.export(gradient, platforms=[platform])(*shapes)
+        return program.mlir_module().count("stablehlo.reduce")
 
-    shapes = [jax.ShapeDtypeStruct((2, 5, 5, 4), dtype), jax.ShapeDtypeStruct((1, 1, 1, 4), jnp.float32)]
-    shapes += [jax.ShapeDtypeStruct((4,), jnp.float32)] * 2
-    program = jax.export.export(jax.jit(gradient), platforms=[platform])(*shapes)
-    assert program.mlir_module().count("stablehlo.reduce(") == sums
+    shapes = [jax.ShapeDtypeStruct((2, 5, 5, 4), dtype), *[jax.ShapeDtypeStruct((4,), jnp.float32)] * 2]
+    usual = sums()
     with runtime.canonical_forms():
-        program = jax.export.export(jax.jit(lambda *operands: gradient(*operands)), platforms=[platform])(*shapes)
-        assert program.mlir_module().count("stablehlo.reduce(") == 3
+        assert (usual == sums()) == (platform != "cpu")
 
 
 @pytest.mark.parametrize("size", [1, 3, 4, 5])
