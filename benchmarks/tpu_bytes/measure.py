@@ -29,6 +29,7 @@ from jaxcnn.analysis import topology
 from jaxcnn.analysis.slices import parse_slice
 from jaxcnn.analysis.trace import operations
 from jaxcnn.layers.norm import make_norm
+from jaxcnn.models import model_variant
 from jaxcnn.train.ahead import lower_step, resolve_blank
 from jaxcnn.train.card import parameter_count
 from jaxcnn.train.mesh import make_mesh
@@ -39,8 +40,10 @@ MEMBERS = (
     *("resnet50", "densenet121", "mobilenet_v2", "efficientnet_b0", "vgg16", "googlenet_torchvision", "inception_v3"),
     *("preact_resnet50", "wide_resnet50_2", "resnext50_32x4d", "seresnet50", "shufflenet_v2_x1_0", "mobilenet_v1"),
     *("squeezenet1_1", "alexnet", "mobilenet_v3_small", "plain34", "inception_v2", "xception", "shufflenet_v1"),
-    *("zfnet", "nasnet_a_mobile", "inception_v4", "inception_resnet_v2"),
+    *("zfnet", "nasnet_a_mobile", "inception_v4", "inception_resnet_v2", "highway19", "lenet5_relu", "mlp3"),
 )
+CIFAR_SIDE = 32
+"""Pixels. Nets for images of at most that get them at their own size, all others at 224."""
 HALF = 2
 """Bytes of an activation."""
 OPTIMIZER = 4 * 6
@@ -52,6 +55,8 @@ def resolve(member: str, batch_size: int) -> Run:
     config = imagenet_resnet50.get_config()
     config.batch_size = batch_size
     config.model.name = member
+    if (side := model_variant(member).image_size) <= CIFAR_SIDE:
+        config.data.image_size = side
     del config.model.fields.zero_init_last  # only residual nets have it, and how a net starts costs nothing
     return resolve_blank(config)
 
