@@ -43,7 +43,7 @@ MEMBERS = (
     *("zfnet", "nasnet_a_mobile", "inception_v4", "inception_resnet_v2", "highway19", "lenet5_relu", "mlp3"),
 )
 CIFAR_SIDE = 32
-"""Pixels. Nets for images of at most that get them at their own size, all others at 224."""
+"""Pixels. Nets for images of at most that get them at their own size, all others at 224; all get colours."""
 HALF = 2
 """Bytes of an activation."""
 OPTIMIZER = 4 * 6

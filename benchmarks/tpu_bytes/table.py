@@ -31,19 +31,23 @@ def _row(name: str, figures: dict[str, Any]) -> tuple[str, ...]:
         f"`{name}`",
         str(figures["image"]),
         f"{ours['flop'] / batch / 1e9:.1f}",
-        *_against(ours, stock, "bytes", 1e6 * batch, ".0f"),
+        *_against(ours, stock, "bytes", 1e6 * batch),
         f"**{ours['bytes'] / stock['bytes']:.2f}**" if stock else "",
-        *_against(ours, stock, "hbm", 1e6 * batch, ".0f"),
+        *_against(ours, stock, "hbm", 1e6 * batch),
         f"**{ours['hbm'] / stock['hbm']:.2f}**" if stock else "",
-        f"{figures['floor'] / 1e6 / batch:.0f}",
-        *_against(ours, stock, "temporary", 1e9, ".1f"),
+        _short(figures["floor"] / 1e6 / batch),
+        *_against(ours, stock, "temporary", 1e9),
         times.binds,
         f"{1e3 * times.arithmetic:.1f}, {1e3 * times.memory:.1f}",
     )
 
 
-def _against(ours: dict[str, Any], stock: dict[str, Any] | None, key: str, unit: float, form: str) -> tuple[str, str]:
-    return f"{ours[key] / unit:{form}}", f"{stock[key] / unit:{form}}" if stock else ""
+def _against(ours: dict[str, Any], stock: dict[str, Any] | None, key: str, unit: float) -> tuple[str, str]:
+    return _short(ours[key] / unit), _short(stock[key] / unit) if stock else ""
+
+
+def _short(number: float) -> str:
+    return f"{number:.0f}" if number >= 10 else f"{number:.1f}"
 
 
 def main() -> None:

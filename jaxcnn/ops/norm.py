@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from jaxcnn.ops.platform import on_cpu
-from jaxcnn.ops.sums import leaves_channels, scale_and_shift, summed_axes, sums_over
+from jaxcnn.ops.sums import leaves_channels, plain_sums, scale_and_shift, sum_over, summed_axes, sums_over
 from jaxcnn.types import Array
 
 
@@ -29,11 +29,11 @@ def moments(x: Array, axes: int | Sequence[int], across: Callable[[Array], Array
     computing the sample variance", equation 1.7). The first mean is only an origin: no gradient flows through it.
 
     One pass, E[x^2] - E[x]^2, for bfloat16; XLA on a TPU makes it along with x, which is read once less. The variance
-    rounds by d * 2^-24 of the mean's square, d being how many sums a value goes through one after the other. That does
-    no harm: where the mean is not many deviations it is nothing, and where it is, x itself has lost as much. Rounded to
-    bfloat16, each value is off by up to 2^-9 of the mean, and the variance by up to 2^-18 of its square.
+    rounds by d * 2^-24 of the mean's square, d being how many sums a value goes through one after the other, a few in
+    XLA's own sums. That does no harm: where the mean is not many deviations it is nothing, and where it is, x itself
+    has lost more. Rounded to bfloat16, a value is off by up to 2^-8 of the mean, the variance by 2^-16 of its square.
 
-    Where `sums_over` is, differentiable in reverse mode only.
+    For other dtypes, where `sums_over` is, differentiable in reverse mode only.
 
     Args:
         x: any shape and float dtype.
@@ -47,15 +47,15 @@ def moments(x: Array, axes: int | Sequence[int], across: Callable[[Array], Array
     cells = math.prod(x.shape[axis] for axis in axes)
     wide = _widen(x)
 
-    def means(*arrays: Array) -> tuple[Array, ...]:
-        return tuple(across(total / cells) for total in sums_over(arrays, axes))
+    def mean(total: Array) -> Array:
+        return across(total / cells)
 
     if x.dtype == jnp.bfloat16:
-        mean, square = means(wide, jnp.square(wide))
-        return mean, at_least_zero(square - jnp.square(mean))
-    (origin,) = lax.stop_gradient(means(wide))
+        average, square = map(mean, plain_sums(wide, jnp.square(wide), axes=axes))
+        return average, at_least_zero(square - jnp.square(average))
+    origin = lax.stop_gradient(mean(sum_over(wide, axes)))
     distance = wide - origin
-    rest, square = means(distance, jnp.square(distance))
+    rest, square = map(mean, sums_over((distance, jnp.square(distance)), axes))
     return origin + rest, at_least_zero(square - jnp.square(rest))
 
 
@@ -79,7 +79,7 @@ def _inverse_root_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Ar
 def normalize(x: Array, mean: Array, variance: Array, scale: Array, bias: Array, epsilon: float) -> Array:
     """Returns (x - mean) / sqrt(variance + epsilon) * scale + bias, in float32 at least (Ioffe and Szegedy 2015).
 
-    Differentiable in reverse mode only, but in `jaxcnn.runtime.canonical_forms()`.
+    On a CPU differentiable in reverse mode only, but in `jaxcnn.runtime.canonical_forms()`.
 
     Args:
         x: any shape and float dtype.

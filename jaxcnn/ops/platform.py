@@ -39,7 +39,7 @@ def on(
     Both are functions of a module, so that each is traced once for each shape and setting. The platform is that of the
     program, not of the process that traces it: a program for a TPU that is compiled on a machine without one has none
     of a CPU's formulations. `jaxcnn.runtime.canonical_forms()` makes all programs canonical. Where a formulation
-    differentiates in reverse mode only, so does the operation in programs for such a device.
+    differentiates in reverse mode only, so does the operation in programs for that `device`.
 
     Args:
         device: cpu or tpu.

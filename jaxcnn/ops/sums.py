@@ -25,13 +25,13 @@ def sum_over(x: Array, axes: Sequence[int]) -> Array:
 def sums_over(arrays: Sequence[Array], axes: Sequence[int]) -> tuple[Array, ...]:
     """Returns for each of several arrays, of one shape and dtype, its sums over `axes`, which stay as axes of length 1.
 
-    What several are made of is read once. Where `axes` leave the channels, differentiable in reverse mode only, but in
-    `jaxcnn.runtime.canonical_forms()`.
+    What several are made of is read once. On a CPU, where `axes` leave the channels, differentiable in reverse mode
+    only, but in `jaxcnn.runtime.canonical_forms()`.
     """
     axes = tuple(axes)
     if not leaves_channels(axes, arrays[0].ndim):
-        return _sums(*arrays, axes=axes)
-    return on_cpu(_staged_sums, _sums, *arrays, axes=axes)
+        return plain_sums(*arrays, axes=axes)
+    return on_cpu(_staged_sums, plain_sums, *arrays, axes=axes)
 
 
 def leaves_channels(axes: Sequence[int], ndim: int) -> bool:
@@ -39,7 +39,8 @@ def leaves_channels(axes: Sequence[int], ndim: int) -> bool:
     return len(axes) > 1 and tuple(axes) == tuple(range(ndim - 1 - len(axes), ndim - 1))
 
 
-def _sums(*arrays: Array, axes: tuple[int, ...]) -> tuple[Array, ...]:
+def plain_sums(*arrays: Array, axes: tuple[int, ...]) -> tuple[Array, ...]:
+    """Returns what `sums_over` does, as XLA has it."""
     return tuple(jnp.sum(x, axis=axes, keepdims=True) for x in arrays)
 
 
@@ -49,9 +50,10 @@ def _staged_sums(*arrays: Array, axes: tuple[int, ...]) -> tuple[Array, ...]:
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1))
 def _staged(axes: tuple[int, ...], shape: tuple[int, ...], arrays: tuple[Array, ...]) -> tuple[Array, ...]:
-    """Returns `_sums` of arrays of this shape: over the first axis, in runs, then over the others by a matrix product.
+    """Returns `plain_sums` of arrays of this shape.
 
-    The sums of the runs of all arrays are one loop, along with whatever makes the arrays.
+    Over the first axis, in runs, then over the others by a matrix product. The sums of the runs of all arrays are one
+    loop, along with whatever makes the arrays.
     """
     first, kept, channels = axes[0], shape[: axes[0]], shape[-1]
     run = _run(shape[first])
