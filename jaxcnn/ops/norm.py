@@ -44,7 +44,7 @@ def moments(x: Array, axes: int | Sequence[int], across: Callable[[Array], Array
         mean and variance, float32 (float64 for a float64 x).
     """
     axes = (axes,) if isinstance(axes, int) else tuple(axes)
-    cells = math.prod(x.shape[axis] for axis in axes)
+    cells = float(math.prod(x.shape[axis] for axis in axes))  # jax takes no whole number from 2^31 on
     wide = _widen(x)
 
     def mean(total: Array) -> Array:

@@ -95,7 +95,12 @@ def covariance(x: Array, mean: Array) -> Array:
     """
     distance = _distance(x, mean)
     total = jnp.einsum("bhwi,bhwj->ij", distance, distance, preferred_element_type=mean.dtype)
-    return total / (x.size // x.shape[-1])
+    return total / _cells(x)
+
+
+def _cells(x: Array) -> float:
+    """Returns the number of x's pixels; a whole number from 2^31 on is none that jax takes."""
+    return float(x.size // x.shape[-1])
 
 
 def _distance(x: Array, mean: Array) -> Array:
@@ -108,7 +113,7 @@ def _covariance_forward(x: Array, mean: Array) -> tuple[Array, tuple[Array, Arra
 
 def _covariance_backward(kept: tuple[Array, Array], g: Array) -> tuple[Array, Array]:
     x, mean = kept
-    matrix = ((g + g.T) / (x.size // x.shape[-1])).astype(x.dtype)
+    matrix = ((g + g.T) / _cells(x)).astype(x.dtype)
     return conv(_distance(x, mean), matrix[None, None], padding=0), jnp.zeros_like(mean)
 
 

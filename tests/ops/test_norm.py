@@ -34,6 +34,13 @@ def test_other_dtypes_take_two_passes(dtype):
     np.testing.assert_allclose(moments(x, 0)[1].ravel(), exact, rtol=1e-5)
 
 
+@pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float32])
+def test_more_cells_than_a_whole_number_holds(dtype):
+    x = jax.ShapeDtypeStruct((2**14, 512, 512, 3), dtype)
+    mean, _ = jax.eval_shape(lambda x: moments(x, (0, 1, 2)), x)
+    assert mean.shape == (1, 1, 1, 3)
+
+
 @pytest.mark.parametrize("value", [0.0, 1 / 3, -3.14e7])
 def test_moments_of_a_constant(value):
     x = jnp.full((10, 7), value)

@@ -77,6 +77,12 @@ def test_a_batch_in_parts():
                 np.testing.assert_allclose(ours[0], expected, rtol=1e-11)
 
 
+def test_more_cells_than_a_whole_number_holds():
+    x, mean = jax.ShapeDtypeStruct((2**14, 512, 512, 3), jnp.bfloat16), jax.ShapeDtypeStruct((3,), jnp.float32)
+    gradient = jax.eval_shape(jax.grad(lambda x, mean: jnp.sum(covariance(x, mean))), x, mean)
+    assert gradient.shape == x.shape
+
+
 def test_covariance():
     x = jnp.asarray(np.random.default_rng(0).normal(size=(4, 3, 2, 5)) + 30, jnp.bfloat16)
     rows = np.asarray(x, np.float64).reshape(-1, 5)
