@@ -35,6 +35,8 @@ _TUNABLES = ":".join(
 )
 _GARBAGE = 200_000
 """How many objects more there must be before cycles are looked for; Python's own is 700 to 2,000."""
+_WORTH_KEEPING = "0.05"
+"""Seconds that a program must take to compile to be kept. Of jax's own 1 s, a start compiles half a second anew."""
 _ACCELERATORS = {  # jax's plugins, and the files of which there is one where their device is
     ("jax_cuda12_plugin", "jax_cuda13_plugin"): ("/dev/nvidia*", "/dev/dxg"),
     ("jax_rocm60_plugin", "jax_rocm7_plugin"): ("/dev/kfd",),
@@ -177,6 +179,7 @@ def _keep_programs(environment: MutableMapping[str, str]) -> None:
         return
     folder = str(base / "jaxcnn" / f"programs-{_kind_of_processor()}")
     environment["JAX_COMPILATION_CACHE_DIR"] = _made["compilation cache"] = folder
+    environment.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", _WORTH_KEEPING)
 
 
 def machine() -> dict[str, Any]:

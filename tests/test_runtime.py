@@ -12,6 +12,7 @@ import os, jax
 print(sorted(runtime.settings()))
 print(runtime.announcement())
 print(os.environ.get("XLA_FLAGS"), jax.config.jax_compilation_cache_dir)
+print(jax.config.jax_persistent_cache_min_compile_time_secs)
 """
 FLAG = "--xla_cpu_experimental_ynn_fusion_type=individual_dot"
 
@@ -25,10 +26,11 @@ def configured(tmp_path, **environment):
 
 
 def test_everything_is_set_where_the_user_sets_nothing(tmp_path):
-    names, told, values = configured(tmp_path, JAX_PLATFORMS="cpu")
+    names, told, values, kept_from = configured(tmp_path, JAX_PLATFORMS="cpu")
     assert names == "['XLA_FLAGS', 'compilation cache', 'garbage collection', 'malloc']"
     assert values.startswith(f"{FLAG} {tmp_path}/.cache/jaxcnn/programs-")
     assert told.startswith(f"compiled programs are kept in {tmp_path}/.cache/jaxcnn/programs-")
+    assert kept_from == "0.05"
     assert told.endswith(
         "for speed: garbage collection every 200,000 objects and "
         f"XLA_FLAGS {FLAG} and malloc no mmap, no trim, one arena (not: JAXCNN_TUNING=off)"
@@ -62,6 +64,11 @@ def test_what_the_user_has_set_stays(tmp_path, environment, names, values):
     assert found[0] == names
     assert ("JAXCNN_TUNING" in found[1]) == ("garbage" in names)
     assert found[2].startswith(values.format(tmp_path))
+
+
+def test_programs_that_are_kept_elsewhere_are_those_that_the_user_or_jax_chooses(tmp_path):
+    assert configured(tmp_path, JAX_PLATFORMS="cpu", JAX_COMPILATION_CACHE_DIR="/x")[3] == "1.0"
+    assert configured(tmp_path, JAX_PLATFORMS="cpu", JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS="3")[3] == "3.0"
 
 
 BEGUN = """

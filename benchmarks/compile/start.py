@@ -59,7 +59,7 @@ def start(folder: Path, run: str) -> tuple[float, float]:
         *("--config.batch_size=8", "--config.eval_batch_size=8", "--config.precision=float32"),
         *("--config.total_steps=1", "--config.log_every=1 steps"),
     ]
-    environment = os.environ | {"JAX_COMPILATION_CACHE_DIR": str(folder / "programs"), "PYTHONUNBUFFERED": "1"}
+    environment = os.environ | {"XDG_CACHE_HOME": str(folder / "cache"), "PYTHONUNBUFFERED": "1"}
     began = time.perf_counter()
     process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
     assert process.stdout

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from jaxcnn.data.batches import EvalBatches, HostBatch, TrainBatches
@@ -52,7 +51,7 @@ class StreamPipeline:
         self.skipped: dict[str, set[str]] = {}
         self._eval_readers: dict[tuple[str, int], Reader] = {}
         epochs = steps * recipe.batch_size // (recipe.examples * recipe.repeats) + 1
-        keys = round_keys(recipe.seed, jnp.arange(epochs, dtype=jnp.uint32))
+        keys = jax.jit(round_keys)(np.uint32(recipe.seed), np.arange(epochs, dtype=np.uint32))
         batches = TrainBatches(
             source=sources["train"],
             order=HostOrder(np.asarray(keys), recipe.examples, recipe.repeats),

@@ -117,6 +117,7 @@ class BatchNorm(_Normed):
 
     def _follow(self, old: Array, new: Array) -> Array:
         """Returns the next running value; `new` (groups, 1, ..., channels)."""
+        new = lax.stop_gradient(new)  # nothing is learnt through it, and jax need not trace how
         average = jnp.mean(new.reshape(-1, old.shape[0]), axis=0)
         if self.axis_name is not None:
             average = lax.pmean(average, self.axis_name)

@@ -3,6 +3,7 @@
 import bisect
 import dataclasses
 import fnmatch
+import functools
 from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
@@ -11,6 +12,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from jaxcnn import runtime
 from jaxcnn.errors import UserError, check_word, unknown_word
 from jaxcnn.layers.activation import make_activation
 from jaxcnn.layers.norm import check_norm
@@ -192,7 +194,8 @@ def _first_that_works(model: nn.Module, start: int, channels: int) -> int:
 def _shape_error(model: nn.Module, image_shape: tuple[int, int, int]) -> UserError | None:
     image = jax.ShapeDtypeStruct((1, *image_shape), jnp.float32)
     try:
-        variables = jax.eval_shape(model.init, jax.random.key(0), image)
+        with runtime.canonical_forms():  # the shapes are those of any form, and these are traced soonest
+            variables = jax.eval_shape(functools.partial(model.init), jax.random.key(0), image)
         empty = [leaf.shape for leaf in jax.tree.leaves(variables) if min(leaf.shape, default=1) < 1]
         if empty:
             raise ValueError(f"an array would have the shape {empty[0]}")

@@ -7,8 +7,9 @@ from typing import Any, TypeAlias
 import jax
 from jax.sharding import Mesh, PartitionSpec
 
+from jaxcnn.ops.platform import compiled_for
 from jaxcnn.train import metrics
-from jaxcnn.train.mesh import AXIS, over_batch, replicated
+from jaxcnn.train.mesh import AXIS, over_batch, platform_of, replicated
 from jaxcnn.train.seeds import Chance, each
 from jaxcnn.train.state import TrainState
 from jaxcnn.train.step import TrainStep
@@ -53,6 +54,7 @@ def make_dispatch(
     @functools.partial(
         jax.jit, static_argnames="num_steps", donate_argnames=("state", "sums"), out_shardings=replicated(mesh)
     )
+    @compiled_for(platform_of(mesh))
     def dispatch(state: TrainState, sums: Metrics, feed: Any, chance: Chance, *, num_steps: int) -> Carry:
         carry = state, sums
         if rolled and num_steps > 1:

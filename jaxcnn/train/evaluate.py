@@ -9,8 +9,9 @@ from jax.sharding import Mesh
 
 from jaxcnn.data.pipeline import Pipeline
 from jaxcnn.data.views import Views, average
+from jaxcnn.ops.platform import compiled_for
 from jaxcnn.train import metrics
-from jaxcnn.train.mesh import in_turn, over_batch, over_processes, replicated
+from jaxcnn.train.mesh import in_turn, over_batch, over_processes, platform_of, replicated
 from jaxcnn.train.step import EvalStep
 from jaxcnn.types import Array, Metrics, Variables
 
@@ -37,7 +38,7 @@ class Evaluator:
         self._batch_size = -(-min(batch_size, max(pipeline.sizes.values())) // mesh.size) * mesh.size
         fetch = functools.partial(pipeline.eval_batch, batch_size=self._batch_size)
         self._fetch = jax.jit(fetch, out_shardings=over_batch(mesh))
-        self._step = jax.jit(eval_step, out_shardings=replicated(mesh))
+        self._step = jax.jit(compiled_for(platform_of(mesh))(eval_step), out_shardings=replicated(mesh))
 
     def __call__(self, variables: Variables, split: str) -> dict[str, float]:
         """Returns `{split}/loss` (nats), `{split}/accuracy` (a share) and `{split}/examples`."""

@@ -20,6 +20,11 @@ def make_mesh(devices: Sequence[jax.Device] | None = None) -> Mesh:
     return Mesh(np.asarray(devices or jax.devices()), (AXIS,), axis_types=(AxisType.Auto,))
 
 
+def platform_of(mesh: Mesh) -> str:
+    """Returns what the devices of the mesh are: cpu, gpu or tpu."""
+    return str(mesh.devices.flat[0].platform)
+
+
 def replicated(mesh: Mesh) -> NamedSharding:
     """Returns the sharding of what every device holds whole: state and data sets."""
     return NamedSharding(mesh, PartitionSpec())
@@ -57,7 +62,7 @@ def in_turn(mesh: Mesh, value: Value) -> Value:
     time was gained where it was measured (benchmarks/README.md). On several CPU devices programs that wait for each
     other's shards share a few threads besides; with many in flight they starve, and XLA ends the process.
     """
-    return jax.block_until_ready(value) if mesh.devices.flat[0].platform == "cpu" else value
+    return jax.block_until_ready(value) if platform_of(mesh) == "cpu" else value
 
 
 def check_batch_size(key: str, batch_size: int, mesh: Mesh) -> None:

@@ -19,12 +19,13 @@ from jaxcnn.data.pipeline import Pipeline
 from jaxcnn.data.sources import ARRAYS, Dataset
 from jaxcnn.errors import UserError
 from jaxcnn.models import check_image_size, create_model
+from jaxcnn.ops.platform import compiled_for
 from jaxcnn.train.checks import PRECISIONS, check_batch, check_numbers, check_remat, check_views, check_words
 from jaxcnn.train.durations import parse_boundaries, parse_duration, parse_period
 from jaxcnn.train.frozen import frozen
 from jaxcnn.train.inputs import make_inputs, open_data, train_shape
 from jaxcnn.train.losses import LossFn, make_loss
-from jaxcnn.train.mesh import AXIS, make_mesh, replicated
+from jaxcnn.train.mesh import AXIS, make_mesh, platform_of, replicated
 from jaxcnn.train.optimizers import make_optimizer
 from jaxcnn.train.schedules import Shape, make_schedule
 from jaxcnn.train.seeds import Chance, chance_of, each, init_key, seeds_of
@@ -76,7 +77,12 @@ class Run:
         def create(seed: Array) -> TrainState:
             return create_state(model, tx, shape, init_key(seed), ema=ema)
 
-        return jax.jit(lambda: each(create, count)(seeds_of(first, count)), out_shardings=replicated(self.mesh))
+        @functools.partial(jax.jit, out_shardings=replicated(self.mesh))
+        @compiled_for(platform_of(self.mesh))
+        def init() -> TrainState:
+            return each(create, count)(seeds_of(first, count))
+
+        return init
 
     @property
     def mapped(self) -> bool:
@@ -86,7 +92,7 @@ class Run:
     @property
     def chance(self) -> Chance:
         """Where the run's chances come from; of several seeds, with the seeds as its axis."""
-        return each(chance_of, self.num_seeds)(seeds_of(self.config.seed, self.num_seeds))
+        return jax.jit(each(chance_of, self.num_seeds))(seeds_of(self.config.seed, self.num_seeds))
 
     @property
     def num_seeds(self) -> int:

@@ -19,7 +19,7 @@ from jaxcnn.train.diagnose import first_nonfinite
 from jaxcnn.train.dispatch import Dispatch, make_dispatch
 from jaxcnn.train.durations import next_due
 from jaxcnn.train.evaluate import Evaluator
-from jaxcnn.train.mesh import AXIS, in_turn, on_every_device
+from jaxcnn.train.mesh import AXIS, in_turn, on_every_device, platform_of
 from jaxcnn.train.preemption import Preempted, Preemption
 from jaxcnn.train.seeds import one_of
 from jaxcnn.train.setup import Run
@@ -50,7 +50,7 @@ def make_run_dispatch(run: Run, mesh: Mesh | None = None) -> Dispatch:
         make_step(run),
         run.pipeline.train_batch,
         mesh,
-        rolled=mesh.devices.flat[0].platform != "cpu",
+        rolled=platform_of(mesh) != "cpu",
         mapped=run.mapped,
         num_seeds=run.num_seeds,
     )

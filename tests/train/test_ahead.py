@@ -6,8 +6,10 @@ import pytest
 
 from jaxcnn.command_line import read_config
 from jaxcnn.errors import UserError
+from jaxcnn.ops import platform
 from jaxcnn.train import metrics, setup
 from jaxcnn.train.ahead import lower_step, resolve_blank
+from jaxcnn.train.loop import make_evaluator
 from jaxcnn.train.mesh import make_mesh, replicated
 from jaxcnn.train.setup import resolve
 
@@ -54,3 +56,20 @@ def test_the_fresh_state_is_traced_once(monkeypatch):
     assert jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), run.init_state()) == shapes
     run.pipeline.close()
     assert len(calls) == 1
+
+
+def test_programs_of_a_run_trace_the_forms_of_its_devices_alone(monkeypatch):
+    devices, choose = [], platform._chosen
+    note = lambda ways, *rest: devices.append([device for device, _ in ways]) or choose(ways, *rest)  # noqa: E731
+    monkeypatch.setattr(platform, "_chosen", note)
+    run = resolve(config("--config.data.augment="))
+    for program in (
+        run.init_state,
+        lambda: lower_step(run, run.mesh),
+        lambda: make_evaluator(run, batch_size=16)(run.init_state().variables, "val"),
+    ):
+        devices.clear()
+        program()
+        assert devices
+        assert {*map(tuple, devices)} == {("cpu",)}
+    run.pipeline.close()

@@ -19,6 +19,7 @@ from jaxcnn.config import base_config
 from jaxcnn.errors import UserError
 from jaxcnn.layers.remat import rematerialize
 from jaxcnn.models import create_model
+from jaxcnn.ops.platform import compiled_for
 from jaxcnn.train.losses import make_loss
 from jaxcnn.train.mesh import in_turn, make_mesh
 from jaxcnn.train.optimizers import make_optimizer
@@ -137,7 +138,8 @@ def _lower(work: Work, step: Step, init: Init) -> jax.stages.Lowered:
         "label": jax.ShapeDtypeStruct(shape[:1], jnp.int32),
     }
     state, key = jax.eval_shape(lambda: (init(), jax.random.key(1)))
-    return jax.jit(step, donate_argnums=0 if work.train else ()).lower(state, batch, key)
+    known = compiled_for(jax.default_backend())(step)
+    return jax.jit(known, donate_argnums=0 if work.train else ()).lower(state, batch, key)
 
 
 def _training(work: Work) -> tuple[Step, Init]:

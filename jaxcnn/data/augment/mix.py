@@ -8,7 +8,6 @@ and with weights that are independent. What an example becomes depends on its pa
 import jax
 import jax.numpy as jnp
 import numpy as np
-from scipy.special import betaincinv
 
 from jaxcnn.data.augment.boxes import Box
 from jaxcnn.data.augment.draw import Augment, Draw, by_example
@@ -125,6 +124,8 @@ def _beta(uniform: Array, alpha: float) -> Array:
 
     Sampling with rejections would take seconds to compile, and wait in each of its loops for all devices.
     """
+    from scipy.special import betaincinv  # a quarter of a second, for those who mix alone
+
     parts = np.linspace(0, 1, _KNOTS + 1).clip(0.25 / _KNOTS, 1 - 0.25 / _KNOTS)  # the ends may lie far out
     quantiles = betaincinv(alpha, alpha, parts).astype(np.float32)
     place = uniform * _KNOTS
