@@ -6,6 +6,7 @@ Whatever the user has set already stays as it is. Two words in the environment t
 """
 
 import contextlib
+import contextvars
 import ctypes
 import gc
 import glob
@@ -36,7 +37,7 @@ _TUNABLES = ":".join(
 _GARBAGE = 200_000
 """How many objects more there must be before cycles are looked for; Python's own is 700 to 2,000."""
 _WORTH_KEEPING = "0.05"
-"""Seconds that a program must take to compile to be kept. Of jax's own 1 s, a start compiles half a second anew."""
+"""Seconds to compile from which on a program is kept. With jax's own 1, each start compiles for half a second again."""
 _ACCELERATORS = {  # jax's plugins, and the files of which there is one where their device is
     ("jax_cuda12_plugin", "jax_cuda13_plugin"): ("/dev/nvidia*", "/dev/dxg"),
     ("jax_rocm60_plugin", "jax_rocm7_plugin"): ("/dev/kfd",),
@@ -52,6 +53,7 @@ def _tunes(environment: Mapping[str, str]) -> bool:
 
 
 _formulations = _tunes(os.environ)
+_canonical: contextvars.ContextVar[bool] = contextvars.ContextVar("canonical", default=False)
 
 
 def begin(environment: MutableMapping[str, str] = os.environ) -> None:
@@ -110,18 +112,17 @@ def announcement() -> str:
 
 def formulations() -> bool:
     """Returns whether operations may use formulations that are equal, and better on the device that computes."""
-    return _formulations
+    return _formulations and not _canonical.get()
 
 
 @contextlib.contextmanager
 def canonical_forms() -> Iterator[None]:
-    """Has what is traced inside use the canonical form of each operation, on every device."""
-    global _formulations
-    before, _formulations = _formulations, False
+    """Has what this thread traces inside use the canonical form of each operation, on every device."""
+    before = _canonical.set(True)
     try:
         yield
     finally:
-        _formulations = before
+        _canonical.reset(before)
 
 
 def _computes_on_cpu(environment: Mapping[str, str]) -> bool:

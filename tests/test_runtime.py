@@ -1,5 +1,6 @@
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -144,6 +145,27 @@ def test_too_late_is_too_late(monkeypatch):
     environment = {}
     runtime.configure(environment)
     assert environment == {"TF_CPP_MIN_LOG_LEVEL": "1"}
+
+
+def test_canonical_forms_are_those_of_one_thread():
+    inside, other = threading.Barrier(2), []
+
+    def block():
+        with runtime.canonical_forms():
+            inside.wait(timeout=10)
+            inside.wait(timeout=10)
+            other.append(runtime.formulations())
+
+    thread = threading.Thread(target=block)
+    thread.start()
+    inside.wait(timeout=10)
+    with runtime.canonical_forms():
+        assert not runtime.formulations()
+    assert runtime.formulations()
+    inside.wait(timeout=10)
+    thread.join()
+    assert other == [False]
+    assert runtime.formulations()
 
 
 def test_canonical_forms_end_with_the_block():

@@ -25,6 +25,7 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 README = HERE / "README.md"
 MARK = "<!-- made by start.py -->"
+CACHE = ("JAX_COMPILATION_CACHE", "JAX_PERSISTENT_CACHE", "JAX_ENABLE_COMPILATION_CACHE")
 HEADER = ("start", "first line s", "first step s")
 
 
@@ -59,7 +60,8 @@ def start(folder: Path, run: str) -> tuple[float, float]:
         *("--config.batch_size=8", "--config.eval_batch_size=8", "--config.precision=float32"),
         *("--config.total_steps=1", "--config.log_every=1 steps"),
     ]
-    environment = os.environ | {"XDG_CACHE_HOME": str(folder / "cache"), "PYTHONUNBUFFERED": "1"}
+    environment = {name: text for name, text in os.environ.items() if not name.startswith(CACHE)}
+    environment |= {"XDG_CACHE_HOME": str(folder / "cache"), "PYTHONUNBUFFERED": "1"}
     began = time.perf_counter()
     process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
     assert process.stdout

@@ -3,7 +3,6 @@
 import bisect
 import dataclasses
 import fnmatch
-import functools
 from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
@@ -194,8 +193,8 @@ def _first_that_works(model: nn.Module, start: int, channels: int) -> int:
 def _shape_error(model: nn.Module, image_shape: tuple[int, int, int]) -> UserError | None:
     image = jax.ShapeDtypeStruct((1, *image_shape), jnp.float32)
     try:
-        with runtime.canonical_forms():  # the shapes are those of any form, and these are traced soonest
-            variables = jax.eval_shape(functools.partial(model.init), jax.random.key(0), image)
+        with runtime.canonical_forms():  # the shapes are those of any form, and these are traced fastest
+            variables = jax.eval_shape(model.init, jax.random.key(0), image)
         empty = [leaf.shape for leaf in jax.tree.leaves(variables) if min(leaf.shape, default=1) < 1]
         if empty:
             raise ValueError(f"an array would have the shape {empty[0]}")

@@ -22,7 +22,8 @@ _device: contextvars.ContextVar[str | None] = contextvars.ContextVar("device", d
 def compiled_for(device: str) -> Iterator[None]:
     """Says that what is traced in the block, or by the function that it decorates, is compiled for `device` alone.
 
-    Its formulations, and no others, are then traced: in half the time for a ResNet-50. The program is the same.
+    One form of each operation is then traced, not two: for a ResNet-50 in two thirds of the time. What is computed is
+    the same. A jitted function that is first called inside keeps that device's forms.
 
     Args:
         device: as `jax.Device.platform` has it: cpu, gpu, tpu.

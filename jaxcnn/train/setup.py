@@ -4,9 +4,9 @@ import dataclasses
 import functools
 import inspect
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
-from typing import Any
+from typing import Any, TypeAlias
 
 import flax.linen as nn
 import jax
@@ -32,6 +32,8 @@ from jaxcnn.train.seeds import Chance, chance_of, each, init_key, seeds_of
 from jaxcnn.train.state import TrainState, create_state
 from jaxcnn.types import Array
 
+Init: TypeAlias = Callable[[], TrainState]
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Run:
@@ -49,6 +51,8 @@ class Run:
     """(height, width, channels) of what the network is trained on."""
     model: nn.Module
     tx: optax.GradientTransformation
+    init_state: Init
+    """Makes the fresh state, on every device of the mesh; traced once, for its shapes too."""
     loss_fn: LossFn
     eval_loss_fn: LossFn
     """Without label smoothing, so that runs can be compared."""
@@ -60,29 +64,9 @@ class Run:
     checkpoint_every: Fraction
     steps_per_dispatch: int
 
-    def init_state(self) -> TrainState:
-        """Returns the fresh state, on every device of the mesh."""
-        return self._init()
-
     def abstract_state(self) -> TrainState:
         """Returns the shapes and dtypes of the state, without computing it."""
-        return self._init.eval_shape()
-
-    @functools.cached_property
-    def _init(self) -> Any:
-        """Makes the fresh state; traced once, for its shapes too. It holds nothing of the run that it does not need."""
-        model, tx, shape, ema = self.model, self.tx, self.image_shape, self.config.ema.decay is not None
-        first, count = self.config.seed, self.num_seeds
-
-        def create(seed: Array) -> TrainState:
-            return create_state(model, tx, shape, init_key(seed), ema=ema)
-
-        @functools.partial(jax.jit, out_shardings=replicated(self.mesh))
-        @compiled_for(platform_of(self.mesh))
-        def init() -> TrainState:
-            return each(create, count)(seeds_of(first, count))
-
-        return init
+        return jax.eval_shape(self.init_state)
 
     @property
     def mapped(self) -> bool:
@@ -123,9 +107,6 @@ def resolve(config: ConfigDict, data: Any | None = None, *, devices: Sequence[ja
     num_classes = _num_classes(config, dataset)
     model = _make_model(config, num_classes)
     shape = train_shape(config, dataset, num_classes)
-    check_image_size(model, shape)
-    check_remat(config, model, shape)
-    check_views(config, dataset, model, shape)
     train = dataset.sizes["train"]
     if config.batch_size > train:
         raise UserError(f"batch_size is {config.batch_size}: {dataset.name} trains on {train} examples")
@@ -135,6 +116,11 @@ def resolve(config: ConfigDict, data: Any | None = None, *, devices: Sequence[ja
     learning_rate = _schedule(config, steps_per_epoch, total_steps)
     periods = ("log_every", "eval_every", "checkpoint_every")
     intervals = {key: parse_period(key, config[key], steps_per_epoch) for key in periods}
+    tx = make_optimizer(config.optimizer, learning_rate)
+    init_state = _make_init(config, mesh, model, tx, shape)
+    _check_image_size(model, shape, init_state)
+    check_remat(config, model, shape)
+    check_views(config, dataset, model, shape)
     inputs = make_inputs(config, dataset, mesh, num_classes=num_classes, steps=total_steps)
     streams = inputs.facts["placement"] == "stream"
     return Run(
@@ -146,7 +132,8 @@ def resolve(config: ConfigDict, data: Any | None = None, *, devices: Sequence[ja
         data=inputs.facts,
         image_shape=shape,
         model=model,
-        tx=make_optimizer(config.optimizer, learning_rate),
+        tx=tx,
+        init_state=init_state,
         loss_fn=make_loss(config.loss.name, label_smoothing=config.loss.label_smoothing),
         eval_loss_fn=make_loss(config.loss.name),
         learning_rate=learning_rate,
@@ -183,6 +170,36 @@ def _make_model(config: FrozenConfigDict, num_classes: int) -> nn.Module:
     if config.parallel == "pmap" and model.norm == "batch":
         model = model.clone(norm_options={**model.norm_options, "axis_name": AXIS})
     return model
+
+
+def _make_init(
+    config: FrozenConfigDict,
+    mesh: Mesh,
+    model: nn.Module,
+    tx: optax.GradientTransformation,
+    shape: tuple[int, int, int],
+) -> Init:
+    ema, first, count = config.ema.decay is not None, config.seed, config.num_seeds
+
+    def create(seed: Array) -> TrainState:
+        return create_state(model, tx, shape, init_key(seed), ema=ema)
+
+    @functools.partial(jax.jit, out_shardings=replicated(mesh))
+    @compiled_for(platform_of(mesh))
+    def init_state() -> TrainState:
+        return each(create, count)(seeds_of(first, count))
+
+    return init_state
+
+
+def _check_image_size(model: nn.Module, shape: tuple[int, int, int], init_state: Init) -> None:
+    """Raises what `check_image_size` does; a run whose images fit is traced no more often than it must be."""
+    try:
+        fits = all(leaf.size for leaf in jax.tree.leaves(jax.eval_shape(init_state)))
+    except Exception:  # whatever it is, that finds words for it
+        fits = False
+    if not fits:
+        check_image_size(model, shape)
 
 
 def _total_steps(config: FrozenConfigDict, steps_per_epoch: Fraction) -> int:

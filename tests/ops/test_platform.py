@@ -9,6 +9,7 @@ import pytest
 from jax import lax
 
 from jaxcnn import runtime
+from jaxcnn.ops import winograd
 from jaxcnn.ops.conv import conv
 from jaxcnn.ops.norm import moments, normalize
 from jaxcnn.ops.platform import compiled_for, on
@@ -39,14 +40,36 @@ def test_only_the_form_of_a_known_device_is_traced(device, multiplies):
 
 
 def test_both_forms_are_traced_where_the_device_is_not_known():
-    with pytest.raises(ZeroDivisionError), compiled_for("tpu"), compiled_for("cpu"):
-        _ = 1 / 0
+    with compiled_for("tpu"):
+        with pytest.raises(ZeroDivisionError), compiled_for("cpu"):
+            _ = 1 / 0
+        assert not {"platform_index", "mul"} & primitives(lambda x: chosen(x), jnp.float32(0))
     assert {"platform_index", "cond", "mul"} <= primitives(lambda x: chosen(x), jnp.float32(0))
 
 
 def test_canonical_forms_are_so_for_a_known_device():
     with runtime.canonical_forms(), compiled_for("cpu"):
         assert "mul" not in primitives(lambda x: chosen(x), jnp.float32(0))
+
+
+def test_equal_layers_share_the_trace_of_their_products(monkeypatch):
+    traced, cells = [], winograd._cells
+    monkeypatch.setattr(winograd, "_cells", lambda *arguments: traced.append(arguments) or cells(*arguments))
+
+    def traces(size, depth):
+        """Returns how often a net of so many layers, and its gradient, are taken to the points."""
+        traced.clear()
+        x, kernel = (jax.ShapeDtypeStruct(shape, jnp.float32) for shape in ((2, size, size, 51), (3, 3, 51, 51)))
+
+        def net(x, kernel):
+            for _ in range(depth):
+                x = winograd.winograd(x, kernel, ((1, 1), (1, 1)))
+            return jnp.sum(x)
+
+        jax.eval_shape(jax.grad(net, argnums=(0, 1)), x, kernel)
+        return len(traced)
+
+    assert 0 < traces(12, depth=1) == traces(13, depth=4)
 
 
 def layers(x, kernel, each, scale):

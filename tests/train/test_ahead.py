@@ -1,5 +1,7 @@
 """The step that is compiled ahead is the one that training takes."""
 
+from types import SimpleNamespace
+
 import jax
 import numpy as np
 import pytest
@@ -7,10 +9,10 @@ import pytest
 from jaxcnn.command_line import read_config
 from jaxcnn.errors import UserError
 from jaxcnn.ops import platform
-from jaxcnn.train import metrics, setup
+from jaxcnn.train import dispatch, metrics, setup
 from jaxcnn.train.ahead import lower_step, resolve_blank
 from jaxcnn.train.loop import make_evaluator
-from jaxcnn.train.mesh import make_mesh, replicated
+from jaxcnn.train.mesh import make_mesh, platform_of, replicated
 from jaxcnn.train.setup import resolve
 
 
@@ -51,6 +53,7 @@ def test_the_fresh_state_is_traced_once(monkeypatch):
     calls = []
     create = setup.create_state
     monkeypatch.setattr(setup, "create_state", lambda *args, **fields: calls.append(args) or create(*args, **fields))
+    monkeypatch.setattr(setup, "check_image_size", lambda *_: pytest.fail("it is traced for its images again"))
     run = resolve(config())
     shapes = jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), run.abstract_state())
     assert jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), run.init_state()) == shapes
@@ -64,12 +67,19 @@ def test_programs_of_a_run_trace_the_forms_of_its_devices_alone(monkeypatch):
     monkeypatch.setattr(platform, "_chosen", note)
     run = resolve(config("--config.data.augment="))
     for program in (
-        run.init_state,
+        list,  # resolving has traced the fresh state
         lambda: lower_step(run, run.mesh),
         lambda: make_evaluator(run, batch_size=16)(run.init_state().variables, "val"),
     ):
-        devices.clear()
         program()
         assert devices
         assert {*map(tuple, devices)} == {("cpu",)}
+        devices.clear()
     run.pipeline.close()
+    monkeypatch.setattr(dispatch, "platform_of", lambda mesh: "tpu")
+    assert lower_step(run, run.mesh)
+    assert ("cpu",) not in map(tuple, devices)
+
+
+def test_a_mesh_knows_devices_that_are_not_this_machine_s():
+    assert platform_of(SimpleNamespace(devices=np.array([SimpleNamespace(platform="tpu")]))) == "tpu"

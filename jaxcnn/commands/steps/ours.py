@@ -138,7 +138,8 @@ def _lower(work: Work, step: Step, init: Init) -> jax.stages.Lowered:
         "label": jax.ShapeDtypeStruct(shape[:1], jnp.int32),
     }
     state, key = jax.eval_shape(lambda: (init(), jax.random.key(1)))
-    known = compiled_for(jax.default_backend())(step)
+    (device,) = jnp.zeros(()).devices()  # jax's default one, which need not be of the default backend
+    known = compiled_for(device.platform)(step)
     return jax.jit(known, donate_argnums=0 if work.train else ()).lower(state, batch, key)
 
 
