@@ -190,7 +190,7 @@ class Training:
         means = metrics.means([self.span.sums])
         values = {f"train/{name}": value for name, value in means.items()} | {
             "train/images_per_second": self.span.images / max(self.span.seconds, 1e-9),
-            "train/learning_rate": float(self.run.learning_rate(step - 1)),
+            "train/learning_rate": float(jax.jit(self.run.learning_rate)(step - 1)),
             "epoch": float(step / self.run.steps_per_epoch),
         }
         skipped = int(np.sum(jax.device_get(self.span.sums["nonfinite"])))
