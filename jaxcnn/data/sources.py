@@ -52,6 +52,8 @@ class Dataset:
     """Where they are from, for the run card."""
     unlabelled: tuple[str, ...] = ()
     """Splits that were left out, since nothing in them has a label."""
+    remarks: tuple[str, ...] = ()
+    """What was decided for the user in the data, a sentence each: shown when a run begins, and kept in its card."""
     partial: Mapping[str, Mapping[str, int]] | None = None
     """Where examples of the original are missing, by stored split: its `examples` `of` how many there should be; else
     None."""

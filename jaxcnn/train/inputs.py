@@ -114,6 +114,7 @@ def make_inputs(config: FrozenConfigDict, dataset: Dataset, mesh: Mesh, *, num_c
         "examples": dataset.sizes,
         "partial": dataset.partial,
         "unlabelled": list(dataset.unlabelled),
+        "remarks": list(dataset.remarks),
         "placement": placement,
         "crop_fraction": plan.crop.fraction,
         "mean": recipe.mean.tolist(),

@@ -185,6 +185,7 @@ def _opening(run: Run, start: int) -> list[str]:
         f"{config.data.name}: " + ", ".join(f"{sizes[split]:,} {split}" for split in ("train", "val", "test")),
         *(f"the data set is partial: {missing}" for missing in [_missing(run)] if missing),
         *(f"its split {split} has no labels and is left out" for split in run.data["unlabelled"]),
+        *run.data["remarks"],
         f"{run.total_steps} steps of {config.batch_size} ({float(run.total_steps / run.steps_per_epoch):.1f} epochs) "
         f"on {devices.size} x {devices.flat[0].device_kind}" + (f", from step {start}" if start else ""),
         *([f"seeds {config.seed} to {config.seed + run.num_seeds - 1} at once"] if run.num_seeds > 1 else []),

@@ -179,6 +179,13 @@ def test_a_split_that_has_no_labels_is_named():
     assert "its split test has no labels and is left out" in loop._opening(run, 0)
 
 
+def test_what_was_decided_in_the_data_is_shown_and_kept():
+    remark = "'extra/' is no split and is left out"
+    run = resolve(config(), dataclasses.replace(array_dataset(ARRAYS), remarks=(remark,)))
+    assert run_card(run)["data"]["remarks"] == [remark]
+    assert remark in loop._opening(run, 0)
+
+
 def test_auto_goes_by_the_decoded_size_and_the_augmentation(root, monkeypatch):
     placements = {
         augment: resolve(photographs(root, **{"data.augment": augment})).data["placement"] for augment in ("", "flip")
