@@ -1,5 +1,6 @@
 """Labels as people and files have them, checked before they are made 32 bits wide."""
 
+import collections
 from typing import Any
 
 import numpy as np
@@ -31,3 +32,20 @@ def as_whole(where: str, labels: Any) -> np.ndarray:
         first = np.flatnonzero(~whole)[0]
         raise UserError(f"{where}: the label of image {first} is {found.flat[first]}: it must be a whole number")
     return found.astype(np.int32)
+
+
+def as_names(names: Any) -> tuple[str, ...]:
+    """Returns the names of classes by label, () for None.
+
+    Raises:
+        UserError: for anything but texts, none of which stands twice.
+    """
+    if names is None:
+        return ()
+    found = tuple(names) if isinstance(names, list | tuple | np.ndarray) else ()
+    if not found or not all(isinstance(name, str) for name in found):
+        raise UserError("class_names must be a list of texts, one for each label from 0 on")
+    name, times = collections.Counter(found).most_common(1)[0]
+    if times > 1:
+        raise UserError(f"class_names hold {str(name)!r} {times} times: every class needs a name of its own")
+    return tuple(map(str, found))

@@ -3,6 +3,7 @@
 import dataclasses
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,14 +12,15 @@ from jaxcnn.data.catalog import CATALOG, DatasetInfo, dataset_info
 from jaxcnn.data.crops import CentreCrop
 from jaxcnn.data.folder import open_folder
 from jaxcnn.data.hold import hold
-from jaxcnn.data.labels import MOST_CLASSES
+from jaxcnn.data.labels import MOST_CLASSES, as_names
 from jaxcnn.data.records import ArraySource, PairSource, Source, Subset, check_labels, make_source
 from jaxcnn.data.split import Split, cut, part_count
-from jaxcnn.data.store import open_any, open_prepared
+from jaxcnn.data.store import PreparedSource, open_any, open_prepared
 from jaxcnn.errors import UserError
 
 ARRAYS, FOLDER = "arrays", "folder"
 """Names of data sets that are given by a program, and that are a folder of images."""
+SPLITS = ("train", "val", "test")
 VALIDATION = 0.1
 """The part of the training split that is set apart where nobody says."""
 PHOTOGRAPH = 0.875
@@ -36,6 +38,10 @@ class Dataset:
     """As distributed; from `divide` on "train", "val" and "test"."""
     class_names: tuple[str, ...]
     """By label."""
+    class_ids: tuple[str, ...] = ()
+    """Likewise, what else they are called: WordNet ids; empty where there are none."""
+    dir: str | None = None
+    """The absolute path of what holds it; None where no folder does."""
     shape: tuple[int | None, int | None, int]
     """(height, width, channels) as stored; None where images differ in size."""
     image_size: int
@@ -98,9 +104,10 @@ def array_dataset(data: Any, *, validation: float | None = None, test: float | N
 
     Args:
         data: by split, "train" and any of "val" and "test": (images, labels) or a random-access source, as of
-            `jaxcnn.data.records.make_source`. There are as many classes as the largest label says, and images are as
-            large as the first of "train"; where that is larger than 224 x 224, and comes from a source, all count as
-            photographs that differ in size.
+            `jaxcnn.data.records.make_source`; and "class_names" if they have names, texts by label. Without those there
+            are as many classes as the largest label says, called "0", "1", ... Images are as large as the first of
+            "train"; where that is larger than 224 x 224, and comes from a source, all count as photographs that differ
+            in size.
         validation: as in `divide`.
         test: as in `divide`.
         seed: as in `divide`.
@@ -108,16 +115,20 @@ def array_dataset(data: Any, *, validation: float | None = None, test: float | N
     Raises:
         UserError: for anything else, or a setting that makes no sense.
     """
-    if not isinstance(data, Mapping) or "train" not in data or not data.keys() <= {"train", "val", "test"}:
-        raise UserError('data must be a dict of "train" and any of "val" and "test", each (images, labels) or a source')
-    sources = {split: make_source(f'data["{split}"]', value) for split, value in data.items()}
+    if not isinstance(data, Mapping) or "train" not in data or not data.keys() <= {*SPLITS, "class_names"}:
+        raise UserError(
+            'data must be a dict of "train" and any of "val" and "test", each (images, labels) or a source, and '
+            '"class_names" if they have names'
+        )
+    sources = {split: make_source(f'data["{split}"]', data[split]) for split in SPLITS if split in data}
+    names = as_names(data.get("class_names"))
     for split, source in sources.items():
-        check_labels(f"{ARRAYS}, {split}", source, MOST_CLASSES)
+        check_labels(f"{ARRAYS}, {split}", source, len(names) or MOST_CLASSES)
     shape = _shape(sources["train"])
     dataset = Dataset(
         name=ARRAYS,
         sources=sources,
-        class_names=tuple(map(str, range(max(int(source.labels.max()) for source in sources.values()) + 1))),
+        class_names=names or tuple(map(str, range(max(int(source.labels.max()) for source in sources.values()) + 1))),
         shape=shape,
         image_size=min(shape[0] or _SIDE, shape[1] or _SIDE),
     )
@@ -154,7 +165,7 @@ def divide(dataset: Dataset, *, validation: float | None, test: float | None, se
         fixed = dataset.fixed_validation and validation is None
         cut_off = _cut(sources["train"], "data.validation", part, seed=None if fixed else seed)
         sources["train"], sources["val"] = cut_off
-    return dataclasses.replace(dataset, sources={split: sources[split] for split in ("train", "val", "test")})
+    return dataclasses.replace(dataset, sources={split: sources[split] for split in SPLITS})
 
 
 def load_splits(
@@ -189,16 +200,27 @@ def load_splits(
 def _distributed(name: str, data_dir: str | os.PathLike[str] | None) -> Dataset:
     if name == FOLDER:
         sources, class_names = open_folder(data_dir)
-        return Dataset(name=name, sources=sources, class_names=class_names, shape=(None, None, 3), image_size=_SIDE)
+        return Dataset(
+            name=name,
+            sources=sources,
+            class_names=class_names,
+            dir=str(Path(data_dir).expanduser().absolute()) if data_dir else None,
+            shape=(None, None, 3),
+            image_size=_SIDE,
+        )
     if name not in CATALOG and name not in {info.tfds_name for info in CATALOG.values()}:
         anyset, info, unlabelled = open_any(name, data_dir)
-        return dataclasses.replace(described(info, anyset), unlabelled=unlabelled)
+        return dataclasses.replace(described(info, anyset), unlabelled=unlabelled, dir=_dir(anyset))
     info = dataset_info(name)
     if info.archive is None:
         return described(info, _digits(info))
     prepared, found = open_prepared(info, data_dir)
     missing = {split: dict(part) for split, part in (found.partial or {}).items() if part["examples"] < part["of"]}
-    return dataclasses.replace(described(info, prepared), partial=missing or None)
+    return dataclasses.replace(described(info, prepared), partial=missing or None, dir=_dir(prepared))
+
+
+def _dir(sources: Mapping[str, PreparedSource]) -> str:
+    return str(sources["train"].place.absolute())
 
 
 def _shape(source: ArraySource | PairSource) -> tuple[int | None, int | None, int]:
@@ -216,6 +238,7 @@ def described(info: DatasetInfo, sources: Mapping[str, Source]) -> Dataset:
         name=info.name,
         sources=sources,
         class_names=info.class_names,
+        class_ids=info.class_ids,
         shape=info.shape,
         image_size=info.image_size,
         validation=info.validation or None,

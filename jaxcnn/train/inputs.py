@@ -18,6 +18,7 @@ from jaxcnn.data.hold import hold
 from jaxcnn.data.measure import fingerprint, sampled_statistics, source_fingerprint
 from jaxcnn.data.order import example_at
 from jaxcnn.data.pipeline import DevicePipeline, Pipeline, Recipe
+from jaxcnn.data.predicting import for_predicting
 from jaxcnn.data.sources import ARRAYS, Dataset, array_dataset, open_dataset
 from jaxcnn.data.stream import StreamPipeline
 from jaxcnn.data.views import parse_views
@@ -110,18 +111,25 @@ def make_inputs(config: FrozenConfigDict, dataset: Dataset, mesh: Mesh, *, num_c
     recipe = inputs.pipeline.recipe
     facts = {
         "name": dataset.name,
+        "dir": dataset.dir,
         "classes": len(dataset.class_names),
         "examples": dataset.sizes,
         "partial": dataset.partial,
         "unlabelled": list(dataset.unlabelled),
         "remarks": list(dataset.remarks),
         "placement": placement,
-        "crop_fraction": plan.crop.fraction,
-        "mean": recipe.mean.tolist(),
-        "std": recipe.std.tolist(),
-        "statistics": plan.statistics[1],
     }
-    return dataclasses.replace(inputs, facts=facts | dict(inputs.facts))
+    known = for_predicting(
+        dataset.class_names,
+        image_size=size,
+        channels=channels,
+        mean=recipe.mean.tolist(),
+        std=recipe.std.tolist(),
+        statistics=plan.statistics[1],
+        crop_fraction=plan.crop.fraction,
+    )
+    ids = {"class_ids": list(dataset.class_ids)} if dataset.class_ids else {}
+    return dataclasses.replace(inputs, facts=facts | dict(inputs.facts) | known | ids)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

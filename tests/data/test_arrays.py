@@ -30,6 +30,18 @@ def test_as_many_classes_as_the_largest_label_says(label, classes):
     assert len(array_dataset(data).class_names) == classes
 
 
+def test_classes_may_have_names():
+    data = {"train": (IMAGES, LABELS), "test": (IMAGES, LABELS)}
+    assert array_dataset(data).class_names == ("0", "1", "2")
+    named = array_dataset({**data, "class_names": ["ant", "bee", "wasp", "fly"]})
+    assert named.class_names == ("ant", "bee", "wasp", "fly")
+    for names in (["ant", "bee"], ["ant"] * 3, "ant", [], [0, 1, 2]):
+        with pytest.raises(
+            UserError, match=r"^class_names |^arrays, train: the label of image 2 is 2: labels are 0 to 1$"
+        ):
+            array_dataset({**data, "class_names": names})
+
+
 @pytest.mark.parametrize("label", [MOST_CLASSES, 10**9, 2**31 - 1, -1])
 def test_a_label_gone_wrong_makes_no_classes(label):
     data = {"train": (IMAGES, LABELS), "test": (IMAGES[:2], [0, label])}

@@ -19,6 +19,7 @@ def test_arrays_live_on_the_device(tmp_path):
     card = data_card(tmp_path)
     assert (card["name"], card["placement"], card["classes"]) == ("arrays", "device", 4)
     assert card["examples"] == {"train": 36, "val": 4, "test": 10}
+    assert (card["class_names"], card["dir"]) == (["0", "1", "2", "3"], None)
     with pytest.raises(UserError, match=r"data.name is 'arrays': they are given as train_and_evaluate"):
         train_and_evaluate(config(**{"data.name": "arrays"}), tmp_path)
 

@@ -6,12 +6,14 @@ import json
 import jax
 import numpy as np
 import pytest
+from PIL import Image
 
 from jaxcnn.data import measure
 from jaxcnn.data.builders import prepare
 from jaxcnn.data.sources import array_dataset
 from jaxcnn.errors import UserError
 from jaxcnn.train import inputs, loop, training
+from jaxcnn.train.ahead import resolve_blank
 from jaxcnn.train.card import run_card
 from jaxcnn.train.checkpoint import Checkpoints
 from jaxcnn.train.folder import read_lines
@@ -51,9 +53,44 @@ def test_photographs_stream_and_the_card_says_so(finished):
     assert card["placement"] == "stream"
     assert card["decoder"] == "simplejpeg"
     assert card["examples"] == {"train": 45, "val": 5, "test": 11}
-    assert card["statistics"] == "of a sample of the training split"
-    assert card["crop_fraction"] == 0.875
+    assert card["preprocessing"]["statistics"] == "of a sample of the training split"
     assert "skipped" not in card
+
+
+def test_the_card_has_all_that_predicting_needs(finished, root):
+    card = data_card(finished[0])
+    assert card["class_names"] == ["ant", "bee"]
+    assert card["dir"] == str(root)
+    known = card["preprocessing"]
+    assert {key: known[key] for key in ("channels", "fit", "crop_fraction", "filter")} == {
+        "channels": 3,
+        "fit": "crop",
+        "crop_fraction": 0.875,
+        "filter": "bilinear, antialiased (Pillow)",
+    }
+    run = resolve(photographs(root))
+    path, size = root / "test" / "ant" / "051.jpg", known["image_size"]
+    image, short = Image.open(path), round(size / known["crop_fraction"])
+    whole = image.resize([short * side // min(image.size) for side in image.size], Image.Resampling.BILINEAR)
+    left, top = (round((side - size) / 2) for side in whole.size)
+    pixels = np.asarray(whole)[top : top + size, left : left + size]
+    expected = (pixels / 255 - np.array(known["mean"])) / np.array(known["std"])
+    batch = run.pipeline.eval_batch(run.pipeline.eval_feed("test", 0, 8), 0, 8)
+    run.pipeline.close()
+    np.testing.assert_allclose(batch["image"][0], expected, atol=1e-5)
+    assert card["class_names"][batch["label"][0]] == path.parent.name
+
+
+def test_imagenet_has_its_names_and_its_wordnet_ids():
+    settings = {"data.name": "imagenet", "data.image_size": 12, "model.fields": {}, "model.name": "resnet20"}
+    data = resolve_blank(config(**settings, **{"data.placement": "stream"})).data
+    assert (len(data["class_names"]), data["class_names"][0], data["class_names"][999]) == (
+        1000,
+        "tench",
+        "toilet tissue",
+    )
+    assert (len(data["class_ids"]), data["class_ids"][0], data["class_ids"][999]) == (1000, "n01440764", "n15075141")
+    assert data["preprocessing"]["mean"] == pytest.approx([0.485, 0.456, 0.406])
 
 
 class StopRunError(Exception):
@@ -165,7 +202,7 @@ def test_both_placements_whiten_alike(root, tmp_path, monkeypatch):
         cards = []
         for settings.data.placement in ("device", "stream"):
             run = resolve(settings)
-            cards.append([run_card(run)["data"][key] for key in ("mean", "std", "statistics")])
+            cards.append([run_card(run)["data"]["preprocessing"][key] for key in ("mean", "std", "statistics")])
             np.testing.assert_array_equal(run.pipeline.recipe.mean, np.float32(cards[-1][0]))
         assert cards[0] == cards[1]
         assert cards[0][2] == origin

@@ -20,6 +20,7 @@ IMAGENET = DatasetInfo(
     shape=(None, None, 3),
     image_size=224,
     class_names=tuple(line.split(" ", 1)[1] for line in _LINES),
+    class_ids=SYNSETS,
     examples={"train": 1_281_167, "test": 50_000},
     test_split="validation",  # the labels of the challenge's own test images were never published
     validation=10_000,

@@ -48,6 +48,8 @@ class DatasetInfo:
 
     tfds_name: str = ""
     """In tensorflow-datasets, and so of its folder; `name` where not given."""
+    class_ids: tuple[str, ...] = ()
+    """What the classes are called where their names are not used, by label: WordNet ids; empty where there are none."""
     label_key: str = "label"
     """Of the feature that is the label, in the records of tensorflow-datasets."""
     test_split: str = "test"
