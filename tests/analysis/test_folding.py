@@ -136,3 +136,15 @@ def test_it_is_for_evaluation_and_for_nets_with_batch_norm():
     variables, _ = randomised(tiny.model(), SHAPE, jnp.float32)
     with pytest.raises(UserError, match=r"^this net has no batch norm right behind a convolution"):
         fold_batch_norm(tiny.model().apply, variables, SHAPE)
+
+
+class _Plain(nn.Module):
+    """A convolution and its norm, whose epsilon is large beside the variance."""
+
+    @nn.compact
+    def __call__(self, image, *, train=False):
+        return BatchNorm(use_running_average=not train, epsilon=0.5)(Conv(3, 1)(image)).mean((1, 2))
+
+
+def test_the_epsilon_that_is_folded_is_the_norms_own():
+    check(_Plain(), (4, 4, 3), jnp.float32, 1e-5, 0)

@@ -276,3 +276,10 @@ def test_what_a_text_does_not_say_comes_from_the_data():
     for text, match in (("cutout(9)", "fill is 'mean': it needs a mean of 3 numbers"), ("mixup", "needs num_classes")):
         with pytest.raises(UserError, match=match):
             jax.eval_shape(parse_augment(text), DRAW, before, LABELS)
+
+
+def test_half_of_all_images_are_mirrored():
+    """Of 5,000, to five standard deviations."""
+    ramp = jnp.broadcast_to(jnp.arange(2.0)[:, None], (5000, 1, 2, 1))
+    after, _ = jax.jit(flip())(Draw.of(jax.random.key(0), 5000), ramp, jnp.zeros(5000, jnp.int32))
+    assert abs(float(after[:, 0, 0, 0].mean()) - 0.5) < 0.035

@@ -114,3 +114,7 @@ def test_average_is_of_probabilities():
     assert not np.array_equal(np.argmax(averaged, axis=-1), np.argmax(logits.mean(axis=0), axis=-1))
     alone = jax.jit(average)([jnp.asarray(logits[0])])
     np.testing.assert_allclose(np.exp(alone), probability[0], atol=1e-6)  # logits that are logarithms already
+
+
+def test_the_middle_of_ten_crops_lies_in_the_middle_of_both_sides():
+    np.testing.assert_array_equal(ten_crop(5)(images(7, 9))[4], images(7, 9)[:, 1:6, 2:7])

@@ -279,3 +279,13 @@ def test_wrong_norm_or_option(word, options, message):
         check_norm(word, options)
     with pytest.raises(UserError, match=message):
         make_norm(word, train=True, options=options)
+
+
+def test_an_unbiased_variance_counts_the_examples_of_all_devices():
+    layer = BatchNorm(unbiased=True, momentum=0.0, axis_name="devices")
+    x = jnp.array([0.0, 2.0]).reshape(2, 1, 1)
+    apply = jax.pmap(functools.partial(layer.apply, mutable=["batch_stats"]), "devices", in_axes=(None, 0))
+    learnt = {"scale": jnp.ones(1), "bias": jnp.zeros(1)}
+    fresh = {"mean": jnp.zeros(1), "var": jnp.ones(1)}
+    _, updated = apply({"params": learnt, "batch_stats": fresh}, x)
+    np.testing.assert_allclose(updated["batch_stats"]["var"], [[2.0], [2.0]])

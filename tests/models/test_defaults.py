@@ -5,6 +5,7 @@ By shapes, and on modules that need no compiling.
 
 import functools
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -13,7 +14,7 @@ from flax import traverse_util
 from flax.errors import InvalidRngError
 
 from jaxcnn.errors import UserError
-from jaxcnn.layers.blocks import SqueezeExcite
+from jaxcnn.layers.blocks import DropPath, SqueezeExcite
 from jaxcnn.models import alexnet, check_image_size, create_model
 from tests.models import fake
 from tests.models.tiny import TINY
@@ -158,3 +159,32 @@ def test_what_would_do_nothing_is_refused_in_one_line(name, fields, says):
     with pytest.raises(UserError, match=says) as caught:
         check_image_size(create_model(name, **{"num_classes": 10} | fields), (32, 32, 3))
     assert "\n" not in str(caught.value)
+
+
+def test_efficientnets_drop_branches_more_often_the_deeper_they_lie():
+    rates, net = {}, create_model("efficientnet_b0", num_classes=10)
+
+    def note(call, args, kwargs, context):
+        if isinstance(context.module, DropPath):
+            rates[context.module.path[0]] = context.module.rate
+        return call(*args, **kwargs)
+
+    with nn.intercept_methods(note):
+        jax.eval_shape(net.init, jax.random.key(0), jax.ShapeDtypeStruct((1, 32, 32, 3), jnp.float32))
+    assert rates["stage2_block2"] == pytest.approx(0.2 * 2 / 16)
+
+
+def test_an_activation_that_is_asked_for_is_in_the_early_blocks_of_mobilenet_v3_too():
+    params = shapes("mobilenet_v3_small", act="prelu")["params"]
+    assert "PReLU_0" in params["block1"]["depthwise"]
+
+
+def test_the_first_inception_resnets_stem_ends_in_35_by_35_cells():
+    net = create_model("inception_resnet_v1", num_classes=10)
+    image = jax.ShapeDtypeStruct((1, 299, 299, 3), jnp.float32)
+    _, seen = jax.eval_shape(
+        lambda key, image: net.init_with_output(key, image, mutable=["params", "batch_stats", "intermediates"]),
+        jax.random.key(0),
+        image,
+    )
+    assert seen["intermediates"]["stem"][0].shape == (1, 35, 35, 256)

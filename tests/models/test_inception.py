@@ -2,6 +2,7 @@
 
 import functools
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from jaxcnn.layers.blocks import ConvNormAct
 from jaxcnn.layers.conv import Conv
 from jaxcnn.layers.norm import Identity
-from jaxcnn.models import googlenet
+from jaxcnn.models import googlenet, inception_v3
 from jaxcnn.models.branches import Mixed
 from jaxcnn.ops import pool
 from tests.models.tiny import TINY
@@ -54,3 +55,23 @@ def test_auxiliary_heads_are_made_always_and_run_in_training_only():
         apply = functools.partial(model.apply, train=train, mutable=["aux_logits"], rngs={"dropout": jax.random.key(1)})
         sown = jax.eval_shape(apply, {"params": variables["params"]}, x)[1]
         assert bool(sown) == train
+
+
+class _Watched(nn.Module):
+    """Stands for a convolution, norm and activation: gives the first channel that it is given, so many times."""
+
+    features: int
+    kernel_size: int = 3
+    padding: int = 0
+
+    @nn.compact
+    def __call__(self, x):
+        self.sow("seen", "x", x)
+        return jnp.repeat(x[..., :1], self.features, axis=-1)
+
+
+def test_the_auxiliary_head_of_inception_v3_averages_every_third_cell_of_17():
+    rows = jnp.broadcast_to(jnp.arange(17.0)[:, None, None], (1, 17, 17, 1))
+    head = inception_v3.AuxiliaryHead(num_classes=2, unit=_Watched, act=None)
+    seen = head.init_with_output(jax.random.key(0), rows, train=True, mutable=["params", "seen"])[1]["seen"]
+    np.testing.assert_allclose(seen["conv1"]["x"][0][0, :, 0, 0], [2, 5, 8, 11, 14])

@@ -125,3 +125,8 @@ def test_plain_conv_is_one_xla_convolution():
 
     operations = [e.primitive for e in jax.make_jaxpr(ours)(jnp.zeros((1, 4, 4, 2)), jnp.zeros((3, 3, 2, 2))).eqns]
     assert operations == [lax.conv_general_dilated_p]
+
+
+def test_groups_that_do_not_divide_the_features_are_refused():
+    with pytest.raises(UserError, match="3 groups must divide the 6 input channels and the 4 features"):
+        conv(jnp.zeros((1, 8, 8, 6)), jnp.zeros((3, 3, 2, 4)), groups=3)

@@ -169,3 +169,9 @@ def test_a_gradient_leaves_no_choice_to_the_compiler(dtype):
     program = jax.jit(lambda *operands: jax.grad(loss, (0, 1))(*operands)).trace(*shapes)
     hlo = program.lower(lowering_platforms=("tpu",)).compiler_ir("hlo")
     assert hlo.as_hlo_text().count(" conditional(") == 0
+
+
+def test_a_dilated_kernel_is_not_winograds():
+    random = np.random.default_rng(0)
+    x, kernel = (random.normal(size=size).astype(np.float32) for size in ((2, 32, 16, 48), (3, 3, 48, 48)))
+    check_equal(functools.partial(conv, padding=2, dilation=2), x, kernel)

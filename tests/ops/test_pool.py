@@ -206,3 +206,10 @@ def test_disjoint_regions_drop_the_last_row_where_two_at_a_time_do_not_reach():
     ramp = jnp.broadcast_to(jnp.arange(5.0).reshape(1, 5, 1, 1), (1, 5, 5, 1))
     y = jax.jit(lambda x: fractional_max_pool(x, 1.9, jax.random.key(0), overlapping=False))(ramp)
     np.testing.assert_array_equal(y[0, :, 0, 0], [1, 3])
+
+
+def test_rows_and_columns_of_a_fractional_pool_are_cut_by_chances_of_their_own():
+    ramp = jnp.broadcast_to(jnp.arange(9.0), (9, 9))
+    x = jnp.stack([ramp.T, ramp], -1)[None]
+    cut = jax.vmap(lambda key: fractional_max_pool(x, 1.5, key)[0])(jax.random.split(jax.random.key(0), 20))
+    assert (cut[:, :, 0, 0] != cut[:, 0, :, 1]).any()

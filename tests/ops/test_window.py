@@ -87,3 +87,7 @@ def test_pad_refuses():
         pad(x, ((1, 1), (1, 1)), "mirror")
     with pytest.raises(UserError, match=r"got shape \(2, 3\)"):
         image_size(jnp.zeros((2, 3)))
+
+
+def test_same_adds_nothing_where_strides_pass_over_the_last_cells():
+    assert resolve_padding("same", (4, 4), 1, 2) == ((0, 0), (0, 0))

@@ -76,3 +76,13 @@ def test_a_damaged_checkpoint_is_one_line_that_names_it(tmp_path):
     with Checkpoints(tmp_path) as checkpoints, pytest.raises(UserError, match=r"/3 cannot be restored") as caught:
         checkpoints.restore(abstract(), on(1))
     assert "\n" not in str(caught.value)
+
+
+def test_a_checkpoint_without_its_checksums_is_damaged(tmp_path):
+    with Checkpoints(tmp_path) as checkpoints:
+        checkpoints.save(3, state(3), 0.5)
+    saved = tmp_path / "3" / "checksums" / "metadata"
+    assert "params/conv/kernel" in saved.read_text()
+    saved.write_text("{}")
+    with Checkpoints(tmp_path) as checkpoints, pytest.raises(UserError, match="is damaged"):
+        checkpoints.restore(abstract(), on(1))

@@ -43,3 +43,8 @@ def test_means_divide_once():
 def test_soft_labels_count_by_their_largest_class():
     label = jnp.array([[0.6, 0.4, 0.0], [0.0, 0.9, 0.1]])
     assert int(metrics.summed(jnp.asarray(LOGITS), label, jnp.zeros(2))["correct"]) == 2
+
+
+def test_padding_is_never_correct():
+    logits, label = jnp.array([[1.0, 0.0], [1.0, 0.0]]), jnp.zeros(2, jnp.int32)
+    assert int(metrics.summed(logits, label, jnp.zeros(2), jnp.array([1.0, 0.0]))["correct"]) == 1

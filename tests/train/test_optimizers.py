@@ -89,3 +89,8 @@ def test_every_optimizer_goes_downhill(name):
     for _ in range(60):
         params, state = step(params, state)
     assert float(loss(params)) < float(loss(PARAMS))
+
+
+def test_lamb_decays_once():
+    still = jax.tree.map(jnp.zeros_like, PARAMS)
+    assert_params(updates(still, name="lamb", weight_decay=0.5), [0.9, -1.8], 3.0)

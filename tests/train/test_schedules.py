@@ -44,3 +44,8 @@ def test_warmup_rises_and_the_boundaries_stay_where_they_are(name):
 def test_the_lab_schedule_divides_by_one_and_a_half_every_five_epochs():
     schedule = make_schedule("step", 0.25, Shape(total=20, every=5, factor=1 / 1.5))
     np.testing.assert_allclose(values(schedule, [4, 5, 10]), [0.25, 0.25 / 1.5, 0.25 / 2.25], rtol=1e-6)
+
+
+def test_the_first_step_after_the_warmup_has_the_schedules_own_rate():
+    schedule = make_schedule("step", 1.0, Shape(total=20, warmup=5, every=5, factor=0.5))
+    np.testing.assert_allclose(values(schedule, [4, 5]), [5 / 6, 0.5], rtol=1e-6)

@@ -246,3 +246,40 @@ def test_one_number_in_an_array_of_any_size_makes_a_step_not_finite(place, shape
     gradients, *further = trees.values()
     found = jax.jit(_finite)(gradients, *further), jax.jit(_finite_by_rows)((gradients, further[0]), further[1])
     assert [bool(finite) for finite in found] == [np.isfinite(value)] * 2
+
+
+def test_what_dropout_leaves_out_changes_from_step_to_step():
+    _, state, step, _ = parts("none", hidden=(8,), dropout_rate=0.5)
+    batch, key, step = get_batch(jnp.float32(0), 0), jax.random.key(1), jax.jit(step)
+    first, second = (float(step(state.replace(step=jnp.int32(at)), batch, key)[1]["loss"]) for at in (0, 1))
+    assert first != second
+
+
+class OneHeadTwice(nn.Module):
+    """A linear classifier whose auxiliary head sows its logits under so many names."""
+
+    names: tuple[str, ...]
+
+    @nn.compact
+    def __call__(self, image, *, train=False):
+        x = image.reshape(image.shape[0], -1)
+        aux = nn.Dense(3, name="aux")(x)
+        for name in self.names if train else ():
+            self.sow("aux_logits", name, aux)
+        return nn.Dense(3, name="classifier")(x)
+
+
+def test_the_losses_of_auxiliary_heads_are_added_not_averaged():
+    moved, tx = {}, optax.sgd(1.0)
+    for names in (("one",), ("one", "two")):
+        model = OneHeadTwice(names)
+        state = create_state(model, tx, SHAPE, jax.random.key(0), ema=False)
+        step = make_train_step(apply_fn=model.apply, tx=tx, loss_fn=make_loss("softmax"), aux_weight=0.3)
+        new, _ = jax.jit(step)(state, get_batch(jnp.float32(0), 0), jax.random.key(1))
+        moved[len(names)] = new.params["aux"]["kernel"] - state.params["aux"]["kernel"]
+    assert_close(2 * moved[1], moved[2])
+
+
+def test_the_weight_of_a_moving_average_after_five_updates():
+    after = update_ema({"params": jnp.ones(1)}, {"params": jnp.zeros(1)}, jnp.int32(5), decay=0.99)
+    assert float(after["params"][0]) == pytest.approx(6 / 15)
