@@ -12,6 +12,7 @@ from jaxcnn.layers.activation import Activation
 from jaxcnn.layers.conv import Conv
 from jaxcnn.layers.init import lecun_normal
 from jaxcnn.layers.norm import BatchNorm
+from jaxcnn.layers.variables import LOOP, loop_of
 from jaxcnn.ops.conv import Padding
 from jaxcnn.ops.pool import max_pool
 from jaxcnn.ops.projection import pays
@@ -169,12 +170,14 @@ def repeat(
 
     Args:
         block: unless there is a `turn`, maps an array to one of the same shape and dtype. Named `stageN_rest`, by which
-            `interop.torch` and `train.diagnose` know a loop.
+            `layers.variables.loop_of` knows a loop.
         carry: x, or whatever arrays `turn` takes and returns.
         times: how many blocks.
         turn: (block, carry, one of `each`) -> carry, of the same shapes and dtypes.
         each: (times, ...), what the turns differ by.
     """
+    if not loop_of([block.name or ""]):
+        raise ValueError(f"a block that runs in a loop has a name that ends with {LOOP}, not {block.name}")
 
     def step(block: nn.Module, carry: Any, one: Array | None) -> tuple[Any, None]:
         return turn(block, carry, one), None

@@ -7,6 +7,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from jaxcnn.layers.variables import loop_of
 from jaxcnn.train.losses import LossFn
 from jaxcnn.types import Array, Batch, Variables
 
@@ -48,18 +49,13 @@ def first_nonfinite(model: nn.Module, loss_fn: LossFn, variables: Variables, bat
     (loss, (finite, statistics)), gradients = jax.jit(jax.value_and_grad(forward, has_aux=True))(variables["params"])
     for before, name, good in zip(["", *names], names, finite, strict=False):
         if not good:
-            return f"the output of {_loop(before)} or {name}" if _loop(before) else f"the output of {name}"
+            loop = loop_of(before.split("/"))
+            return f"the output of {loop} or {name}" if loop else f"the output of {name}"
     if bad := _places(statistics):
         return f"the running statistics of {bad[0]}"
     if not jnp.isfinite(loss):
         return "the loss"
     return _last_gradient(names, gradients)
-
-
-def _loop(name: str) -> str:
-    """Returns the name of the loop that a layer is in, which `jaxcnn.layers.blocks.repeat` runs, or an empty one."""
-    block = name.partition("/")[0]
-    return block if block.endswith("_rest") else ""
 
 
 def _watch(names: list[str], outputs: list[Array | None]) -> Callable[..., Any]:
@@ -70,7 +66,7 @@ def _watch(names: list[str], outputs: list[Array | None]) -> Callable[..., Any]:
         if context.method_name == "__call__" and isinstance(result, jax.Array):
             name = "/".join(context.module.path) or "the net"
             names.append(name)
-            outputs.append(None if _loop(name) else result)
+            outputs.append(None if loop_of(context.module.path) else result)
         return result
 
     return interceptor

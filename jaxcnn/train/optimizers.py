@@ -7,10 +7,29 @@ import jax
 import optax
 from ml_collections import ConfigDict
 
+from jaxcnn.layers.variables import loop_of
+from jaxcnn.types import Array
+
+NEVER_DECAYED = frozenset({"bias", "scale", "negative_slope"})
+"""Names of parameters that shift or scale what passes, in our layers and in Flax's: of norms, convolutions, PReLU."""
+
 
 def kernels_only(params: Any) -> Any:
-    """Returns a tree of bools that is False for biases, norm scales and activation slopes: every vector and scalar."""
-    return jax.tree.map(lambda param: param.ndim > 1, params)
+    """Returns a tree of bools that is False for what weight decay leaves alone: biases, norm scales, activation slopes.
+
+    These are known by name, whatever their axes. Of other names, those are left alone that are a vector or a number for
+    each layer; that the layers of a loop are stacked along a further axis does not count.
+    """
+    return jax.tree_util.tree_map_with_path(_is_kernel, params)
+
+
+def _is_kernel(path: tuple[Any, ...], param: Array) -> bool:
+    names = _names(path)
+    return names[-1] not in NEVER_DECAYED and param.ndim - bool(loop_of(names)) > 1
+
+
+def _names(path: tuple[Any, ...]) -> list[str]:
+    return [str(getattr(key, "key", key)) for key in path]
 
 
 def _sgd(o: ConfigDict, rate: optax.Schedule) -> optax.GradientTransformation:
@@ -35,8 +54,26 @@ def _adadelta(o: ConfigDict, rate: optax.Schedule) -> optax.GradientTransformati
 
 
 def _lamb(o: ConfigDict, rate: optax.Schedule) -> optax.GradientTransformation:
-    decay = {"weight_decay": o.weight_decay, "mask": _mask(o)}
-    return optax.lamb(rate, b1=o.beta1, b2=o.beta2, eps=o.epsilon, **decay)
+    """As `optax.lamb` (You et al., arXiv:1904.00962), but each layer of a loop has a trust ratio of its own."""
+    return optax.chain(
+        optax.scale_by_adam(b1=o.beta1, b2=o.beta2, eps=o.epsilon),
+        optax.add_decayed_weights(o.weight_decay, mask=_mask(o)),
+        optax.stateless(_trusted),
+        optax.scale_by_learning_rate(rate),
+    )
+
+
+def _trusted(updates: Any, params: Any) -> Any:
+    """Returns the updates times ||param|| / ||update||, layer by layer."""
+    ratio = optax.scale_by_trust_ratio()
+
+    def scale(update: Array, param: Array) -> Array:
+        return ratio.update(update, ratio.init(param), param)[0]
+
+    def scale_each(path: tuple[Any, ...], update: Array, param: Array) -> Array:
+        return (jax.vmap(scale) if loop_of(_names(path)) else scale)(update, param)
+
+    return jax.tree_util.tree_map_with_path(scale_each, updates, params)
 
 
 OPTIMIZERS: dict[str, Callable[[ConfigDict, optax.Schedule], optax.GradientTransformation]] = {

@@ -1,5 +1,6 @@
 """Learning rate as a function of the step."""
 
+import collections
 import dataclasses
 from collections.abc import Callable, Sequence
 
@@ -35,7 +36,8 @@ def _step(peak: float, shape: Shape) -> optax.Schedule:
 
 
 def _multistep(peak: float, shape: Shape) -> optax.Schedule:
-    return optax.piecewise_constant_schedule(peak, dict.fromkeys(shape.boundaries, shape.factor))
+    times = collections.Counter(shape.boundaries)
+    return optax.piecewise_constant_schedule(peak, {step: shape.factor**count for step, count in times.items()})
 
 
 def _exponential(peak: float, shape: Shape) -> optax.Schedule:
@@ -54,7 +56,7 @@ def _linear(peak: float, shape: Shape) -> optax.Schedule:
 SCHEDULES: dict[str, Callable[[float, Shape], optax.Schedule]] = {
     "constant": _constant,  # the peak
     "step": _step,  # times `factor` once every `every` steps
-    "multistep": _multistep,  # times `factor` at each of the `boundaries`
+    "multistep": _multistep,  # times `factor` at each of the `boundaries`, twice where two are the same step
     "exponential": _exponential,  # times `factor` over each `every` steps, smoothly
     "cosine": _cosine,  # half a cosine from the end of the warm-up to the end (Loshchilov & Hutter, arXiv:1608.03983)
     "linear": _linear,  # a straight line from the end of the warm-up to the end

@@ -5,6 +5,8 @@ import optax
 import pytest
 
 from jaxcnn.config import base_config
+from jaxcnn.layers.variables import abstract_variables
+from jaxcnn.models import create_model
 from jaxcnn.train.optimizers import OPTIMIZERS, kernels_only, make_optimizer
 
 PARAMS = {"kernel": jnp.array([[1.0, -2.0]]), "bias": jnp.array([3.0])}
@@ -33,6 +35,66 @@ def assert_params(params, kernel, bias):
 
 def test_decay_leaves_out_vectors():
     assert kernels_only(PARAMS) == {"kernel": True, "bias": False}
+
+
+def test_decay_knows_a_parameter_by_its_name_and_does_not_count_the_axis_of_a_loop():
+    table, vector, number = jnp.zeros((2, 3)), jnp.zeros(3), jnp.zeros(())
+    names = {"kernel": table, "bias": table, "scale": table, "negative_slope": table, "gamma": vector, "gain": number}
+    alone = {"kernel": True, "bias": False, "scale": False, "negative_slope": False, "gamma": False, "gain": False}
+    assert kernels_only({"block": names}) == {"block": alone}
+    looped = jax.tree.map(lambda leaf: leaf[None], names)
+    assert kernels_only({"stage1_rest": {"inner": looped}}) == {"stage1_rest": {"inner": alone}}
+
+
+@pytest.mark.parametrize(
+    ("name", "fields"),
+    [("resnet1202", {}), ("preact_resnet1001", {"stage_sizes": (3, 3)}), ("nasnet_a_cifar", {"cells": 4})],
+)
+def test_of_a_net_with_loops_kernels_alone_are_decayed(name, fields):
+    params = abstract_variables(create_model(name, num_classes=10, **fields), (32, 32, 3))["params"]
+    assert any(block.endswith("_rest") for block in params)
+    decayed = jax.tree_util.tree_leaves_with_path(kernels_only(params))
+    assert {path[-1].key for path, of in decayed if of} == {"kernel"}
+    assert {path[-1].key for path, of in decayed if not of} == {"bias", "scale"}
+
+
+def in_a_loop(params):
+    """Returns the parameters of a net whose first stage, but for its first block, runs in a loop."""
+    rest = jax.tree.map(lambda *leaves: np.stack(leaves), params["stage1_block2"], params["stage1_block3"])
+    alone = {name: value for name, value in params.items() if name not in ("stage1_block2", "stage1_block3")}
+    return {**alone, "stage1_rest": rest}
+
+
+@pytest.mark.parametrize("name", ["adamw", "lamb", "sgd"])
+def test_a_net_whose_blocks_run_in_a_loop_learns_as_one_whose_do_not(name):
+    fields = {"num_classes": 3, "stage_sizes": (3,), "features": 4}
+    unrolled, looped = (create_model("resnet18", scan=scan, **fields) for scan in (False, True))
+    shapes = abstract_variables(unrolled, (32, 32, 3))["params"]
+    rng = np.random.default_rng(0)
+    params, gradient = (
+        jax.tree.map(lambda leaf: rng.normal(size=leaf.shape).astype(np.float32), shapes) for _ in range(2)
+    )
+    expected_shapes = jax.tree.map(np.shape, abstract_variables(looped, (32, 32, 3))["params"])
+    assert jax.tree.map(np.shape, in_a_loop(params)) == expected_shapes
+    tx = make_optimizer(settings(name=name, weight_decay=0.3, clip_norm=1.0), optax.constant_schedule(0.1))
+
+    @jax.jit
+    def update(gradient, params):
+        return tx.update(gradient, tx.init(params), params)[0]
+
+    expected = in_a_loop(jax.device_get(update(gradient, params)))
+    actual = update(in_a_loop(gradient), in_a_loop(params))
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6), actual, expected)
+
+
+def test_lamb_is_optaxs():
+    ours = updates(GRADIENTS, GRADIENTS, name="lamb", weight_decay=0.5)
+    tx, params = optax.lamb(0.1, weight_decay=0.5, eps=1e-8, mask=kernels_only), PARAMS
+    state = tx.init(params)
+    for _ in range(2):
+        change, state = tx.update(GRADIENTS, state, params)
+        params = optax.apply_updates(params, change)
+    assert_params(ours, params["kernel"][0], params["bias"][0])
 
 
 def test_sgd_with_momentum():

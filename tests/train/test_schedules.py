@@ -1,8 +1,10 @@
 import math
+from fractions import Fraction
 
 import numpy as np
 import pytest
 
+from jaxcnn.train.durations import parse_boundaries
 from jaxcnn.train.schedules import SCHEDULES, Shape, make_schedule
 
 SHAPE = Shape(total=100, every=5, boundaries=(10, 14, 18), factor=0.5, end_factor=0.1)
@@ -39,6 +41,21 @@ def test_warmup_rises_and_the_boundaries_stay_where_they_are(name):
         np.testing.assert_allclose(values(warm, [9, 10]), [0.2, 0.1], rtol=1e-6)
     if name in ("cosine", "linear"):
         np.testing.assert_allclose(values(warm, [4, 100]), [0.2, 0.0], atol=1e-7)
+
+
+@pytest.mark.parametrize("boundaries", [(4, 4, 8), (8, 4, 4)])
+def test_a_boundary_that_comes_twice_counts_twice(boundaries):
+    schedule = make_schedule("multistep", 1.0, Shape(total=20, boundaries=boundaries, factor=0.1))
+    np.testing.assert_allclose(values(schedule, [0, 3, 4, 7, 8, 19]), [1, 1, 0.01, 0.01, 0.001, 0.001], rtol=1e-5)
+
+
+def test_a_boundary_at_the_start_counts_and_one_beyond_the_end_does_not():
+    schedule = make_schedule("multistep", 1.0, Shape(total=4, warmup=0, boundaries=(0, 9), factor=0.5))
+    np.testing.assert_allclose(values(schedule, [0, 3]), [0.5, 0.5])
+
+
+def test_epochs_that_end_at_the_same_step_stay_as_many():
+    assert parse_boundaries("key", "0.5, 0.6, 2 epochs", Fraction(3, 2)) == [1, 1, 3]
 
 
 def test_the_lab_schedule_divides_by_one_and_a_half_every_five_epochs():
