@@ -17,14 +17,14 @@ import os
 import platform
 import sys
 from collections.abc import Iterator, Mapping, MutableMapping
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-_FLAG = "xla_cpu_experimental_ynn_fusion_type"
-_FLAG_VALUE = "individual_dot"
-_FLAG_KNOWN = ("0.10.",)
-"""Releases of jaxlib that know the flag: another one might end the process for it."""
+from jaxcnn import xla_flags
+
+_FLAG = "--xla_cpu_experimental_ynn_fusion_type"
+_EIGEN = f"{_FLAG}=individual_dot"
+"""Leaves XLA's newer library to matrix products, and convolutions to Eigen, which is faster with them."""
 _M_MMAP_MAX, _M_TRIM_THRESHOLD, _M_ARENA_MAX = -4, -1, -8  # of glibc's malloc.h
 _NO_MMAP = (
     (_M_MMAP_MAX, "mmap_max", 0),
@@ -145,9 +145,9 @@ def _collect_rarely() -> None:
 
 def _choose_convolutions(environment: MutableMapping[str, str]) -> None:
     flags = environment.get("XLA_FLAGS", "")
-    if _FLAG not in flags and metadata.version("jaxlib").startswith(_FLAG_KNOWN):
-        environment["XLA_FLAGS"] = f"{flags} --{_FLAG}={_FLAG_VALUE}".strip()
-        _made["XLA_FLAGS"] = f"--{_FLAG}={_FLAG_VALUE}"
+    if _FLAG not in flags and xla_flags.known(_EIGEN):
+        environment["XLA_FLAGS"] = f"{flags} {_EIGEN}".strip()
+        _made["XLA_FLAGS"] = _EIGEN
 
 
 def _keep_memory(environment: Mapping[str, str]) -> None:

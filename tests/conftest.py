@@ -5,14 +5,18 @@ import os
 import shutil
 import tempfile
 
+from jaxcnn import xla_flags
+
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ["JAX_COMPILATION_CACHE_DIR"] = tempfile.mkdtemp(prefix="jaxcnn-tests-")  # tests share what they compile
 os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.05"
 os.environ["XLA_FLAGS"] = " ".join([
-    "--xla_force_host_platform_device_count=8",
-    "--xla_backend_optimization_level=0",  # what tests run is small, and takes longer to compile; XLA fuses as ever
-    "--xla_llvm_disable_expensive_passes=true",
-    "--xla_cpu_use_fusion_emitters=false",  # the simpler emitters are the quicker compilers
+    *xla_flags.known(
+        "--xla_force_host_platform_device_count=8",
+        "--xla_backend_optimization_level=0",  # what tests run is small, and takes longer to compile; XLA fuses as ever
+        "--xla_llvm_disable_expensive_passes=true",
+        "--xla_cpu_use_fusion_emitters=false",  # the simpler emitters are the quicker compilers; 0.12 has no others
+    ),
     os.environ.get("XLA_FLAGS", ""),  # yours win: --xla_backend_optimization_level=3 --xla_cpu_use_fusion_emitters=true
 ])  # fmt: skip
 

@@ -6,7 +6,11 @@ it, of running it and of the sums between the parts. Run `python benchmarks/scal
 
 import os
 
-os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=8"
+from jaxcnn import xla_flags
+
+os.environ["XLA_FLAGS"] = " ".join(
+    [os.environ.get("XLA_FLAGS", ""), *xla_flags.known("--xla_force_host_platform_device_count=8")]
+)
 os.environ["JAX_PLATFORMS"] = "cpu"
 
 import itertools

@@ -8,6 +8,8 @@ import sys
 import time
 from pathlib import Path
 
+from jaxcnn import xla_flags
+
 ROOT = Path(__file__).parents[2]
 PROGRAM = """
 import os, sys
@@ -36,7 +38,8 @@ class Team:
         (folder / "small.py").write_text(CONFIG)
         self.folder, self.port = folder, free_port()
         environment = os.environ | {
-            "PYTHONPATH": str(ROOT), "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}",
+            "PYTHONPATH": str(ROOT),
+            "XLA_FLAGS": " ".join(xla_flags.known(f"--xla_force_host_platform_device_count={devices}")),
             "JAX_COMPILATION_CACHE_DIR": str(folder.parent / "cache"),
             "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
         }  # fmt: skip

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from jaxcnn import xla_flags
 from tests.data.photos import write_folder
 
 pytestmark = pytest.mark.slow
@@ -19,7 +20,7 @@ def outputs(count: int, folder: Path) -> list[str]:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = str(server.getsockname()[1])
     script = Path(__file__).with_name("one_of_two.py")
-    flags = f"--xla_force_host_platform_device_count={2 // count}"
+    flags = " ".join(xla_flags.known(f"--xla_force_host_platform_device_count={2 // count}"))
     environment = {**os.environ, "JAX_PLATFORMS": "cpu", "XLA_FLAGS": flags}
     commands = [[sys.executable, str(script), str(number), str(count), port, str(folder)] for number in range(count)]
     started = [subprocess.Popen(each, stdout=subprocess.PIPE, text=True, env=environment) for each in commands]
