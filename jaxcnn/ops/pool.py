@@ -227,7 +227,7 @@ def _divisor(rows: np.ndarray, columns: np.ndarray, dtype: np.dtype) -> np.ndarr
     return int(counts[0, 0]) if (counts == counts[0, 0]).all() else counts.astype(dtype)[None, :, :, None]
 
 
-def max_pool_ceil(x: Array, window: int = 3, strides: int = 2) -> Array:
+def max_pool_ceil(x: Array, window: int | Sequence[int] = 3, strides: int | Sequence[int] | None = 2) -> Array:
     """Returns the maxima of x (batch, height, width, channels) with the last window reaching over the border."""
     return max_pool(x, window, strides=strides, ceil=True)
 
