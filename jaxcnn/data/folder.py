@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from jaxcnn.addresses import local_path
 from jaxcnn.data.decode import UnreadableError
 from jaxcnn.errors import UserError
 
@@ -49,7 +50,7 @@ def open_folder(path: str | os.PathLike[str] | None) -> tuple[dict[str, FolderSo
     """
     if path is None:
         raise UserError("data.name is 'folder': data.dir must say which, as --config.data.dir=PATH")
-    root = Path(path).expanduser()
+    root = local_path("data.dir", path)
     if not root.is_dir():
         raise UserError(f"data.dir is {path}: there is no such folder")
     places = _splits(root)
