@@ -2,16 +2,18 @@
 
 import dataclasses
 import os
-from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
-from jaxcnn.addresses import local_path
 from jaxcnn.data.decode import UnreadableError
+from jaxcnn.data.layout import find_splits, refuse_splits_below
+from jaxcnn.data.tree import Entry, files, is_image, listing, refuse_lost_links, subfolders
 from jaxcnn.errors import UserError
 
-_VALIDATION = ("val", "valid", "validation")
+_SHOWN = 3
+"""Files that a remark names."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -29,74 +31,88 @@ class FolderSource:
             with open(self.name(index), "rb") as file:
                 return file.read()
         except OSError as error:
-            raise UnreadableError(error.strerror) from None
+            lost = os.path.islink(self.name(index)) and not os.path.exists(self.name(index))
+            raise UnreadableError("it is a link to nowhere" if lost else error.strerror) from None
 
     def name(self, index: int) -> str:
         """Returns the path of an image."""
         return os.path.join(self.root, self.paths[index])
 
 
-def open_folder(path: str | os.PathLike[str] | None) -> tuple[dict[str, FolderSource], tuple[str, ...]]:
+class Folder(NamedTuple):
+    """A folder of images."""
+
+    splits: dict[str, FolderSource]
+    """By split, "train" and any of "val" and "test"."""
+    class_names: tuple[str, ...]
+    """By label: sorted."""
+    remarks: tuple[str, ...]
+    """What was decided on the way, and what is left out."""
+
+
+def open_folder(path: str | os.PathLike[str] | None) -> Folder:
     """Returns the splits of a folder of images, and the names of its classes, sorted: those are the labels from 0 on.
 
-    Hidden files are passed over; every other file counts as an image, whatever it holds, so that none is lost unseen.
+    Hidden folders and files are passed over at every depth. Links are followed; a link's own name counts. A file is an
+    image that has the ending of one, whatever it holds, so that none is lost unseen, or else begins as images do.
 
     Args:
-        path: of a folder that holds `train` and any of `val` (`valid`, `validation`) and `test`, or else the classes;
-            those are then "train". Where there is no `test`, `val` is the split "test".
+        path: of a folder that holds the splits, in any spelling that `find_splits` knows, or else the classes; those
+            are then "train".
 
     Raises:
-        UserError: for a folder that is missing, a class without images or unknown to `train`, or no classes.
+        UserError: for a folder that is missing, a class without images or unknown to `train`, no classes, a link to
+            nowhere in the place of a class, or splits that are not clear.
     """
     if path is None:
         raise UserError("data.name is 'folder': data.dir must say which, as --config.data.dir=PATH")
-    root = local_path("data.dir", path)
+    root = Path(path).expanduser()
     if not root.is_dir():
         raise UserError(f"data.dir is {path}: there is no such folder")
-    places = _splits(root)
-    names = tuple(entry.name for entry in _folders(places["train"]))
+    layout = find_splits(str(root))
+    classes = {split: _classes(place) for split, place in layout.places.items()}
+    names = tuple(entry.name for entry in classes["train"])
     if len(names) < 2:
-        raise UserError(f"{places['train']} holds {len(names)} folders of images: it must hold one for each class")
-    return {split: _read_split(place, names) for split, place in places.items()}, names
+        raise UserError(f"{layout.places['train']} holds {len(names)} folders of images: it must hold one a class")
+    left_out: list[str] = []
+    splits = {split: _read_split(layout.places[split], classes[split], names, left_out) for split in classes}
+    return Folder(splits, names, (*layout.remarks, *_left_out(left_out, root)))
 
 
-def _splits(root: Path) -> Mapping[str, Path]:
-    if not (root / "train").is_dir():
-        return {"train": root}
-    found = {"train": root / "train"}
-    validation = next((root / name for name in _VALIDATION if (root / name).is_dir()), None)
-    if (root / "test").is_dir():
-        found["test"] = root / "test"
-        return found | ({"val": validation} if validation else {})
-    return found | ({"test": validation} if validation else {})
+def _classes(place: str) -> list[Entry]:
+    entries = listing(place)
+    refuse_lost_links(entries)
+    found = subfolders(place, entries)
+    refuse_splits_below(found)
+    return found
 
 
-def _folders(place: Path) -> list[Path]:
-    return sorted(entry for entry in place.iterdir() if entry.is_dir() and not entry.name.startswith("."))
-
-
-def _read_split(place: Path, names: tuple[str, ...]) -> FolderSource:
+def _read_split(place: str, classes: list[Entry], names: tuple[str, ...], left_out: list[str]) -> FolderSource:
+    """Returns the images of a split; adds the paths of the files that are none, or that no class holds."""
+    left_out += [entry.path for entry in listing(place) if entry.kind == "file" and is_image(entry)]
     paths: list[str] = []
     counts = np.zeros(len(names), int)
-    for folder in _folders(place):
+    for folder in classes:
         if folder.name not in names:
-            raise UserError(f"{folder} is a class that train does not have")
-        found = _files(folder)
-        if not found:
-            raise UserError(f"{folder} holds no images: every class needs some, so fill it or remove it")
-        paths += [os.path.relpath(path, place) for path in found]
-        counts[names.index(folder.name)] = len(found)
-    return FolderSource(str(place), tuple(paths), np.repeat(np.arange(len(names), dtype=np.int32), counts))
+            raise UserError(f"{folder.path} is a class that train does not have")
+        found = list(files(folder.path))
+        images = sorted(entry.path for entry in found if is_image(entry))
+        if not images:
+            raise UserError(f"{folder.path} holds no images: every class needs some, so fill it or remove it")
+        left_out += sorted({entry.path for entry in found} - set(images)) if len(images) < len(found) else []
+        paths += [os.path.relpath(path, place) for path in images]
+        counts[names.index(folder.name)] = len(images)
+    return FolderSource(place, tuple(paths), np.repeat(np.arange(len(names), dtype=np.int32), counts))
 
 
-def _files(folder: Path) -> list[str]:
-    seen: set[str] = set()
-    found: list[str] = []
-    for place, inner, names in os.walk(folder, followlinks=True):
-        real = os.path.realpath(place)
-        if real in seen:  # by a link that leads back
-            inner.clear()
-            continue
-        seen.add(real)
-        found += [os.path.join(place, name) for name in names]
-    return sorted(path for path in found if not os.path.basename(path).startswith("."))
+def _left_out(paths: list[str], root: Path) -> list[str]:
+    """Returns a remark on files that are left out, if any are."""
+    if not paths:
+        return []
+    shown = ", ".join(os.path.relpath(path, root) for path in paths[:_SHOWN]) + (", ..." if paths[_SHOWN:] else "")
+    what = (
+        "1 file that is no image of a class is"
+        if len(paths) == 1
+        else f"{len(paths):,} files that are no images of a class are"
+    )
+    return [f"{what} left out: {shown}"]

@@ -199,15 +199,7 @@ def load_splits(
 
 def _distributed(name: str, data_dir: str | os.PathLike[str] | None) -> Dataset:
     if name == FOLDER:
-        sources, class_names = open_folder(data_dir)
-        return Dataset(
-            name=name,
-            sources=sources,
-            class_names=class_names,
-            dir=str(Path(data_dir).expanduser().absolute()) if data_dir else None,
-            shape=(None, None, 3),
-            image_size=_SIDE,
-        )
+        return _folder(data_dir)
     if name not in CATALOG and name not in {info.tfds_name for info in CATALOG.values()}:
         anyset, info, unlabelled = open_any(name, data_dir)
         return dataclasses.replace(described(info, anyset), unlabelled=unlabelled, dir=_dir(anyset))
@@ -217,6 +209,19 @@ def _distributed(name: str, data_dir: str | os.PathLike[str] | None) -> Dataset:
     prepared, found = open_prepared(info, data_dir)
     missing = {split: dict(part) for split, part in (found.partial or {}).items() if part["examples"] < part["of"]}
     return dataclasses.replace(described(info, prepared), partial=missing or None, dir=_dir(prepared))
+
+
+def _folder(data_dir: str | os.PathLike[str] | None) -> Dataset:
+    found = open_folder(data_dir)
+    return Dataset(
+        name=FOLDER,
+        sources=found.splits,
+        class_names=found.class_names,
+        dir=str(Path(data_dir).expanduser().absolute()) if data_dir else None,
+        shape=(None, None, 3),
+        image_size=_SIDE,
+        remarks=found.remarks,
+    )
 
 
 def _dir(sources: Mapping[str, PreparedSource]) -> str:

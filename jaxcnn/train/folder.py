@@ -11,7 +11,6 @@ from typing import Any
 
 from ml_collections import FrozenConfigDict
 
-from jaxcnn.addresses import local_path
 from jaxcnn.config import base_config
 from jaxcnn.errors import UserError
 
@@ -31,7 +30,7 @@ class RunFolder:
     """config.json, run.json, metrics.jsonl and checkpoints/ under one path, made where missing."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = local_path("the run folder", path).absolute()
+        self.path = Path(path).expanduser().absolute()
         self.config = self.path / "config.json"
         self.card = self.path / "run.json"
         self.metrics = self.path / "metrics.jsonl"

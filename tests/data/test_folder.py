@@ -12,7 +12,8 @@ BOTH = {"train/bee": 6, "train/ant": 4, "test/ant": 2, "test/bee": 3}
 def test_splits_and_classes_by_name(tmp_path):
     write_folder(tmp_path, BOTH)
     (tmp_path / "train" / "ant" / ".hidden").write_text("")
-    sources, names = open_folder(tmp_path)
+    sources, names, remarks = open_folder(tmp_path)
+    assert remarks == ()
     assert names == ("ant", "bee")
     assert sources["train"].labels.tolist() == [0] * 4 + [1] * 6
     assert sources["test"].labels.tolist() == [0] * 2 + [1] * 3
@@ -67,6 +68,19 @@ def test_a_validation_split_of_its_own(tmp_path, extra, expected):
         ({"train/ant": 2, "train/bee": 0}, "bee holds no images: every class needs some"),
         ({"train/ant": 2, "train/bee": 2, "test/wasp": 1}, "wasp is a class that train does not have"),
         ({"train/ant": 2}, "train holds 1 folders of images"),
+        ({"train/ant/train": 2, "train/ant/test": 2, "train/bee": 2}, "ant would be a class, and holds test/, train/"),
+        ({"images/train/ant": 2, "images/val/ant": 2, "masks/a": 2}, "images would be a class.*data.dir=[^ ]*images"),
+        ({"train": 2, "test": 2}, "holds test/, train/ with images but no folders of classes, as test/CLASS"),
+        ({"train": 2, "unlabeled": 2}, "holds train/ with images but no folders of classes"),
+        ({"test/ant": 2, "val/ant": 2}, "holds test/, val/, but no train/"),
+        ({"train/ant": 2, "Train/ant": 2}, "holds Train/, train/, which all mean the split train"),
+        ({"train/ant": 2, "val/ant": 2, "valid_set/ant": 2}, "val/, valid_set/, which all mean the split val"),
+        ({"train/ant": 2, "test/ant": 2, "dev/ant": 2, "eval/ant": 2}, "dev/, eval/, which all mean the split val"),
+        (
+            {"seg_train/ant": 2, "seg_train/bee": 2, "seg_test": 2},
+            "seg_test/, seg_train/ look like splits.*known names",
+        ),
+        ({"trainA": 2, "trainB": 2, "testA": 2, "testB": 2}, "look like splits"),
         ({}, "holds 0 folders of images"),
     ],
 )
@@ -89,8 +103,136 @@ def test_a_test_split_is_not_cut_twice(tmp_path):
         open_dataset("folder", data_dir=tmp_path, test=0.2)
 
 
-def test_a_file_that_is_no_image_is_named(tmp_path):
+def test_a_file_that_should_be_an_image_is_named_and_others_are_left_out(tmp_path):
     write_folder(tmp_path, BOTH)
     (tmp_path / "train" / "ant" / "notes.txt").write_text("ants")
-    with pytest.raises(UserError, match=r"^[^\n]*notes.txt cannot be read: no image"):
+    (tmp_path / "train" / "ant" / "010.jpg").rename(tmp_path / "train" / "ant" / "no_ending")
+    (tmp_path / "train" / "loose.png").write_text("")
+    dataset = open_dataset("folder", data_dir=tmp_path, validation=2)
+    assert dataset.sizes == {"train": 8, "val": 2, "test": 5}
+    left_out = "2 files that are no images of a class are left out: train/loose.png, train/ant/notes.txt"
+    assert dataset.remarks == (left_out,)
+    (tmp_path / "train" / "ant" / "spoilt.JPG").write_text("ants")
+    with pytest.raises(UserError, match=r"^[^\n]*spoilt.JPG cannot be read: no image"):
         load_splits("folder", data_dir=tmp_path)
+
+
+def test_what_is_hidden_is_passed_over_at_every_depth(tmp_path):
+    hidden = [".ipynb_checkpoints", "__MACOSX", "@eaDir", "$RECYCLE.BIN", "lost+found", ".thumbnails"]
+    write_folder(tmp_path, BOTH)
+    for place in ("", "train", "train/ant", "train/ant/deeper"):
+        for name in hidden:
+            write_folder(tmp_path / place / name, {"ant": 2})
+    for name in ("Thumbs.db", "desktop.ini", ".DS_Store", "._001.jpg"):
+        (tmp_path / "train" / "bee" / name).write_text("")
+    sources, names, remarks = open_folder(tmp_path)
+    assert (names, remarks) == (("ant", "bee"), ())
+    assert sources["train"].labels.tolist() == [0] * 4 + [1] * 6
+
+
+@pytest.mark.parametrize(
+    ("train", "val", "test"),
+    [
+        ("Train", "Validation", "Test"),
+        ("TRAIN", "VALID", "TESTING"),
+        ("training_set", "dev set", "test_set"),
+        ("1_train", "2-val", "3 test"),
+        ("train-images", "val_images", "testImages"),
+        ("train2017", "val2017", "test2017"),
+        ("trainset", "validset", "testset"),
+        ("train", "eval", "test"),
+        ("train", "val", "eval"),
+    ],
+)
+def test_splits_however_people_write_them(tmp_path, train, val, test):
+    counts = {train: 4, val: 2, test: 3}
+    write_folder(tmp_path, {f"{split}/{name}": counts[split] for split in counts for name in ("ant", "bee")})
+    dataset = open_dataset("folder", data_dir=tmp_path)
+    assert dataset.class_names == ("ant", "bee")
+    assert dataset.sizes == {"train": 8, "val": 4, "test": 6}
+    assert dataset.remarks == ()
+
+
+@pytest.mark.parametrize(
+    ("counts", "names", "remarks"),
+    [
+        ({"train": 2, "car": 2, "plane": 2}, ("car", "plane", "train"), ()),
+        ({"test": 2, "control": 2}, ("control", "test"), ()),
+        (
+            {"pets/train/ant": 2, "pets/train/bee": 2},
+            ("ant", "bee"),
+            ("the data is in pets/, all that the folder holds",),
+        ),
+        ({"a/a/ant": 2, "a/a/bee": 2}, ("ant", "bee"), ("the data is in a/a/, all that the folder holds",)),
+        ({"train/train/ant": 2, "train/train/bee": 2}, ("ant", "bee"), ()),
+        (
+            {"train/ant": 2, "train/bee": 2, "test": 2, "unlabeled": 2, "val/.x": 0},
+            ("ant", "bee"),
+            (
+                "test/ has images but no folders of classes, so no labels: it is left out",
+                "beside the splits, unlabeled/, val/ is left out",
+            ),
+        ),
+    ],
+)
+def test_what_the_classes_are(tmp_path, counts, names, remarks):
+    write_folder(tmp_path, counts)
+    found = open_folder(tmp_path)
+    assert found.class_names == names
+    assert list(found.splits) == ["train"]
+    assert len(found.splits["train"].labels) == 2 * len(names)
+    assert found.remarks == remarks
+
+
+def test_classes_that_look_like_splits_are_classes_below_train(tmp_path):
+    classes = {"test_tube": 2, "train_station/old": 2, "tree": 2}
+    write_folder(tmp_path / "one", classes)
+    with pytest.raises(
+        UserError, match=r"test_tube/, train_station/ look like splits.* put them into a folder called train$"
+    ):
+        open_folder(tmp_path / "one")
+    write_folder(tmp_path / "train", classes)
+    assert open_folder(tmp_path).class_names == ("test_tube", "train_station", "tree")
+
+
+def test_links_are_followed_by_their_own_names(tmp_path):
+    write_folder(tmp_path, {"ants": 3, "data/train/bee": 2, "data/train/wasp": 2, "tests/ant": 1})
+    (tmp_path / "data" / "train" / "ant").symlink_to(tmp_path / "ants")
+    (tmp_path / "data" / "Test").symlink_to(tmp_path / "tests")
+    (tmp_path / "data" / "train" / "bee" / "up").symlink_to("../..")
+    (tmp_path / "data" / "README").symlink_to("nowhere")
+    found = open_folder(tmp_path / "data")
+    assert found.class_names == ("ant", "bee", "wasp")
+    assert found.splits["train"].labels.tolist() == [0] * 3 + [1] * 2 + [2] * 2
+    assert found.splits["test"].labels.tolist() == [0]
+
+
+@pytest.mark.parametrize("link", ["train/cat", "val", "Testing"])
+def test_a_link_to_nowhere_moves_no_label(tmp_path, link):
+    write_folder(tmp_path, BOTH)
+    (tmp_path / link).symlink_to("/no/where")
+    with pytest.raises(
+        UserError, match=rf"^[^\n]*{link} is a link to /no/where, where nothing is: mend the link or rem"
+    ):
+        open_folder(tmp_path)
+
+
+@pytest.mark.parametrize(("link", "target"), [("train/again", "."), ("train/again", "../.."), ("again", ".")])
+def test_a_class_that_is_a_link_back_is_refused(tmp_path, link, target):
+    write_folder(tmp_path, BOTH)
+    (tmp_path / link).symlink_to(target)
+    with pytest.raises(UserError, match=rf"^[^\n]*{link} is a link back to [^\n]*, which holds it: remove it$"):
+        open_folder(tmp_path)
+
+
+def test_a_link_in_circles_and_an_image_that_a_link_has_lost(tmp_path):
+    write_folder(tmp_path, BOTH)
+    (tmp_path / "train" / "bee" / "gone.jpg").symlink_to("/no/where.jpg")
+    with pytest.raises(UserError, match=r"gone.jpg cannot be read: it is a link to nowhere \(data.on_error"):
+        load_splits("folder", data_dir=tmp_path)
+    (tmp_path / "train" / "bee" / "gone.jpg").unlink()
+    (tmp_path / "val").symlink_to("train")
+    assert "train and val are the same folder" in open_folder(tmp_path).remarks
+    (tmp_path / "train" / "cat").symlink_to("cat")
+    with pytest.raises(UserError, match=r"cat is a link to cat, where nothing is"):
+        open_folder(tmp_path)
