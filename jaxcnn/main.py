@@ -14,6 +14,7 @@ from absl import flags
 from ml_collections import ConfigDict
 
 from jaxcnn import runtime
+from jaxcnn.addresses import bucket_address
 from jaxcnn.command_line import read_config
 from jaxcnn.errors import UserError, answer, leave, say
 
@@ -60,6 +61,7 @@ def parse(argv: Sequence[str]) -> Request:
     config = read_config(argv, values)
     if config is None or not workdir.value:
         raise UserError(USAGE)
+    bucket_address("--workdir", workdir.value)  # what is none must not become a folder of that name
     return Request(
         config=config,
         workdir=workdir.value,

@@ -48,7 +48,7 @@ def _parser() -> CommandParser:
     )
     parser.add_argument("model", metavar="MODEL", help="our name of the net")
     parser.add_argument("file", metavar="FILE", type=Path, help=f"{', '.join(READERS)}; the last three need PyTorch")
-    parser.add_argument("--output", metavar="DIR", required=True, help="where to write; new, or an empty folder")
+    parser.add_argument("--output", metavar="DIR", type=Path, required=True, help="new, or an empty folder")
     parser.add_argument("--num-classes", metavar="N", type=int, help="width of the logits; else the paper's")
     parser.add_fields()
     return parser

@@ -4,8 +4,10 @@ import argparse
 import ast
 import contextlib
 import json
+from pathlib import Path
 from typing import Any, NoReturn
 
+from jaxcnn.addresses import local_path
 from jaxcnn.errors import UserError
 
 
@@ -14,6 +16,7 @@ class CommandParser(argparse.ArgumentParser):
 
     def __init__(self, prog: str, description: str) -> None:
         super().__init__(prog, description=description, allow_abbrev=False)
+        self.register("type", Path, _path)
 
     def error(self, message: str) -> NoReturn:
         """Raises what is wrong with the command line, and how it is written."""
@@ -29,6 +32,14 @@ class CommandParser(argparse.ArgumentParser):
             default=[],
             help="a field of create_model, as padding=same or norm_options='{\"epsilon\": 1e-3}'; may be repeated",
         )
+
+
+def _path(text: str) -> Path:
+    """Returns a path of this machine: what every argument of `type=Path` is."""
+    try:
+        return local_path("it", text)
+    except UserError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _field(text: str) -> tuple[str, Any]:

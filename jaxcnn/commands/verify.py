@@ -2,10 +2,10 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 from ml_collections import ConfigDict
 
+from jaxcnn.addresses import local_path
 from jaxcnn.commands.parser import CommandParser
 from jaxcnn.config import base_config
 from jaxcnn.errors import UserError
@@ -27,12 +27,12 @@ def main(argv: Sequence[str]) -> int:
         UserError: for a folder that holds no run, or whose data cannot be read, in one line.
     """
     arguments = _parser().parse_args(argv)
-    if not (arguments.run / "config.json").is_file():
+    if not (local_path("RUN", arguments.run) / "config.json").is_file():
         raise UserError(f"{arguments.run} holds no run: there is no config.json in it")
     folder = RunFolder(arguments.run)
     config = _config(folder)
     if arguments.data_dir:
-        config.data.dir = str(arguments.data_dir)
+        config.data.dir = arguments.data_dir
     good = True
     for line, fine in _findings(folder, config):
         print(("ok     " if fine else "WRONG  ") + line, flush=True)
@@ -96,6 +96,6 @@ def _parser() -> CommandParser:
     parser = CommandParser(
         "python -m jaxcnn verify", description="Check a run folder: its checksums, and its recorded numbers anew."
     )
-    parser.add_argument("run", metavar="RUN", type=Path, help="the run folder, as was given as --workdir")
-    parser.add_argument("--data-dir", metavar="DIR", type=Path, help="where its data lies now, if not where it was")
+    parser.add_argument("run", metavar="RUN", help="the run folder, as was given as --workdir")
+    parser.add_argument("--data-dir", metavar="DIR", help="where its data lies now, if not where it was")
     return parser

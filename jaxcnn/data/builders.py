@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from jaxcnn.addresses import local_path
 from jaxcnn.data.archives import READERS
 from jaxcnn.data.archives.examples import Examples, MissingFilesError
 from jaxcnn.data.catalog import DatasetInfo, dataset_info
@@ -88,7 +89,7 @@ def _source(info: DatasetInfo, source: str | os.PathLike[str] | None, downloads:
     if source is None:
         source = downloads / info.tfds_name
         download(info, source)
-    return Path(source)
+    return local_path("the folder of official files", source)
 
 
 def _read(info: DatasetInfo, source: Path, allow_partial: bool) -> dict[str, Examples]:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from jaxcnn.addresses import local_path
 from jaxcnn.data.decode import UnreadableError
 from jaxcnn.data.layout import find_splits, refuse_splits_below
 from jaxcnn.data.tree import Entry, files, is_image, listing, refuse_lost_links, subfolders
@@ -66,7 +67,7 @@ def open_folder(path: str | os.PathLike[str] | None) -> Folder:
     """
     if path is None:
         raise UserError("data.name is 'folder': data.dir must say which, as --config.data.dir=PATH")
-    root = Path(path).expanduser()
+    root = local_path("data.dir", path)
     if not root.is_dir():
         raise UserError(f"data.dir is {path}: there is no such folder")
     layout = find_splits(str(root))

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from jaxcnn.addresses import local_path
 from jaxcnn.data.catalog import DatasetInfo
 from jaxcnn.errors import UserError
 
@@ -45,7 +46,8 @@ class Prepared:
 
 def data_folder(data_dir: str | os.PathLike[str] | None) -> Path:
     """Returns the folder of all prepared data sets: `data_dir`, else $TFDS_DATA_DIR, else ~/tensorflow_datasets."""
-    return Path(data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser()
+    place = data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
+    return local_path("the folder of data sets", place)
 
 
 def find_prepared(info: DatasetInfo, data_dir: str | os.PathLike[str] | None = None) -> Prepared | None:

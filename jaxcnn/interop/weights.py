@@ -13,6 +13,7 @@ import orbax.checkpoint as ocp
 from flax import traverse_util
 
 import jaxcnn
+from jaxcnn.addresses import local_path
 from jaxcnn.errors import UserError
 from jaxcnn.layers.variables import abstract_variables
 from jaxcnn.models import Net, check_image_size, create_model, model_variant
@@ -79,7 +80,7 @@ def load_variables(directory: str | os.PathLike[str]) -> tuple[Net, Variables]:
     Raises:
         UserError: where the folder holds no such weights, or damaged ones.
     """
-    folder = Path(directory).expanduser().absolute()
+    folder = local_path("the folder of weights", directory).absolute()
     card = _read_card(folder / CARD)
     model = create_model(card["model"], num_classes=card["num_classes"], **card["fields"])
     shapes = expected_variables(model, (card["image_size"], card["image_size"], card["channels"]))
@@ -116,7 +117,7 @@ def _flat_shapes(tree: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
 
 def check_unused(directory: str | os.PathLike[str]) -> Path:
     """Returns the absolute path of a folder that may be written; raises `UserError` where something is there."""
-    folder = Path(directory).expanduser().absolute()
+    folder = local_path("the folder of weights", directory).absolute()
     if folder.is_dir() and not any(folder.iterdir()):
         return folder
     if folder.exists() or folder.is_symlink():

@@ -20,6 +20,7 @@ from jaxcnn.ops.window import (
     Padding,
     Pads,
     Pair,
+    ceil_pads,
     check_fits,
     image_size,
     pair,
@@ -35,14 +36,23 @@ Windows = tuple[Pair, Pair, Pads]
 
 
 def _windows(
-    what: str, x: Array, window: int | Sequence[int], strides: int | Sequence[int] | None, padding: Padding
+    what: str,
+    x: Array,
+    window: int | Sequence[int],
+    strides: int | Sequence[int] | None,
+    padding: Padding,
+    ceil: bool = False,
 ) -> Windows:
     shape, steps = pair(window), pair(window if strides is None else strides)
     pads = resolve_padding(padding, image_size(x), shape, steps)
     if any(max(p) >= k for p, k in zip(pads, shape, strict=True)):
         raise UserError(f"{what} with a {shape[0]}x{shape[1]} window needs less padding than the window has cells")
-    check_fits(what, image_size(x), pads, shape)
-    return shape, steps, pads
+    if not ceil:
+        check_fits(what, image_size(x), pads, shape)
+        return shape, steps, pads
+    (top, bottom), (left, right) = pads
+    check_fits(what, image_size(x), ((top, bottom + steps[0] - 1), (left, right + steps[1] - 1)), shape)
+    return shape, steps, ceil_pads(image_size(x), pads, shape, steps)
 
 
 def _per_image(windows: Windows) -> dict[str, tuple]:
@@ -56,7 +66,12 @@ def _per_image(windows: Windows) -> dict[str, tuple]:
 
 
 def max_pool(
-    x: Array, window: int | Sequence[int], *, strides: int | Sequence[int] | None = None, padding: Padding = "valid"
+    x: Array,
+    window: int | Sequence[int],
+    *,
+    strides: int | Sequence[int] | None = None,
+    padding: Padding = "valid",
+    ceil: bool = False,
 ) -> Array:
     """Returns the largest value in each window.
 
@@ -68,6 +83,7 @@ def max_pool(
         window: cells, one number or (height, width).
         strides: cells per slide; None: the window's size.
         padding: see `Padding`; less than the window on each side.
+        ceil: the last window may reach over the border, as with PyTorch's `ceil_mode`; see `ops.window.ceil_pads`.
 
     Returns:
         (batch, out_height, out_width, channels) of x's dtype.
@@ -75,7 +91,7 @@ def max_pool(
     Raises:
         UserError: an unknown padding, too much of it, or an image too small.
     """
-    windows = _windows("max pooling", x, window, strides, padding)
+    windows = _windows("max pooling", x, window, strides, padding, ceil)
     return _max_pool(x, windows) if runtime.formulations() else _largest(x, windows)
 
 
@@ -163,12 +179,6 @@ def _overlapping(padded: Array, y: Array, g: Array, windows: Windows) -> Array:
 _max_pool.defvjp(_max_pool_forward, _max_pool_backward)
 
 
-def _real_cells(size: int, window: int, stride: int, before_after: Pair) -> np.ndarray:
-    """Returns how many cells of each window along one axis are not padding."""
-    inside = np.pad(np.ones(size, int), before_after)
-    return np.lib.stride_tricks.sliding_window_view(inside, window)[::stride].sum(1)
-
-
 def avg_pool(
     x: Array,
     window: int | Sequence[int],
@@ -176,6 +186,7 @@ def avg_pool(
     strides: int | Sequence[int] | None = None,
     padding: Padding = "valid",
     count_padding: bool = True,
+    ceil: bool = False,
 ) -> Array:
     """Returns the mean of each window; padded cells are 0.
 
@@ -184,7 +195,9 @@ def avg_pool(
         window: cells, one number or (height, width).
         strides: cells per slide; None: the window's size.
         padding: see `Padding`; less than the window on each side.
-        count_padding: divide by the window's size, else by the number of cells in it that are not padding.
+        count_padding: divide by the number of cells in the window, else by those that are not padding.
+        ceil: the last window may reach over the border, as with PyTorch's `ceil_mode`; see `ops.window.ceil_pads`. What
+            is beyond the padding never counts.
 
     Returns:
         (batch, out_height, out_width, channels) of x's dtype.
@@ -192,19 +205,31 @@ def avg_pool(
     Raises:
         UserError: an unknown padding, too much of it, or an image too small.
     """
-    shape, steps, pads = windows = _windows("average pooling", x, window, strides, padding)
+    shape, steps, pads = windows = _windows("average pooling", x, window, strides, padding, ceil)
     wide = x.astype(jnp.float64 if x.dtype == jnp.float64 else jnp.float32)
     total = lax.reduce_window(wide, np.array(0, wide.dtype), lax.add, **_per_image(windows))
-    if count_padding:
-        return (total / (shape[0] * shape[1])).astype(x.dtype)
-    rows, columns = (_real_cells(*axis) for axis in zip(image_size(x), shape, steps, pads, strict=True))
-    count = np.outer(rows, columns).astype(wide.dtype).reshape(1, len(rows), len(columns), 1)
-    return (total / count).astype(x.dtype)
+    counting = resolve_padding(padding, image_size(x), shape, steps) if count_padding else ((0, 0), (0, 0))
+    axes = zip(image_size(x), shape, steps, pads, counting, strict=True)
+    rows, columns = (_counted_cells(*axis) for axis in axes)
+    return (total / _divisor(rows, columns, wide.dtype)).astype(x.dtype)
 
 
-def max_pool_ceil(x: Array, window: int = 3, strides: int = 2) -> Array:
+def _counted_cells(size: int, window: int, stride: int, around: Pair, counting: Pair) -> np.ndarray:
+    """Returns how many cells of each window along one axis are of the image, or of as much padding as `counting`."""
+    cells = np.pad(np.ones(size, int), counting, constant_values=1)
+    cells = np.pad(cells, [max(0, of - counted) for of, counted in zip(around, counting, strict=True)])
+    return np.lib.stride_tricks.sliding_window_view(cells, window)[::stride].sum(1)
+
+
+def _divisor(rows: np.ndarray, columns: np.ndarray, dtype: np.dtype) -> np.ndarray | int:
+    """Returns the cells of each window (1, out_height, out_width, 1), or one number where all have as many."""
+    counts = np.outer(rows, columns)
+    return int(counts[0, 0]) if (counts == counts[0, 0]).all() else counts.astype(dtype)[None, :, :, None]
+
+
+def max_pool_ceil(x: Array, window: int | Sequence[int] = 3, strides: int | Sequence[int] | None = 2) -> Array:
     """Returns the maxima of x (batch, height, width, channels) with the last window reaching over the border."""
-    return max_pool(x, window, strides=strides, padding=[(0, (window - size) % strides) for size in image_size(x)])
+    return max_pool(x, window, strides=strides, ceil=True)
 
 
 def region_means(x: Array, regions: int) -> Array:

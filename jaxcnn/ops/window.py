@@ -88,6 +88,27 @@ def resolve_padding(
     return top, left
 
 
+def _ceil(size: int, around: Pair, kernel_size: int, stride: int) -> int:
+    """Returns how many windows an axis has whose last one may reach over the border, but not begin beyond it."""
+    windows = -((kernel_size - size - sum(around)) // stride) + 1
+    return windows - ((windows - 1) * stride >= size + around[0])
+
+
+def ceil_pads(size: Pair, pads: Pads, kernel_size: Pair, strides: Pair) -> Pads:
+    """Returns `pads` with as many cells more, at the bottom and right, as the last windows reach over the border.
+
+    Sizes are then PyTorch's with `ceil_mode`: ceil((n + 2p - k) / s) + 1 per axis, less one where the last window would
+    begin beyond the image and the padding before it. Where no window fits at all, `pads` stay as they are.
+    """
+
+    def longer(n: int, around: Pair, k: int, s: int) -> Pair:
+        windows = _ceil(n, around, k, s)
+        return (around[0], max(around[1], (windows - 1) * s + k - n - around[0])) if windows > 0 else around
+
+    top, left = (longer(*axis) for axis in zip(size, pads, kernel_size, strides, strict=True))
+    return top, left
+
+
 def output_size(
     size: int | Sequence[int],
     kernel_size: int | Sequence[int],
@@ -95,13 +116,18 @@ def output_size(
     strides: int | Sequence[int] = 1,
     padding: Padding = "valid",
     dilation: int | Sequence[int] = 1,
+    ceil: bool = False,
 ) -> int | Pair:
     """Returns floor((n + 2p - d(k - 1) - 1) / s + 1) per axis (Dumoulin and Visin 2016, relationship 15).
 
-    An int for an int `size`, else (height, width). It may be below 1: the window then does not fit.
+    An int for an int `size`, else (height, width). It may be below 1: the window then does not fit. With `ceil` the
+    last window may reach over the border, see `ceil_pads`.
     """
     sizes = pair(size)
     pads = resolve_padding(padding, sizes, kernel_size, strides, dilation)
+    if ceil:
+        spans = [reach(k, d) for k, d in zip(pair(kernel_size), pair(dilation), strict=True)]
+        pads = ceil_pads(sizes, pads, (spans[0], spans[1]), pair(strides))
     axes = zip(sizes, pads, pair(kernel_size), pair(strides), pair(dilation), strict=True)
     height, width = ((n + sum(p) - reach(k, d)) // s + 1 for n, p, k, s, d in axes)
     return height if isinstance(size, int) else (height, width)

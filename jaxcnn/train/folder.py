@@ -11,6 +11,7 @@ from typing import Any
 
 from ml_collections import FrozenConfigDict
 
+from jaxcnn.addresses import local_path
 from jaxcnn.config import base_config
 from jaxcnn.errors import UserError
 
@@ -30,7 +31,7 @@ class RunFolder:
     """config.json, run.json, metrics.jsonl and checkpoints/ under one path, made where missing."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path).expanduser().absolute()
+        self.path = local_path("the run folder", path).absolute()
         self.config = self.path / "config.json"
         self.card = self.path / "run.json"
         self.metrics = self.path / "metrics.jsonl"

@@ -1,3 +1,4 @@
+import contextlib
 import functools
 
 import jax
@@ -10,7 +11,8 @@ from jaxcnn import runtime
 from jaxcnn.errors import UserError
 from jaxcnn.ops import pool
 from jaxcnn.ops.pool import avg_pool, fractional_max_pool, global_avg_pool, global_max_pool, max_pool
-from jaxcnn.ops.window import pair, resolve_padding
+from jaxcnn.ops.window import ceil_pads, output_size, pair, resolve_padding
+from tests.ops import torch_pool
 
 # window, strides, padding, image size
 CASES = {
@@ -115,6 +117,80 @@ def test_avg_pool_is_the_loop(case, count_padding):
         np.testing.assert_allclose(actual[:, i, j], padded[cells].sum((1, 2)) / count, rtol=1e-5, atol=1e-6)
 
 
+AXES = [
+    (kernel, strides, padding, size)
+    for kernel in range(1, 13)
+    for strides in range(1, 13)
+    for padding in range(kernel // 2 + 1)
+    for size in range(1, 13)
+]
+
+
+@pytest.mark.parametrize("ceil", [False, True])
+def test_sizes_are_pytorchs(ceil):
+    """For every window, stride, padding and size; what PyTorch refuses is below 1."""
+    for kernel, strides, padding, size in AXES:
+        case = kernel, strides, padding, size
+        expected = torch_pool.windows(size, kernel, strides, padding, ceil)
+        found = output_size(size, kernel, strides=strides, padding=padding, ceil=ceil)
+        assert max(found, 0) == len(expected), case
+        if ceil and expected:
+            pads = ceil_pads((size, size), ((padding, padding),) * 2, (kernel, kernel), (strides, strides))[0]
+            assert pads[0] == padding <= pads[1] < kernel, case
+
+
+def _samples(count, largest):
+    """Yields windows (up to `largest`), strides, paddings, sizes of the image and of the result, and whether ceil."""
+    rng, axes = np.random.default_rng(1), [axis for axis in AXES if axis[0] <= largest]
+    while count:
+        ceil = bool(count % 2)
+        both = [axes[i] for i in rng.integers(len(axes), size=2)]
+        sizes = [len(torch_pool.windows(size, *rest, ceil)) for *rest, size in both]
+        if min(sizes) and max(sizes) > 1:
+            count -= 1
+            yield *zip(*both, strict=True), sizes, ceil
+
+
+GAPS = ((2, 1), (3, 4), (0, 0), (6, 9), [2, 3], True)  # strides above the window; a last window would begin outside
+POOLS = {
+    "max": (max_pool, torch_pool.max_pool),
+    "mean": (avg_pool, functools.partial(torch_pool.avg_pool, count_padding=True)),
+    "mean of the image": (
+        functools.partial(avg_pool, count_padding=False),
+        functools.partial(torch_pool.avg_pool, count_padding=False),
+    ),
+}
+
+
+@pytest.mark.parametrize("canonical", [False, True])
+def test_values_and_gradients_are_pytorchs(canonical):
+    rng = np.random.default_rng(0)
+    # the form of a CPU takes long to compile for windows of many cells
+    cases = [GAPS, *(_samples(12, largest=12) if canonical else _samples(6, largest=3))]
+    images = [rng.integers(-3, 4, size).astype(np.float32) for _, _, _, size, _, _ in cases]
+    gradients = [rng.integers(1, 9, size).astype(np.float32) for _, _, _, _, size, _ in cases]
+
+    def pooled(ours, case, x, g):
+        kernel, strides, padding, _, _, ceil = case
+        pool = functools.partial(ours, window=kernel, strides=strides, padding=padding, ceil=ceil)
+        return value_and_pull(lambda x: pool(x[None, :, :, None])[0, :, :, 0], x, g)
+
+    @jax.jit
+    def all_of_them(images, gradients):
+        given = list(zip(cases, images, gradients, strict=True))
+        return {name: [pooled(ours, *one) for one in given] for name, (ours, _) in POOLS.items()}
+
+    with runtime.canonical_forms() if canonical else contextlib.nullcontext():
+        found = all_of_them(images, gradients)
+    for name, (_, reference) in POOLS.items():
+        for (kernel, strides, padding, _, _, ceil), x, g, pair_ in zip(
+            cases, images, gradients, found[name], strict=True
+        ):
+            expected = reference(x, g, kernel, strides, padding, ceil)
+            for actual, wanted in zip(pair_, expected, strict=True):
+                np.testing.assert_allclose(actual, wanted, rtol=1e-5, atol=1e-6)
+
+
 @pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float64])
 def test_pools_keep_the_dtype(dtype):
     with jax.enable_x64(dtype == jnp.float64):
@@ -147,6 +223,7 @@ def test_global_pools():
     [
         (lambda x: max_pool(x, 5), "max pooling with a 5x5 window needs an image of at least 5x5, got 4x4"),
         (lambda x: avg_pool(x, (2, 7), padding=((0, 0), (1, 0))), "average pooling .* at least 2x6, got 4x4"),
+        (lambda x: max_pool(x, 8, strides=2, ceil=True), "max pooling .* at least 7x7, got 4x4"),
         (lambda x: max_pool(x, 2, padding=2), "less padding than the window"),
         (lambda x: avg_pool(x, 2, padding="full"), "unknown padding 'full'"),
         (lambda x: global_avg_pool(x[0]), "got shape"),
