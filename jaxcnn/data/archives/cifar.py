@@ -7,12 +7,13 @@ image is 3,072 bytes, its red, green and blue plane in turn; in a binary file th
 import tarfile
 import zlib
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 import numpy as np
 
 from jaxcnn.data.archives.examples import Examples, MissingFilesError, as_labels
+from jaxcnn.data.archives.files import files_in, find_file, folders_by_depth, one_folder, open_packed
 from jaxcnn.data.archives.pickles import read_pickle
 from jaxcnn.data.catalog import DatasetInfo
 from jaxcnn.data.catalog.cifar import CIFAR10, CIFAR100, CIFAR100_COARSE
@@ -165,14 +166,29 @@ def _check_class_names(info: DatasetInfo, kind: _Kind, content: bytes | None) ->
 
 
 def _read_files(folder: Path, layout: _Layout, names: Sequence[str]) -> dict[str, bytes]:
-    """Returns those of the files that the archive has, or the folder that was unpacked from it."""
-    archive = folder / layout.archive
-    if archive.is_file():
+    """Returns those of the files that the archive has, or a folder that was unpacked from it."""
+    if archive := find_file(folder, layout.archive) or _renamed(folder, layout):
         return _read_members(archive, {f"{layout.folder}/{name}": name for name in names})
-    place = folder / layout.folder
-    if not place.is_dir():
-        place = folder
-    return {name: (place / name).read_bytes() for name in names if (place / name).is_file()}
+    batches = {name for split in layout.batches.values() for name in split}
+    for places in folders_by_depth(folder):
+        found = [[path for path in files_in(place) if path.name in names] for place in places]
+        unpacked = [paths for paths in found if batches & {path.name for path in paths}]
+        if paths := one_folder(layout.folder, unpacked):
+            return {path.name: path.read_bytes() for path in paths}
+    return {}
+
+
+def _renamed(folder: Path, layout: _Layout) -> Path | None:
+    """Returns the archive, known by the folder that it begins with, whatever it is called."""
+    for path in files_in(folder) if folder.is_dir() else []:
+        try:
+            with open_packed(path) as file, tarfile.open(fileobj=file, mode="r:") as tar:
+                first = tar.next()
+        except (tarfile.TarError, EOFError, zlib.error, OSError):
+            continue
+        if first and layout.folder in PurePosixPath(first.name).parts:
+            return path
+    return None
 
 
 def _check_size(path: Path, size: int) -> None:
@@ -183,13 +199,13 @@ def _check_size(path: Path, size: int) -> None:
 def _read_members(archive: Path, names: Mapping[str, str]) -> dict[str, bytes]:
     found = {}
     try:
-        with tarfile.open(archive, "r:gz") as tar:
+        with open_packed(archive) as file, tarfile.open(fileobj=file, mode="r:") as tar:
             for member in tar:
                 name = names.get(member.name.removeprefix("./"))
-                file = tar.extractfile(member) if name and member.isreg() else None
-                if name and file:
+                content = tar.extractfile(member) if name and member.isreg() else None
+                if name and content:
                     _check_size(archive / name, member.size)
-                    found[name] = file.read()
+                    found[name] = content.read()
     except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
         raise UserError(f"{archive} is damaged or cut short: {error}") from None
     return found

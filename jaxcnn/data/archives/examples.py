@@ -7,6 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
+from jaxcnn.data.archives.files import find_file
 from jaxcnn.data.catalog import DatasetInfo
 from jaxcnn.errors import UserError
 
@@ -46,15 +47,15 @@ class MissingFilesError(UserError):
 
 
 def require(info: DatasetInfo, folder: Path, *names: str) -> list[Path]:
-    """Returns the paths of files in `folder`.
+    """Returns the paths of files in `folder`, as `find_file` finds them.
 
     Raises:
         MissingFilesError: naming those that are not there.
     """
-    missing = [name for name in names if not (folder / name).exists()]
-    if missing:
+    found = {name: find_file(folder, name) for name in names}
+    if missing := [name for name, path in found.items() if not path]:
         raise MissingFilesError(info, folder, missing)
-    return [folder / name for name in names]
+    return [path for path in found.values() if path]
 
 
 def as_labels(info: DatasetInfo, path: Path | str, label: np.ndarray, classes: int) -> np.ndarray:

@@ -26,7 +26,7 @@ def spoil_idx() -> list[tuple[Spoil, str]]:
         ),
         (
             lambda path, image: path.write_bytes(b"<html>not found</html>"),
-            "train-images-idx3-ubyte.gz is damaged or cut short",
+            "train-images-idx3-ubyte.gz is no idx file of bytes: it begins with 3c 68 74 6d",
         ),
         (
             lambda path, image: replace(path, idx_bytes(image)[:-1]),

@@ -31,12 +31,28 @@ def unpack(folder: Path) -> Path:
     return next(folder.iterdir())
 
 
+def arranged(folder: Path, packing: str) -> Path:
+    """Makes of the archive in a folder what people do; returns the folder to give."""
+    (archive,) = folder.iterdir()
+    names = {"tar": archive.name.removesuffix(".gz"), "tgz": archive.name.replace(".tar.gz", ".tgz"), "renamed": "x"}
+    if packing in names:
+        content = archive.read_bytes()
+        archive.rename(folder / names[packing])
+        (folder / names[packing]).write_bytes(gzip.decompress(content) if packing == "tar" else content)
+    elif packing != "packed":
+        inside = unpack(folder)
+        if packing == "below":
+            (folder / "data").mkdir()
+            inside.rename(folder / "data" / "some name")
+        return inside if packing == "inside" else folder
+    return folder
+
+
 @pytest.mark.parametrize("write", WRITERS, ids=["binary", "pickles"])
-@pytest.mark.parametrize("packing", ["packed", "unpacked", "inside"])
+@pytest.mark.parametrize("packing", ["packed", "unpacked", "inside", "below", "tar", "tgz", "renamed"])
 def test_planes_and_labels(write, packing, info, tmp_path):
     official = write(info, tmp_path)
-    folder = tmp_path if packing == "packed" else unpack(tmp_path)
-    folder = tmp_path if packing == "unpacked" else folder
+    folder = arranged(tmp_path, packing)
     for split, (image, label) in official.items():
         found = read_cifar_split(info, folder, split)
         np.testing.assert_array_equal(found.image, image)

@@ -1,3 +1,4 @@
+import gzip
 import tracemalloc
 from pathlib import Path
 
@@ -6,10 +7,11 @@ import pytest
 
 from jaxcnn.data.archives.idx import read_idx, read_idx_split
 from jaxcnn.data.catalog import dataset_info
-from tests.data.archives import TEST, idx_bytes, tiny_catalog, write_archive
+from tests.data.archives import TEST, TRAIN, idx_bytes, tiny_catalog, write_archive
 from tests.data.archives.errors import one_line_error
 from tests.data.archives.idx import replace
 
+NAMES = [file.name for file in dataset_info("mnist").files.values()]
 DEBIAN = Path("/usr/share/datasets/fashion-mnist")
 
 
@@ -20,6 +22,43 @@ def test_images_and_labels(name, monkeypatch, tmp_path):
         found = read_idx_split(info, tmp_path, split)
         np.testing.assert_array_equal(found.image, image)
         np.testing.assert_array_equal(found.label, label)
+
+
+@pytest.mark.parametrize(
+    "renamed",
+    [
+        lambda name: name.removesuffix(".gz"),
+        lambda name: name.replace("-idx", ".idx").removesuffix(".gz"),
+        lambda name: f"MNIST/raw/{name.removesuffix('.gz')}",
+        lambda name: f"{name.removesuffix('.gz')}/{name.removesuffix('.gz')}",
+        lambda name: name.upper().replace(".GZ", " (1).GZ"),
+        lambda name: name,
+        lambda name: f"{sorted(NAMES).index(name)}.bin",
+    ],
+)
+@pytest.mark.parametrize("packed", [True, False])
+def test_files_by_the_names_that_unpacking_gives_them(renamed, packed, monkeypatch, tmp_path):
+    info = tiny_catalog(monkeypatch, "mnist")
+    official = write_archive(info, tmp_path / "official")
+    for file in info.files.values():
+        content, path = (tmp_path / "official" / file.name).read_bytes(), tmp_path / "own" / renamed(file.name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content if packed else gzip.decompress(content))
+    for split, (image, label) in official.items():
+        found = read_idx_split(info, tmp_path / "own", split)
+        np.testing.assert_array_equal(found.image, image)
+        np.testing.assert_array_equal(found.label, label)
+
+
+def test_of_two_data_sets_none_is_guessed(monkeypatch, tmp_path):
+    info = tiny_catalog(monkeypatch, "mnist")
+    for name in ("MNIST", "FashionMNIST"):
+        write_archive(info, tmp_path / name)
+    with one_line_error(
+        "is there more than once, as [^ ]*FashionMNIST/train-.* and [^ ]*MNIST/train-.*: give the folder"
+    ):
+        read_idx_split(info, tmp_path, "train")
+    assert len(read_idx_split(info, tmp_path / "MNIST", "train").label) == TRAIN
 
 
 @pytest.mark.slow
