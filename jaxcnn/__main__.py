@@ -5,11 +5,14 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-from jaxcnn import runtime
-from jaxcnn.errors import answer, check_word, leave
+from jaxcnn import runtime, streams
+from jaxcnn.entry import answer_in_print, leave
+from jaxcnn.errors import check_word
 
 COMPUTING = {"benchmark", "browse", "verify"}
 """Commands that compile programs, and say first what has been set for that."""
+LISTING = {"datasets", "models"}
+"""Commands that do nothing but print."""
 COMMANDS = {  # command -> its module, imported when asked for, with main(argv) -> exit status; and its help
     "benchmark": ("jaxcnn.commands.benchmark", "measure how fast things are here"),
     "browse": ("jaxcnn.commands.browse", "write a picture of what a network really sees"),
@@ -38,12 +41,18 @@ def main(argv: Sequence[str]) -> int:
     return importlib.import_module(COMMANDS[name][0]).main(rest)
 
 
+def _only_prints(argv: Sequence[str]) -> bool:
+    """Returns whether there is nothing left to do where nobody reads what is printed."""
+    return not argv or argv[0] in LISTING or bool({"-h", "--help"} & set(argv))
+
+
 def _usage() -> str:
     lines = (f"  {name:14} {about}" for name, (_, about) in COMMANDS.items())
     return "\n".join(["usage: python -m jaxcnn COMMAND ...", *lines])
 
 
 if __name__ == "__main__":
+    streams.open_streams(ends=_only_prints(sys.argv[1:]))
     if COMPUTING & set(sys.argv[1:2]):
         runtime.begin()
-    leave(answer(functools.partial(main, sys.argv[1:])))
+    leave(answer_in_print(functools.partial(main, sys.argv[1:])))

@@ -2,10 +2,7 @@
 
 import contextlib
 import difflib
-import os
-import sys
-from collections.abc import Callable, Iterable
-from typing import NoReturn
+from collections.abc import Iterable
 
 
 class UserError(ValueError):
@@ -37,34 +34,7 @@ def check_word(kind: str, word: object, known: Iterable[str]) -> None:
         raise unknown_word(kind, word, words)
 
 
-def answer(command: Callable[[], int]) -> int:
-    """Runs a command; returns its exit status.
-
-    That is 2 after a `UserError` and 1 after a `Fault`, each said in one line on standard error.
-    """
-    try:
-        return command()
-    except UserError as error:
-        print(f"jaxcnn: {error}", file=sys.stderr)
-        return 2
-    except Fault as fault:
-        print(f"jaxcnn: {fault}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("jaxcnn: interrupted", file=sys.stderr)
-        return 130
-
-
 def say(line: str) -> None:
     """Prints a line; a standard output that cannot be written, such as a full disk's, ends nothing."""
     with contextlib.suppress(OSError):
         print(line, flush=True)
-
-
-def leave(status: int) -> NoReturn:
-    """Ends the process; after an interruption at once, since XLA's threads may crash an interpreter that winds down."""
-    if status == 130:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(status)
-    sys.exit(status)

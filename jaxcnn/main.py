@@ -8,15 +8,17 @@ import dataclasses
 import functools
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from absl import flags
 from ml_collections import ConfigDict
 
-from jaxcnn import runtime
+from jaxcnn import runtime, streams
 from jaxcnn.addresses import bucket_address
 from jaxcnn.command_line import read_config
-from jaxcnn.errors import UserError, answer, leave, say
+from jaxcnn.entry import answer, leave
+from jaxcnn.errors import UserError, say
 
 USAGE = "usage: python -m jaxcnn.main --config=configs/NAME.py --workdir=DIR [--config.key=value ...]"
 
@@ -72,7 +74,7 @@ def parse(argv: Sequence[str]) -> Request:
 
 def main(argv: Sequence[str] = tuple(sys.argv)) -> int:
     """Runs a command line; returns the exit status."""
-    if {"-h", "--help"} & set(argv):
+    if _asks_for_help(argv):
         print(f"{USAGE}\n\n{__doc__}\nThe keys and their defaults: jaxcnn/config.py.")
         return 0
     runtime.configure()  # before a config file can import jax
@@ -80,7 +82,21 @@ def main(argv: Sequence[str] = tuple(sys.argv)) -> int:
     from jaxcnn.train import hosts  # imports jax: must come after runtime.configure
 
     hosts.join(**request.processes)
+    if hosts.first():
+        _keep_output(request.workdir)
     return hosts.run(functools.partial(_train, request))
+
+
+def _asks_for_help(argv: Sequence[str]) -> bool:
+    return bool({"-h", "--help"} & set(argv))
+
+
+def _keep_output(workdir: str) -> None:
+    """Has what cannot be shown any more stand in the run folder."""
+    from jaxcnn.train.folder import OUTPUT, append_text
+
+    if not bucket_address("--workdir", workdir):  # nothing can be appended to there
+        streams.keep_with(functools.partial(append_text, Path(workdir).expanduser() / OUTPUT))
 
 
 def _train(request: Request) -> int:
@@ -103,5 +119,6 @@ def _train(request: Request) -> int:
 
 
 if __name__ == "__main__":
+    streams.open_streams(ends=_asks_for_help(sys.argv))
     runtime.begin()
     leave(answer(main))

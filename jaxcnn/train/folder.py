@@ -5,6 +5,7 @@ import json
 import math
 import os
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,8 @@ MAY_DIFFER = frozenset(
 result."""
 
 FORCED = "resumed by force"
+OUTPUT = "output.log"
+"""What a run could not say where it should have, for nobody reads it any more."""
 
 
 class RunFolder:
@@ -37,6 +40,7 @@ class RunFolder:
         self.metrics = self.path / "metrics.jsonl"
         self.checkpoints = self.path / "checkpoints"
         self.tensorboard = self.path / "tensorboard"
+        _check_name(self.path)
         try:
             self.checkpoints.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -93,10 +97,23 @@ class RunFolder:
         return {key: math.nan if value is None else value for key, value in lines[-1].items()} if lines else None
 
 
+def _check_name(path: Path) -> None:
+    """Raises `UserError` for a name that Python writes in other bytes than orbax, whose names are UTF-8."""
+    try:
+        alike = str(path).encode() == os.fsencode(path)
+    except UnicodeError:
+        alike = False
+    if not alike:
+        raise UserError(
+            f"checkpoints cannot be kept under the name {path}, which is no UTF-8 here: use another --workdir"
+            + ("" if sys.getfilesystemencoding() == "utf-8" else ", or set PYTHONUTF8=1")
+        )
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """Returns the object in a JSON file; raises `UserError` where there is none."""
     try:
-        found = json.loads(path.read_text())
+        found = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise UserError(f"{path} cannot be read: {error}") from None
     if not isinstance(found, dict):
@@ -114,7 +131,7 @@ def replace_text(path: Path, text: str) -> None:
     partial = path.with_name(path.name + ".partial")
     try:
         if not path.exists() or path.read_bytes() != text.encode():
-            partial.write_text(text)
+            partial.write_bytes(text.encode())
             partial.replace(path)
     except OSError as error:
         raise UserError(f"{path} cannot be written: {error.strerror}") from None
@@ -122,7 +139,7 @@ def replace_text(path: Path, text: str) -> None:
 
 def append_text(path: Path, text: str) -> None:
     """Appends to a file, whole or not at all; raises OSError."""
-    content = text.encode()
+    content = text.encode(errors="backslashreplace")
     with path.open("ab", buffering=0) as file:
         size = os.fstat(file.fileno()).st_size
         try:
@@ -140,7 +157,7 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
         UserError: for any other line that is no metrics of a step.
     """
     try:
-        texts = path.read_text(errors="replace").splitlines() if path.exists() else []
+        texts = path.read_text("utf-8", errors="replace").splitlines() if path.exists() else []
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}") from None
     lines = []

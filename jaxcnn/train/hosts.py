@@ -158,7 +158,7 @@ def check_same(what: str, text: str) -> None:
     """Raises `AgreedError` in every process where the `text` of one is not that of process 0."""
     if jax.process_count() == 1:
         return
-    digests = _gather(hashlib.sha256(text.encode()).hexdigest())
+    digests = _gather(hashlib.sha256(text.encode(errors="backslashreplace")).hexdigest())
     for process, digest in enumerate(digests):
         if digest != digests[0]:
             raise AgreedError(f"{what} of process {process} is not that of process 0: all of them need the same")
@@ -222,7 +222,7 @@ def _say_that_they_are_late(where: str) -> None:
 
 def _gather(line: str) -> list[str]:
     """Returns the line of every process, by its number."""
-    content = line.encode()
+    content = line.encode(errors="backslashreplace")
     longest = int(np.max(multihost_utils.process_allgather(np.int32(len(content)))))
     sent = np.frombuffer(content.ljust(max(longest, 1), b"\0"), np.uint8)
     received = np.asarray(multihost_utils.process_allgather(sent))

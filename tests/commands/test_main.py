@@ -5,7 +5,8 @@ import sys
 import pytest
 
 from jaxcnn.__main__ import COMMANDS, main
-from jaxcnn.errors import UserError, answer
+from jaxcnn.entry import answer
+from jaxcnn.errors import UserError
 
 
 def test_unknown_command_names_the_nearest():
@@ -52,7 +53,7 @@ def test_a_command_that_computes_says_what_is_set(tmp_path):
 
 
 def test_importing_and_a_bad_command_take_no_jax():
-    script = "import sys; sys.argv = ['jaxcnn', 'x']; import jaxcnn.__main__ as m; from jaxcnn.errors import answer; "
+    script = "import sys; sys.argv = ['jaxcnn', 'x']; import jaxcnn.__main__ as m; from jaxcnn.entry import answer; "
     script += "print(answer(lambda: m.main(['x'])), 'jax' in sys.modules, 'tensorflow_datasets' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout == "2 False False\n"

@@ -16,7 +16,7 @@ import os, sys
 sys.stdout = os.fdopen(os.dup(1), "w", buffering=1)
 os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # where gloo's threads write, between and within our lines
 from jaxcnn import main, runtime
-from jaxcnn.errors import answer, leave
+from jaxcnn.entry import answer, leave
 runtime.configure()
 from jaxcnn.train import hosts
 hosts.HEARTBEAT_SECONDS = int(sys.argv.pop(1))

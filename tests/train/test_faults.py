@@ -13,7 +13,8 @@ import numpy as np
 import orbax.checkpoint as ocp
 import pytest
 
-from jaxcnn.errors import Fault, UserError, answer
+from jaxcnn.entry import answer
+from jaxcnn.errors import Fault, UserError
 from jaxcnn.train import training, writers
 from jaxcnn.train.checkpoint import Checkpoints
 from jaxcnn.train.folder import read_lines

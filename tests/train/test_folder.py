@@ -1,5 +1,7 @@
 import json
 import math
+import os
+import sys
 
 import pytest
 from ml_collections import FrozenConfigDict
@@ -42,6 +44,16 @@ def test_a_work_folder_that_cannot_be_made_is_one_line(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="cannot be used"):
         RunFolder(tmp_path / "file" / "run")
+
+
+def test_a_name_that_checkpoints_cannot_have_is_refused(tmp_path, monkeypatch):
+    with pytest.raises(UserError, match=r"no UTF-8 here: use another --workdir$"):
+        RunFolder(tmp_path / "l\udcffufe")
+    monkeypatch.setattr(os, "fsencode", lambda path: str(path).encode("latin-1"))
+    monkeypatch.setattr(sys, "getfilesystemencoding", lambda: "latin-1")
+    with pytest.raises(UserError, match="or set PYTHONUTF8=1"):
+        RunFolder(tmp_path / "läufe")
+    assert not list(tmp_path.iterdir())
 
 
 def test_resuming_drops_lines_of_later_steps_and_a_line_cut_short(tmp_path):

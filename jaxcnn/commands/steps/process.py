@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from jaxcnn import runtime
+from jaxcnn import platforms, runtime
 from jaxcnn.commands.steps.work import Contender, Work
 from jaxcnn.errors import UserError
 
@@ -87,8 +87,11 @@ def _serve(name: str, work: Work) -> None:
         before = peak()
         contender = _make(name, work)
         print(json.dumps({"compile_s": contender.compile_s}), file=answers, flush=True)
-    except UserError as error:
-        print(json.dumps({"error": str(error)}), file=answers, flush=True)
+    except Exception as error:
+        line = platforms.trouble(error) or (str(error) if isinstance(error, UserError) else "")
+        if not line:
+            raise
+        print(json.dumps({"error": line}), file=answers, flush=True)
         return
     for line in sys.stdin:
         what, *arguments = json.loads(line)

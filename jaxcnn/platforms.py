@@ -1,0 +1,83 @@
+"""Why jax cannot compute here, in one line; for what goes wrong before anything has been computed."""
+
+import difflib
+import logging
+import os
+import re
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+_WORDS = ("cpu", "cuda", "gpu", "rocm", "tpu")
+_failed: list[str] = []
+"""What jax's plugins said that could not be used."""
+
+
+def hush() -> None:
+    """Has jax say in one line which of its plugins cannot be used, and nothing where a platform is asked for."""
+    logging.getLogger("jax._src.xla_bridge").addFilter(_in_one_line)
+
+
+def _in_one_line(record: logging.LogRecord) -> bool:
+    if not record.exc_info or not record.exc_info[1]:
+        return True
+    said = str(record.exc_info[1]).strip().splitlines() or [type(record.exc_info[1]).__name__]
+    _failed.append(" ".join(said[0].split())[:200])
+    record.msg, record.args, record.exc_info = f"jaxcnn: {record.getMessage()}: {_failed[-1]}", (), None
+    return not os.environ.get("JAX_PLATFORMS")
+
+
+def trouble(error: BaseException) -> str:
+    """Returns why jax finds no device to compute on, and which there are, where that is what led to `error`; else "".
+
+    jax has no class for it: it raises RuntimeError or AssertionError, and others may have found words for that.
+    """
+    jax: Any = sys.modules.get("jax")
+    if jax is None or not any(isinstance(link, RuntimeError | AssertionError) for link in _chain(error)):
+        return ""
+    try:
+        jax.devices()
+    except Exception as cause:
+        return _explained(jax, cause)
+    return ""
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _explained(jax: Any, cause: Exception) -> str:
+    asked = jax.config.jax_platforms or ""
+    present = _present(jax)
+    there = f"there is {' and '.join(present) or 'no device at all'}"
+    if not asked:
+        return f"jax finds no device{_reason(cause)}; {there}: JAX_PLATFORMS={(present or ['cpu'])[0]} takes what works"
+    way_out = f"set JAX_PLATFORMS={present[0]}, or leave it out" if present else "leave it out"
+    return f"JAX_PLATFORMS={asked}: jax has no {asked} here{_reason(cause)}; {there}: {_nearest(asked)}{way_out}"
+
+
+def _nearest(asked: str) -> str:
+    """Returns a question where a platform is spelt as none is."""
+    unknown = [word for word in asked.split(",") if word and word not in _WORDS]
+    near = [match for word in unknown for match in difflib.get_close_matches(word.lower(), _WORDS, n=1)]
+    return f"did you mean {' or '.join(near)}? Else " if near else ""
+
+
+def _reason(error: Exception) -> str:
+    """Returns what jax says of it, without its own way out and where it is more than that there is no such thing."""
+    said = " ".join(str(error).split()).partition("(set JAX_PLATFORMS")[0].partition("(you may need")[0]
+    said = re.sub(r"^Unable to initialize backend '\w*': ", "", said).rstrip(" .;")
+    reasons = [said[:200]] if said and "known backends" not in said else _failed
+    return f" ({'; '.join(reasons)})" if reasons else ""
+
+
+def _present(jax: Any) -> list[str]:
+    """Returns the platforms that jax can compute on here."""
+    os.environ.pop("JAX_PLATFORMS", None)
+    try:
+        jax.config.update("jax_platforms", None)
+        return sorted({device.platform for device in jax.devices()} | {"cpu"})
+    except Exception:  # whatever it is, the first error is the one to tell of
+        return []
