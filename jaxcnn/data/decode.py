@@ -1,9 +1,11 @@
 """From the bytes of an image file to pixels: as grey or RGB, 8 bits, whatever the file holds. Imports no JAX.
 
 Alpha is dropped, a palette looked up, 16 bits become their upper 8, CMYK becomes RGB as Pillow converts it, and the
-first frame stands for an animation. An EXIF orientation is not applied, as in torchvision, whose numbers so compare.
+first frame stands for an animation. Metadata is not read, but for the EXIF orientation of a `Photograph`, which is
+turned upright; other files are not, as in torchvision and the papers, whose numbers so compare.
 """
 
+import dataclasses
 import io
 from collections.abc import Callable
 from typing import TypeAlias
@@ -12,9 +14,18 @@ import numpy as np
 import simplejpeg
 from PIL import Image
 
+from jaxcnn.data.heads import orientation, upright, without_metadata
 from jaxcnn.data.transforms import to_array, to_pil
 
-Encoded: TypeAlias = bytes | np.ndarray
+
+@dataclasses.dataclass(frozen=True)
+class Photograph:
+    """An image file of somebody's own, which EXIF may turn."""
+
+    content: bytes
+
+
+Encoded: TypeAlias = bytes | Photograph | np.ndarray
 """An image file, or pixels (height, width, 1 or 3) uint8."""
 MOST_PIXELS = 2**26
 """In an image: 8,192 x 8,192."""
@@ -31,6 +42,9 @@ def decode(data: Encoded, channels: int) -> Image.Image:
     Raises:
         UnreadableError: for what is no whole image in one of `FORMATS`.
     """
+    if isinstance(data, Photograph):
+        image, turned = decode(data.content, channels), orientation(data.content)
+        return image if turned == 1 else to_pil(np.ascontiguousarray(upright(to_array(image), turned)))
     image = to_pil(data) if isinstance(data, np.ndarray) else open_image(data)
     try:
         return _plain(image, "L" if channels == 1 else "RGB")
@@ -45,7 +59,7 @@ def open_image(data: bytes, formats: tuple[str, ...] = FORMATS) -> Image.Image:
         UnreadableError: for what is no image in one of `formats`, or one of more than `MOST_PIXELS`.
     """
     try:
-        image = Image.open(io.BytesIO(data), formats=formats)
+        image = Image.open(io.BytesIO(without_metadata(data)), formats=formats)
     except Exception as error:  # every format's reader has its own
         reason = "no image" if isinstance(error, Image.UnidentifiedImageError) else " ".join(str(error).split())
         raise UnreadableError(reason or type(error).__name__) from None
@@ -75,6 +89,8 @@ def decode_fast(data: Encoded, channels: int, shrink: Callable[[int, int], int])
     """
     if isinstance(data, np.ndarray) and data.shape[-1] == channels:
         return data, data.shape[:2]
+    if isinstance(data, Photograph):
+        return _photograph(data, channels, shrink)
     if isinstance(data, bytes) and data.startswith(b"\xff\xd8"):
         try:
             height, width, colors, _ = simplejpeg.decode_jpeg_header(data)
@@ -87,6 +103,15 @@ def decode_fast(data: Encoded, channels: int, shrink: Callable[[int, int], int])
             pass
     image = to_array(decode(data, channels))
     return image, image.shape[:2]
+
+
+def _photograph(
+    data: Photograph, channels: int, shrink: Callable[[int, int], int]
+) -> tuple[np.ndarray, tuple[int, int]]:
+    turned = orientation(data.content)
+    across = turned > 4  # then height and width change places
+    image, size = decode_fast(data.content, channels, (lambda h, w: shrink(w, h)) if across else shrink)
+    return upright(image, turned), size[::-1] if across else size
 
 
 def _plain(image: Image.Image, mode: str) -> Image.Image:

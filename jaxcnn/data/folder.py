@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxcnn.addresses import local_path
-from jaxcnn.data.decode import UnreadableError
+from jaxcnn.data.decode import Photograph, UnreadableError
 from jaxcnn.data.layout import find_splits, refuse_splits_below
 from jaxcnn.data.tree import Entry, files, is_image, listing, refuse_lost_links, subfolders
 from jaxcnn.errors import UserError
@@ -27,10 +27,10 @@ class FolderSource:
     labels: np.ndarray
     """(examples,) int32."""
 
-    def __getitem__(self, index: int) -> bytes:
+    def __getitem__(self, index: int) -> Photograph:
         try:
             with open(self.name(index), "rb") as file:
-                return file.read()
+                return Photograph(file.read())
         except OSError as error:
             lost = os.path.islink(self.name(index)) and not os.path.exists(self.name(index))
             raise UnreadableError("it is a link to nowhere" if lost else error.strerror) from None

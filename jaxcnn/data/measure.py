@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from jaxcnn.data.crops import CentreCrop
-from jaxcnn.data.decode import UnreadableError
+from jaxcnn.data.decode import Photograph, UnreadableError
 from jaxcnn.data.hold import hold
 from jaxcnn.data.records import Source, Subset
 from jaxcnn.data.split import Split
@@ -71,6 +71,8 @@ def _content(source: Source, index: int) -> bytes:
         data = source[index]
     except UnreadableError:
         return b"unreadable"
+    if isinstance(data, Photograph):
+        return data.content
     return data if isinstance(data, bytes) else f"{data.shape}".encode() + data.tobytes()
 
 

@@ -58,6 +58,8 @@ class Dataset:
     """Where they are from, for the run card."""
     unlabelled: tuple[str, ...] = ()
     """Splits that were left out, since nothing in them has a label."""
+    upright: bool = False
+    """Whether photographs that EXIF turns are turned; else images are as stored, as papers read official sets."""
     remarks: tuple[str, ...] = ()
     """What was decided for the user in the data, a sentence each: shown when a run begins, and kept in its card."""
     partial: Mapping[str, Mapping[str, int]] | None = None
@@ -220,6 +222,7 @@ def _folder(data_dir: str | os.PathLike[str] | None) -> Dataset:
         dir=str(Path(data_dir).expanduser().absolute()) if data_dir else None,
         shape=(None, None, 3),
         image_size=_SIDE,
+        upright=True,
         remarks=found.remarks,
     )
 

@@ -117,6 +117,7 @@ def make_inputs(config: FrozenConfigDict, dataset: Dataset, mesh: Mesh, *, num_c
         "partial": dataset.partial,
         "unlabelled": list(dataset.unlabelled),
         "remarks": list(dataset.remarks),
+        "orientation": "upright, as EXIF says" if dataset.upright else "as stored",
         "placement": placement,
     }
     known = for_predicting(

@@ -1,13 +1,16 @@
+import io
+import tracemalloc
 import zlib
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from jaxcnn.data.crops import DRAWS, CentreCrop, RandomResizedCrop
-from jaxcnn.data.decode import UnreadableError, decode, decode_fast
+from jaxcnn.data.decode import Photograph, UnreadableError, decode, decode_fast
+from jaxcnn.data.heads import orientation, without_metadata
 from jaxcnn.data.transforms import to_array
-from tests.data.photos import encoded, picture
+from tests.data.photos import cropped, encoded, picture
 
 PICTURE = picture(1)
 GREY = PICTURE[..., 0]
@@ -61,10 +64,91 @@ def test_cmyk_is_converted_as_pillow_does():
         np.testing.assert_allclose(image.astype(int), PICTURE, atol=12)
 
 
-def test_orientation_is_not_applied():
+def turned_by_exif(orientation: object, format: str = "JPEG", image: np.ndarray = PICTURE, **options) -> bytes:
     exif = Image.Exif()
-    exif[0x0112] = 6  # turn by 90 degrees
-    assert both(encoded(PICTURE, exif=exif))[0].shape == PICTURE.shape
+    exif[0x0110] = "a camera"
+    exif[0x0112] = orientation
+    return encoded(image, format, exif=exif, **options)
+
+
+def test_orientation_is_not_applied_to_what_is_no_photograph():
+    assert both(turned_by_exif(6))[0].shape == PICTURE.shape
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "TIFF"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_photograph_is_turned_upright_by_both_decoders(orientation, format):
+    data = turned_by_exif(orientation, format, **({"lossless": True} if format == "WEBP" else {}))
+    expected = np.asarray(ImageOps.exif_transpose(Image.open(io.BytesIO(data))))
+    assert expected.shape == (PICTURE.shape if orientation < 5 else (*PICTURE.shape[1::-1], 3))
+    for image in both(Photograph(data)):
+        np.testing.assert_allclose(image.astype(int), expected, atol=2)
+    np.testing.assert_array_equal(both(Photograph(data), 1)[0].shape[:2], expected.shape[:2])
+
+
+def test_what_exif_does_not_say_turns_nothing():
+    for data in (encoded(PICTURE), encoded(PICTURE, "PNG"), *(turned_by_exif(value) for value in (0, 1, 9, 65535))):
+        assert orientation(data) == 1
+    marked = turned_by_exif(6)
+    start = marked.index(b"Exif")
+    for end in range(start, start + 80):
+        assert orientation(marked[:end]) in (1, 6)
+    assert orientation(marked) == 6
+    after_others = b"\xff\xd8" + 3 * (b"\xff\xe2" + (70).to_bytes(2) + bytes(68)) + marked[2:]
+    assert orientation(after_others) == 6
+
+
+@pytest.mark.parametrize("orientation", [1, 2, 6, 7])
+def test_boxes_are_of_the_upright_image(orientation):
+    large = picture(3, 400, 600)
+    data = Photograph(turned_by_exif(orientation, image=large, quality=95, subsampling=0))
+    expected = np.asarray(ImageOps.exif_transpose(Image.open(io.BytesIO(data.content))))
+    for seed, size in ((1, 32), (2, 32), (3, 200)):
+        uniform = np.random.RandomState(seed).uniform(size=DRAWS).tolist()
+        for decoder in ("pil", "simplejpeg"):
+            crop = RandomResizedCrop(size, 3, decoder=decoder)
+            difference = cropped(crop, data, uniform).astype(int) - cropped(crop, expected, uniform)
+            assert np.abs(difference).mean() < 2
+    difference = cropped(CentreCrop(64, 3, 0.875), data).astype(int) - cropped(CentreCrop(64, 3, 0.875), expected)
+    assert np.abs(difference).max() <= 2
+
+
+def chunk(kind: bytes, content: bytes) -> bytes:
+    return len(content).to_bytes(4) + kind + content + zlib.crc32(kind + content).to_bytes(4)
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        chunk(b"zTXt", b"Comment\0\0" + zlib.compress(bytes(2**21))),
+        chunk(b"iTXt", b"Comment\0\1\0\0\0" + zlib.compress(bytes(2**21))),
+        chunk(b"iCCP", b"profile\0\0" + zlib.compress(bytes(2**26))),
+        chunk(b"zTXt", b"Comment\0\0" + zlib.compress(bytes(2**20))) * 70,
+        chunk(b"tEXt", b"Comment\0" + b"x" * 2**21),
+        chunk(b"tEXt", b"Comment\0damaged")[:-1] + b"?",
+        chunk(b"eXIf", bytes(2**21)),
+        chunk(b"zzZz", b"unknown"),
+    ],
+    ids=["zTXt", "iTXt", "iCCP", "many", "tEXt", "checksum", "eXIf", "unknown"],
+)
+@pytest.mark.parametrize("place", ["before", "after"])
+def test_metadata_of_any_size_is_left_packed(metadata, place):
+    plain = encoded(PICTURE, "PNG")
+    at = 33 if place == "before" else plain.rindex(b"IEND") - 4
+    data = plain[:at] + metadata + plain[at:]
+    tracemalloc.start()
+    np.testing.assert_array_equal(both(Photograph(data))[0], PICTURE)
+    assert tracemalloc.get_traced_memory()[1] < 2**20 + 5 * len(data)
+    tracemalloc.stop()
+
+
+def test_the_rest_of_a_png_file_stays():
+    plain, palette = encoded(PICTURE, "PNG"), encoded(Image.fromarray(PICTURE).quantize(8), "PNG", transparency=0)
+    assert without_metadata(plain) is plain
+    assert without_metadata(palette) is palette
+    assert without_metadata(plain[:33] + chunk(b"tEXt", b"a\0b") + plain[33:]) == plain
+    for cut in range(8, len(plain), 97):
+        assert without_metadata(plain[:cut]) == plain[:cut]
 
 
 def test_decoding_smaller():
