@@ -33,9 +33,23 @@ class _Normed(nn.Module):
         scale = self.param("scale", self.scale_init, (channels,), jnp.float32)
         return scale, self.param("bias", nn.initializers.zeros, (channels,), jnp.float32)
 
-    def _over(self, x: Array, axes: tuple[int, ...]) -> Array:
-        """Normalises x by its own statistics over `axes`."""
-        mean, variance = moments(x, axes)
+    def axes(self, rank: int) -> tuple[int, ...]:
+        """Returns the axes, of an array of so many, that are averaged over."""
+        raise NotImplementedError
+
+    def averaged(self, shape: tuple[int, ...], batch: int) -> int:
+        """Returns how many values each mean is of, in training.
+
+        Args:
+            shape: of the input, (1, ..., channels), for one example.
+            batch: how many examples there are; all of them share statistics where examples do and no field says less.
+        """
+        del batch
+        return math.prod(shape[axis] for axis in self.axes(len(shape)))
+
+    def _by_itself(self, x: Array) -> Array:
+        """Normalises x by its own statistics."""
+        mean, variance = moments(x, self.axes(x.ndim))
         return normalize(x, mean, variance, *self._scale_and_bias(x.shape[-1]), self.epsilon).astype(self.dtype)
 
 
@@ -93,6 +107,14 @@ class BatchNorm(_Normed):
             running_var.value = self._follow(running_var.value, var * correction)
         return y.astype(self.dtype)
 
+    def axes(self, rank: int) -> tuple[int, ...]:
+        """Returns all axes but the channels."""
+        return tuple(range(rank - 1))
+
+    def averaged(self, shape: tuple[int, ...], batch: int) -> int:
+        """Returns how many values each mean is of, see `_Normed`."""
+        return super().averaged(shape, batch) * (self.examples or batch)
+
     def takes_kernel(self, batch: int) -> bool:
         """Returns whether this is training, and all of the `batch` examples here share statistics."""
         return not self.use_running_average and self._sharing(batch)[0] == batch
@@ -145,7 +167,11 @@ class LayerNorm(_Normed):
     @nn.compact
     def __call__(self, x: Array) -> Array:
         """Returns x normalised."""
-        return self._over(x, tuple(range(1, x.ndim)))
+        return self._by_itself(x)
+
+    def axes(self, rank: int) -> tuple[int, ...]:
+        """Returns all axes but the batch."""
+        return tuple(range(1, rank))
 
 
 class ChannelLayerNorm(_Normed):
@@ -154,7 +180,11 @@ class ChannelLayerNorm(_Normed):
     @nn.compact
     def __call__(self, x: Array) -> Array:
         """Returns x normalised."""
-        return self._over(x, (x.ndim - 1,))
+        return self._by_itself(x)
+
+    def axes(self, rank: int) -> tuple[int, ...]:
+        """Returns the channels."""
+        return (rank - 1,)
 
 
 class InstanceNorm(_Normed):
@@ -169,7 +199,11 @@ class InstanceNorm(_Normed):
         """
         if x.ndim < 3:
             raise UserError("instance norm averages over height and width, which a dense layer's output does not have")
-        return self._over(x, tuple(range(1, x.ndim - 1)))
+        return self._by_itself(x)
+
+    def axes(self, rank: int) -> tuple[int, ...]:
+        """Returns height and width."""
+        return tuple(range(1, rank - 1))
 
 
 def default_num_groups(channels: int) -> int:
@@ -198,15 +232,26 @@ class GroupNorm(_Normed):
         Raises:
             UserError: `num_groups` does not divide the channels.
         """
-        channels = x.shape[-1]
+        shape = self._grouped(x.shape[-1])
+        grouped = x.reshape(*x.shape[:-1], *shape)
+        mean, variance = moments(grouped, self.axes(grouped.ndim))
+        scale, bias = (value.reshape(shape) for value in self._scale_and_bias(x.shape[-1]))
+        return normalize(grouped, mean, variance, scale, bias, self.epsilon).reshape(x.shape).astype(self.dtype)
+
+    def axes(self, rank: int) -> tuple[int, ...]:
+        """Returns the axes of (batch, ..., groups, channels of a group) but the batch and the groups."""
+        return (*range(1, rank - 2), rank - 1)
+
+    def averaged(self, shape: tuple[int, ...], batch: int) -> int:
+        """Returns how many values each mean is of, see `_Normed`."""
+        return super().averaged((*shape[:-1], *self._grouped(shape[-1])), batch)
+
+    def _grouped(self, channels: int) -> tuple[int, int]:
+        """Returns the groups and the channels of each."""
         groups = default_num_groups(channels) if self.num_groups is None else self.num_groups
         if groups < 1 or channels % groups:
             raise UserError(f"group norm's {groups} groups must divide the {channels} channels")
-        shape = groups, channels // groups
-        grouped = x.reshape(*x.shape[:-1], *shape)
-        mean, variance = moments(grouped, (*range(1, x.ndim - 1), x.ndim))
-        scale, bias = (value.reshape(shape) for value in self._scale_and_bias(channels))
-        return normalize(grouped, mean, variance, scale, bias, self.epsilon).reshape(x.shape).astype(self.dtype)
+        return groups, channels // groups
 
 
 class LocalResponseNorm(nn.Module):

@@ -40,6 +40,7 @@ def run_card(
         "cpus": os.cpu_count(),
         "settings": dict(runtime.settings()),
         "data": {**run.data, **_skipped(run.pipeline.skipped if skipped is None else skipped, earlier)},
+        "remarks": list(run.remarks),
         "image_shape": list(run.image_shape),
         "parameters": parameter_count(run),
         "total_steps": run.total_steps,

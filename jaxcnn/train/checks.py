@@ -1,6 +1,7 @@
 """What is wrong with a config, said before anything compiles."""
 
 import functools
+from collections.abc import Sequence
 
 import flax.linen as nn
 import jax
@@ -12,6 +13,7 @@ from jaxcnn.data.augment import parse_calls
 from jaxcnn.data.sources import Dataset
 from jaxcnn.data.views import parse_views
 from jaxcnn.errors import UserError, check_word
+from jaxcnn.layers.means import Mean, means_of_norms
 from jaxcnn.layers.remat import blocks_of
 from jaxcnn.layers.variables import abstract_variables
 from jaxcnn.train.inputs import stored_shape
@@ -69,13 +71,52 @@ def check_views(config: FrozenConfigDict, dataset: Dataset, model: nn.Module, sh
     variables = abstract_variables(model, shape)
     for view in others:
         try:
-            jax.eval_shape(model.apply, variables, view)
+            with means_of_norms(config.batch_size) as means:
+                jax.eval_shape(model.apply, variables, view)
         except Exception as error:  # flax's own for shapes that do not fit
             trained, evaluated = ("x".join(map(str, sizes)) for sizes in (shape, view.shape[1:]))
             raise UserError(
                 f"{config.model.name} trained on images of {trained} takes none of {evaluated}, which it is evaluated "
                 "on: data.image_size, the crop's size in data.augment and eval_views must agree"
             ) from error
+        # batch norm averages nothing in evaluation
+        check_norms(config, [mean for mean in means if mean.norm != "batch"])
+
+
+def check_norms(config: FrozenConfigDict, means: Sequence[Mean]) -> tuple[str, ...]:
+    """Returns a sentence where norms average over two values, through which hardly anything is learnt.
+
+    Raises:
+        UserError: a norm averages over a single value. That less its mean is 0, so that what comes out is the norm's
+            bias whatever the image.
+    """
+    single, double = ([mean for mean in means if mean.values == values] for values in (1, 2))
+    if single:
+        raise UserError(
+            f"{_where(single)} over a single value, and so passes on nothing of the image: {_remedy(config, single[0])}"
+        )
+    if not double:
+        return ()
+    return (
+        f"warning: {_where(double)} over 2 values, which come out as about +1 and -1 whatever they are; hardly "
+        f"anything is learnt through it: {_remedy(config, double[0])}",
+    )
+
+
+def _where(means: Sequence[Mean]) -> str:
+    others = len({mean.layer for mean in means}) - 1
+    more = f", and in {others} more, averages" if others else " averages"
+    return f"{means[0].norm} norm in {means[0].layer}{more}"
+
+
+def _remedy(config: FrozenConfigDict, mean: Mean) -> str:
+    """Returns in words what gives this norm more values."""
+    shared = "batch_size" if config.accumulate_steps == 1 else "batch_size / accumulate_steps"
+    if config.model.norm_options.examples is not None:
+        shared = "model.norm_options.examples"
+    ways = {"batch": [f"a larger {shared}"], "group": ["a smaller model.norm_options.num_groups"]}.get(mean.norm, [])
+    ways += ["larger images"] if mean.mapped else []
+    return "take " + " or ".join([*ways, "another model.norm"])
 
 
 def check_remat(config: FrozenConfigDict, model: nn.Module, shape: tuple[int, int, int]) -> None:

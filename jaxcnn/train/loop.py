@@ -188,6 +188,7 @@ def _opening(run: Run, start: int) -> list[str]:
         *run.data["remarks"],
         f"{run.total_steps} steps of {config.batch_size} ({float(run.total_steps / run.steps_per_epoch):.1f} epochs) "
         f"on {devices.size} x {devices.flat[0].device_kind}" + (f", from step {start}" if start else ""),
+        *run.remarks,
         *([f"seeds {config.seed} to {config.seed + run.num_seeds - 1} at once"] if run.num_seeds > 1 else []),
     ]
 

@@ -80,3 +80,11 @@ def make_schedule(name: str, peak: float, shape: Shape) -> optax.Schedule:
         return jnp.where(step < shape.warmup, ramp, decay(step))
 
     return schedule
+
+
+def unreached(name: str, shape: Shape) -> tuple[str, ...]:
+    """Returns a sentence where the schedule called `name` has boundaries that training ends before."""
+    late = sum(boundary >= shape.total for boundary in shape.boundaries)
+    if name != "multistep" or not late:
+        return ()
+    return (f"{late} of the {len(shape.boundaries)} schedule.boundaries come after the last step and change nothing",)

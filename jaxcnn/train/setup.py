@@ -18,16 +18,25 @@ from jaxcnn.data.crops import Crop
 from jaxcnn.data.pipeline import Pipeline
 from jaxcnn.data.sources import ARRAYS, Dataset
 from jaxcnn.errors import UserError
+from jaxcnn.layers.means import Mean, means_of_norms
 from jaxcnn.models import check_image_size, create_model
 from jaxcnn.ops.platform import compiled_for
-from jaxcnn.train.checks import PRECISIONS, check_batch, check_numbers, check_remat, check_views, check_words
+from jaxcnn.train.checks import (
+    PRECISIONS,
+    check_batch,
+    check_norms,
+    check_numbers,
+    check_remat,
+    check_views,
+    check_words,
+)
 from jaxcnn.train.durations import parse_boundaries, parse_duration, parse_period
 from jaxcnn.train.frozen import frozen
 from jaxcnn.train.inputs import make_inputs, open_data, train_shape
 from jaxcnn.train.losses import LossFn, make_loss
 from jaxcnn.train.mesh import AXIS, make_mesh, platform_of, replicated
 from jaxcnn.train.optimizers import make_optimizer
-from jaxcnn.train.schedules import Shape, make_schedule
+from jaxcnn.train.schedules import Shape, make_schedule, unreached
 from jaxcnn.train.seeds import Chance, chance_of, each, init_key, seeds_of
 from jaxcnn.train.state import TrainState, create_state
 from jaxcnn.types import Array
@@ -47,6 +56,8 @@ class Run:
     pipeline: Pipeline
     data: Mapping[str, Any]
     """What the run card says of the data."""
+    remarks: tuple[str, ...]
+    """Sentences about what in this config is likely not meant; shown when the run begins and kept in its card."""
     image_shape: tuple[int, int, int]
     """(height, width, channels) of what the network is trained on."""
     model: nn.Module
@@ -113,12 +124,14 @@ def resolve(config: ConfigDict, data: Any | None = None, *, devices: Sequence[ja
 
     steps_per_epoch = Fraction(train, config.batch_size)
     total_steps = _total_steps(config, steps_per_epoch)
-    learning_rate = _schedule(config, steps_per_epoch, total_steps)
+    times = _times(config, steps_per_epoch, total_steps)
+    learning_rate = make_schedule(config.schedule.name, _peak(config), times)
     periods = ("log_every", "eval_every", "checkpoint_every")
     intervals = {key: parse_period(key, config[key], steps_per_epoch) for key in periods}
     tx = make_optimizer(config.optimizer, learning_rate)
     init_state = _make_init(config, mesh, model, tx, shape)
-    _check_image_size(model, shape, init_state)
+    means = _check_image_size(model, shape, init_state, config.batch_size // config.accumulate_steps)
+    remarks = (*check_norms(config, means), *unreached(config.schedule.name, times))
     check_remat(config, model, shape)
     check_views(config, dataset, model, shape)
     inputs = make_inputs(config, dataset, mesh, num_classes=num_classes, steps=total_steps)
@@ -130,6 +143,7 @@ def resolve(config: ConfigDict, data: Any | None = None, *, devices: Sequence[ja
         crop=inputs.crop,
         pipeline=inputs.pipeline,
         data=inputs.facts,
+        remarks=remarks,
         image_shape=shape,
         model=model,
         tx=tx,
@@ -192,14 +206,19 @@ def _make_init(
     return init_state
 
 
-def _check_image_size(model: nn.Module, shape: tuple[int, int, int], init_state: Init) -> None:
-    """Raises what `check_image_size` does; a run whose images fit is traced no more often than it must be."""
-    try:
-        fits = all(leaf.size for leaf in jax.tree.leaves(jax.eval_shape(init_state)))
-    except Exception:  # whatever it is, that finds words for it
-        fits = False
+def _check_image_size(model: nn.Module, shape: tuple[int, int, int], init_state: Init, batch: int) -> list[Mean]:
+    """Returns what the norms average over where `batch` examples are trained on at once.
+
+    Raises what `check_image_size` does; a run whose images fit is traced no more often than it must be.
+    """
+    with means_of_norms(batch) as means:
+        try:
+            fits = all(leaf.size for leaf in jax.tree.leaves(jax.eval_shape(init_state)))
+        except Exception:  # whatever it is, that finds words for it
+            fits = False
     if not fits:
         check_image_size(model, shape)
+    return means
 
 
 def _total_steps(config: FrozenConfigDict, steps_per_epoch: Fraction) -> int:
@@ -212,9 +231,14 @@ def _total_steps(config: FrozenConfigDict, steps_per_epoch: Fraction) -> int:
     return total
 
 
-def _schedule(config: FrozenConfigDict, steps_per_epoch: Fraction, total_steps: int) -> optax.Schedule:
-    o, s = config.optimizer, config.schedule
-    scale = 1 if o.reference_batch_size is None else config.batch_size / o.reference_batch_size
+def _peak(config: FrozenConfigDict) -> float:
+    """Returns the largest learning rate, scaled to the batch where the config says so."""
+    o = config.optimizer
+    return o.learning_rate * (1 if o.reference_batch_size is None else config.batch_size / o.reference_batch_size)
+
+
+def _times(config: FrozenConfigDict, steps_per_epoch: Fraction, total_steps: int) -> Shape:
+    s = config.schedule
     shape = Shape(
         total=total_steps,
         warmup=math.ceil(parse_duration("schedule.warmup", s.warmup, steps_per_epoch)),
@@ -225,4 +249,4 @@ def _schedule(config: FrozenConfigDict, steps_per_epoch: Fraction, total_steps: 
     )
     if s.name == "multistep" and not shape.boundaries:
         raise UserError("schedule multistep needs schedule.boundaries, as '10, 14, 18 epochs'")
-    return make_schedule(s.name, o.learning_rate * scale, shape)
+    return shape
