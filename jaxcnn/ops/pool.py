@@ -44,6 +44,8 @@ def _windows(
     ceil: bool = False,
 ) -> Windows:
     shape, steps = pair(window), pair(window if strides is None else strides)
+    if min(*shape, *steps) < 1:
+        raise UserError(f"{what} wants a window and strides of at least one cell, got {shape} and {steps}")
     pads = resolve_padding(padding, image_size(x), shape, steps)
     if any(max(p) >= k for p, k in zip(pads, shape, strict=True)):
         raise UserError(f"{what} with a {shape[0]}x{shape[1]} window needs less padding than the window has cells")

@@ -40,8 +40,14 @@ def parse_period(key: str, text: str, steps_per_epoch: Fraction) -> Fraction:
 
 
 def parse_boundaries(key: str, text: str, steps_per_epoch: Fraction) -> list[int]:
-    """Returns the steps of a list that shares its last unit: "10, 14, 18 epochs"; the empty text is no boundary."""
-    parts = [part.strip() for part in text.split(",") if part.strip()]
+    """Returns the steps of a list that shares its last unit: "10, 14, 18 epochs"; the empty text is no boundary.
+
+    As many as are given, in their order: some may be the same step.
+    """
+    listed = text.strip().removesuffix(",")
+    parts = [part.strip() for part in listed.split(",")] if listed else []
+    if "" in parts:
+        raise UserError(f"{key} is {text!r}: something is missing before a comma")
     unit = next((word for word in ("epoch", "step") if parts and word in parts[-1]), "step")
     parts = [part if part[-1].isalpha() else f"{part} {unit}s" for part in parts]
     return [math.ceil(parse_duration(key, part, steps_per_epoch)) for part in parts]

@@ -25,11 +25,11 @@ def kernels_only(params: Any) -> Any:
 
 def _is_kernel(path: tuple[Any, ...], param: Array) -> bool:
     names = _names(path)
-    return names[-1] not in NEVER_DECAYED and param.ndim - bool(loop_of(names)) > 1
+    return not NEVER_DECAYED.intersection(names[-1:]) and param.ndim - bool(loop_of(names)) > 1
 
 
 def _names(path: tuple[Any, ...]) -> list[str]:
-    return [str(getattr(key, "key", key)) for key in path]
+    return [jax.tree_util.keystr((key,), simple=True) for key in path]
 
 
 def _sgd(o: ConfigDict, rate: optax.Schedule) -> optax.GradientTransformation:

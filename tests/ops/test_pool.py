@@ -224,6 +224,7 @@ def test_global_pools():
         (lambda x: max_pool(x, 5), "max pooling with a 5x5 window needs an image of at least 5x5, got 4x4"),
         (lambda x: avg_pool(x, (2, 7), padding=((0, 0), (1, 0))), "average pooling .* at least 2x6, got 4x4"),
         (lambda x: max_pool(x, 8, strides=2, ceil=True), "max pooling .* at least 7x7, got 4x4"),
+        (lambda x: avg_pool(x, 2, strides=(1, 0)), "at least one cell, got .2, 2. and .1, 0."),
         (lambda x: max_pool(x, 2, padding=2), "less padding than the window"),
         (lambda x: avg_pool(x, 2, padding="full"), "unknown padding 'full'"),
         (lambda x: global_avg_pool(x[0]), "got shape"),

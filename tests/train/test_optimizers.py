@@ -44,6 +44,8 @@ def test_decay_knows_a_parameter_by_its_name_and_does_not_count_the_axis_of_a_lo
     assert kernels_only({"block": names}) == {"block": alone}
     looped = jax.tree.map(lambda leaf: leaf[None], names)
     assert kernels_only({"stage1_rest": {"inner": looped}}) == {"stage1_rest": {"inner": alone}}
+    assert kernels_only([table, vector]) == [True, False]
+    assert kernels_only(table) is True
 
 
 @pytest.mark.parametrize(
@@ -89,8 +91,10 @@ def test_a_net_whose_blocks_run_in_a_loop_learns_as_one_whose_do_not(name):
 
 def test_lamb_is_optaxs():
     ours = updates(GRADIENTS, GRADIENTS, name="lamb", weight_decay=0.5)
-    tx, params = optax.lamb(0.1, weight_decay=0.5, eps=1e-8, mask=kernels_only), PARAMS
+    tx, params = optax.lamb(optax.constant_schedule(0.1), weight_decay=0.5, eps=1e-8, mask=kernels_only), PARAMS
     state = tx.init(params)
+    own = make_optimizer(settings(name="lamb"), optax.constant_schedule(0.1)).init(params)
+    assert jax.tree.map(jnp.shape, own) == jax.tree.map(jnp.shape, (state,))  # so that older checkpoints fit
     for _ in range(2):
         change, state = tx.update(GRADIENTS, state, params)
         params = optax.apply_updates(params, change)

@@ -4,6 +4,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from jaxcnn.errors import UserError
 from jaxcnn.train.durations import parse_boundaries
 from jaxcnn.train.schedules import SCHEDULES, Shape, make_schedule
 
@@ -56,6 +57,12 @@ def test_a_boundary_at_the_start_counts_and_one_beyond_the_end_does_not():
 
 def test_epochs_that_end_at_the_same_step_stay_as_many():
     assert parse_boundaries("key", "0.5, 0.6, 2 epochs", Fraction(3, 2)) == [1, 1, 3]
+
+
+@pytest.mark.parametrize("text", ["4,,8 steps", ", 8", ",,"])
+def test_a_boundary_that_is_missing_is_no_silence(text):
+    with pytest.raises(UserError, match="something is missing before a comma"):
+        parse_boundaries("key", text, Fraction(1))
 
 
 def test_the_lab_schedule_divides_by_one_and_a_half_every_five_epochs():
