@@ -7,10 +7,12 @@ from collections.abc import Sequence
 
 from jaxcnn import runtime, streams
 from jaxcnn.entry import answer_in_print, leave
-from jaxcnn.errors import check_word
+from jaxcnn.errors import UserError, check_word
 
 COMPUTING = {"benchmark", "browse", "verify"}
 """Commands that compile programs, and say first what has been set for that."""
+TRAIN = "to train: python -m jaxcnn.main --config=configs/digits_lenet5.py --workdir=runs/digits"
+_TRAINING = {"train", "main", "run", "fit", "training", "resume", "evaluate", "eval"}
 LISTING = {"datasets", "models"}
 """Commands that do nothing but print."""
 COMMANDS = {  # command -> its module, imported when asked for, with main(argv) -> exit status; and its help
@@ -34,6 +36,8 @@ def main(argv: Sequence[str]) -> int:
         print(_usage(), file=sys.stdout if argv else sys.stderr)
         return 0 if argv else 2
     name, *rest = argv
+    if name in _TRAINING:
+        raise UserError(f"there is no command {name!r}: {TRAIN}")
     check_word("command", name, COMMANDS)
     runtime.configure()
     if name in COMPUTING and runtime.settings() and not {"-h", "--help"} & set(rest):
@@ -48,7 +52,7 @@ def _only_prints(argv: Sequence[str]) -> bool:
 
 def _usage() -> str:
     lines = (f"  {name:14} {about}" for name, (_, about) in COMMANDS.items())
-    return "\n".join(["usage: python -m jaxcnn COMMAND ...", *lines])
+    return "\n".join(["usage: python -m jaxcnn COMMAND ...", *lines, "", TRAIN])
 
 
 if __name__ == "__main__":

@@ -1,79 +1,98 @@
 """From a command line to a config: the file that it names, and changes to its keys."""
 
-import traceback
+import dataclasses
+import re
 from collections.abc import Sequence
-from pathlib import Path
 
-import ml_collections
-from absl import flags
-from ml_collections import ConfigDict, config_flags
+from ml_collections import ConfigDict
 
-from jaxcnn.config import base_config
+from jaxcnn.config_file import assign, load
+from jaxcnn.config_keys import FIELDS, KINDS, find_key, parse_literal, parse_value
 from jaxcnn.errors import UserError
 
+_ABOUT_CONFIG = re.compile(r"--?(no_?)?config(?:\.([^=]*))?(?:=(.*))?", re.DOTALL)
 
-def read_config(argv: Sequence[str], others: flags.FlagValues | None = None) -> ConfigDict | None:
-    """Returns the config of a command line, overrides applied; None where it names none.
 
-    Args:
-        argv: the program, then `--config=FILE`, then any `--config.key=value`.
-        others: further flags that may stand there, parsed along; a new object each time.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Line:
+    """A command line, taken apart."""
+
+    file: str | None
+    """What --config names."""
+    changes: tuple[tuple[str, str], ...]
+    """Keys by their full names, and the texts that they are set to, in order."""
+    remarks: tuple[str, ...]
+    """What to tell the user of how keys were understood."""
+    rest: tuple[str, ...]
+    """All else, in order."""
+
+    def config(self, file: str) -> tuple[ConfigDict, list[str]]:
+        """Returns the config in `file`, changed, and what to tell the user of it."""
+        config, remarks = load(file)
+        for key, text in self.changes:
+            value = parse_literal(text) if key.startswith(f"{FIELDS}.") else parse_value(key, text)
+            assign(config, key, value)
+        return config, [*remarks, *self.remarks]
+
+
+def take_apart(arguments: Sequence[str]) -> Line:
+    """Returns what a command line, without its program, says: `--config=FILE`, `--config.KEY=VALUE` and the rest.
+
+    A value may also follow as the next argument, a dash stand for an underscore, and `--config.KEY` or
+    `--noconfig.KEY` alone for true or false.
+
+    Raises:
+        UserError: for a key that is none, or a value that is missing.
+    """
+    file, changes, remarks, rest = None, [], [], []
+    left = list(arguments)
+    while left:
+        argument = left.pop(0)
+        about = _ABOUT_CONFIG.fullmatch(argument)
+        if argument == "--":
+            rest += [argument, *left]
+            break
+        if not about:
+            rest.append(argument)
+        elif about[2] is None:
+            file = _value(argument, about[3], left)
+        else:
+            key, remark = find_key(about[2].replace("-", "_"))
+            text = _switch(argument, key, about[3]) if about[1] else about[3]
+            if text is None and KINDS.get(key, (None,))[0] is bool:
+                text = "true"
+            changes.append((key, _value(argument, text, left)))
+            remarks += [remark] if remark else []
+    return Line(file=file, changes=tuple(changes), remarks=tuple(remarks), rest=tuple(rest))
+
+
+def read_config(argv: Sequence[str]) -> ConfigDict:
+    """Returns the config of a command line that has nothing else: the program, `--config=FILE`, `--config.KEY=VALUE`.
 
     Raises:
         UserError: for a key, a value, a file or an argument that is wrong, in one line.
     """
-    values = flags.FlagValues() if others is None else others
-    about = "The run: a Python file with get_config(); then any of its keys."
-    chosen = config_flags.DEFINE_config_file("config", None, about, flag_values=values, sys_argv=list(argv))
-    try:
-        stray = values(list(argv))[1:]
-        config = chosen.value
-        if chosen.present:
-            _check_keys(config)
-    except Exception as error:  # config_flags lets through whatever the config file or an unknown key raises
-        raise UserError(_explain(error)) from None
-    if stray:
-        raise UserError(f"stray argument {stray[0]!r}: settings are given as --config.key=value")
-    return config
+    line = take_apart(argv[1:])
+    if line.rest or not line.file:
+        raise UserError(stray(line.rest[0]) if line.rest else "--config is missing")
+    return line.config(line.file)[0]
 
 
-def _check_keys(config: ConfigDict | None) -> None:
-    """Raises `UserError` where a config is none, or has other keys than `base_config()`."""
-    if not hasattr(config, "iteritems"):  # a file that could not be read is only told of on use
-        raise UserError("get_config() of the config file must return base_config() with changes")
-    known, found = _keys(base_config()), _keys(config)
-    if known != found:
-        wrong = ", ".join(sorted(known ^ found))
-        raise UserError(f"a config has the keys of base_config(), no more and no fewer: {wrong}")
+def stray(argument: str) -> str:
+    """Returns what is wrong with an argument that is no option."""
+    return f"stray argument {argument!r}: settings are given as --config.key=value"
 
 
-def _keys(config: ConfigDict, prefix: str = "") -> set[str]:
-    keys: set[str] = set()
-    for key, value in config.items():
-        nested = isinstance(value, ConfigDict) and prefix + key != "model.fields"
-        keys |= _keys(value, f"{prefix}{key}.") if nested else {prefix + key}
-    return keys
+def _value(argument: str, text: str | None, left: list[str]) -> str:
+    """Returns the value of an argument: behind its "=", or else what follows."""
+    if text is not None:
+        return text
+    if not left or left[0].startswith("--"):
+        raise UserError(f"{argument} needs a value: {argument}=VALUE")
+    return left.pop(0)
 
 
-def _explain(error: BaseException) -> str:
-    """Returns what is wrong with a command line or, with its place, in the config file that it names."""
-    link: BaseException | None = error
-    while link:
-        libraries = (Path(ml_collections.__file__).parent, Path(flags.__file__).parents[1], Path(__file__))
-        frames = [frame for frame in traceback.extract_tb(link.__traceback__) if Path(frame.filename).exists()]
-        own = [frame for frame in frames if not any(Path(frame.filename).is_relative_to(place) for place in libraries)]
-        if own:
-            return f"{own[-1].filename}:{own[-1].lineno}: {type(link).__name__}: {_one_line(link)}"
-        link = link.__cause__ or link.__context__
-    if "get_config" in str(error) or "has no attribute" in str(error):
-        return f"the config file must define get_config(), which returns base_config() with changes: {_one_line(error)}"
-    if isinstance(error, AttributeError | KeyError):
-        return f"no such config key: {_one_line(error)}"
-    before = isinstance(error, flags.UnrecognizedFlagError) and error.flagname.startswith("config.")
-    return _one_line(error) + ("; give --config=FILE before its keys" if before else "")
-
-
-def _one_line(error: BaseException) -> str:
-    """Returns the last line of what an error says: before it stand tracebacks and whole configs."""
-    lines = str(error).replace("\\n", "\n").strip().strip("\"'").splitlines()
-    return " ".join(lines[-1].split()) if lines else type(error).__name__
+def _switch(argument: str, key: str, text: str | None) -> str:
+    if text is not None or KINDS.get(key, (None,))[0] is not bool:
+        raise UserError(f"{argument}: --noconfig.KEY alone is for keys that are true or false")
+    return "false"

@@ -5,6 +5,8 @@ of None means: what the paper, the data set or the platform says. A length of ti
 or a bare number of steps, and becomes a number of steps only after all overrides (jaxcnn.train.setup).
 """
 
+from collections.abc import Iterator
+
 from ml_collections import ConfigDict, config_dict
 
 placeholder = config_dict.placeholder
@@ -43,7 +45,7 @@ def base_config() -> ConfigDict:
     config.model.stem = placeholder(str)  # imagenet, or small for 28-64 px images
     config.model.dropout_rate = placeholder(float)
     config.model.remat = False  # compute each block again for its gradient: less memory, more time, the same results
-    config.model.fields = ConfigDict()  # further fields of the model's class; set in a config file only
+    config.model.fields = ConfigDict()  # further fields of the model's class
 
     config.model.norm_options = ConfigDict()
     config.model.norm_options.epsilon = placeholder(float)  # added to the variance
@@ -102,3 +104,22 @@ def base_config() -> ConfigDict:
     config.lock()
     config.model.fields.unlock()
     return config
+
+
+def kinds_of(config: ConfigDict, prefix: str = "") -> Iterator[tuple[str, type, bool]]:
+    """Yields every key by its full name but `model.fields`, the type of its values, and whether it may be None."""
+    for key, value in config.items():
+        if prefix + key == "model.fields":
+            continue
+        if isinstance(value, ConfigDict):
+            yield from kinds_of(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key, config.get_type(key), value is None
+
+
+def groups_of(config: ConfigDict, prefix: str = "") -> Iterator[str]:
+    """Yields the full name of every group of keys."""
+    for key, value in config.items():
+        if isinstance(value, ConfigDict):
+            yield prefix + key
+            yield from groups_of(value, f"{prefix}{key}.")

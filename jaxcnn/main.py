@@ -5,7 +5,9 @@ SLURM, Open MPI, Kubernetes or a TPU slice says; --distributed asks JAX to look 
 """
 
 import dataclasses
+import difflib
 import functools
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,12 +17,16 @@ from absl import flags
 from ml_collections import ConfigDict
 
 from jaxcnn import runtime, streams
-from jaxcnn.addresses import bucket_address
-from jaxcnn.command_line import read_config
+from jaxcnn.addresses import bucket_address, local_path
+from jaxcnn.command_line import stray, take_apart
+from jaxcnn.config_file import one_line
+from jaxcnn.config_keys import nearest
 from jaxcnn.entry import answer, leave
 from jaxcnn.errors import UserError, say
 
-USAGE = "usage: python -m jaxcnn.main --config=configs/NAME.py --workdir=DIR [--config.key=value ...]"
+USAGE = """\
+usage: python -m jaxcnn.main --config=configs/NAME.py --workdir=DIR [--config.key=value ...]
+       python -m jaxcnn.main --workdir=DIR [--config.key=value ...]    goes on with the run in DIR"""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -33,6 +39,8 @@ class Request:
     """Whether to go on in a run folder of another config, where its state fits."""
     processes: dict[str, Any]
     """Keyword arguments of `jaxcnn.train.hosts.join`."""
+    remarks: list[str]
+    """What to tell the user of how the line was understood."""
 
 
 def parse(argv: Sequence[str]) -> Request:
@@ -41,35 +49,73 @@ def parse(argv: Sequence[str]) -> Request:
     Raises:
         UserError: for a key, a value, a file or an argument that is wrong, in one line.
     """
-    values = flags.FlagValues()
-    about = "The run folder: made, or gone on from where it holds this run."
-    workdir = flags.DEFINE_string("workdir", None, about, flag_values=values)
-    about = "Go on in the run folder with another config, where its state fits."
-    force = flags.DEFINE_bool("force", False, about, flag_values=values)
-    processes: dict[str, flags.FlagHolder[Any]] = {
-        "coordinator": flags.DEFINE_string(
-            "coordinator", None, "Of several processes: HOST:PORT of process 0.", flag_values=values
-        ),
-        "num_processes": flags.DEFINE_integer(
-            "num_processes", None, "Of several processes: how many.", flag_values=values
-        ),
-        "process_id": flags.DEFINE_integer(
-            "process_id", None, "Of several processes: which one this is, from 0.", flag_values=values
-        ),
-        "distributed": flags.DEFINE_bool(
-            "distributed", None, "Join several processes; by default where the environment says.", flag_values=values
-        ),
-    }
-    config = read_config(argv, values)
-    if config is None or not workdir.value:
-        raise UserError(USAGE)
-    bucket_address("--workdir", workdir.value)  # what is none must not become a folder of that name
+    line = take_apart(argv[1:])
+    values = _flags()
+    _read_flags(values, [argv[0], *map(_underscored, line.rest)])
+    workdir = values["workdir"].value
+    if not workdir:
+        missing = "--workdir is" if line.file else "--config and --workdir are"
+        raise UserError(f"{missing} missing: {_SHORT}; results go to the folder DIR")
+    bucket_address("--workdir", workdir)  # what is none must not become a folder of that name
+    config, remarks = line.config(line.file or _file_of_run(workdir))
     return Request(
         config=config,
-        workdir=workdir.value,
-        force=bool(force.value),
-        processes={name: flag.value for name, flag in processes.items()},
+        workdir=workdir,
+        force=bool(values["force"].value),
+        processes={name: values[name].value for name in _PROCESSES},
+        remarks=remarks,
     )
+
+
+_SHORT = "python -m jaxcnn.main --config=configs/NAME.py --workdir=DIR"
+_PROCESSES = ("coordinator", "num_processes", "process_id", "distributed")
+
+
+def _flags() -> flags.FlagValues:
+    """Returns the options of a run that are none of its config."""
+    values = flags.FlagValues()
+    text, whole, switch = (
+        functools.partial(define, flag_values=values)
+        for define in (flags.DEFINE_string, flags.DEFINE_integer, flags.DEFINE_bool)
+    )
+    text("workdir", None, "The run folder: made, or gone on from where it holds this run.")
+    switch("force", False, "Go on in the run folder with another config, where its state fits.")
+    text("coordinator", None, "Of several processes: HOST:PORT of process 0.")
+    whole("num_processes", None, "Of several processes: how many.")
+    whole("process_id", None, "Of several processes: which one this is, from 0.")
+    switch("distributed", None, "Join several processes; by default where the environment says.")
+    return values
+
+
+def _read_flags(values: flags.FlagValues, argv: Sequence[str]) -> None:
+    try:
+        stray_ones = values(argv)[1:]
+    except flags.UnrecognizedFlagError as error:
+        known = difflib.get_close_matches(error.flagname, [*values, "config"], n=1)
+        found = known or [f"config.{key}" for key in nearest(error.flagname)]
+        there = f"there are --config, --config.KEY, {', '.join(f'--{name}' for name in sorted(values))}"
+        way_out = f"did you mean {' or '.join(f'--{name}' for name in found)}?" if found else there
+        raise UserError(f"there is no --{error.flagname}: {way_out}") from None
+    except flags.Error as error:
+        raise UserError(one_line(error)) from None
+    if stray_ones:
+        raise UserError(stray(stray_ones[0]))
+
+
+def _underscored(argument: str) -> str:
+    """Returns an argument with underscores for the dashes within its name, and --noNAME for --no-NAME."""
+    found = re.fullmatch(r"(--?)(no-)?([^-=][^=]*)(=.*)?", argument, re.DOTALL)
+    if not found or (found[1] == "-" and argument[1:2].isdigit()):
+        return argument
+    return found[1] + ("no" if found[2] else "") + found[3].replace("-", "_") + (found[4] or "")
+
+
+def _file_of_run(workdir: str) -> str:
+    """Returns the config file of the run in a folder; raises `UserError` where there is none."""
+    file = local_path("--workdir", workdir) / "config.json"
+    if not file.is_file():
+        raise UserError(f"--config is missing: {_SHORT}; there is no run in {workdir} to go on with")
+    return str(file)
 
 
 def main(argv: Sequence[str] = tuple(sys.argv)) -> int:
@@ -106,6 +152,8 @@ def _train(request: Request) -> int:
     if hosts.first():  # before the long imports
         if runtime.settings():
             say(f"jaxcnn: {runtime.announcement()}")
+        for remark in request.remarks:
+            say(f"jaxcnn: {remark}")
         say(f"jaxcnn: {config.model.name} on {config.data.name}, run folder {request.workdir}")
     from jaxcnn.train.loop import Preempted, train_and_evaluate
 

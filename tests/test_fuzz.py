@@ -1,7 +1,6 @@
 """Whatever is asked for, a run trains or ends in one line: settings drawn at random, sensible and not."""
 
 import functools
-import sys
 import tempfile
 from pathlib import Path
 
@@ -173,11 +172,8 @@ FIELDS = st.dictionaries(
 
 
 def parsed(*arguments):
-    """Returns the config of a command line, read as a process of its own would: the config module outlives a case."""
-    try:
-        return main.parse(["main", *arguments]).config
-    finally:
-        sys.modules.pop("config_config", None)
+    """Returns the config of a command line."""
+    return main.parse(["main", *arguments]).config
 
 
 def answer(action):

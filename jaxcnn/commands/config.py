@@ -1,14 +1,13 @@
 """The command line of a command about a run: `CONFIG [--config.key=value ...]` beside the command's own options."""
 
+import sys
 from argparse import Namespace
 from collections.abc import Sequence
 
 from ml_collections import ConfigDict
 
-from jaxcnn.command_line import read_config
+from jaxcnn.command_line import take_apart
 from jaxcnn.commands.parser import CommandParser
-
-_CHANGES = ("--config.", "--noconfig.")
 
 
 class ConfigParser(CommandParser):
@@ -16,7 +15,7 @@ class ConfigParser(CommandParser):
 
     def __init__(self, prog: str, description: str) -> None:
         super().__init__(prog, description)
-        self.add_argument("config", metavar="CONFIG", help="the run: a Python file with get_config()")
+        self.add_argument("config", metavar="CONFIG", help="the run: a file with get_config(), or a config.json")
         self.add_argument("--config.KEY", metavar="VALUE", help="changes a key of it; written --config.key=value")
 
     def parse(self, argv: Sequence[str]) -> tuple[Namespace, ConfigDict]:
@@ -25,8 +24,9 @@ class ConfigParser(CommandParser):
         Raises:
             UserError: for anything wrong in either, in one line.
         """
-        changes = [argument for argument in argv if argument.startswith(_CHANGES)]
-        own = self.parse_args([argument for argument in argv if argument not in changes])
-        config = read_config([self.prog, f"--config={own.config}", *changes])
-        assert config is not None
+        line = take_apart(argv)
+        own = self.parse_args([*line.rest, *([line.file] if line.file is not None else [])])
+        config, remarks = line.config(own.config)
+        for remark in remarks:
+            print(f"jaxcnn: {remark}", file=sys.stderr)
         return own, config

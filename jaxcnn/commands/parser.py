@@ -1,13 +1,11 @@
 """The command line of a command."""
 
 import argparse
-import ast
-import contextlib
-import json
 from pathlib import Path
 from typing import Any, NoReturn
 
 from jaxcnn.addresses import local_path
+from jaxcnn.config_keys import parse_literal
 from jaxcnn.errors import UserError
 
 
@@ -47,14 +45,7 @@ def _field(text: str) -> tuple[str, Any]:
     name, equals, value = text.partition("=")
     if not (name and equals) or name == "name":  # MODEL is the name
         raise ValueError(text)
-    for parse in (json.loads, _literal):
-        with contextlib.suppress(ValueError, SyntaxError, TypeError):
-            return name, parse(value)
-    return name, value
-
-
-def _literal(text: str) -> Any:
-    return json.loads(json.dumps(ast.literal_eval(text)))  # as it is when it is read again
+    return name, parse_literal(value)
 
 
 _field.__name__ = "NAME=VALUE"  # what argparse calls it in its complaint

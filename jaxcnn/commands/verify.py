@@ -7,10 +7,10 @@ from ml_collections import ConfigDict
 
 from jaxcnn.addresses import local_path
 from jaxcnn.commands.parser import CommandParser
-from jaxcnn.config import base_config
+from jaxcnn.config_file import load_json
 from jaxcnn.errors import UserError
 from jaxcnn.train.checkpoint import Checkpoints
-from jaxcnn.train.folder import RunFolder, read_json, read_lines
+from jaxcnn.train.folder import RunFolder, read_lines
 from jaxcnn.train.loop import make_evaluator
 from jaxcnn.train.mesh import replicated
 from jaxcnn.train.setup import resolve
@@ -30,7 +30,7 @@ def main(argv: Sequence[str]) -> int:
     if not (local_path("RUN", arguments.run) / "config.json").is_file():
         raise UserError(f"{arguments.run} holds no run: there is no config.json in it")
     folder = RunFolder(arguments.run)
-    config = _config(folder)
+    config, _ = load_json(folder.config)
     if arguments.data_dir:
         config.data.dir = arguments.data_dir
     good = True
@@ -38,16 +38,6 @@ def main(argv: Sequence[str]) -> int:
         print(("ok     " if fine else "WRONG  ") + line, flush=True)
         good &= fine
     return 0 if good else 1
-
-
-def _config(folder: RunFolder) -> ConfigDict:
-    """Returns the config of a run, keys that are newer than it at their defaults."""
-    config = base_config()
-    try:
-        config.update(read_json(folder.config))
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise UserError(f"{folder.config} is no config of this version: {' '.join(str(error).split())}") from None
-    return config
 
 
 def _findings(folder: RunFolder, config: ConfigDict) -> Iterator[tuple[str, bool]]:

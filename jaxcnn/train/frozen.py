@@ -1,11 +1,11 @@
 """The config as a run keeps it: every value of the kind that its key has, and nothing that can change."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from ml_collections import ConfigDict, FrozenConfigDict
 
-from jaxcnn.config import base_config
+from jaxcnn.config import base_config, kinds_of
 from jaxcnn.errors import UserError
 
 _NAMES = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
@@ -19,7 +19,7 @@ def frozen(config: ConfigDict) -> FrozenConfigDict:
             value that a JSON file cannot hold.
     """
     plain = _tuples(config.to_dict(), "")
-    for key, kind, optional in _kinds(base_config()):
+    for key, kind, optional in kinds_of(base_config()):
         value: Any = plain
         for part in key.split("."):
             if not isinstance(value, Mapping) or part not in value:
@@ -28,17 +28,6 @@ def frozen(config: ConfigDict) -> FrozenConfigDict:
         if not (optional and value is None) and not _is(value, kind):
             raise UserError(f"{key} is {value!r}: it must be {_NAMES[kind]}")
     return FrozenConfigDict(plain)
-
-
-def _kinds(config: ConfigDict, prefix: str = "") -> Iterator[tuple[str, type, bool]]:
-    """Yields every key, the type of its values, and whether it may be None."""
-    for key, value in config.items():
-        if prefix + key == "model.fields":
-            continue
-        if isinstance(value, ConfigDict):
-            yield from _kinds(value, f"{prefix}{key}.")
-        else:
-            yield prefix + key, config.get_type(key), value is None
 
 
 def _is(value: Any, kind: type) -> bool:

@@ -77,7 +77,7 @@ def test_mixed_labels_name_both_classes():
         (["--count=0"], "--count is 0: it must be at least 1"),
         (["--output=/no/such/place.png"], "--output /no/such/place.png cannot be written: "),
         (["--output=picture.nonsense"], "--output picture.nonsense cannot be written: "),
-        (["--config.batch_siz=3"], 'Did you mean "batch_size"'),
+        (["--config.batch_siz=3"], r"did you mean batch_size\?"),
         (["--config.data.augment=flap()"], "unknown augmentation 'flap': did you mean flip"),
         (["stray"], "unrecognized arguments: stray; usage: python -m jaxcnn browse "),
     ],
