@@ -1,6 +1,6 @@
 """From the bytes of an image file to pixels: as grey or RGB, 8 bits, whatever the file holds. Imports no JAX.
 
-Alpha is dropped, a palette looked up, 16 bits become their upper 8, CMYK becomes RGB as Pillow converts it, and the
+Alpha is dropped, a palette looked up, more bits become 8 (`levels`), CMYK becomes RGB as Pillow converts it, and the
 first frame stands for an animation. Metadata is not read, but for the EXIF orientation of a `Photograph`, which is
 turned upright; other files are not, as in torchvision and the papers, whose numbers so compare.
 """
@@ -15,6 +15,7 @@ import simplejpeg
 from PIL import Image
 
 from jaxcnn.data.heads import orientation, upright, without_metadata
+from jaxcnn.data.levels import Levels, in_8_bits
 from jaxcnn.data.transforms import to_array, to_pil
 
 
@@ -23,6 +24,8 @@ class Photograph:
     """An image file of somebody's own, which EXIF may turn."""
 
     content: bytes
+    levels: Levels = dataclasses.field(default_factory=dict)
+    """Of deep images in its data set."""
 
 
 Encoded: TypeAlias = bytes | Photograph | np.ndarray
@@ -42,14 +45,17 @@ def decode(data: Encoded, channels: int) -> Image.Image:
     Raises:
         UnreadableError: for what is no whole image in one of `FORMATS`.
     """
-    if isinstance(data, Photograph):
-        image, turned = decode(data.content, channels), orientation(data.content)
-        return image if turned == 1 else to_pil(np.ascontiguousarray(upright(to_array(image), turned)))
-    image = to_pil(data) if isinstance(data, np.ndarray) else open_image(data)
+    mode = "L" if channels == 1 else "RGB"
+    if isinstance(data, np.ndarray):
+        return _plain(to_pil(data), mode)
+    content, levels = (data.content, data.levels) if isinstance(data, Photograph) else (data, {})
+    image = open_image(content)
     try:
-        return _plain(image, "L" if channels == 1 else "RGB")
+        image = _plain(in_8_bits(image, content, levels), mode)
     except Exception as error:  # every format's reader has its own
         raise UnreadableError(" ".join(str(error).split()) or type(error).__name__) from None
+    turned = orientation(content) if isinstance(data, Photograph) else 1
+    return image if turned == 1 else to_pil(np.ascontiguousarray(upright(to_array(image), turned)))
 
 
 def open_image(data: bytes, formats: tuple[str, ...] = FORMATS) -> Image.Image:
@@ -61,7 +67,7 @@ def open_image(data: bytes, formats: tuple[str, ...] = FORMATS) -> Image.Image:
     try:
         image = Image.open(io.BytesIO(without_metadata(data)), formats=formats)
     except Exception as error:  # every format's reader has its own
-        reason = "no image" if isinstance(error, Image.UnidentifiedImageError) else " ".join(str(error).split())
+        reason = _unknown(data) if isinstance(error, Image.UnidentifiedImageError) else " ".join(str(error).split())
         raise UnreadableError(reason or type(error).__name__) from None
     check_pixels(*image.size)
     return image
@@ -89,39 +95,37 @@ def decode_fast(data: Encoded, channels: int, shrink: Callable[[int, int], int])
     """
     if isinstance(data, np.ndarray) and data.shape[-1] == channels:
         return data, data.shape[:2]
-    if isinstance(data, Photograph):
-        return _photograph(data, channels, shrink)
-    if isinstance(data, bytes) and data.startswith(b"\xff\xd8"):
+    content = data.content if isinstance(data, Photograph) else data
+    if isinstance(content, bytes) and content.startswith(b"\xff\xd8"):
         try:
-            height, width, colors, _ = simplejpeg.decode_jpeg_header(data)
-            check_pixels(width, height)
-            if colors in ("YCbCr", "Gray", "RGB"):
-                factor = shrink(height, width)
-                least = {"min_height": -(-height // factor), "min_width": -(-width // factor)}
-                return simplejpeg.decode_jpeg(data, "GRAY" if channels == 1 else "RGB", **least), (height, width)
+            return _decode_jpeg(content, channels, shrink, orientation(content) if content is not data else 1)
         except ValueError:
             pass
     image = to_array(decode(data, channels))
     return image, image.shape[:2]
 
 
-def _photograph(
-    data: Photograph, channels: int, shrink: Callable[[int, int], int]
+def _decode_jpeg(
+    data: bytes, channels: int, shrink: Callable[[int, int], int], turned: int
 ) -> tuple[np.ndarray, tuple[int, int]]:
-    turned = orientation(data.content)
-    across = turned > 4  # then height and width change places
-    image, size = decode_fast(data.content, channels, (lambda h, w: shrink(w, h)) if across else shrink)
-    return upright(image, turned), size[::-1] if across else size
+    height, width, colors, _ = simplejpeg.decode_jpeg_header(data)
+    check_pixels(width, height)
+    if colors not in ("YCbCr", "Gray", "RGB"):
+        raise ValueError(colors)
+    size = (width, height) if turned > 4 else (height, width)  # upright
+    factor = shrink(*size)
+    least = {"min_height": -(-height // factor), "min_width": -(-width // factor)}
+    return upright(simplejpeg.decode_jpeg(data, "GRAY" if channels == 1 else "RGB", **least), turned), size
+
+
+def _unknown(data: bytes) -> str:
+    boxed = data[4:8] == b"ftyp"  # the head that HEIC, AVIF and films share
+    return "it is HEIC, AVIF or a film: save it as JPEG or PNG" if boxed else "no image"
 
 
 def _plain(image: Image.Image, mode: str) -> Image.Image:
-    if image.mode.startswith("I"):
-        upper = np.clip(np.asarray(image), 0, 2**16 - 1) >> 8  # Pillow's own conversion makes all from 256 on white
-        image = Image.fromarray(upper.astype(np.uint8))
     if image.mode in ("P", "PA"):
         image = image.convert("RGBA")
-    if image.mode == "F":
-        raise UnreadableError("its pixels are floating-point numbers")
     if image.mode != mode:
         return image.convert(mode)
     image.load()

@@ -10,6 +10,7 @@ import numpy as np
 from jaxcnn.addresses import local_path
 from jaxcnn.data.decode import Photograph, UnreadableError
 from jaxcnn.data.layout import find_splits, refuse_splits_below
+from jaxcnn.data.levels import Levels
 from jaxcnn.data.tree import Entry, files, is_image, listing, refuse_lost_links, subfolders
 from jaxcnn.errors import UserError
 
@@ -26,11 +27,13 @@ class FolderSource:
     """Below `root`, by example."""
     labels: np.ndarray
     """(examples,) int32."""
+    levels: Levels = dataclasses.field(default_factory=dict)
+    """Of deep images."""
 
     def __getitem__(self, index: int) -> Photograph:
         try:
             with open(self.name(index), "rb") as file:
-                return Photograph(file.read())
+                return Photograph(file.read(), self.levels)
         except OSError as error:
             lost = os.path.islink(self.name(index)) and not os.path.exists(self.name(index))
             raise UnreadableError("it is a link to nowhere" if lost else error.strerror) from None

@@ -38,7 +38,7 @@ def channel_statistics(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def sampled_statistics(source: Source, crop: CentreCrop, *, skip: bool = False) -> tuple[np.ndarray, np.ndarray]:
     """Returns `channel_statistics` of `SAMPLE` equally spaced examples; `skip` leaves out those that cannot be read."""
-    return channel_statistics(hold(Subset(source, _spaced(len(source.labels))), crop, skip=skip).split.image)
+    return channel_statistics(hold(Subset(source, spaced(len(source.labels))), crop, skip=skip).split.image)
 
 
 def fingerprint(splits: Mapping[str, Split]) -> str:
@@ -61,7 +61,7 @@ def source_fingerprint(sources: Mapping[str, Source]) -> str:
         labels = sources[name].labels
         digest.update(f"{name} {labels.shape}".encode())
         digest.update(labels.tobytes())
-        for index in _spaced(len(labels)):
+        for index in spaced(len(labels)):
             digest.update(_content(sources[name], index))
     return digest.hexdigest()[:16]
 
@@ -76,6 +76,7 @@ def _content(source: Source, index: int) -> bytes:
     return data if isinstance(data, bytes) else f"{data.shape}".encode() + data.tobytes()
 
 
-def _spaced(size: int) -> np.ndarray:
-    count = min(size, SAMPLE)
+def spaced(size: int, most: int = SAMPLE) -> np.ndarray:
+    """Returns at most so many of the numbers below `size`, equally spaced."""
+    count = min(size, most)
     return (2 * np.arange(count) + 1) * size // (2 * count)

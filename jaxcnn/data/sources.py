@@ -13,6 +13,7 @@ from jaxcnn.data.crops import CentreCrop
 from jaxcnn.data.folder import open_folder
 from jaxcnn.data.hold import hold
 from jaxcnn.data.labels import MOST_CLASSES, as_names
+from jaxcnn.data.probe import probe
 from jaxcnn.data.records import ArraySource, PairSource, Source, Subset, check_labels, make_source
 from jaxcnn.data.split import Split, cut, part_count
 from jaxcnn.data.store import PreparedSource, open_any, open_prepared
@@ -215,15 +216,16 @@ def _distributed(name: str, data_dir: str | os.PathLike[str] | None) -> Dataset:
 
 def _folder(data_dir: str | os.PathLike[str] | None) -> Dataset:
     found = open_folder(data_dir)
+    levels, seen = probe(found.splits)
     return Dataset(
         name=FOLDER,
-        sources=found.splits,
+        sources={split: dataclasses.replace(source, levels=levels) for split, source in found.splits.items()},
         class_names=found.class_names,
         dir=str(Path(data_dir).expanduser().absolute()) if data_dir else None,
         shape=(None, None, 3),
         image_size=_SIDE,
         upright=True,
-        remarks=found.remarks,
+        remarks=(*found.remarks, *seen),
     )
 
 

@@ -1,0 +1,85 @@
+"""What a sample of somebody's own images says of all of them: the range of deep ones, and whether some have frames."""
+
+import re
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from jaxcnn.data.decode import UnreadableError, open_image
+from jaxcnn.data.folder import FolderSource
+from jaxcnn.data.levels import DECLARED, Range, deep_kind, deep_values, range_of, to_levels
+from jaxcnn.data.measure import spaced
+from jaxcnn.errors import UserError
+
+SAMPLE = 200
+"""Images of each split, equally spaced, that are looked at; JPEG files are not, for they have 8 bits."""
+_PIXELS = 4096
+"""Of each of them, for a count of levels."""
+_LEAST = 32
+"""Levels that must be left of as many values or more."""
+_JPEG = re.compile(r"\.(jpe?g|jpe|jfif)$", re.IGNORECASE)
+
+
+def probe(sources: Mapping[str, FolderSource]) -> tuple[dict[str, Range], list[str]]:
+    """Returns the range of each kind of deep image, as `jaxcnn.data.levels` has it, and remarks.
+
+    Raises:
+        UserError: where the range would leave next to nothing of what the images show.
+    """
+    found: dict[str, _Seen] = {}
+    framed = []
+    for name, content in _sample(sources):
+        try:
+            image = open_image(content)
+            framed += [name] if getattr(image, "is_animated", False) else []
+            if kind := deep_kind(image):
+                values = deep_values(image, content)
+                found.setdefault(kind, _Seen(name)).add(values)
+        except Exception:  # of many kinds; whoever reads the image later says what is wrong
+            continue
+    levels = {kind: seen.range(kind) for kind, seen in found.items()}
+    levels = {kind: span for kind, span in levels.items() if span != DECLARED.get(kind)}
+    return levels, [found[kind].remark(kind, span) for kind, span in levels.items()] + _frames(framed)
+
+
+class _Seen:
+    """The values of one kind of deep image."""
+
+    def __init__(self, name: str) -> None:
+        self.first, self.images, self.low, self.high, self.whole = name, 0, np.inf, -np.inf, True
+        self._values: set[float] = set()
+
+    def add(self, values: np.ndarray) -> None:
+        self.images += 1
+        self.low, self.high = min(self.low, float(values.min())), max(self.high, float(values.max()))
+        self.whole = values.dtype.kind in "ui"
+        self._values.update(values.ravel()[:: max(1, values.size // _PIXELS)].tolist())
+
+    def range(self, kind: str) -> Range:
+        span = range_of(self.low, self.high, whole=self.whole)
+        left = len(np.unique(to_levels(np.array([*self._values], np.float64), span)))
+        if left < min(_LEAST, len(self._values)):
+            raise UserError(
+                f"the values of {kind} images, of which {self.first} is the first, reach from {self.low:g} to "
+                f"{self.high:g}, and of their {len(self._values):,} different values {left} would be left: save the "
+                "images with 8 bits, as they should be seen"
+            )
+        return span
+
+    def remark(self, kind: str, span: Range) -> str:
+        reach = f"{self.images:,} of them reach from {self.low:g} to {self.high:g}"
+        return f"in {kind} images {span.black:g} is black and {span.white:g} white, for all alike: {reach}"
+
+
+def _sample(sources: Mapping[str, FolderSource]) -> Iterator[tuple[str, bytes]]:
+    for source in sources.values():
+        others = [index for index, path in enumerate(source.paths) if not _JPEG.search(path)]
+        for index in spaced(len(others), SAMPLE).tolist():
+            try:
+                yield source.name(others[index]), source[others[index]].content
+            except UnreadableError:
+                continue
+
+
+def _frames(names: list[str]) -> list[str]:
+    return [f"of several frames or pages, as in {names[0]}, the first is read"] if names else []
