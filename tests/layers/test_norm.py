@@ -10,6 +10,7 @@ from jax.sharding import AxisType, NamedSharding, PartitionSpec
 from jaxcnn import runtime
 from jaxcnn.errors import UserError
 from jaxcnn.layers.norm import NORMS, BatchNorm, GroupNorm, check_norm, default_num_groups, make_norm, shifts
+from jaxcnn.ops.norm import local_response_norm
 
 EPSILON = 1e-3
 X = np.random.default_rng(0).normal(2, 3, (6, 3, 4, 8)).astype(np.float32)
@@ -272,6 +273,7 @@ def test_statistics_of_the_whole_batch_take_no_further_axis():
         ("group", {"examples": 4, "unbiased": True}, "takes no examples, unbiased; it takes epsilon, num_groups$"),
         ("local_response", {"epsilon": 1.0}, "it takes size, alpha, beta, k$"),
         ("none", {"epsilon": 1.0}, "it takes no options$"),
+        ("group", {"epsilon": 0.0}, "the epsilon of norm 'group' is 0.0: it must be a number above 0$"),
     ],
 )
 def test_wrong_norm_or_option(word, options, message):
@@ -289,3 +291,10 @@ def test_an_unbiased_variance_counts_the_examples_of_all_devices():
     fresh = {"mean": jnp.zeros(1), "var": jnp.ones(1)}
     _, updated = apply({"params": learnt, "batch_stats": fresh}, x)
     np.testing.assert_allclose(updated["batch_stats"]["var"], [[2.0], [2.0]])
+
+
+@pytest.mark.parametrize("options", [{"size": 3}, {"alpha": 0.1}, {"beta": 0.5}, {"k": 1.0}], ids=str)
+def test_each_option_of_local_response_norm_acts(options):
+    damped = make_norm("local_response", train=True, options=options)(name=None).apply({}, jnp.asarray(X))
+    np.testing.assert_array_equal(damped, local_response_norm(jnp.asarray(X), **options))
+    assert not np.array_equal(damped, local_response_norm(jnp.asarray(X)))

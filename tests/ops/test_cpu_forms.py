@@ -175,3 +175,7 @@ def test_a_dilated_kernel_is_not_winograds():
     random = np.random.default_rng(0)
     x, kernel = (random.normal(size=size).astype(np.float32) for size in ((2, 32, 16, 48), (3, 3, 48, 48)))
     check_equal(functools.partial(conv, padding=2, dilation=2), x, kernel)
+
+
+def test_a_pointwise_convolution_of_an_odd_number_of_pixels():
+    check_equal(conv, normal(1, 3, 5, 3), normal(1, 1, 3, 4))

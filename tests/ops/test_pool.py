@@ -226,6 +226,7 @@ def test_global_pools():
         (lambda x: max_pool(x, 8, strides=2, ceil=True), "max pooling .* at least 7x7, got 4x4"),
         (lambda x: avg_pool(x, 2, strides=(1, 0)), "at least one cell, got .2, 2. and .1, 0."),
         (lambda x: max_pool(x, 2, padding=2), "less padding than the window"),
+        (lambda x: max_pool(x, 2, padding=(0, 2)), "less padding than the window"),
         (lambda x: avg_pool(x, 2, padding="full"), "unknown padding 'full'"),
         (lambda x: global_avg_pool(x[0]), "got shape"),
         (lambda x: fractional_max_pool(x, 2.0, jax.random.key(0)), "ratio between 1 and 2, got 2.0"),

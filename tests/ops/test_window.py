@@ -38,6 +38,7 @@ def test_explicit_padding(padding, expected):
     [
         ("sme", "unknown padding 'sme': did you mean same"),
         (-1, "must not be negative"),
+        (((0, 0), (0, -1)), "must not be negative"),
         ((1, 2, 3), "one entry per axis"),
         ((1, (1, 2, 3)), "wanted one number or two"),
     ],
@@ -83,6 +84,8 @@ def test_pad_refuses():
     x = jnp.zeros((1, 2, 3, 1))
     with pytest.raises(UserError, match="reflect padding by 2 and 0 needs an image of at least 3x1, got 2x3"):
         pad(x, ((2, 0), (0, 0)), "reflect")
+    with pytest.raises(UserError, match="reflect padding by 0 and 3 needs an image of at least 1x4, got 2x3"):
+        pad(x, ((0, 0), (0, 3)), "reflect")
     with pytest.raises(UserError, match="unknown fill 'mirror'"):
         pad(x, ((1, 1), (1, 1)), "mirror")
     with pytest.raises(UserError, match=r"got shape \(2, 3\)"):
