@@ -80,3 +80,17 @@ def test_drop_path_drops_whole_examples_and_scales_the_others_up():
     y = blocks.drop_path(x, jnp.array([0.0, 0.74, 0.75, 0.99]), 0.25)
     assert y.dtype == x.dtype
     np.testing.assert_array_equal(y.mean((1, 2, 3)), jnp.array([4 / 3, 4 / 3, 0, 0], jnp.bfloat16))
+
+
+class _Dropped(nn.Module):
+    """Drops half of what it is given, twice in a loop."""
+
+    @nn.compact
+    def __call__(self, x):
+        return blocks.repeat(nn.Dropout(0.5, deterministic=False, name="stage1_rest"), x, 2)
+
+
+def test_each_turn_of_a_loop_drops_units_of_its_own():
+    """Half of the half that the first turn leaves is left."""
+    y = _Dropped().apply({}, jnp.ones((1, 400)), rngs={"dropout": jax.random.key(0)})
+    assert abs(float((y > 0).mean()) - 0.25) < 0.1

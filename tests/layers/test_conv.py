@@ -49,3 +49,11 @@ def test_conv_computes_in_dtype_with_float32_parameters(dtype):
 def test_what_conv_refuses(layer, message):
     with pytest.raises(UserError, match=message):
         jax.eval_shape(layer.init, jax.random.key(0), X)
+
+
+@pytest.mark.parametrize(
+    ("fields", "projects"),
+    [({}, True), ({"padding": "valid"}, True), ({"padding": 1}, False), ({"groups": 2}, False), ({"strides": 2}, False)],
+)
+def test_what_is_a_product_of_each_pixel_with_one_matrix(fields, projects):
+    assert Conv(8, 1, use_bias=False, **fields).projects((3, 3)) == projects
