@@ -1,7 +1,8 @@
 """Puts known mistakes into copies of the code, one at a time, and runs the test that is to notice each.
 
 `python -m tests.mistakes` tries all of `mistakes.toml`, `python -m tests.mistakes WORD...` those whose file, mistake or
-test holds one of the words. The exit status is 1 where a mistake is not noticed. docs/testing.md has the list.
+test holds one of the words. The exit status is 1 where a mistake is not noticed. docs/testing.md has the list, as
+`python -m tests.mistakes --rows` prints it.
 """
 
 import os
@@ -28,6 +29,12 @@ class Mistake(NamedTuple):
     wrong: str
     test: str
     """As pytest names it."""
+
+    @property
+    def row(self) -> str:
+        """The row of docs/testing.md."""
+        file, test = self.file.removeprefix("jaxcnn/"), self.test.removeprefix("tests/")
+        return f"| `{file}` | {self.about} | `{test}` |"
 
 
 def mistakes() -> list[Mistake]:
@@ -56,6 +63,9 @@ def noticed(mistake: Mistake, root: Path = ROOT) -> bool:
 
 def main(words: list[str]) -> int:
     """Tries the mistakes that hold one of `words`, all where there are none; returns the exit status."""
+    if words == ["--rows"]:
+        print("\n".join(each.row for each in mistakes()))
+        return 0
     chosen = [each for each in mistakes() if not words or any(word in text for word in words for text in each)]
     missed = 0
     for mistake in chosen:

@@ -53,7 +53,13 @@ def test_what_conv_refuses(layer, message):
 
 @pytest.mark.parametrize(
     ("fields", "projects"),
-    [({}, True), ({"padding": "valid"}, True), ({"padding": 1}, False), ({"groups": 2}, False), ({"strides": 2}, False)],
+    [
+        ({}, True),
+        ({"padding": "valid"}, True),
+        ({"padding": 1}, False),
+        ({"groups": 2}, False),
+        ({"strides": 2}, False),
+    ],
 )
 def test_what_is_a_product_of_each_pixel_with_one_matrix(fields, projects):
     assert Conv(8, 1, use_bias=False, **fields).projects((3, 3)) == projects
