@@ -7,6 +7,7 @@ turned upright; other files are not, as in torchvision and the papers, whose num
 
 import dataclasses
 import io
+import warnings
 from collections.abc import Callable
 from typing import TypeAlias
 
@@ -27,6 +28,8 @@ class Photograph:
     levels: Levels = dataclasses.field(default_factory=dict)
     """Of deep images in its data set."""
 
+
+warnings.filterwarnings("ignore", module=r"PIL\.")  # of damaged metadata, which is not read: two lines an image
 
 Encoded: TypeAlias = bytes | Photograph | np.ndarray
 """An image file, or pixels (height, width, 1 or 3) uint8."""

@@ -77,6 +77,8 @@ def _chunk(data: bytes, wanted: bytes) -> bytes:
 def _jpeg_exif(data: bytes) -> bytes:
     place = len(_JPEG)
     for _ in range(_SEGMENTS):
+        while data[place : place + 2] == b"\xff\xff":  # which may fill
+            place += 1
         marker, length = data[place : place + 2], int.from_bytes(data[place + 2 : place + 4])
         if marker == b"\xff\xe1" and data[place + 4 : place + 10] == b"Exif\0\0":
             return data[place + 10 : place + 2 + length]

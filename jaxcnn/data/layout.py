@@ -1,5 +1,6 @@
 """Which folder is which split, however people write it; and where the classes are."""
 
+import itertools
 import os
 import re
 from collections.abc import Iterable, Mapping
@@ -21,6 +22,10 @@ _ASIDE = re.compile(
 )
 """Folders beside splits that are no classes."""
 _KNOWN = "train (training), val (valid, validation, dev) and test (testing, eval), in any case, as in Train_set"
+
+
+_FEW = 5
+"""Names that are listed, and folders that may be splits."""
 
 
 class Layout(NamedTuple):
@@ -56,21 +61,44 @@ def find_splits(root: str) -> Layout:
         return Layout({"train": place}, remarks)
     places = _settle(place, {entry: splits[entry.path] for entry in divided})
     beside = [entry for entry in folders if entry not in divided and entry not in flat]
-    left = [f"{_names(flat)} has images but no folders of classes, so no labels: it is left out"] if flat else []
-    left += [f"beside the splits, {_names(beside)} is left out"] if beside else []
+    left = [f"left out, since images without folders of classes have no labels: {_names(flat)}"] if flat else []
+    left += [f"left out beside the splits: {_names(beside)}"] if beside else []
     return Layout(places, (*remarks, *left, *_one_folder(places)))
 
 
-def refuse_splits_below(classes: Iterable[Entry]) -> None:
-    """Raises `UserError` for a class folder that holds splits: they would be mixed."""
+def class_folders(place: str) -> list[Entry]:
+    """Returns the folders of the classes of a split, by name.
+
+    Raises:
+        UserError: for a link to nowhere or back, for it would move labels; for two names that differ only in how
+            Unicode spells them; for a class that holds splits, which would be mixed.
+    """
+    entries = listing(place)
+    refuse_lost_links(entries)
+    classes = subfolders(place, entries)
+    for one, other in itertools.pairwise(classes):
+        if one.name == other.name:
+            raise UserError(f"{place} holds {one.name}/ twice, in two spellings of Unicode: rename one of them")
     for entry in classes:
-        inner = [each for each in listing(entry.path) if each.kind == "folder"]
-        below = {split: each for each in inner if (split := _split(each.name))}
+        below = {split: each for each in _inner(entry) if (split := _split(each.name))}
         if "train" in below and len(below) > 1:
             raise UserError(
                 f"{entry.path} would be a class, and holds {_names(below.values())}: the splits must be above the "
                 f"classes, as train/CLASS; if these are the splits, give --config.data.dir={entry.path}"
             )
+    return classes
+
+
+def alike_below(classes: list[Entry]) -> list[str]:
+    """Returns a remark where all classes hold the same folders and are perhaps splits with names of their own."""
+    inner = [{each.name for each in _inner(entry)} for entry in classes[:_FEW]]
+    if len(classes) > _FEW or len(inner[0]) < 2 or any(other != inner[0] for other in inner):
+        return []
+    return [f"all classes hold the folders {', '.join(sorted(inner[0])[:_FEW])}: if they are splits, call them as such"]
+
+
+def _inner(entry: Entry) -> list[Entry]:
+    return [each for each in listing(entry.path) if each.kind == "folder"]
 
 
 def _split(name: str) -> str | None:
@@ -149,8 +177,10 @@ def _refuse_lookalikes(folders: list[Entry]) -> None:
 
 
 def _word_within(name: str) -> str | None:
-    words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
-    found = {split for word in re.split(r"[\W\d_]+", words) if (split := _split(word))}
+    """Returns the split that one word of a name is, or begins as."""
+    words = re.split(r"[\W\d_]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).casefold())
+    begun = {split: any(word.startswith(split) for word in words) for split in ("train", "test", "val")}
+    found = {split for word in words if (split := _split(word))} | {split for split, begins in begun.items() if begins}
     return found.pop() if len(found) == 1 else None
 
 
@@ -163,4 +193,5 @@ def _one_folder(places: Mapping[str, str]) -> list[str]:
 
 
 def _names(entries: Iterable[Entry]) -> str:
-    return ", ".join(f"{entry.name}/" for entry in entries)
+    names = [f"{entry.name}/" for entry in entries]
+    return ", ".join(names[:_FEW]) + (f" and {len(names) - _FEW} more" if names[_FEW:] else "")

@@ -2,6 +2,7 @@
 
 import os
 import re
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -10,7 +11,7 @@ from jaxcnn.errors import UserError
 
 _LEFT_BY_SYSTEMS = re.compile(
     r"\$recycle\.bin|#(recycle|snapshot)|@(eadir|recycle|tmp)|__(macosx|pycache__)|desktop\.ini|icon\r|lost\+found|"
-    r"system volume information|(eh)?thumbs(_vista)?\.db"
+    r"network trash folder|temporary items|system volume information|(eh)?thumbs(_vista)?\.db"
 )
 """Folders and files that desktops, network drives and unpackers leave, in lower case."""
 _IMAGE = re.compile(
@@ -39,7 +40,7 @@ def listing(folder: str) -> list[Entry]:
     """
     try:
         with os.scandir(folder) as found:
-            visible = [(entry.name, entry.path, _kind(entry)) for entry in found if not _hidden(entry.name)]
+            visible = [(_plain(entry.name), entry.path, _kind(entry)) for entry in found if not _hidden(entry.name)]
     except OSError as error:
         raise UserError(f"cannot read the folder {folder}: {error.strerror}") from None
     return [Entry(name, path, kind) for name, path, kind in sorted(visible) if kind]
@@ -99,6 +100,11 @@ def is_image(entry: Entry) -> bool:
         return True  # it is named when it is asked for
     bmp, webp = (head[:2], head[6:10]) == (b"BM", bytes(4)), (head[:4], head[8:12]) == (b"RIFF", b"WEBP")
     return bmp or webp or head.startswith(_SIGNATURES)
+
+
+def _plain(name: str) -> str:
+    """Returns a name as most systems spell it: some write an accent as a character of its own."""
+    return name if name.isascii() else unicodedata.normalize("NFC", name)
 
 
 def _hidden(name: str) -> bool:

@@ -80,6 +80,7 @@ def test_a_validation_split_of_its_own(tmp_path, extra, expected):
             {"seg_train/ant": 2, "seg_train/bee": 2, "seg_test": 2},
             "seg_test/, seg_train/ look like splits.*known names",
         ),
+        ({"Trainingsdaten/ant": 2, "Testdaten/ant": 2}, "Testdaten/, Trainingsdaten/ look like splits"),
         ({"trainA": 2, "trainB": 2, "testA": 2, "testB": 2}, "look like splits"),
         ({}, "holds 0 folders of images"),
     ],
@@ -164,13 +165,18 @@ def test_splits_however_people_write_them(tmp_path, train, val, test):
             ("the data is in pets/, all that the folder holds",),
         ),
         ({"a/a/ant": 2, "a/a/bee": 2}, ("ant", "bee"), ("the data is in a/a/, all that the folder holds",)),
+        (
+            {"entrainement/ant": 2, "entrainement/bee": 2, "essai/ant": 2, "essai/bee": 2},
+            ("entrainement", "essai"),
+            ("all classes hold the folders ant, bee: if they are splits, call them as such",),
+        ),
         ({"train/train/ant": 2, "train/train/bee": 2}, ("ant", "bee"), ()),
         (
             {"train/ant": 2, "train/bee": 2, "test": 2, "unlabeled": 2, "val/.x": 0},
             ("ant", "bee"),
             (
-                "test/ has images but no folders of classes, so no labels: it is left out",
-                "beside the splits, unlabeled/, val/ is left out",
+                "left out, since images without folders of classes have no labels: test/",
+                "left out beside the splits: unlabeled/, val/",
             ),
         ),
     ],
@@ -180,7 +186,6 @@ def test_what_the_classes_are(tmp_path, counts, names, remarks):
     found = open_folder(tmp_path)
     assert found.class_names == names
     assert list(found.splits) == ["train"]
-    assert len(found.splits["train"].labels) == 2 * len(names)
     assert found.remarks == remarks
 
 
@@ -235,4 +240,15 @@ def test_a_link_in_circles_and_an_image_that_a_link_has_lost(tmp_path):
     assert "train and val are the same folder" in open_folder(tmp_path).remarks
     (tmp_path / "train" / "cat").symlink_to("cat")
     with pytest.raises(UserError, match=r"cat is a link to cat, where nothing is"):
+        open_folder(tmp_path)
+
+
+def test_an_accent_however_it_is_spelt(tmp_path):
+    one, other = "cafe\u0301", "caf\u00e9"
+    write_folder(tmp_path, {f"train/{one}": 2, "train/bee": 2, f"test/{other}": 1})
+    found = open_folder(tmp_path)
+    assert found.class_names == ("bee", other)
+    assert found.splits["test"].labels.tolist() == [1]
+    write_folder(tmp_path, {f"train/{other}": 1})
+    with pytest.raises(UserError, match="in two spellings of Unicode"):
         open_folder(tmp_path)
