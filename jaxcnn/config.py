@@ -58,13 +58,17 @@ def base_config() -> ConfigDict:
     config.data.name = "digits"  # of the catalog, folder, or any that tensorflow-datasets prepared
     # where prepared data sets lie, None: ~/tensorflow_datasets; the folder of images, train/CLASS/* or CLASS/*
     config.data.dir = placeholder(str)
-    config.data.image_size = placeholder(int)  # side of the square a net sees, in pixels; None: as the catalog says
+    # side of the square a net sees, in pixels; None: the data's own, and of photographs the size the model is made for
+    config.data.image_size = placeholder(int)
+    # images that are not square: crop (keep the middle), pad (black bars) or stretch (equal sides), to see all of them
+    config.data.fit = "crop"
     config.data.validation = placeholder(float)  # cut from train, never empty: a fraction below 1, else a number
     config.data.split_seed = placeholder(int)  # of what is cut off; None: `seed`
     config.data.test = placeholder(float)  # likewise, always the same, of a data set that has no test split
     config.data.augment = ""  # applied in turn, as "shift(2), flip()"
     config.data.repeats = 1  # times in a row that an image comes, each time augmented anew; an epoch is as long as ever
-    # evaluation makes the short side image_size / this and cuts the middle out; None: 0.875 where sizes differ, else 1
+    # evaluation makes the short side image_size / this and cuts the middle out (pad: the long side, stretch: both);
+    # None: 0.875 of photographs that are cropped, else 1
     config.data.crop_fraction = placeholder(float)
     # decoded images live on the device, or stream to it; auto: on it up to 2 GiB, unless photographs are cropped anew
     config.data.placement = "auto"

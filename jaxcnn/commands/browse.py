@@ -36,6 +36,8 @@ def main(argv: Sequence[str]) -> int:
     except (OSError, ValueError) as error:  # ValueError: for a suffix that no image format has
         raise UserError(f"--output {arguments.output} cannot be written: {error}") from None
     print(f"{len(images)} images of the {arguments.split} batch {arguments.step} are in {arguments.output}")
+    for remark in run.data["remarks"]:
+        print(remark)
     return 0
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import DTypeLike
 
-from jaxcnn.data.crops import DRAWS, CentreCrop, Crop
+from jaxcnn.data.crops import DRAWS, Crop, ToSquare
 from jaxcnn.data.decode import UnreadableError
 from jaxcnn.data.feistel import HostOrder
 from jaxcnn.data.records import Source
@@ -72,7 +72,7 @@ class EvalBatches:
     source: Source
     batch_size: int
     """Over all processes."""
-    crop: CentreCrop
+    crop: ToSquare
     rows: slice
     """Those of the batch that this process makes."""
 

@@ -10,7 +10,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
-from jaxcnn.data.crops import CentreCrop
+from jaxcnn.data.crops import ToSquare
 from jaxcnn.data.decode import UnreadableError
 from jaxcnn.data.records import Source
 from jaxcnn.data.split import Split
@@ -27,7 +27,7 @@ class Held(NamedTuple):
     """Names of the images that cannot be read."""
 
 
-def hold(source: Source, crop: CentreCrop, *, skip: bool = False, stand_in: bool = False) -> Held:
+def hold(source: Source, crop: ToSquare, *, skip: bool = False, stand_in: bool = False) -> Held:
     """Returns every example of a source, decoded, in its order.
 
     Args:

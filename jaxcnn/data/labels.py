@@ -1,6 +1,7 @@
 """Labels as people and files have them, checked before they are made 32 bits wide."""
 
 import collections
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,12 +12,18 @@ MOST_CLASSES = 100_000
 """That labels alone may say there are, so that one number gone wrong does not make a net with a billion outputs."""
 
 
-def as_whole(where: str, labels: Any) -> np.ndarray:
+_NUMBERED = "names, labels = np.unique(labels, return_inverse=True)"
+HINTS = {"b": "labels.astype(int)", "U": _NUMBERED, "S": _NUMBERED}
+"""What makes whole numbers of labels, by the kind of their dtype."""
+
+
+def as_whole(where: str, labels: Any, hints: Mapping[str, str] | None = None) -> np.ndarray:
     """Returns labels as int32, whatever held them, in their shape.
 
     Args:
         where: what a message calls them.
         labels: whole numbers; also as floating-point numbers, as MATLAB has them.
+        hints: what a message adds, `HINTS` for labels of a program; None: nothing.
 
     Raises:
         UserError: for text, fractions, what is no number and what needs more than 32 bits; names the first.
@@ -26,11 +33,14 @@ def as_whole(where: str, labels: Any) -> np.ndarray:
     except ValueError:
         raise UserError(f"{where}: labels differ in shape: they must be one whole number each") from None
     if found.dtype.kind not in "uif":
-        raise UserError(f"{where}: labels are {found.dtype}: they must be whole numbers")
+        hint = (hints or {}).get(found.dtype.kind)
+        way = f", as {hint} makes them" if hint else ""
+        raise UserError(f"{where}: labels are {found.dtype}: they must be whole numbers{way}")
     whole = (found == np.floor(found)) & (found >= -(2**31)) & (found < 2**31)
     if not whole.all():
-        first = np.flatnonzero(~whole)[0]
-        raise UserError(f"{where}: the label of image {first} is {found.flat[first]}: it must be a whole number")
+        first = tuple(np.argwhere(~whole)[0])
+        image = f"image {first[0]}" if first else "every image"
+        raise UserError(f"{where}: the label of {image} is {found[first]}: it must be a whole number")
     return found.astype(np.int32)
 
 

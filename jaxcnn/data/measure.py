@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from jaxcnn.data.crops import CentreCrop
+from jaxcnn.data.crops import ToSquare
 from jaxcnn.data.decode import Photograph, UnreadableError
 from jaxcnn.data.hold import hold
 from jaxcnn.data.records import Source, Subset
@@ -36,7 +36,7 @@ def channel_statistics(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return mean.astype(np.float32), std.astype(np.float32)
 
 
-def sampled_statistics(source: Source, crop: CentreCrop, *, skip: bool = False) -> tuple[np.ndarray, np.ndarray]:
+def sampled_statistics(source: Source, crop: ToSquare, *, skip: bool = False) -> tuple[np.ndarray, np.ndarray]:
     """Returns `channel_statistics` of `SAMPLE` equally spaced examples; `skip` leaves out those that cannot be read."""
     return channel_statistics(hold(Subset(source, spaced(len(source.labels))), crop, skip=skip).split.image)
 

@@ -28,7 +28,7 @@ def for_predicting(
         mean: of every channel, white is 1; it is subtracted.
         std: of every channel, white is 1; the difference is divided by it.
         statistics: where `mean` and `std` come from, in words.
-        fit: how an image that is not square becomes one.
+        fit: how an image that is not square becomes one, a word of `jaxcnn.data.crops.FITS`.
         crop_fraction: side of the square as a part of what the image is resized to, of which it is the middle.
         filter: how the image is resized, in words.
     """
@@ -42,4 +42,6 @@ def for_predicting(
         "std": [float(value) for value in std],
         "statistics": statistics,
     }
+    if fit == "pad":
+        preprocessing["fill"] = 0  # level of the bars
     return {"class_names": list(class_names), "preprocessing": preprocessing}

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from jaxcnn.data.decode import Encoded, UnreadableError, decode
-from jaxcnn.data.labels import as_whole
+from jaxcnn.data.labels import HINTS, as_whole
 from jaxcnn.errors import UserError
 
 Shape = tuple[int, int, int]
@@ -131,6 +131,13 @@ def check_labels(where: str, source: Source, num_classes: int) -> None:
         raise UserError(f"{where}: the label of {name} is {label}: labels are 0 to {num_classes - 1}")
 
 
+def check_two_classes(where: str, source: Source) -> None:
+    """Raises `UserError` where all examples to train on have one label: there is nothing to learn."""
+    label = source.labels[0]
+    if (source.labels == label).all():
+        raise UserError(f"{where}: every training example has the label {label}: a net needs two classes to tell apart")
+
+
 def make_source(where: str, data: Any) -> ArraySource | PairSource:
     """Returns the source for what research code has.
 
@@ -190,7 +197,10 @@ def _array_source(where: str, images: Any, labels: Any) -> ArraySource:
 
 
 def _one_each(where: str, labels: Any, examples: int) -> np.ndarray:
-    labels = as_whole(where, labels)
-    if labels.shape != (examples,):
-        raise UserError(f"{where}: labels are {labels.shape} for {examples} images: they must be one whole number each")
-    return labels
+    labels = as_whole(where, labels, HINTS)
+    if labels.shape == (examples,):
+        return labels
+    rows = labels.ndim == 2 and len(labels) == examples
+    way = f", as labels.{'argmax(1)' if labels.shape[1] > 1 else 'reshape(-1)'} makes them" if rows else ""
+    found = f"{labels.shape} for {examples} images"
+    raise UserError(f"{where}: labels are {found}: they must be one whole number each{way}")

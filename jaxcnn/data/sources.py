@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 
 from jaxcnn.data.catalog import CATALOG, DatasetInfo, dataset_info
-from jaxcnn.data.crops import CentreCrop
+from jaxcnn.data.crops import FITS, ToSquare
 from jaxcnn.data.folder import open_folder
 from jaxcnn.data.hold import hold
 from jaxcnn.data.labels import MOST_CLASSES, as_names
 from jaxcnn.data.probe import probe
-from jaxcnn.data.records import ArraySource, PairSource, Source, Subset, check_labels, make_source
+from jaxcnn.data.records import ArraySource, PairSource, Source, Subset, check_labels, check_two_classes, make_source
 from jaxcnn.data.split import Split, cut, part_count
 from jaxcnn.data.store import PreparedSource, open_any, open_prepared
-from jaxcnn.errors import UserError
+from jaxcnn.errors import UserError, check_word
 
 ARRAYS, FOLDER = "arrays", "folder"
 """Names of data sets that are given by a program, and that are a folder of images."""
@@ -45,6 +45,8 @@ class Dataset:
     """The absolute path of what holds it; None where no folder does."""
     shape: tuple[int | None, int | None, int]
     """(height, width, channels) as stored; None where images differ in size."""
+    alike: bool = True
+    """Whether all images are known to be of that height and width, and not the first alone."""
     image_size: int
     """Side in pixels of the square that a network sees unless told otherwise."""
     validation: float | None = None
@@ -62,15 +64,34 @@ class Dataset:
     upright: bool = False
     """Whether photographs that EXIF turns are turned; else images are as stored, as papers read official sets."""
     remarks: tuple[str, ...] = ()
-    """What was decided for the user in the data, a sentence each: shown when a run begins, and kept in its card."""
+    """What was decided for the user in reading it, a sentence each: shown when a run begins, and kept in its card."""
     partial: Mapping[str, Mapping[str, int]] | None = None
     """Where examples of the original are missing, by stored split: its `examples` `of` how many there should be; else
     None."""
 
-    @property
-    def crop_fraction(self) -> float:
-        """Side of the centre crop as a part of the short side, unless told otherwise."""
-        return PHOTOGRAPH if self.shape[0] is None else 1.0
+    def square(
+        self,
+        image_size: int | None = None,
+        crop_fraction: float | None = None,
+        fit: str = "crop",
+        *,
+        photograph: int | None = None,
+    ) -> ToSquare:
+        """Returns what makes the squares that a network sees.
+
+        Args:
+            image_size: their side in pixels; None: `image_size`, or where images are seen whole the longer of their
+                sides, or `photograph` where they differ in size.
+            crop_fraction: as of `ToSquare`; None: 0.875 of photographs that are cropped, else 1.
+            fit: as of `ToSquare`.
+            photograph: side in pixels of the squares that images become that have no size of their own.
+        """
+        height, width, channels = self.shape
+        if height is None or width is None:
+            own, fraction = photograph or self.image_size, PHOTOGRAPH if fit == "crop" else 1.0
+        else:
+            own, fraction = self.image_size if fit == "crop" or height == width else max(height, width), 1.0
+        return ToSquare(image_size or own, channels, crop_fraction or fraction, fit)
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -133,6 +154,7 @@ def array_dataset(data: Any, *, validation: float | None = None, test: float | N
         sources=sources,
         class_names=names or tuple(map(str, range(max(int(source.labels.max()) for source in sources.values()) + 1))),
         shape=shape,
+        alike=all(isinstance(source, ArraySource) for source in sources.values()),
         image_size=min(shape[0] or _SIDE, shape[1] or _SIDE),
     )
     return divide(dataset, validation=validation, test=test, seed=seed)
@@ -150,7 +172,7 @@ def divide(dataset: Dataset, *, validation: float | None, test: float | None, se
         seed: chooses the validation examples, except where the catalog fixes them and `validation` is None.
 
     Raises:
-        UserError: for a label that no class has, or a setting that makes no sense.
+        UserError: for a label that no class has, training examples of a single class, or a setting that makes no sense.
     """
     sources = dict(dataset.sources)
     for split, source in sources.items():
@@ -168,7 +190,9 @@ def divide(dataset: Dataset, *, validation: float | None, test: float | None, se
         fixed = dataset.fixed_validation and validation is None
         cut_off = _cut(sources["train"], "data.validation", part, seed=None if fixed else seed)
         sources["train"], sources["val"] = cut_off
-    return dataclasses.replace(dataset, sources={split: sources[split] for split in SPLITS})
+    sources = {split: sources[split] for split in SPLITS}
+    check_two_classes(dataset.name, sources["train"])
+    return dataclasses.replace(dataset, sources=sources)
 
 
 def load_splits(
@@ -176,6 +200,7 @@ def load_splits(
     *,
     data_dir: str | os.PathLike[str] | None = None,
     image_size: int | None = None,
+    fit: str = "crop",
     validation: float | None = None,
     test: float | None = None,
     seed: int = 0,
@@ -185,7 +210,8 @@ def load_splits(
     Args:
         name: of the data set, as in `open_dataset`.
         data_dir: likewise.
-        image_size: side in pixels of the squares that images become; None: as the catalog says.
+        image_size: side in pixels of the squares that images become; None: as of `Dataset.square`.
+        fit: how images that are not square become squares: "crop", "pad" or "stretch".
         validation: as in `divide`.
         test: as in `divide`.
         seed: as in `divide`.
@@ -195,8 +221,9 @@ def load_splits(
     """
     if image_size is not None and image_size < 1:
         raise UserError(f"image_size is {image_size}: it must be at least 1 pixel")
+    check_word("fit", fit, FITS)
     dataset = open_dataset(name, data_dir=data_dir, validation=validation, test=test, seed=seed)
-    crop = CentreCrop(image_size or dataset.image_size, dataset.shape[-1], dataset.crop_fraction)
+    crop = dataset.square(image_size, fit=fit)
     return {split: hold(source, crop).split for split, source in dataset.sources.items()}
 
 

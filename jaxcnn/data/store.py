@@ -142,7 +142,7 @@ def open_any(
     channels = 1 if channels == 1 else 3  # what decoding makes of all others
     info = dataclasses.replace(
         info,
-        shape=(height, width, channels),
+        shape=(height, width, channels) if height and width else (None, None, channels),
         image_size=min(height, width) if height and width else info.image_size,
         class_names=tuple(features[label].names),
         examples=found.examples,

@@ -6,7 +6,7 @@ import jax
 import numpy as np
 
 from jaxcnn.data.batches import EvalBatches, HostBatch, TrainBatches
-from jaxcnn.data.crops import CentreCrop, Crop
+from jaxcnn.data.crops import Crop, ToSquare
 from jaxcnn.data.decode import UnreadableError
 from jaxcnn.data.feistel import HostOrder
 from jaxcnn.data.hold import unreadable
@@ -26,7 +26,7 @@ class StreamPipeline:
         recipe: Recipe,
         *,
         crop: Crop,
-        eval_crop: CentreCrop,
+        eval_crop: ToSquare,
         steps: int,
         workers: int = 0,
         skip: bool = False,
@@ -126,7 +126,7 @@ class StreamPipeline:
             self.skipped.setdefault(split, set()).add(source.name(example))
 
 
-def _reason(source: Source, example: int, crop: CentreCrop) -> UnreadableError:
+def _reason(source: Source, example: int, crop: ToSquare) -> UnreadableError:
     try:
         crop(source[example], (), np.empty((crop.size, crop.size, crop.channels), np.uint8))
     except UnreadableError as error:

@@ -13,22 +13,26 @@ from ml_collections import FrozenConfigDict
 
 from jaxcnn.data.augment import Draw, make_augment, parse_augment, parse_calls
 from jaxcnn.data.calls import Call
-from jaxcnn.data.crops import DECODERS, CentreCrop, Crop, RandomResizedCrop
+from jaxcnn.data.crops import DECODERS, FITS, Crop, RandomResizedCrop, ToSquare
 from jaxcnn.data.hold import hold
 from jaxcnn.data.measure import fingerprint, sampled_statistics, source_fingerprint
 from jaxcnn.data.order import example_at
 from jaxcnn.data.pipeline import DevicePipeline, Pipeline, Recipe
 from jaxcnn.data.predicting import for_predicting
+from jaxcnn.data.remarks import of_labels, of_sizes, of_view
 from jaxcnn.data.sources import ARRAYS, Dataset, array_dataset, open_dataset
 from jaxcnn.data.stream import StreamPipeline
 from jaxcnn.data.views import parse_views
 from jaxcnn.errors import UserError, check_word
+from jaxcnn.models import model_variant
 from jaxcnn.train.mesh import from_processes, on_every_device
 
 PLACEMENTS = ("auto", "device", "stream")
 ON_ERROR = ("raise", "skip")
 DEVICE_LIMIT = 2**31
 """Bytes of decoded images that `auto` puts on the device; the same on every machine, for pixels depend on it."""
+SMALL_STEM = 64
+"""Side in pixels of the largest images that a net with `model.stem = "small"` is for."""
 _HOST_CROP = "random_resized_crop"
 
 
@@ -54,6 +58,7 @@ def open_data(config: FrozenConfigDict, data: Any | None) -> Dataset:
     d = config.data
     check_word("data.placement", d.placement, PLACEMENTS)
     check_word("data.decoder", d.decoder, DECODERS)
+    check_word("data.fit", d.fit, FITS)
     check_word("data.on_error", d.on_error, ON_ERROR)
     seed = config.seed if d.split_seed is None else d.split_seed
     division = {"validation": d.validation, "test": d.test, "seed": seed}
@@ -96,13 +101,13 @@ def make_inputs(config: FrozenConfigDict, dataset: Dataset, mesh: Mesh, *, num_c
     Raises:
         UserError: for images that cannot be read, or several steps at a time of a stream.
     """
-    size, _, channels = stored_shape(config, dataset)
+    crop = make_square(config, dataset)
     plan = _Plan(
         config=config,
         dataset=dataset,
         mesh=mesh,
         calls=parse_calls(config.data.augment),
-        crop=CentreCrop(size, channels, config.data.crop_fraction or dataset.crop_fraction),
+        crop=crop,
         num_classes=num_classes,
         steps=steps,
     )
@@ -116,18 +121,19 @@ def make_inputs(config: FrozenConfigDict, dataset: Dataset, mesh: Mesh, *, num_c
         "examples": dataset.sizes,
         "partial": dataset.partial,
         "unlabelled": list(dataset.unlabelled),
-        "remarks": list(dataset.remarks),
+        "remarks": [*_of_data(dataset), *_of_squares(plan, zoomed=inputs.crop is not crop)],
         "orientation": "upright, as EXIF says" if dataset.upright else "as stored",
         "placement": placement,
     }
     known = for_predicting(
         dataset.class_names,
-        image_size=size,
-        channels=channels,
+        image_size=crop.size,
+        channels=crop.channels,
         mean=recipe.mean.tolist(),
         std=recipe.std.tolist(),
         statistics=plan.statistics[1],
-        crop_fraction=plan.crop.fraction,
+        fit=crop.fit,
+        crop_fraction=crop.fraction,
     )
     ids = {"class_ids": list(dataset.class_ids)} if dataset.class_ids else {}
     return dataclasses.replace(inputs, facts=facts | dict(inputs.facts) | known | ids)
@@ -142,7 +148,7 @@ class _Plan:
     mesh: Mesh
     calls: tuple[Call, ...]
     """The augmentations."""
-    crop: CentreCrop
+    crop: ToSquare
     """Of evaluation."""
     num_classes: int
     steps: int
@@ -247,10 +253,47 @@ def _host_crop(plan: _Plan) -> tuple[Crop, tuple[Call, ...]]:
         return plan.crop, plan.calls
     first, rest = plan.calls[0].arguments, plan.calls[1:]
     size, channels, decoder = first["size"] or plan.crop.size, plan.crop.channels, plan.config.data.decoder
-    return RandomResizedCrop(size, channels, tuple(first["scale"]), tuple(first["ratio"]), decoder), rest
+    scale, ratio = tuple(first["scale"]), tuple(first["ratio"])
+    return RandomResizedCrop(size, channels, scale, ratio, decoder, plan.crop.fit), rest
+
+
+def make_square(config: FrozenConfigDict, dataset: Dataset) -> ToSquare:
+    """Returns what makes the squares that are evaluated; images without a size of their own get the model's."""
+    d = config.data
+    return dataset.square(d.image_size, d.crop_fraction, d.fit, photograph=_size_of_model(config))
 
 
 def stored_shape(config: FrozenConfigDict, dataset: Dataset) -> tuple[int, int, int]:
     """Returns (height, width, channels) of the squares that images become."""
-    size = config.data.image_size or dataset.image_size
-    return size, size, dataset.shape[-1]
+    crop = make_square(config, dataset)
+    return crop.size, crop.size, crop.channels
+
+
+def _size_of_model(config: FrozenConfigDict) -> int:
+    """Returns the side in pixels of the images that the model is made for."""
+    size = model_variant(config.model.name).image_size
+    return min(size, SMALL_STEM) if config.model.stem == "small" else size
+
+
+def _of_data(dataset: Dataset) -> list[str]:
+    """Returns what was decided for the user in the data, and what they do not suffice for, a sentence each."""
+    labels = {split: source.labels for split, source in dataset.sources.items()}
+    return [*dataset.remarks, *of_labels(labels, dataset.class_names), *of_sizes(dataset.sizes)]
+
+
+def _of_squares(plan: _Plan, *, zoomed: bool) -> list[str]:
+    """Returns what was decided for the user in what a network is given, a sentence each.
+
+    Args:
+        plan: of the pipeline.
+        zoomed: whether images that are trained on are cropped otherwise than those that are evaluated.
+    """
+    config, dataset, size = plan.config, plan.dataset, plan.crop.size
+    view, spare = of_view(plan.crop, dataset.shape, alike=dataset.alike), plan.num_classes - len(dataset.class_names)
+    remarks = [f"in evaluation, {view}" if zoomed else view] if view else []
+    if dataset.shape[0] is None and config.data.image_size is None:
+        name = config.model.name + (" with a small stem" if config.model.stem == "small" else "")
+        remarks.append(f"images become {size}x{size}, the size of {name}: data.image_size sets another")
+    if spare:
+        remarks.append(f"model.num_classes is {plan.num_classes}, of which {spare:,} outputs have no class")
+    return remarks

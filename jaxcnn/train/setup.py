@@ -119,8 +119,7 @@ def resolve(config: ConfigDict, data: Any | None = None, *, devices: Sequence[ja
     model = _make_model(config, num_classes)
     shape = train_shape(config, dataset, num_classes)
     train = dataset.sizes["train"]
-    if config.batch_size > train:
-        raise UserError(f"batch_size is {config.batch_size}: {dataset.name} trains on {train} examples")
+    _check_batch_fits(config, mesh, dataset)
 
     steps_per_epoch = Fraction(train, config.batch_size)
     total_steps = _total_steps(config, steps_per_epoch)
@@ -161,8 +160,17 @@ def resolve(config: ConfigDict, data: Any | None = None, *, devices: Sequence[ja
 def _num_classes(config: FrozenConfigDict, dataset: Dataset) -> int:
     found, wanted = len(dataset.class_names), config.model.num_classes
     if wanted is not None and wanted < found:
-        raise UserError(f"model.num_classes is {wanted}: {dataset.name} has {found} classes")
+        raise UserError(f"model.num_classes is {wanted}: {dataset.name} has {found} classes, so at least {found}")
     return wanted or found
+
+
+def _check_batch_fits(config: FrozenConfigDict, mesh: Mesh, dataset: Dataset) -> None:
+    """Raises `UserError` for a batch of more than the training examples; says how many it may have."""
+    train, parts = dataset.sizes["train"], mesh.size * config.accumulate_steps
+    if config.batch_size > train:
+        most = train // parts * parts
+        right = f"so at most {most}" if most else f"fewer than the {parts} parts of a batch"
+        raise UserError(f"batch_size is {config.batch_size}: {dataset.name} trains on {train} examples, {right}")
 
 
 def _make_model(config: FrozenConfigDict, num_classes: int) -> nn.Module:
@@ -227,7 +235,8 @@ def _total_steps(config: FrozenConfigDict, steps_per_epoch: Fraction) -> int:
     if total < 1:
         raise UserError(f"a run of {total} steps trains nothing: set total_epochs or total_steps above 0")
     if total * config.batch_size >= 2**32:
-        raise UserError(f"{total} steps of {config.batch_size} examples: a run may see at most {2**32} examples")
+        most = (2**32 - 1) // config.batch_size
+        raise UserError(f"{total} steps of {config.batch_size} examples are too many: a run may have at most {most}")
     return total
 
 

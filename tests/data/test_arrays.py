@@ -64,4 +64,4 @@ def test_a_label_gone_wrong_makes_no_classes(label):
 )
 def test_the_first_image_says_what_a_network_sees(train, shape, size, fraction):
     dataset = array_dataset({"train": train}, test=0.25)
-    assert (dataset.shape, dataset.image_size, dataset.crop_fraction) == (shape, size, fraction)
+    assert (dataset.shape, dataset.image_size, dataset.square().fraction) == (shape, size, fraction)

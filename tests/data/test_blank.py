@@ -8,7 +8,7 @@ from jaxcnn.errors import UserError
 
 def test_what_is_known_is_that_of_the_data_set_itself():
     blank, real = blank_dataset("digits"), open_dataset("digits")
-    for fact in ("name", "class_names", "shape", "image_size", "mean", "std", "sizes", "crop_fraction"):
+    for fact in ("name", "class_names", "shape", "image_size", "mean", "std", "sizes"):
         assert getattr(blank, fact) == getattr(real, fact)
     assert {split: source[0].shape for split, source in blank.sources.items()} == dict.fromkeys(real.sizes, (8, 8, 1))
 

@@ -5,7 +5,7 @@ import tensorflow_datasets as tfds
 from jaxcnn.data.archives import READERS
 from jaxcnn.data.catalog import CATALOG, dataset_info
 from jaxcnn.data.catalog.imagenet import SYNSETS
-from jaxcnn.data.crops import CentreCrop
+from jaxcnn.data.crops import ToSquare
 from jaxcnn.data.hold import hold
 from jaxcnn.data.measure import channel_statistics
 from jaxcnn.data.prepared import find_prepared
@@ -61,7 +61,7 @@ def test_statistics_of_real_images_are_the_published_ones(name):
         pytest.skip(f"{name} is not prepared")
     source = open_prepared(info)[0]["train"]
     assert len(source.labels) == info.examples["train"]
-    image = hold(source, CentreCrop(info.image_size, info.shape[-1])).split.image
+    image = hold(source, ToSquare(info.image_size, info.shape[-1])).split.image
     np.testing.assert_allclose(channel_statistics(image), PUBLISHED[name], atol=1e-4)
 
 

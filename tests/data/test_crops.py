@@ -3,7 +3,7 @@ import pytest
 from PIL import Image
 
 from jaxcnn.data.batches import CropDraws
-from jaxcnn.data.crops import DRAWS, CentreCrop, RandomResizedCrop
+from jaxcnn.data.crops import DRAWS, FITS, RandomResizedCrop, ToSquare
 from tests.data.photos import cropped, encoded, picture
 
 
@@ -15,21 +15,69 @@ def test_centre_crop_is_resize_then_crop(height, width, fraction):
     size = (short, short * height // width) if width < height else (short * width // height, short)
     resized = np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR))
     top, left = round((size[1] - 24) / 2), round((size[0] - 24) / 2)
-    found = cropped(CentreCrop(24, 3, fraction), encoded(image, "PNG"))
+    found = cropped(ToSquare(24, 3, fraction), encoded(image, "PNG"))
     np.testing.assert_array_equal(found, resized[top : top + 24, left : left + 24])
 
 
 def test_a_square_is_resized_bilinear_and_antialiased():
     image = np.random.RandomState(0).randint(0, 256, (8, 8, 3)).astype(np.uint8)
-    np.testing.assert_array_equal(cropped(CentreCrop(8, 3), image), image)
+    np.testing.assert_array_equal(cropped(ToSquare(8, 3), image), image)
     # Twice as large: every second pixel is 3/4 of one neighbour and 1/4 of the other, in both directions.
     weights = np.array([[0.25, 0.75], [0.75, 0.25]])
     inner = np.einsum("ai,bj,ijc->abc", weights, weights, image[2:4, 2:4].astype(np.float64))[::-1, ::-1]
-    np.testing.assert_allclose(cropped(CentreCrop(16, 3), image)[5:7, 5:7], inner, atol=1)
+    np.testing.assert_allclose(cropped(ToSquare(16, 3), image)[5:7, 5:7], inner, atol=1)
     # Half as large: every pixel counts.
     dot = np.zeros((8, 8, 1), np.uint8)
     dot[3, 3] = 255
-    assert np.count_nonzero(cropped(CentreCrop(4, 1), dot)) >= 4
+    assert np.count_nonzero(cropped(ToSquare(4, 1), dot)) >= 4
+
+
+LONG = np.zeros((4, 16, 3), np.uint8)
+LONG[:, :4, 0], LONG[:, -4:, 1], LONG[:, 4:12, 2] = 255, 255, 255  # red and green ends, blue between
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_images_that_are_not_square_keep_the_middle_or_all(turned):
+    image = LONG.swapaxes(0, 1) if turned else LONG
+    found = {fit: cropped(ToSquare(16, 3, fit=fit), image) for fit in FITS}
+    found = {fit: square.swapaxes(0, 1) if turned else square for fit, square in found.items()}
+    assert np.all(found["crop"] == (0, 0, 255))
+    np.testing.assert_array_equal(found["pad"], np.pad(LONG, ((6, 6), (0, 0), (0, 0))))
+    np.testing.assert_array_equal(found["stretch"], np.repeat(LONG, 4, axis=0))
+
+
+@pytest.mark.parametrize("fit", ["pad", "stretch"])
+def test_a_part_of_what_is_padded_or_stretched_is_its_middle(fit):
+    whole = cropped(ToSquare(32, 3, fit=fit), LONG)
+    np.testing.assert_array_equal(cropped(ToSquare(16, 3, 0.5, fit), LONG), whole[8:24, 8:24])
+
+
+@pytest.mark.parametrize("decoder", ["simplejpeg", "pil"])
+@pytest.mark.parametrize("fit", ["pad", "stretch"])
+@pytest.mark.parametrize(("height", "width"), [(64, 256), (256, 64), (90, 120)])
+def test_a_random_box_is_one_of_the_square_that_the_image_becomes(decoder, fit, height, width):
+    image, draws = picture(5, height, width), CropDraws(2)
+    crop, side = RandomResizedCrop(24, 3, scale=(0.3, 1.0), decoder=decoder, fit=fit), max(height, width)
+    square = cropped(ToSquare(side, 3, fit=fit), image)
+    for place in range(8):
+        uniform = draws(0, place)
+        top, left, h, w = crop.box(side, side, uniform)
+        expected = Image.fromarray(square[top : top + h, left : left + w]).resize((24, 24), Image.Resampling.BOX)
+        apart = np.abs(cropped(crop, encoded(image, quality=98), uniform).astype(int) - np.asarray(expected))
+        assert np.mean(apart > 25) < 0.1  # the edges of a bar may lie a pixel elsewhere
+
+
+@pytest.mark.parametrize("decoder", ["simplejpeg", "pil"])
+@pytest.mark.parametrize("fit", FITS)
+@pytest.mark.parametrize("shape", [(1, 1), (1, 90), (90, 1), (2, 7), (300, 2)])
+def test_an_image_of_any_shape_becomes_a_square(decoder, fit, shape):
+    data = encoded(np.full((*shape, 3), 200, np.uint8), quality=95)
+    for fraction in (1.0, 0.875, 0.3):
+        assert cropped(ToSquare(16, 3, fraction, fit), data).max() > 150
+    crop, draws = RandomResizedCrop(3, 1, scale=(0.01, 1.0), decoder=decoder, fit=fit), CropDraws(0)
+    seen = [cropped(crop, data, draws(0, place)).max() for place in range(50)]
+    assert max(seen) > 190
+    assert fit == "pad" or min(seen) > 190
 
 
 def test_boxes_lie_within_and_have_the_areas_and_aspects_asked_for():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from jaxcnn.data.crops import DRAWS, CentreCrop, RandomResizedCrop
+from jaxcnn.data.crops import DRAWS, RandomResizedCrop, ToSquare
 from jaxcnn.data.decode import Photograph, UnreadableError, decode, decode_fast
 from jaxcnn.data.heads import orientation, without_metadata
 from jaxcnn.data.transforms import to_array
@@ -109,7 +109,7 @@ def test_boxes_are_of_the_upright_image(orientation):
             crop = RandomResizedCrop(size, 3, decoder=decoder)
             difference = cropped(crop, data, uniform).astype(int) - cropped(crop, expected, uniform)
             assert np.abs(difference).mean() < 2
-    difference = cropped(CentreCrop(64, 3, 0.875), data).astype(int) - cropped(CentreCrop(64, 3, 0.875), expected)
+    difference = cropped(ToSquare(64, 3, 0.875), data).astype(int) - cropped(ToSquare(64, 3, 0.875), expected)
     assert np.abs(difference).max() <= 2
 
 
@@ -203,7 +203,7 @@ def test_more_pixels_than_fit_in_memory_are_not_decoded(format):
 def test_a_thread_of_pixels_is_not_made_a_rope(format, width):
     data, out = encoded(Image.new("L", (width, 1), 77), format), np.zeros((224, 224, 1), np.uint8)
     with pytest.raises(UnreadableError, match=rf"^{width:,} x 1 pixels are too long to be resized$"):
-        CentreCrop(224, 1, 0.875)(data, (), out)
+        ToSquare(224, 1, 0.875)(data, (), out)
     for decoder in ("pil", "simplejpeg"):
         RandomResizedCrop(224, 1, decoder=decoder)(data, [0.5] * DRAWS, out)
         np.testing.assert_allclose(out, 77, atol=1)

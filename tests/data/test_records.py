@@ -3,7 +3,7 @@ import pickle
 import numpy as np
 import pytest
 
-from jaxcnn.data.crops import CentreCrop
+from jaxcnn.data.crops import ToSquare
 from jaxcnn.data.hold import hold
 from jaxcnn.data.records import ArraySource, PairSource, Subset, check_labels, make_source
 from jaxcnn.errors import UserError
@@ -41,8 +41,8 @@ def test_any_random_access_source():
     source = make_source("train", Pairs(items))
     assert isinstance(source, PairSource)
     np.testing.assert_array_equal(source.labels, [1, 0, 2])
-    found = hold(source, CentreCrop(4, 3)).split
-    np.testing.assert_array_equal(found.image[1], cropped(CentreCrop(4, 3), picture(1)))
+    found = hold(source, ToSquare(4, 3)).split
+    np.testing.assert_array_equal(found.image[1], cropped(ToSquare(4, 3), picture(1)))
     assert found.image.shape == (3, 4, 4, 3)
     labelled = Pairs(items)
     labelled.labels = [1, 1, 1]
@@ -79,7 +79,7 @@ def test_the_first_image_that_can_be_read_says_the_shape(image, shape):
 
 
 def test_images_that_will_not_do_name_themselves():
-    crop = CentreCrop(4, 1)
+    crop = ToSquare(4, 1)
     for image, says in (
         (IMAGES[1, :0], r"uint8 \(0, 4, 3\), not bytes"),
         (IMAGES[1], "it is in colour, where the first image is grey"),
@@ -87,7 +87,7 @@ def test_images_that_will_not_do_name_themselves():
     ):
         source = make_source("train", Pairs([(IMAGES[0, ..., :1], 0), (image, 1)]))
         with pytest.raises(UserError, match=rf"^image 1 cannot be read: {says}"):
-            hold(source, CentreCrop(32, 1) if image.size > 2**20 else crop)
+            hold(source, ToSquare(32, 1) if image.size > 2**20 else crop)
 
 
 def test_a_subset_copies_no_image():
@@ -106,12 +106,15 @@ def test_a_subset_copies_no_image():
         ((IMAGES[:, :0], LABELS), r"images are uint8 \(6, 0, 4, 3\): they must be"),
         (([*IMAGES, IMAGES[0, :2]], LABELS), "images differ in shape: make them alike"),
         ((IMAGES, LABELS[:5]), r"labels are \(5,\) for 6 images: they must be one whole number each"),
-        ((IMAGES, LABELS[:, None]), r"labels are \(6, 1\) for 6 images"),
+        ((IMAGES, LABELS[:, None]), r"labels are \(6, 1\) for 6 images: .* as labels.reshape\(-1\) makes them$"),
+        ((IMAGES, np.eye(6)), r"labels are \(6, 6\) for 6 images: .* as labels.argmax\(1\) makes them$"),
+        ((IMAGES, np.eye(6) / 2), "the label of image 0 is 0.5: it must be a whole number$"),
+        ((IMAGES, LABELS > 0), r"labels are bool: they must be whole numbers, as labels.astype\(int\) makes them$"),
         ((IMAGES, [[0], [1, 2], [0], [1], [2], [0]]), "labels differ in shape"),
         ((IMAGES, LABELS * 0.5), "the label of image 1 is 0.5: it must be a whole number$"),
         ((IMAGES, [*LABELS[:3], 2**32, 0, 0]), "the label of image 3 is 4294967296: it must"),
         ((IMAGES, np.array([0, 1, np.nan, 0, 1, 0])), "the label of image 2 is nan"),
-        ((IMAGES, ["ant", "bee"] * 3), "labels are <U3: they must be whole numbers$"),
+        ((IMAGES, ["ant", "bee"] * 3), "labels are <U3: they must be whole numbers, as names, labels = np.unique"),
         ((IMAGES, [None] * 6), "labels are object"),
         ({"image": IMAGES, "label": LABELS}, r"must be \(images, labels\), or have a length"),
         ([{"image": IMAGES[0], "label": 0}] * 3, r"\[0\] is of type dict: it must be \(image, label\)$"),
@@ -130,7 +133,7 @@ def test_other_data_is_refused_in_a_line(data, says):
 def test_an_item_that_is_no_image_names_itself():
     source = make_source("train", Pairs([(IMAGES[0] / 255, 0)]))
     with pytest.raises(UserError, match=r"^image 0 cannot be read: float64 \(5, 4, 3\), not bytes"):
-        hold(source, CentreCrop(4, 3))
+        hold(source, ToSquare(4, 3))
 
 
 def test_labels_out_of_range():
@@ -154,11 +157,11 @@ def broken() -> PairSource:
 
 def test_what_cannot_be_read_is_named():
     with pytest.raises(UserError, match=r"^image [15] cannot be read: .* \(data.on_error = 'skip' leaves"):
-        hold(broken(), CentreCrop(8, 3))
+        hold(broken(), ToSquare(8, 3))
 
 
 def test_what_cannot_be_read_is_left_out_or_stood_in_for():
-    crop = CentreCrop(8, 3)
+    crop = ToSquare(8, 3)
     found = hold(broken(), crop, skip=True)
     assert found.split.label.tolist() == [0, 2, 3, 4]
     assert found.skipped == {"image 1", "image 5"}

@@ -8,7 +8,7 @@ import tensorflow_datasets as tfds
 
 from jaxcnn.data import catalog, store
 from jaxcnn.data.builders import prepare
-from jaxcnn.data.crops import CentreCrop
+from jaxcnn.data.crops import ToSquare
 from jaxcnn.data.hold import hold
 from jaxcnn.data.sources import load_splits, open_dataset
 from jaxcnn.data.store import PreparedSource
@@ -173,9 +173,9 @@ def test_any_set_of_tensorflow_datasets(tmp_path, capfd):
     dataset = open_dataset("leaves", data_dir=tmp_path)
     assert dataset.class_names == ("oak", "elm", "ash")
     assert dataset.shape == (None, None, 3)
-    assert (dataset.image_size, dataset.crop_fraction) == (224, 0.875)
+    assert (dataset.image_size, dataset.square().fraction) == (224, 0.875)
     assert dataset.sizes == {"train": 27, "val": 3, "test": 9}
-    crop = CentreCrop(16, 3, 0.875)
+    crop = ToSquare(16, 3, 0.875)
     split = hold(dataset.sources["test"], crop).split
     expected = {bytes(cropped(crop, encoded(picture(number, 30 + number % 4, 40), quality=95))) for number in range(9)}
     assert {bytes(image) for image in split.image} == expected
@@ -199,7 +199,7 @@ def test_transparency_is_dropped(tmp_path, capfd):
     write(Transparent, tmp_path)
     dataset = open_dataset("leaves", data_dir=tmp_path)
     assert dataset.shape == (None, None, 3)
-    crop = CentreCrop(16, 3, 0.875)
+    crop = ToSquare(16, 3, 0.875)
     images = hold(dataset.sources["test"], crop).split.image
     expected = {bytes(cropped(crop, picture(number))) for number in range(9)}
     assert {bytes(image) for image in images} == expected

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from jaxcnn.data.augment import parse_augment
-from jaxcnn.data.crops import CentreCrop, RandomResizedCrop
+from jaxcnn.data.crops import RandomResizedCrop, ToSquare
 from jaxcnn.data.folder import FolderSource
 from jaxcnn.data.hold import hold
 from jaxcnn.data.pipeline import Pipeline, Recipe
@@ -21,7 +21,7 @@ from tests.data.pipelines import device_pipeline
 
 MEAN, STD = np.array([0.4, 0.5, 0.6], np.float32), np.array([0.2, 0.3, 0.4], np.float32)
 SIZE, STEPS, BATCH = 12, 12, 8
-CENTRE, ZOOM = CentreCrop(SIZE, 3, 0.875), RandomResizedCrop(SIZE, 3)
+CENTRE, ZOOM = ToSquare(SIZE, 3, 0.875), RandomResizedCrop(SIZE, 3)
 
 
 @pytest.fixture(autouse=True)

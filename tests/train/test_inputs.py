@@ -219,8 +219,61 @@ def test_a_split_that_has_no_labels_is_named():
 def test_what_was_decided_in_the_data_is_shown_and_kept():
     remark = "'extra/' is no split and is left out"
     run = resolve(config(), dataclasses.replace(array_dataset(ARRAYS), remarks=(remark,)))
-    assert run_card(run)["data"]["remarks"] == [remark]
+    assert run_card(run)["data"]["remarks"][0] == remark
     assert remark in loop._opening(run, 0)
+
+
+def test_what_the_labels_do_not_suffice_for_is_shown():
+    images, labels = ARRAYS["train"]
+    run = resolve(config(), {"train": (images, labels + 1), "test": (images, labels + 1)})
+    says = [
+        "1 of 5 outputs have no example: 0 (labels are 1 to 4: subtract 1 from them)",
+        "val has 4 examples: an accuracy of 50 % there is only sure to 49 points either way (95 %)",
+    ]
+    assert run.data["remarks"][:2] == says
+    assert set(says) <= set(loop._opening(run, 0))
+
+
+def test_photographs_become_as_large_as_the_net_is_made_for(root):
+    def remarks(**changes):
+        run = resolve(photographs(root, **{"data.image_size": None, "model.fields": {}, **changes}))
+        run.pipeline.close()
+        assert run.image_shape == (run.crop.size, run.crop.size, 3)
+        return run.crop.size, run.data["remarks"]
+
+    seen = "of each image the middle square, 87.5 % of the short side, is seen (data.fit = crop): pad or stretch"
+    size, said = remarks(**{"model.name": "resnet20", "data.augment": "flip"})
+    assert (size, said[-1]) == (32, "images become 32x32, the size of resnet20: data.image_size sets another")
+    assert said[-2] == f"{seen} shows all of it"
+    size, said = remarks(**{"model.name": "resnet18", "model.stem": "small"})
+    assert (size, said[-1].split(":")[0]) == (64, "images become 64x64, the size of resnet18 with a small stem")
+    assert said[-2] == f"in evaluation, {seen} shows all of it"
+    size, said = remarks(**{"model.name": "inception_v3", "data.augment": "flip", "data.placement": "stream"})
+    assert size == 299
+    size, said = remarks(**{"model.name": "resnet20", "data.image_size": 40, "data.fit": "pad"})
+    assert size == 40
+    assert said[-1] == "in evaluation, of each image all is seen, made square by black bars (data.fit = pad)"
+
+
+@pytest.mark.parametrize("placement", ["device", "stream"])
+@pytest.mark.parametrize(("fit", "seen"), [("crop", {2}), ("pad", {0, 1, 2, 3}), ("stretch", {1, 2, 3})])
+def test_images_that_are_not_square_are_seen_as_asked_for(placement, fit, seen):
+    image = np.zeros((20, 4, 12, 1), np.uint8)
+    image[:, :, :4], image[:, :, 4:8], image[:, :, 8:] = 85, 170, 255
+    data = {"train": (image, [0, 1] * 10), "test": (image, [0, 1] * 10)}
+    settings = config(**{"data.image_size": None, "data.fit": fit, "data.placement": placement})
+    run = resolve(settings, data)
+    for feed in (run.pipeline.feed(0), run.pipeline.eval_feed("test", 0, 8)):
+        assert {round(level / 85) for level in np.unique(feed["image"])} == seen
+    run.pipeline.close()
+    assert run.data["preprocessing"]["fit"] == fit
+    assert ("fill" in run.data["preprocessing"]) == (fit == "pad")
+    assert any("images of 4x12" in remark for remark in loop._opening(run, 0))
+
+
+def test_outputs_without_a_class_are_said():
+    run = resolve(config(**{"model.num_classes": 7}), ARRAYS)
+    assert "model.num_classes is 7, of which 3 outputs have no class" in run.data["remarks"]
 
 
 def test_auto_goes_by_the_decoded_size_and_the_augmentation(root, monkeypatch):

@@ -173,7 +173,7 @@ def test_several_steps_a_dispatch_reach_the_same_parameters(finished, tmp_path):
         ({"data.image_size": 10**6}, "data.image_size is 1000000"),
         ({"optimizer.beta1": 1.0}, r"optimizer.beta1 is 1.0: it must be a number in \[0, 1\)"),
         ({"optimizer.clip_norm": 0.0}, "optimizer.clip_norm is 0.0"),
-        ({"batch_size": 1264}, "batch_size is 1264: digits trains on 1257 examples"),
+        ({"batch_size": 1264}, "batch_size is 1264: digits trains on 1257 examples, so at most 1256"),
         ({"data.augment": "shift(12)"}, "shift: pixels is 12: the image has 12"),
         ({"model.fields": {"num_classes": 3}}, "model.fields holds num_classes"),
         ({"model.fields": {"hidden": "abc"}}, "cannot be built with these fields"),
