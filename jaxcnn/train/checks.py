@@ -16,6 +16,7 @@ from jaxcnn.errors import UserError, check_word
 from jaxcnn.layers.means import Mean, means_of_norms
 from jaxcnn.layers.remat import blocks_of
 from jaxcnn.layers.variables import abstract_variables
+from jaxcnn.models import MODELS
 from jaxcnn.train.inputs import stored_shape
 from jaxcnn.train.losses import LOSSES
 from jaxcnn.train.mesh import check_batch_size
@@ -132,6 +133,7 @@ def check_words(config: FrozenConfigDict) -> None:
     check_word("on_nonfinite", config.on_nonfinite, ON_NONFINITE)
     parse_calls(config.data.augment)
     parse_views(config.eval_views)
+    check_word("model", config.model.name, MODELS)
     check_word("loss", config.loss.name, LOSSES)
     check_word("optimizer", config.optimizer.name, OPTIMIZERS)
     check_word("schedule", config.schedule.name, SCHEDULES)

@@ -1,5 +1,6 @@
 """The run folder: what a run was asked for, what it was, and what it reached."""
 
+import dataclasses
 import errno
 import json
 import math
@@ -26,56 +27,126 @@ MAY_DIFFER = frozenset(
 result."""
 
 FORCED = "resumed by force"
+BACK = "resumed as once before"
 OUTPUT = "output.log"
 """What a run could not say where it should have, for nobody reads it any more."""
+
+
+@dataclasses.dataclass(frozen=True)
+class _Change:
+    """A key of a resumed run that is no longer what it was."""
+
+    key: str
+    old: Any
+    new: Any
+
+    def __str__(self) -> str:
+        return f"{self.key} ({self.old} -> {self.new})"
+
+
+def _resumed(change: _Change, forced: Sequence[_Change]) -> str:
+    how = FORCED if change in forced else "resumed" if change.key in MAY_DIFFER else BACK
+    return f"{how} with {change}"
 
 
 class RunFolder:
     """config.json, run.json, metrics.jsonl and checkpoints/ under one path, made where missing."""
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, make: bool = True) -> None:
+        """`make` is off where it is only looked at."""
         self.path = local_path("the run folder", path).absolute()
         self.config = self.path / "config.json"
+        self.history = self.path / "config_history.json"
         self.card = self.path / "run.json"
         self.metrics = self.path / "metrics.jsonl"
         self.checkpoints = self.path / "checkpoints"
         self.tensorboard = self.path / "tensorboard"
         _check_name(self.path)
         try:
-            self.checkpoints.mkdir(parents=True, exist_ok=True)
+            if make:
+                self.checkpoints.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UserError(f"the work folder {self.path} cannot be used: {error.strerror}: {error.filename}") from None
+
+    def check(self, config: FrozenConfigDict, *, force: bool = False) -> None:
+        """Raises `UserError` where there are checkpoints of a run of another config, unless by `force`; reads, no more.
+
+        Differing are keys that a resumed run must keep, and that never had this value in the folder.
+        """
+        if self._holds_state():
+            self._refuse(self._changes(_as_json(config)), force=force)
+
+    def differs(self, config: FrozenConfigDict) -> bool:
+        """Returns whether what is saved may be of another config than one that a resumed run may go on with."""
+        return not self.config.exists() or bool(self._changes(_as_json(config)).keys() - MAY_DIFFER)
 
     def adopt(self, config: FrozenConfigDict, *, resumed: bool, force: bool = False) -> list[str]:
         """Writes config.json; returns the lines that say what differs from the run that is resumed.
 
+        What is changed by force is remembered, so that a run may go back to it.
+
         Raises:
-            UserError: where a key differs that a resumed run must keep, unless by `force`.
+            UserError: as `check`.
         """
         new = _as_json(config)
-        changes = self._changes(new) if resumed and self.config.exists() else {}
-        refused = [text for key, text in changes.items() if key not in MAY_DIFFER]
-        if refused and not force:
-            raise UserError(
-                f"{self.path} holds a run of another config: {', '.join(refused)}; use another --workdir, or --force"
-            )
+        changes = self._changes(new) if resumed else {}
+        forced = self._refuse(changes, force=force)
+        before = {key: [*self._had(key), change.old] for key, change in changes.items() if key not in MAY_DIFFER}
+        if before:
+            write_json(self.history, self._history() | before)
         write_json(self.config, new)
-        return [f"{FORCED if text in refused else 'resumed'} with {text}" for text in changes.values()]
+        return [_resumed(change, forced) for change in changes.values()]
+
+    def _refuse(self, changes: Mapping[str, "_Change"], *, force: bool) -> list["_Change"]:
+        """Returns the changes that need force; raises `UserError` where there are some without it."""
+        found = [
+            change for key, change in changes.items() if key not in MAY_DIFFER and change.new not in self._had(key)
+        ]
+        if found and not force:
+            differ = ", ".join(map(str, found))
+            raise UserError(f"{self.path} holds a run of another config: {differ}; use another --workdir, or --force")
+        return found
+
+    def _holds_state(self) -> bool:
+        return self.checkpoints.is_dir() and any(entry.name.isdigit() for entry in self.checkpoints.iterdir())
+
+    def _history(self) -> dict[str, Any]:
+        return read_json(self.history) if self.history.exists() else {}
+
+    def _had(self, key: str) -> list[Any]:
+        """Returns the values that a key once had here, and has no more."""
+        return list(self._history().get(key, []))
+
+    def gone(self, *, resumed: bool) -> list[str]:
+        """Returns a line for what somebody has taken away, before it is written anew."""
+        if not resumed:
+            count = len(read_lines(self.metrics))
+            begun = f"there is no checkpoint in {self.path}: the run begins anew"
+            return [f"warning: {begun}, and {count} lines of an earlier start leave metrics.jsonl"] if count else []
+        lost = {
+            self.config: "whether the run had this config cannot be checked",
+            self.card: "whether the run had these data cannot be checked",
+            self.metrics: "the metrics of the steps before are lost",
+        }
+        return [f"warning: {file.name} is gone: {what}" for file, what in lost.items() if not file.exists()]
 
     def write_card(self, card: Mapping[str, Any], step: int, changes: Sequence[str]) -> None:
         """Writes run.json; it keeps, and gets from `changes`, what was changed by force and at which step."""
         forced = read_json(self.card).get("forced", []) if step and self.card.exists() else []
-        new = [line for line in changes if line.startswith(FORCED)]
+        new = [line for line in changes if line.startswith((FORCED, BACK))]
         forced += [{"step": step, "changes": new}] if new else []
         write_json(self.card, {**card, "forced": forced})
 
-    def _changes(self, new: dict[str, Any]) -> dict[str, str]:
-        """Returns key -> "key (old -> new)" of what differs; keys that are newer than the folder had their defaults."""
+    def _changes(self, new: dict[str, Any]) -> dict[str, "_Change"]:
+        """Returns what differs from config.json, by key; keys that are newer than the folder had their defaults."""
+        if not self.config.exists():
+            return {}
         flat_new = _flat(new)
         flat_old = _flat(_as_json(FrozenConfigDict(base_config()))) | _flat(read_json(self.config))
-        keys = sorted(flat_old.keys() | flat_new.keys())
-        differ = [key for key in keys if flat_old.get(key) != flat_new.get(key)]
-        return {key: f"{key} ({flat_old.get(key)} -> {flat_new.get(key)})" for key in differ}
+        changes = [
+            _Change(key, flat_old.get(key), flat_new.get(key)) for key in sorted(flat_old.keys() | flat_new.keys())
+        ]
+        return {change.key: change for change in changes if change.old != change.new}
 
     def earlier_card(self, fingerprint: str, *, resumed: bool) -> dict[str, Any] | None:
         """Returns the card of the run that is resumed, if there is one.

@@ -19,7 +19,7 @@ from jaxcnn.train.mesh import replicated
 from jaxcnn.train.preemption import Preempted, Preemption
 from jaxcnn.train.schedules import ENDING
 from jaxcnn.train.seeds import each
-from jaxcnn.train.setup import Run, resolve
+from jaxcnn.train.setup import Run, resolve, settled
 from jaxcnn.train.state import TrainState, steps_taken
 from jaxcnn.train.step import make_eval_step
 from jaxcnn.train.training import Training
@@ -52,6 +52,8 @@ def train_and_evaluate(
         Preempted: after SIGTERM or SIGINT, once the state is saved.
         Fault: the last state could not be saved, for the disk was full or gone; what was saved before stays.
     """
+    asked = hosts.together(lambda: settled(config, data))
+    hosts.on_first(lambda: RunFolder(workdir, make=False).check(asked, force=force), None)  # before data are looked at
     run = hosts.together(lambda: resolve(config, data))
     folder = hosts.together(lambda: RunFolder(workdir))
     with contextlib.ExitStack() as stack:
@@ -71,10 +73,11 @@ def _go_on(run: Run, folder: RunFolder, checkpoints: Checkpoints, *, force: bool
     last = max(checkpoints.steps(), default=0)
     if last > run.total_steps:
         raise UserError(f"{folder.path} holds step {last}, beyond the {run.total_steps} steps that were asked for")
-    if force and last:
+    if last and hosts.from_first(lambda: folder.differs(run.config)):
         hosts.together(lambda: _check_fit(run, checkpoints, last))
     earlier = hosts.on_first(lambda: folder.earlier_card(run.data["fingerprint"], resumed=last > 0), None)
-    changes = hosts.on_first(lambda: folder.adopt(run.config, resumed=last > 0, force=force), [])
+    gone = hosts.on_first(lambda: folder.gone(resumed=last > 0), [])
+    changes = gone + hosts.on_first(lambda: folder.adopt(run.config, resumed=last > 0, force=force), [])
     _check_alike(run, folder)
     state, damaged = _first_state(run, checkpoints)
     start = steps_taken(state)
@@ -83,7 +86,8 @@ def _go_on(run: Run, folder: RunFolder, checkpoints: Checkpoints, *, force: bool
     result = hosts.from_first(lambda: folder.test_result(start)) if start == run.total_steps else None
     if result:
         if hosts.first():
-            say(f"The run in {folder.path} is finished: step {start} of {run.total_steps}.")
+            for line in (*changes, f"The run in {folder.path} is finished: step {start} of {run.total_steps}."):
+                say(line)
         return result, ""
     with _shown(run, folder, start) as (progress, writer):
         for line in (*damaged, *_opening(run, start), *changes, *_recomputed(run, changes)):

@@ -95,6 +95,20 @@ class Run:
         return self.config.num_seeds
 
 
+def settled(config: ConfigDict, data: Any | None = None) -> FrozenConfigDict:
+    """Returns the config as a run has it, checked as far as it can be without data; arguments as of `resolve`.
+
+    Raises:
+        UserError: for a word or a number in it that is wrong, in one line.
+    """
+    config = frozen(config)
+    if data is not None and not isinstance(data, Dataset):
+        config = frozen(ConfigDict({**config.to_dict(), "data": {**config.data.to_dict(), "name": ARRAYS}}))
+    check_words(config)
+    check_numbers(config)
+    return config
+
+
 def resolve(config: ConfigDict, data: Any | None = None, *, devices: Sequence[jax.Device] | None = None) -> Run:
     """Returns the parts of the run that `config` asks for.
 
@@ -107,11 +121,7 @@ def resolve(config: ConfigDict, data: Any | None = None, *, devices: Sequence[ja
     Raises:
         UserError: for anything in it that is wrong, in one line.
     """
-    config = frozen(config)
-    if data is not None and not isinstance(data, Dataset):
-        config = frozen(ConfigDict({**config.to_dict(), "data": {**config.data.to_dict(), "name": ARRAYS}}))
-    check_words(config)
-    check_numbers(config)
+    config = settled(config, data)
     mesh = make_mesh(devices)
     check_batch(config, mesh)
     dataset = open_data(config, data)

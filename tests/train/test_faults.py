@@ -15,7 +15,7 @@ import pytest
 
 from jaxcnn.entry import answer
 from jaxcnn.errors import Fault, UserError
-from jaxcnn.train import training, writers
+from jaxcnn.train import loop, training, writers
 from jaxcnn.train.checkpoint import Checkpoints
 from jaxcnn.train.folder import read_lines
 from jaxcnn.train.lock import Lock
@@ -235,6 +235,37 @@ def test_by_force_a_run_goes_on_with_another_config_and_says_so(finished, tmp_pa
     assert json.loads((tmp_path / "run.json").read_text())["forced"] == [
         {"step": 6, "changes": ["resumed by force with optimizer.learning_rate (0.1 -> 0.01)"]}
     ]
+    train_and_evaluate(config(total_steps=8), tmp_path)  # back to what it was needs no force
+    line = "resumed as once before with optimizer.learning_rate (0.01 -> 0.1)"
+    assert line in capsys.readouterr().out
+    assert json.loads((tmp_path / "run.json").read_text())["forced"][1:] == [{"step": 8, "changes": [line]}]
+
+
+def test_another_config_is_refused_before_the_data_are_looked_at(finished, tmp_path, monkeypatch):
+    shutil.copytree(finished[0], tmp_path, dirs_exist_ok=True)
+    monkeypatch.setattr(loop, "resolve", None)
+    with pytest.raises(
+        UserError, match=r"another config: data.name \(digits -> folder\), seed \(0 -> 1\); use another"
+    ):
+        train_and_evaluate(config(seed=1, **{"data.name": "folder", "data.dir": "/nowhere"}), tmp_path)
+    with pytest.raises(UserError, match="unknown model 'lenet6': did you mean lenet5"):  # a wrong word comes first
+        train_and_evaluate(config(**{"model.name": "lenet6"}), tmp_path)
+
+
+@pytest.mark.parametrize("name", ["metrics.jsonl", "run.json", "config.json"])
+def test_a_file_that_somebody_has_taken_away_is_said(finished, tmp_path, capsys, name):
+    shutil.copytree(finished[0], tmp_path, dirs_exist_ok=True)
+    (tmp_path / name).unlink()
+    assert train_and_evaluate(config(), tmp_path) == finished[1]
+    assert f"warning: {name} is gone: " in capsys.readouterr().out
+    assert (tmp_path / name).exists()
+
+
+def test_without_its_config_a_state_of_other_arrays_is_refused(finished, tmp_path):
+    shutil.copytree(finished[0], tmp_path, dirs_exist_ok=True)
+    (tmp_path / "config.json").unlink()
+    with pytest.raises(UserError, match="the config does not fit the state that is saved"):
+        train_and_evaluate(config(**{"model.norm": "none"}), tmp_path)
 
 
 @pytest.mark.parametrize("change", [{"model.norm": "none"}, {"ema.decay": None}, {"optimizer.name": "adam"}])

@@ -40,6 +40,36 @@ def test_any_other_difference_is_refused_with_its_keys_and_changes_nothing(tmp_p
     assert folder.config.read_text() == before
 
 
+def test_a_run_may_go_back_to_any_value_that_its_folder_had(tmp_path):
+    def adopt(force=False, **changes):
+        return RunFolder(tmp_path).adopt(config(**changes), resumed=True, force=force)
+
+    adopt()
+    for seed in (1, 2):
+        assert adopt(force=True, seed=seed) == [f"resumed by force with seed ({seed - 1} -> {seed})"]
+    for seed, before in ((0, 2), (2, 0), (1, 2)):
+        assert adopt(seed=seed) == [f"resumed as once before with seed ({before} -> {seed})"]
+    with pytest.raises(UserError, match=r"another config: seed \(1 -> 3\); use"):
+        adopt(seed=3)
+    with pytest.raises(UserError, match=r"another config: model.norm \(None -> batch\); use"):
+        adopt(seed=0, **{"model.norm": "batch"})
+
+
+def test_a_folder_that_is_only_looked_at_is_not_made(tmp_path):
+    RunFolder(tmp_path / "run", make=False).check(config())
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_that_begins_anew_over_an_earlier_start_says_so(tmp_path):
+    folder = RunFolder(tmp_path)
+    folder.metrics.write_text('{"step": 1}\n{"step": 2}\n')
+    (line,) = folder.gone(resumed=False)
+    assert line == (
+        f"warning: there is no checkpoint in {tmp_path}: the run begins anew, "
+        "and 2 lines of an earlier start leave metrics.jsonl"
+    )
+
+
 def test_a_work_folder_that_cannot_be_made_is_one_line(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="cannot be used"):
