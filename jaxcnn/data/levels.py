@@ -106,8 +106,7 @@ def to_levels(values: np.ndarray, span: Range) -> np.ndarray:
     """
     low, high = values.min(), values.max()
     if low < span.black or high > span.white:
-        known = f"{span.black:g} to {span.white:g}"
-        raise ValueError(f"its values reach from {low:g} to {high:g}, where those of its data set are {known}")
+        raise ValueError(f"its values reach from {reach(low, high)}, where those of its data set are {reach(*span)}")
     floats = values.astype(np.float32) if values.dtype.itemsize <= 2 else values.astype(np.float64)
     return np.minimum((floats - span.black) * (256 / (span.white - span.black)), 255).astype(np.uint8)
 
@@ -123,6 +122,11 @@ def range_of(low: float, high: float, *, whole: bool) -> Range:
         white = _power(high) if high > 0 else 0.0
     black = -_power(-low) if low < 0 else 0
     return Range(black, white if white > black else black + 1)
+
+
+def reach(low: float, high: float) -> str:
+    """Returns two values in words."""
+    return f"{low:,.10g} to {high:,.10g}"
 
 
 def _power(number: float) -> float:

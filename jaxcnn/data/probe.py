@@ -7,7 +7,7 @@ import numpy as np
 
 from jaxcnn.data.decode import UnreadableError, open_image
 from jaxcnn.data.folder import FolderSource
-from jaxcnn.data.levels import DECLARED, Range, deep_kind, deep_values, range_of, to_levels
+from jaxcnn.data.levels import DECLARED, Range, deep_kind, deep_values, range_of, reach, to_levels
 from jaxcnn.data.measure import spaced
 from jaxcnn.errors import UserError
 
@@ -60,15 +60,16 @@ class _Seen:
         left = len(np.unique(to_levels(np.array([*self._values], np.float64), span)))
         if left < min(_LEAST, len(self._values)):
             raise UserError(
-                f"the values of {kind} images, of which {self.first} is the first, reach from {self.low:g} to "
-                f"{self.high:g}, and of their {len(self._values):,} different values {left} would be left: save the "
-                "images with 8 bits, as they should be seen"
+                f"the values of {kind} images, of which {self.first} is the first, reach from "
+                f"{reach(self.low, self.high)}, and of their {len(self._values):,} different values {left} would be "
+                "left: save the images with 8 bits, as they should be seen"
             )
         return span
 
     def remark(self, kind: str, span: Range) -> str:
-        reach = f"{self.images:,} of them reach from {self.low:g} to {self.high:g}"
-        return f"in {kind} images {span.black:g} is black and {span.white:g} white, for all alike: {reach}"
+        black, white = reach(*span).split(" to ")
+        found = f"{self.images:,} of them reach from {reach(self.low, self.high)}"
+        return f"in {kind} images {black} is black and {white} white, for all alike: {found}"
 
 
 def _sample(sources: Mapping[str, FolderSource]) -> Iterator[tuple[str, bytes]]:

@@ -60,7 +60,7 @@ def test_deep_images_keep_their_levels(made, ending, white, tmp_path):
     write(tmp_path, map(made, GREY), ending)
     images, (remark,) = read(tmp_path)
     np.testing.assert_array_equal(images, GREY)
-    assert f" images 0 is black and {white:g} white, for all alike: 8 of them reach from " in remark
+    assert f" images 0 is black and {white:,.10g} white, for all alike: 8 of them reach from " in remark
 
 
 def test_sixteen_bits_that_are_filled_stay_as_they_are_declared(tmp_path):
@@ -124,7 +124,7 @@ def test_an_image_beyond_the_range_of_the_others_is_named(tmp_path, monkeypatch)
     images[0] *= 100
     write(tmp_path, images, "tif")
     with pytest.raises(
-        UnreadableError, match=r"^its values reach from \d+ to \d+, where those of its data set are 0 to 256$"
+        UnreadableError, match=r"^its values reach from [\d,]+ to [\d,]+, where those of its data set are 0 to 256$"
     ):
         read(tmp_path)
 

@@ -9,8 +9,8 @@ from typing import BinaryIO, cast
 from jaxcnn.data.tree import listing
 from jaxcnn.errors import UserError
 
-_DEPTH = 3
-"""Folders below the one that is given, as MNIST/raw of torchvision."""
+_DEPTH = 4
+"""Folders below the one that is given, as in ILSVRC/Data/CLS-LOC/train."""
 _GZIP = b"\x1f\x8b"
 
 
@@ -37,9 +37,10 @@ def find_file(folder: Path, name: str) -> Path | None:
 def folders_by_depth(folder: Path) -> Iterator[list[Path]]:
     """Gives a folder, then the folders in it, and so on; those that are hidden are passed over."""
     places = [folder] if folder.is_dir() else []
-    for _ in range(_DEPTH + 1):
-        yield places
+    yield places
+    for _ in range(_DEPTH):
         places = [Path(entry.path) for place in places for entry in listing(str(place)) if entry.kind == "folder"]
+        yield places
 
 
 def files_in(folder: Path) -> list[Path]:

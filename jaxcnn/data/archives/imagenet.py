@@ -1,15 +1,18 @@
 """ImageNet's tar files of 2012: images of a class in a tar each, all of those in one; and one of validation images.
 
 Nothing is unpacked. The headers are read once, which says of every image where it lies; its bytes are then read when
-they are asked for. The labels of the validation images come from tensorflow-datasets, which ships them.
+they are asked for. What others have unpacked is read too: a folder of the tars or folders of the classes, and one of
+the validation images, sorted by class or not. The labels of the validation images come from tensorflow-datasets, which
+ships them.
 """
 
 import io
+import os
 import re
 import sys
 import tarfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -17,10 +20,12 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
-from jaxcnn.data.archives.examples import EncodedImages, Examples, require
+from jaxcnn.data.archives.examples import EncodedImages, Examples, MissingFilesError
+from jaxcnn.data.archives.files import find_file, folders_by_depth, one_folder
 from jaxcnn.data.catalog import DatasetInfo
 from jaxcnn.data.catalog.imagenet import SYNSETS
 from jaxcnn.data.decode import UnreadableError, decode, open_image
+from jaxcnn.data.tree import files, listing
 from jaxcnn.errors import UserError
 
 _ARCHIVES = {"train": "ILSVRC2012_img_train.tar", "validation": "ILSVRC2012_img_val.tar"}
@@ -29,21 +34,22 @@ _VALIDATION_NAME = re.compile(r"ILSVRC2012_val_(\d{8})\.JPEG")
 
 class _Member(NamedTuple):
     name: str
-    start: int  # of its content in the outermost file
+    path: Path  # of the outermost file
+    start: int  # of its content there
     size: int
 
 
 def read_imagenet_split(info: DatasetInfo, folder: Path, split: str) -> Examples:
-    """Returns the split "train" or "validation" from its tar file in `folder`.
+    """Returns the split "train" or "validation" from its tar file in `folder`, or from what was unpacked from it.
 
     Raises:
         UserError: for a file that is missing, damaged or cut short, or holds what is no image of a class of `info`.
     """
-    (path,) = require(info, folder, _ARCHIVES[split])
-    labelled = _train if split == "train" else _validation
+    path = find_file(folder, _ARCHIVES[split]) or _unpacked(folder, split)
+    if path is None:
+        raise MissingFilesError(info, folder, [_ARCHIVES[split]])
     try:
-        with tarfile.open(path, "r:") as tar:
-            found = list(labelled(tar, path))
+        found = list((_train if split == "train" else _validation)(path))
     except (tarfile.TarError, OSError) as error:
         raise UserError(f"{path} is damaged, cut short or no tar file: {error}") from None
     if not found:
@@ -54,27 +60,61 @@ def read_imagenet_split(info: DatasetInfo, folder: Path, split: str) -> Examples
         twice = next(name for name, count in Counter(names).items() if count > 1)
         raise UserError(f"{path} holds {twice} more than once")
     label = np.array(labels, np.int32)
-    return Examples(image=_TarImages(path, members), label=label, keys=names, features={"file_name": names})
+    return Examples(image=_Images(members), label=label, keys=names, features={"file_name": names})
 
 
-def _train(tar: tarfile.TarFile, path: Path) -> Iterator[tuple[_Member, int]]:
+def _unpacked(folder: Path, split: str) -> Path | None:
+    """Returns the folder that was unpacked from the tar of a split."""
+    for places in folders_by_depth(folder):
+        found = [place for place in places if _looks_unpacked(place, split)]
+        if paths := one_folder(f"ImageNet's split {split}", [[place] for place in found]):
+            return paths[0]
+    return None
+
+
+def _looks_unpacked(place: Path, split: str) -> bool:
+    """Returns whether a folder begins as the training images do, by class, or as the validation images."""
+    for entry in listing(str(place)):
+        if PurePosixPath(entry.name).stem in SYNSETS:
+            first = next(files(entry.path), entry).name if entry.kind == "folder" else entry.name
+            return bool(_VALIDATION_NAME.fullmatch(first)) == (split != "train")
+        if entry.kind == "file" and split != "train" and _VALIDATION_NAME.fullmatch(entry.name):
+            return True
+    return False
+
+
+def _train(path: Path) -> Iterator[tuple[_Member, int]]:
     label_of = {synset: label for label, synset in enumerate(SYNSETS)}
-    classes = [member for member in tar if member.isreg()]
+    classes = _class_tars(path) if path.is_file() else _class_folders(path)
     console = Console(stderr=True)
-    for outer in track(classes, f"reading {path.name}", console=console, disable=not sys.stderr.isatty()):
-        synset = PurePosixPath(outer.name).stem
+    for name, members in track(classes, f"reading {path.name}", console=console, disable=not sys.stderr.isatty()):
+        synset = PurePosixPath(name).stem
         if synset not in label_of:
-            raise UserError(f"{path} holds {outer.name}, which is none of ImageNet's {len(SYNSETS)} synsets")
-        with tarfile.open(fileobj=tar.extractfile(outer), mode="r:") as inner:
-            for member in _files(inner, start=outer.offset_data):
-                if not member.name.startswith(f"{synset}_"):
-                    raise UserError(f"{path} holds {member.name} in {outer.name}, where {synset}_*.JPEG belong")
-                yield member, label_of[synset]
+            raise UserError(f"{path} holds {name}, which is none of ImageNet's {len(SYNSETS)} synsets")
+        for member in members:
+            if not member.name.startswith(f"{synset}_"):
+                raise UserError(f"{path} holds {member.name} in {name}, where {synset}_*.JPEG belong")
+            yield member, label_of[synset]
 
 
-def _validation(tar: tarfile.TarFile, path: Path) -> Iterator[tuple[_Member, int]]:
+def _class_tars(path: Path) -> list[tuple[str, Iterable[_Member]]]:
+    """Returns the name of each tar in a tar, and the files in it."""
+    with tarfile.open(path, "r:") as tar:
+        classes = [member for member in tar if member.isreg()]
+    return [(outer.name, _in_tar(path, outer)) for outer in classes]
+
+
+def _class_folders(path: Path) -> list[tuple[str, Iterable[_Member]]]:
+    """Returns the name of each folder or tar in a folder, and the files in it."""
+    return [
+        (entry.name, _in_folder(entry.path) if entry.kind == "folder" else _in_tar(Path(entry.path)))
+        for entry in listing(str(path))
+    ]
+
+
+def _validation(path: Path) -> Iterator[tuple[_Member, int]]:
     labels = _validation_labels()
-    for member in _files(tar):
+    for member in _in_tar(path) if path.is_file() else _in_folder(str(path)):
         match = _VALIDATION_NAME.fullmatch(member.name)
         if not match or not 0 < int(match[1]) <= len(labels):
             raise UserError(
@@ -83,10 +123,25 @@ def _validation(tar: tarfile.TarFile, path: Path) -> Iterator[tuple[_Member, int
         yield member, labels[int(match[1]) - 1]
 
 
-def _files(tar: tarfile.TarFile, start: int = 0) -> Iterator[_Member]:
+def _in_tar(path: Path, outer: tarfile.TarInfo | None = None) -> Iterator[_Member]:
+    """Gives the files in a tar, or in the tar `outer` that lies in it."""
+    with tarfile.open(path, "r:") as tar:
+        if outer is None:
+            yield from _members(tar, path)
+        else:
+            with tarfile.open(fileobj=tar.extractfile(outer), mode="r:") as inner:
+                yield from _members(inner, path, outer.offset_data)
+
+
+def _members(tar: tarfile.TarFile, path: Path, start: int = 0) -> Iterator[_Member]:
     for member in tar:
         if member.isreg():
-            yield _Member(PurePosixPath(member.name).name, start + member.offset_data, member.size)
+            yield _Member(PurePosixPath(member.name).name, path, start + member.offset_data, member.size)
+
+
+def _in_folder(path: str) -> Iterator[_Member]:
+    for entry in files(path):
+        yield _Member(entry.name, Path(entry.path), 0, os.stat(entry.path).st_size)
 
 
 def _validation_labels() -> list[int]:
@@ -98,25 +153,25 @@ def _validation_labels() -> list[int]:
     return [label_of[synset] for synset in path.read_text().split()]
 
 
-class _TarImages(EncodedImages):
-    """The image files in a tar, each read when it is asked for."""
+class _Images(EncodedImages):
+    """Image files, each read when it is asked for."""
 
-    def __init__(self, path: Path, members: tuple[_Member, ...]) -> None:
+    def __init__(self, members: tuple[_Member, ...]) -> None:
         self.nbytes = sum(member.size for member in members)
         self._members = members
-        self._path = path
-        self._content = np.memmap(path, np.uint8, "r")
 
     def __len__(self) -> int:
         return len(self._members)
 
     def __getitem__(self, index: int) -> bytes:
-        name, start, size = self._members[index]
-        content = self._content[start : start + size].tobytes()
+        name, path, start, size = self._members[index]
         try:
-            return as_jpeg(content)
-        except UnreadableError as error:
-            raise UserError(f"{self._path} holds {name}, which cannot be read: {error}") from None
+            with path.open("rb") as file:
+                file.seek(start)
+                return as_jpeg(file.read(size))
+        except (UnreadableError, OSError) as error:
+            where = path if path.name == name else f"{path} holds {name}, which"
+            raise UserError(f"{where} cannot be read: {error}") from None
 
 
 def as_jpeg(content: bytes) -> bytes:

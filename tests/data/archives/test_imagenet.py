@@ -1,4 +1,5 @@
 import io
+import tarfile
 
 import numpy as np
 import pytest
@@ -6,7 +7,7 @@ from PIL import Image
 
 from jaxcnn.data.archives.imagenet import as_jpeg, read_imagenet_split
 from jaxcnn.data.catalog.imagenet import SYNSETS
-from tests.data.archives import jpeg, tar_bytes, tiny_catalog, write_archive, write_tar
+from tests.data.archives import FIRST_VALIDATION_LABELS, jpeg, tar_bytes, tiny_catalog, write_archive, write_tar
 from tests.data.archives.errors import one_line_error
 
 
@@ -39,6 +40,29 @@ def test_images_and_labels(split, info, tmp_path):
         assert content == image or kind(image) in [("JPEG", "CMYK"), ("PNG", "RGB")]
     assert found.features["file_name"] == found.keys
     assert found.image.nbytes == sum(map(len, images))
+
+
+@pytest.mark.parametrize("inner", [True, False], ids=["classes", "tars"])
+@pytest.mark.parametrize("place", ["", "ILSVRC/Data/CLS-LOC"])
+@pytest.mark.parametrize("sorted_by_class", [True, False])
+def test_what_others_have_unpacked(inner, place, sorted_by_class, info, tmp_path):
+    official = write_archive(info, tmp_path / "official")
+    own = tmp_path / "own" / place
+    for tar, name in (("ILSVRC2012_img_train.tar", "train"), ("ILSVRC2012_img_val.tar", "val")):
+        with tarfile.open(tmp_path / "official" / tar) as file:
+            file.extractall(own / name, filter="data")
+    for path in [*(own / "train").iterdir()] if inner else []:
+        with tarfile.open(path) as file:
+            file.extractall(path.with_suffix(""), filter="data")
+        path.unlink()
+    for path in [*(own / "val").iterdir()] if sorted_by_class else []:
+        folder = own / "val" / SYNSETS[FIRST_VALIDATION_LABELS[int(path.stem[-8:]) - 1]]
+        folder.mkdir(exist_ok=True)
+        path.rename(folder / path.name)
+    for split in official:
+        found, expected = (read_imagenet_split(info, tmp_path / each, split) for each in ("own", "official"))
+        images = [{e.keys[i]: (e.image[i], e.label[i]) for i in range(len(e.label))} for e in (found, expected)]
+        assert images[0] == images[1]
 
 
 def test_what_is_no_grey_or_rgb_jpeg_becomes_one():
