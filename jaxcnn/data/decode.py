@@ -122,8 +122,13 @@ def _decode_jpeg(
 
 
 def _unknown(data: bytes) -> str:
-    boxed = data[4:8] == b"ftyp"  # the head that HEIC, AVIF and films share
-    return "it is HEIC, AVIF or a film: save it as JPEG or PNG" if boxed else "no image"
+    """Returns what a file is that Pillow does not know."""
+    if data[4:8] == b"ftyp":
+        return "it is HEIC, AVIF or a film: save it as JPEG or PNG"
+    if data[128:132] == b"DICM":
+        return "it is DICOM: save it as PNG"
+    tiff = data.startswith((b"II*\0", b"MM\0*"))
+    return "it is TIFF of a kind that is not read: save it with 8 or 16 bits, in grey or RGB" if tiff else "no image"
 
 
 def _plain(image: Image.Image, mode: str) -> Image.Image:

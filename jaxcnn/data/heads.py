@@ -37,7 +37,7 @@ def orientation(data: bytes) -> int:
     if data.startswith(_JPEG):
         found = _tag(_jpeg_exif(data))
     elif data.startswith(_PNG):
-        found = _tag(_chunk(data, b"eXIf"))
+        found = _tag(_chunk(data, b"eXIf").removeprefix(b"Exif\0\0"))
     elif data[8:12] == b"WEBP":
         found = _tag(_webp_exif(data).removeprefix(b"Exif\0\0"))
     return found if found in _TURNS else 1

@@ -13,10 +13,10 @@ _WORDS = {
     "train": "train|training|trn|trainval",
     "val": "val|valid|validation|validate|validating|dev|devel|development",
     "test": "test|tests|testing|tst",
-    "eval": "eval|evaluation|evaluating",  # the test split, or the validation split where there is a test split
+    "eval": "eval|evaluation|evaluating|holdout",  # the test split, or the validation split where there is a test split
 }
 _WITH = "(?:set|split|subset|data|dataset|images?|imgs?|pictures?|pics?|photos?|samples?|examples?|files?|folder|dir)"
-_SPLITS = {split: re.compile(rf"\d*{_WITH}*(?:{words}){_WITH}*\d*") for split, words in _WORDS.items()}
+_SPLITS = {split: re.compile(rf"\d*{_WITH}*(?:{words}){_WITH}*v?\d*") for split, words in _WORDS.items()}
 _ASIDE = re.compile(
     r"(?:un|non)?labell?ed|unlabell?|unsup(?:ervised)?|extra|pred(?:iction)?s?|submissions?|annotations?"
 )
@@ -79,7 +79,12 @@ def class_folders(place: str) -> list[Entry]:
     for one, other in itertools.pairwise(classes):
         if one.name == other.name:
             raise UserError(f"{place} holds {one.name}/ twice, in two spellings of Unicode: rename one of them")
+    names = {entry.name for entry in classes}
     for entry in classes:
+        if _split(entry.name) and names & {each.name for each in _inner(entry)}:
+            raise UserError(
+                f"{entry.path} would be a class, and holds classes of {place}: splits are beside each other"
+            )
         below = {split: each for each in _inner(entry) if (split := _split(each.name))}
         if "train" in below and len(below) > 1:
             raise UserError(

@@ -34,7 +34,7 @@ def probe(sources: Mapping[str, FolderSource]) -> tuple[dict[str, Range], list[s
             framed += [name] if getattr(image, "is_animated", False) else []
             if kind := deep_kind(image):
                 values = deep_values(image, content)
-                found.setdefault(kind, _Seen(name)).add(values)
+                found.setdefault(kind, _Seen()).add(name, values)
         except Exception:  # of many kinds; whoever reads the image later says what is wrong
             continue
     levels = {kind: seen.range(kind) for kind, seen in found.items()}
@@ -45,30 +45,33 @@ def probe(sources: Mapping[str, FolderSource]) -> tuple[dict[str, Range], list[s
 class _Seen:
     """The values of one kind of deep image."""
 
-    def __init__(self, name: str) -> None:
-        self.first, self.images, self.low, self.high, self.whole = name, 0, np.inf, -np.inf, True
+    def __init__(self) -> None:
+        self.images, self.whole = 0, True
+        self.low, self.high = (np.inf, ""), (-np.inf, "")
+        """The least and the greatest value, and in which image."""
         self._values: set[float] = set()
 
-    def add(self, values: np.ndarray) -> None:
+    def add(self, name: str, values: np.ndarray) -> None:
         self.images += 1
-        self.low, self.high = min(self.low, float(values.min())), max(self.high, float(values.max()))
+        self.low = min(self.low, (float(values.min()), name))
+        self.high = max(self.high, (float(values.max()), name))
         self.whole = values.dtype.kind in "ui"
         self._values.update(values.ravel()[:: max(1, values.size // _PIXELS)].tolist())
 
     def range(self, kind: str) -> Range:
-        span = range_of(self.low, self.high, whole=self.whole)
+        span = range_of(self.low[0], self.high[0], whole=self.whole)
         left = len(np.unique(to_levels(np.array([*self._values], np.float64), span)))
         if left < min(_LEAST, len(self._values)):
+            (low, lowest), (high, highest) = self.low, self.high
             raise UserError(
-                f"the values of {kind} images, of which {self.first} is the first, reach from "
-                f"{reach(self.low, self.high)}, and of their {len(self._values):,} different values {left} would be "
-                "left: save the images with 8 bits, as they should be seen"
+                f"{kind} images reach from {reach(low, high)} ({lowest} and {highest}), which would leave {left} of "
+                f"their {len(self._values):,} different values: save them with 8 bits, as they should be seen"
             )
         return span
 
     def remark(self, kind: str, span: Range) -> str:
         black, white = reach(*span).split(" to ")
-        found = f"{self.images:,} of them reach from {reach(self.low, self.high)}"
+        found = f"{self.images:,} of them reach from {reach(self.low[0], self.high[0])}"
         return f"in {kind} images {black} is black and {white} white, for all alike: {found}"
 
 
