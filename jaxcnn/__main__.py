@@ -10,7 +10,7 @@ from jaxcnn.entry import answer_in_print, leave
 from jaxcnn.errors import UserError, check_word
 
 COMPUTING = {"benchmark", "browse", "verify"}
-"""Commands that compile programs, and say first what has been set for that."""
+"""Commands that compile programs; with `-v` they say what has been set for that."""
 TRAIN = "to train: python -m jaxcnn.main --config=configs/digits_lenet5.py --workdir=runs/digits"
 _TRAINING = {"train", "main", "run", "fit", "training", "resume", "evaluate", "eval"}
 LISTING = {"datasets", "models"}
@@ -40,8 +40,6 @@ def main(argv: Sequence[str]) -> int:
         raise UserError(f"there is no command {name!r}: {TRAIN}")
     check_word("command", name, COMMANDS)
     runtime.configure()
-    if name in COMPUTING and runtime.settings() and not {"-h", "--help"} & set(rest):
-        print(f"jaxcnn: {runtime.announcement()}", file=sys.stderr)
     return importlib.import_module(COMMANDS[name][0]).main(rest)
 
 

@@ -35,6 +35,8 @@ class Request:
 
     config: ConfigDict
     workdir: str
+    verbose: bool
+    """Whether to say what is set for the process."""
     force: bool
     """Whether to go on in a run folder of another config, where its state fits."""
     processes: dict[str, Any]
@@ -61,6 +63,7 @@ def parse(argv: Sequence[str]) -> Request:
     return Request(
         config=config,
         workdir=workdir,
+        verbose=bool(values["verbose"].value),
         force=bool(values["force"].value),
         processes={name: values[name].value for name in _PROCESSES},
         remarks=remarks,
@@ -84,6 +87,7 @@ def _flags() -> flags.FlagValues:
     whole("num_processes", None, "Of several processes: how many.")
     whole("process_id", None, "Of several processes: which one this is, from 0.")
     switch("distributed", None, "Join several processes; by default where the environment says.")
+    switch("verbose", False, "Say what is set for the process, and how not to have it.", short_name="v")
     return values
 
 
@@ -150,11 +154,11 @@ def _train(request: Request) -> int:
 
     config = request.config
     if hosts.first():  # before the long imports
-        if runtime.settings():
+        if request.verbose and runtime.settings():
             say(f"jaxcnn: {runtime.announcement()}")
         for remark in request.remarks:
             say(f"jaxcnn: {remark}")
-        say(f"jaxcnn: {config.model.name} on {config.data.name}, run folder {request.workdir}")
+        say(f"jaxcnn: {config.model.name} on {config.data.name}")
     from jaxcnn.train.loop import Preempted, train_and_evaluate
 
     try:

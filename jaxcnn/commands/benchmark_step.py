@@ -182,4 +182,5 @@ def _parser() -> CommandParser:
     parser.add_argument("--seconds", metavar="N", type=float, default=10.0, help="for each contender; default: 10")
     parser.add_argument("--rounds", metavar="N", type=int, default=10, help="turns of each; default: 10")
     parser.add_argument("--json", metavar="FILE", type=Path, help="where to write the figures as well")
+    parser.add_verbose()
     return parser

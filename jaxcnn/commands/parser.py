@@ -1,9 +1,11 @@
 """The command line of a command."""
 
 import argparse
+import sys
 from pathlib import Path
 from typing import Any, NoReturn
 
+from jaxcnn import runtime
 from jaxcnn.addresses import local_path
 from jaxcnn.config_keys import parse_literal
 from jaxcnn.errors import UserError
@@ -19,6 +21,12 @@ class CommandParser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Raises what is wrong with the command line, and how it is written."""
         raise UserError(f"{message}; {' '.join(self.format_usage().split())}")
+
+    def add_verbose(self) -> None:
+        """Adds `-v`, which says on standard error what is set for the process."""
+        self.add_argument(
+            "-v", "--verbose", nargs=0, action=_Announce, help="say what is set for the process, and how not"
+        )
 
     def add_fields(self) -> None:
         """Adds `--field NAME=VALUE`, which may be repeated; the answer's `field` is a list of (name, value)."""
@@ -38,6 +46,12 @@ def _path(text: str) -> Path:
         return local_path("it", text)
     except UserError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+class _Announce(argparse.Action):
+    def __call__(self, *_: Any) -> None:
+        if runtime.settings():
+            print(f"jaxcnn: {runtime.announcement()}", file=sys.stderr)
 
 
 def _field(text: str) -> tuple[str, Any]:

@@ -88,4 +88,5 @@ def _parser() -> CommandParser:
     )
     parser.add_argument("run", metavar="RUN", help="the run folder, as was given as --workdir")
     parser.add_argument("--data-dir", metavar="DIR", help="where its data lies now, if not where it was")
+    parser.add_verbose()
     return parser

@@ -2,7 +2,8 @@
 
 import os
 import platform
-from collections.abc import Collection, Mapping
+import sys
+from collections.abc import Collection, Mapping, Sequence
 from importlib import metadata
 from typing import Any
 
@@ -10,7 +11,10 @@ import jax
 
 import jaxcnn
 from jaxcnn import runtime
-from jaxcnn.train.folder import git_commit
+from jaxcnn.train.clock import Clock
+from jaxcnn.train.folder import RunFolder, git_commit, read_lines
+from jaxcnn.train.report import parameter_count, statistics_examples
+from jaxcnn.train.resolved import resolved
 from jaxcnn.train.setup import Run
 
 _PACKAGES = (
@@ -19,10 +23,50 @@ _PACKAGES = (
 )
 
 
+class RunCard:
+    """run.json of a run that is at work."""
+
+    def __init__(
+        self, run: Run, folder: RunFolder, clock: Clock, earlier: Mapping[str, Any] | None, start: int
+    ) -> None:
+        """Describes a run; nothing is read or written yet.
+
+        Args:
+            run: to be described.
+            folder: where the card is kept.
+            clock: of this start.
+            earlier: the card of the run that is gone on with.
+            start: the step that it goes on from.
+        """
+        self._run, self._folder, self._clock, self._earlier, self._start = run, folder, clock, earlier, start
+
+    def begin(self, changes: Sequence[str], *, finished: bool) -> None:
+        """Writes the card of this start, and has the clock go on from where earlier ones have left it.
+
+        The card of a run that is `finished` stays as it is, unless the config `changes`.
+        """
+        if self._start:
+            self._clock.go_on_from(_seconds_before(self._folder, self._earlier))
+        if not finished or changes or not self._earlier:
+            self.write(changes)
+
+    def write(self, changes: Sequence[str] = (), skipped: Mapping[str, Collection[str]] | None = None) -> None:
+        """Writes the card as of now; `changes` of the config as `RunFolder.write_card`, `skipped` as `run_card`."""
+        card = run_card(self._run, self._earlier, skipped)
+        now = _history(self._earlier, self._clock, self._start)
+        self._folder.write_card(card | now, self._start, changes)
+
+
+def _seconds_before(folder: RunFolder, earlier: Mapping[str, Any] | None) -> float:
+    """Returns how long earlier starts of a run took: until their last line of metrics, where one of them was killed."""
+    times = [line.get("time") or 0.0 for line in read_lines(folder.metrics)]
+    return max([(earlier or {}).get("duration_seconds", 0.0), *times])
+
+
 def run_card(
     run: Run, earlier: Mapping[str, Any] | None = None, skipped: Mapping[str, Collection[str]] | None = None
 ) -> dict[str, Any]:
-    """Returns config, versions, devices, commit, data, parameter count and statistics group, ready for JSON.
+    """Returns config, versions, devices, commit, data, parameters and what settings meant, ready for JSON.
 
     Args:
         run: to be described.
@@ -42,10 +86,32 @@ def run_card(
         "data": {**run.data, **_skipped(run.pipeline.skipped if skipped is None else skipped, earlier)},
         "remarks": list(run.remarks),
         "image_shape": list(run.image_shape),
+        "seeds": list(run.seeds),
         "parameters": parameter_count(run),
         "total_steps": run.total_steps,
         "steps_per_dispatch": run.steps_per_dispatch,
         "statistics_examples": statistics_examples(run),
+        "resolved": resolved(run),
+    }
+
+
+def _history(earlier: Mapping[str, Any] | None, clock: Clock, step: int) -> dict[str, Any]:
+    """Returns how and when a run was started, and how long it took until now, ready for JSON.
+
+    Keys:
+        command_line: of this start.
+        started: when the run was first started, UTC; null where its card was written before that was kept.
+        restarts: of each later start `started`, `command_line` and the `step` that it went on from.
+        duration_seconds: of all starts.
+    """
+    this = {"started": clock.started, "command_line": list(sys.orig_argv)}
+    first = earlier.get("started") if earlier else clock.started
+    before = list(earlier.get("restarts", [])) if earlier else []
+    return {
+        "command_line": this["command_line"],
+        "started": first,
+        "restarts": before + ([{**this, "step": step}] if earlier else []),
+        "duration_seconds": clock.seconds(),
     }
 
 
@@ -59,15 +125,3 @@ def _skipped(now: Mapping[str, Collection[str]], earlier: Mapping[str, Any] | No
     names = {split: sorted({*now.get(split, ()), *before.get(split, {}).get("names", ())}) for split in {*now, *before}}
     parts = {split: {"images": len(found), "names": found} for split, found in sorted(names.items()) if found}
     return {"skipped": parts} if parts else {}
-
-
-def parameter_count(run: Run) -> int:
-    """Returns the number of trained scalars, of one net."""
-    return sum(leaf.size for leaf in jax.tree.leaves(run.abstract_state().params)) // run.num_seeds
-
-
-def statistics_examples(run: Run) -> int | None:
-    """Returns how many examples share batch-norm statistics in training; None in a net without them."""
-    if not run.abstract_state().batch_stats:
-        return None
-    return run.config.model.norm_options.examples or run.config.batch_size // run.config.accumulate_steps

@@ -129,6 +129,11 @@ class Checkpoints:
             return self._failed(error)
         return trouble
 
+    @property
+    def writing(self) -> int | None:
+        """The step whose checkpoint is being written; None where none is, or `settle` has found it written."""
+        return self._writing
+
     def settle(self, *, wait: bool = True) -> str:
         """Waits for the write that is under way; returns in a line what has gone wrong with it, else "".
 

@@ -1,7 +1,7 @@
 """Evaluation: every example of a split exactly once."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import jax
@@ -29,12 +29,14 @@ def over_views(apply_fn: Callable[..., Any], views: Views) -> Callable[..., Arra
 class Evaluator:
     """Evaluates variables on a split of a pipeline; compiles on first use, then never again."""
 
-    def __init__(self, eval_step: EvalStep, pipeline: Pipeline, *, batch_size: int, mesh: Mesh) -> None:
-        """The result does not depend on `batch_size`.
+    def __init__(
+        self, eval_step: EvalStep, pipeline: Pipeline, *, batch_size: int, mesh: Mesh, seeds: Iterable[int] = ()
+    ) -> None:
+        """The result does not depend on `batch_size`; of several `seeds` it is as of `metrics.means`.
 
-        It is cut to the largest split, and rounded up to what the devices of `mesh` share evenly.
+        The batch is cut to the largest split, and rounded up to what the devices of `mesh` share evenly.
         """
-        self._pipeline, self._mesh = pipeline, mesh
+        self._pipeline, self._mesh, self._seeds = pipeline, mesh, seeds
         self._batch_size = -(-min(batch_size, max(pipeline.sizes.values())) // mesh.size) * mesh.size
         fetch = functools.partial(pipeline.eval_batch, batch_size=self._batch_size)
         self._fetch = jax.jit(fetch, out_shardings=over_batch(mesh))
@@ -44,7 +46,7 @@ class Evaluator:
         """Returns `{split}/loss` (nats), `{split}/accuracy` (a share) and `{split}/examples`."""
         size = self._pipeline.sizes[split]
         starts = range(0, size, self._batch_size)
-        means = metrics.means(self._evaluate(variables, split, start) for start in starts)
+        means = metrics.means((self._evaluate(variables, split, start) for start in starts), self._seeds)
         expected = over_processes(self._pipeline.evaluated(split) - size) + size
         if means["examples"] != expected:
             raise AssertionError(f"evaluated {means['examples']} of the {expected} examples of {split}")

@@ -44,10 +44,11 @@ def add(one: Metrics, other: Metrics) -> Metrics:
     return jax.tree.map(jnp.add, one, other)
 
 
-def means(batches: Iterable[Mapping[str, Any]]) -> dict[str, float]:
+def means(batches: Iterable[Mapping[str, Any]], seeds: Iterable[int] = ()) -> dict[str, float]:
     """Returns `loss` (nats), `accuracy` (a share) and `examples` over all `batches` of sums, added in float64.
 
-    Sums of several seeds, (seeds,) each, give the mean over them, and then each as `loss/seed0`, `accuracy/seed0`, ...
+    Sums of several `seeds`, (seeds,) each, give the mean over them, their sample deviation (n - 1) as `loss/std` and
+    `accuracy/std`, and each by its seed: of seeds 5 and 6 `loss/seed5`, `loss/seed6`, `accuracy/seed5`, ...
     """
     fetched = jax.device_get(list(batches))
     loss, correct, examples = (
@@ -56,5 +57,9 @@ def means(batches: Iterable[Mapping[str, Any]]) -> dict[str, float]:
     with np.errstate(divide="ignore", invalid="ignore"):  # of no examples: not a number
         shares = {"loss": np.divide(loss, examples), "accuracy": np.divide(correct, examples)}
     result = {name: float(np.mean(share)) for name, share in shares.items()} | {"examples": int(np.max(examples))}
-    several = {name: share.tolist() for name, share in shares.items() if np.ndim(share)}
-    return result | {f"{name}/seed{i}": one for name, share in several.items() for i, one in enumerate(share)}
+    for name, share in shares.items():
+        if np.ndim(share):
+            with np.errstate(invalid="ignore"):  # of what is not finite: not a number
+                result[f"{name}/std"] = float(np.std(share, ddof=1))
+            result |= {f"{name}/seed{seed}": one for seed, one in zip(seeds, share.tolist(), strict=True)}
+    return result

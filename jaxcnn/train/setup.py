@@ -3,7 +3,6 @@
 import dataclasses
 import functools
 import inspect
-import math
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any, TypeAlias
@@ -19,8 +18,10 @@ from jaxcnn.data.pipeline import Pipeline
 from jaxcnn.data.sources import ARRAYS, Dataset
 from jaxcnn.errors import UserError
 from jaxcnn.layers.means import Mean, means_of_norms
+from jaxcnn.layers.padding import paddings_of_convolutions
 from jaxcnn.models import check_image_size, create_model
 from jaxcnn.ops.platform import compiled_for
+from jaxcnn.ops.window import Pads
 from jaxcnn.train.checks import (
     PRECISIONS,
     check_batch,
@@ -30,9 +31,10 @@ from jaxcnn.train.checks import (
     check_views,
     check_words,
 )
-from jaxcnn.train.durations import parse_boundaries, parse_duration, parse_period
+from jaxcnn.train.durations import parse_period
 from jaxcnn.train.frozen import frozen
 from jaxcnn.train.inputs import make_inputs, open_data, train_shape
+from jaxcnn.train.lengths import peak_rate, schedule_shape, total_steps
 from jaxcnn.train.losses import LossFn, make_loss
 from jaxcnn.train.mesh import AXIS, make_mesh, platform_of, replicated
 from jaxcnn.train.optimizers import make_optimizer
@@ -68,6 +70,12 @@ class Run:
     eval_loss_fn: LossFn
     """Without label smoothing, so that runs can be compared."""
     learning_rate: optax.Schedule
+    schedule: Shape
+    """What the schedule is made of, in steps."""
+    peak: float
+    """The learning rate that the schedule starts from, scaled by the batch size where the config says so."""
+    paddings: Mapping[str, Pads]
+    """What a word for padding means in each convolution that has one, as of `paddings_of_convolutions`."""
     total_steps: int
     steps_per_epoch: Fraction
     log_every: Fraction
@@ -78,6 +86,12 @@ class Run:
     def abstract_state(self) -> TrainState:
         """Returns the shapes and dtypes of the state, without computing it."""
         return jax.eval_shape(self.init_state)
+
+    def abstract_params(self) -> Any:
+        """Returns the shapes and dtypes of the parameters, of one net."""
+        own = 1 if self.num_seeds > 1 else 0
+        params = self.abstract_state().params
+        return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[own:], leaf.dtype), params)
 
     @property
     def mapped(self) -> bool:
@@ -93,6 +107,11 @@ class Run:
     def num_seeds(self) -> int:
         """How many nets are trained at once; more than one are the first axis of every array of the state."""
         return self.config.num_seeds
+
+    @property
+    def seeds(self) -> Sequence[int]:
+        """The seed of each net that is trained at once."""
+        return range(self.config.seed, self.config.seed + self.num_seeds)
 
 
 def settled(config: ConfigDict, data: Any | None = None) -> FrozenConfigDict:
@@ -132,18 +151,18 @@ def resolve(config: ConfigDict, data: Any | None = None, *, devices: Sequence[ja
     _check_batch_fits(config, mesh, dataset)
 
     steps_per_epoch = Fraction(train, config.batch_size)
-    total_steps = _total_steps(config, steps_per_epoch)
-    times = _times(config, steps_per_epoch, total_steps)
-    learning_rate = make_schedule(config.schedule.name, _peak(config), times)
+    total = total_steps(config, steps_per_epoch)
+    schedule, peak = schedule_shape(config, steps_per_epoch, total), peak_rate(config)
+    learning_rate = make_schedule(config.schedule.name, peak, schedule)
     periods = ("log_every", "eval_every", "checkpoint_every")
     intervals = {key: parse_period(key, config[key], steps_per_epoch) for key in periods}
     tx = make_optimizer(config.optimizer, learning_rate)
     init_state = _make_init(config, mesh, model, tx, shape)
-    means = _check_image_size(model, shape, init_state, config.batch_size // config.accumulate_steps)
-    remarks = (*check_norms(config, means), *unreached(config.schedule.name, times))
+    means, paddings = _check_image_size(model, shape, init_state, config.batch_size // config.accumulate_steps)
+    remarks = (*check_norms(config, means), *unreached(config.schedule.name, schedule))
     check_remat(config, model, shape)
     check_views(config, dataset, model, shape)
-    inputs = make_inputs(config, dataset, mesh, num_classes=num_classes, steps=total_steps)
+    inputs = make_inputs(config, dataset, mesh, num_classes=num_classes, steps=total)
     streams = inputs.facts["placement"] == "stream"
     return Run(
         config=config,
@@ -160,7 +179,10 @@ def resolve(config: ConfigDict, data: Any | None = None, *, devices: Sequence[ja
         loss_fn=make_loss(config.loss.name, label_smoothing=config.loss.label_smoothing),
         eval_loss_fn=make_loss(config.loss.name),
         learning_rate=learning_rate,
-        total_steps=total_steps,
+        schedule=schedule,
+        peak=peak,
+        paddings=paddings,
+        total_steps=total,
         steps_per_epoch=steps_per_epoch,
         steps_per_dispatch=config.steps_per_dispatch or (1 if streams or jax.default_backend() == "cpu" else 10),
         **intervals,
@@ -224,48 +246,18 @@ def _make_init(
     return init_state
 
 
-def _check_image_size(model: nn.Module, shape: tuple[int, int, int], init_state: Init, batch: int) -> list[Mean]:
-    """Returns what the norms average over where `batch` examples are trained on at once.
+def _check_image_size(
+    model: nn.Module, shape: tuple[int, int, int], init_state: Init, batch: int
+) -> tuple[list[Mean], dict[str, Pads]]:
+    """Returns what norms average over where `batch` examples are trained on at once, and what words for padding mean.
 
     Raises what `check_image_size` does; a run whose images fit is traced no more often than it must be.
     """
-    with means_of_norms(batch) as means:
+    with means_of_norms(batch) as means, paddings_of_convolutions() as paddings:
         try:
             fits = all(leaf.size for leaf in jax.tree.leaves(jax.eval_shape(init_state)))
         except Exception:  # whatever it is, that finds words for it
             fits = False
     if not fits:
         check_image_size(model, shape)
-    return means
-
-
-def _total_steps(config: FrozenConfigDict, steps_per_epoch: Fraction) -> int:
-    epochs = Fraction(str(config.total_epochs)) * steps_per_epoch
-    total = config.total_steps if config.total_steps is not None else math.ceil(epochs)
-    if total < 1:
-        raise UserError(f"a run of {total} steps trains nothing: set total_epochs or total_steps above 0")
-    if total * config.batch_size >= 2**32:
-        most = (2**32 - 1) // config.batch_size
-        raise UserError(f"{total} steps of {config.batch_size} examples are too many: a run may have at most {most}")
-    return total
-
-
-def _peak(config: FrozenConfigDict) -> float:
-    """Returns the largest learning rate, scaled to the batch where the config says so."""
-    o = config.optimizer
-    return o.learning_rate * (1 if o.reference_batch_size is None else config.batch_size / o.reference_batch_size)
-
-
-def _times(config: FrozenConfigDict, steps_per_epoch: Fraction, total_steps: int) -> Shape:
-    s = config.schedule
-    shape = Shape(
-        total=total_steps,
-        warmup=math.ceil(parse_duration("schedule.warmup", s.warmup, steps_per_epoch)),
-        every=math.ceil(parse_period("schedule.every", s.every, steps_per_epoch)),
-        boundaries=parse_boundaries("schedule.boundaries", s.boundaries, steps_per_epoch),
-        factor=s.factor,
-        end_factor=s.end_factor,
-    )
-    if s.name == "multistep" and not shape.boundaries:
-        raise UserError("schedule multistep needs schedule.boundaries, as '10, 14, 18 epochs'")
-    return shape
+    return means, paddings

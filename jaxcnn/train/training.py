@@ -1,7 +1,6 @@
 """The training of a run: steps, and between them what is due."""
 
 import collections
-import dataclasses
 import math
 import statistics
 import time
@@ -21,12 +20,13 @@ from jaxcnn.train.durations import next_due
 from jaxcnn.train.evaluate import Evaluator
 from jaxcnn.train.mesh import AXIS, in_turn, on_every_device, platform_of
 from jaxcnn.train.preemption import Preempted, Preemption
+from jaxcnn.train.progress import Progress
 from jaxcnn.train.seeds import one_of
 from jaxcnn.train.setup import Run
+from jaxcnn.train.span import Span
 from jaxcnn.train.state import TrainState
 from jaxcnn.train.step import TrainStep, make_train_step
-from jaxcnn.train.writers import MetricsWriter, Progress
-from jaxcnn.types import Metrics
+from jaxcnn.train.writers import MetricsWriter
 
 
 def make_step(run: Run) -> TrainStep:
@@ -56,15 +56,6 @@ def make_run_dispatch(run: Run, mesh: Mesh | None = None) -> Dispatch:
     )
 
 
-@dataclasses.dataclass
-class _Span:
-    """Training between two logs: sums of its metrics, and the images and seconds that its speed is made of."""
-
-    sums: Metrics
-    images: int = 0
-    seconds: float = 0.0
-
-
 class Training:
     """The training part of a run: dispatches steps and does what is due between them."""
 
@@ -82,7 +73,8 @@ class Training:
         self.evaluate, self.checkpoints, self.writer, self.progress = evaluate, checkpoints, writer, progress
         self.dispatch = make_run_dispatch(run)
         self.chance = run.chance
-        self.compiled = False
+        self.compiled: set[int] = set()
+        self.unwritten: int | None = None
         self.best = checkpoints.best()
         self.accuracy = NOT_EVALUATED
         self.losses: collections.deque[float] = collections.deque(maxlen=10)
@@ -108,7 +100,7 @@ class Training:
                 self._log(step)
             self.accuracy = self._validate(step) if due["eval_every"] == step else NOT_EVALUATED
             if self.accuracy > self.best or due["checkpoint_every"] == step:
-                trouble = self.checkpoints.save(step, self.state, self.accuracy)
+                trouble = self._save(step)
                 self._warn_of(trouble)
                 self.best = self.checkpoints.best() if trouble else max(self.best, self.accuracy)
             if self.preemption.asked and step < run.total_steps:
@@ -124,14 +116,31 @@ class Training:
 
     def secure(self, step: int) -> str:
         """Sees to it that the state, that of `step`, is saved; returns in words what is in the way, else ""."""
-        trouble = self.checkpoints.settle()
+        trouble = self._settle()
         if step in self.checkpoints.steps():
             return ""
-        trouble = self.checkpoints.save(step, self.state, self.accuracy) or self.checkpoints.settle() or trouble
+        trouble = self._save(step) or self._settle() or trouble
         saved = self.checkpoints.steps()
         if step in saved:
             return ""
         return f"{trouble}; " + (f"step {saved[-1]} is the last that is saved" if saved else "nothing is saved")
+
+    def _save(self, step: int) -> str:
+        """Begins to save the state; returns what has gone wrong with that or with the save before it, else ""."""
+        trouble = self._settle()
+        trouble = self.checkpoints.save(step, self.state, self.accuracy) or trouble
+        self.unwritten = None if trouble else step
+        return trouble
+
+    def _settle(self, *, wait: bool = True) -> str:
+        """Says that a checkpoint is written once it is; returns what has gone wrong with it, else ""."""
+        trouble = self.checkpoints.settle(wait=wait)
+        if trouble:
+            self.unwritten = None
+        elif self.unwritten is not None and not self.checkpoints.writing:
+            self.progress.note(f"checkpoint of step {self.unwritten} written")
+            self.unwritten = None
+        return trouble
 
     def _warn_of(self, trouble: str) -> None:
         """Shows what has gone wrong with a checkpoint; several processes end, since they write each one together."""
@@ -165,42 +174,54 @@ class Training:
 
     def _advance(self, step: int, target: int) -> int:
         """Trains from `step` to `target`, or until it is asked to stop; returns the step it has reached."""
-        began = time.perf_counter()
+        began, compiling = time.perf_counter(), 0.0
         while step < target and not self.preemption.asked:
             whole = self.run.steps_per_dispatch
             num_steps = whole if step + whole <= target else 1  # two compiled programs at most
-            feed = self.run.pipeline.feed(step)
-            carry = self.dispatch(self.state, self.span.sums, feed, self.chance, num_steps=num_steps)
-            self.state, self.span.sums = in_turn(self.run.mesh, carry)
-            step += num_steps
-            self.progress.advance(step)
-            if self.compiled:
+            if num_steps in self.compiled:
+                step = self._take(step, num_steps)
                 self.span.images += num_steps * self.run.config.batch_size * self.run.num_seeds
-            else:  # the speed leaves out the first call, which compiles
-                jax.block_until_ready(self.span.sums)
-                self.compiled, began = True, time.perf_counter()
+            else:
+                called = time.perf_counter()
+                step = self._compile(step, num_steps)
+                compiling += time.perf_counter() - called
         jax.block_until_ready(self.span.sums)
-        self.span.seconds += time.perf_counter() - began
+        self.span.seconds += time.perf_counter() - began - compiling
         return step
 
-    def _new_span(self) -> _Span:
-        return _Span(sums=on_every_device(self.run.mesh, metrics.zeros(self.run.num_seeds)))
+    def _take(self, step: int, num_steps: int) -> int:
+        """Takes so many steps after `step` in one call; returns the step that is reached, maybe not computed yet."""
+        feed = self.run.pipeline.feed(step)
+        carry = self.dispatch(self.state, self.span.sums, feed, self.chance, num_steps=num_steps)
+        self.state, self.span.sums = in_turn(self.run.mesh, carry)
+        self.progress.advance(step + num_steps)
+        return step + num_steps
+
+    def _compile(self, step: int, num_steps: int) -> int:
+        """Does as `_take`, for the first call of so many steps, which compiles, and waits for it."""
+        jax.block_until_ready(self.span.sums)
+        began = time.perf_counter()
+        self.progress.doing("compiling", f"{num_steps} training steps" if num_steps > 1 else "a training step")
+        step = self._take(step, num_steps)
+        jax.block_until_ready(self.span.sums)
+        self.compiled.add(num_steps)
+        self.progress.ready(time.perf_counter() - began)
+        return step
+
+    def _new_span(self) -> Span:
+        return Span(sums=on_every_device(self.run.mesh, metrics.zeros(self.run.num_seeds)))
 
     def _log(self, step: int) -> None:
-        means = metrics.means([self.span.sums])
-        values = {f"train/{name}": value for name, value in means.items()} | {
-            "train/images_per_second": self.span.images / max(self.span.seconds, 1e-9),
-            "train/learning_rate": float(jax.jit(self.run.learning_rate)(step - 1)),
-            "epoch": float(step / self.run.steps_per_epoch),
-        }
+        values = self.span.values(self.run.seeds)
+        values["train/learning_rate"] = float(jax.jit(self.run.learning_rate)(step - 1))
         skipped = int(np.sum(jax.device_get(self.span.sums["nonfinite"])))
         self.writer.write(step, values | ({"train/nonfinite": skipped} if skipped else {}))
-        self.progress.show(values)
+        self.progress.log(step, values)
         if skipped:
             self.progress.line(f"warning: up to step {step}, {skipped} steps were not finite and are left out")
-        self._watch_for_a_spike(step, means["loss"])
+        self._watch_for_a_spike(step, values["train/loss"])
         if jax.process_count() == 1:
-            self._warn_of(self.checkpoints.settle(wait=False))
+            self._warn_of(self._settle(wait=False))
         self.span = self._new_span()
 
     def _watch_for_a_spike(self, step: int, loss: float) -> None:
@@ -213,9 +234,9 @@ class Training:
             self.losses.append(loss)
 
     def _validate(self, step: int) -> float:
+        self.progress.doing("evaluating", "the validation split")
         values = self.evaluate(self.state.eval_variables, "val")
         self.writer.write(step, values)
-        epoch = float(step / self.run.steps_per_epoch)
-        scores = f"val/accuracy {values['val/accuracy']:.2%}  val/loss {values['val/loss']:.4f}"
-        self.progress.line(f"step {step} (epoch {epoch:.1f})  {scores}")
-        return values["val/accuracy"]
+        accuracy = values["val/accuracy"]
+        self.progress.validated(step, values, best=accuracy > self.best)
+        return accuracy

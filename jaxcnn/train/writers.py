@@ -1,17 +1,14 @@
-"""Where metrics go: metrics.jsonl, TensorBoard events, and the terminal."""
+"""Where metrics go: metrics.jsonl and TensorBoard events."""
 
 import contextlib
 import json
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import rich.progress
-from rich.console import Console
-from rich.table import Table
 from tensorboardX.event_file_writer import EventsWriter
 from tensorboardX.proto import event_pb2, summary_pb2
 
@@ -27,12 +24,29 @@ class MetricsWriter:
     """
 
     def __init__(
-        self, folder: RunFolder, *, start: int, tensorboard: bool, warn: Callable[[str], None] = print
+        self,
+        folder: RunFolder,
+        *,
+        start: int,
+        tensorboard: bool,
+        warn: Callable[[str], object] = print,
+        stamp: Callable[[int], Mapping[str, float]] = lambda _: {},
     ) -> None:
-        """Drops the lines of steps after `start`, which a resumed run takes again; `warn` shows a line to the user."""
+        """Drops the lines of steps after `start`, which a resumed run takes again.
+
+        Args:
+            folder: of the run.
+            start: steps behind the state that the run goes on from.
+            tensorboard: whether to write events too.
+            warn: shows a line to the user.
+            stamp: what every line of a step has beside its metrics.
+
+        Raises:
+            UserError: for a metrics.jsonl that is none, or cannot be written.
+        """
         kept = [line for line in read_lines(folder.metrics) if line["step"] <= start]
         replace_text(folder.metrics, "".join(json.dumps(line) + "\n" for line in kept))
-        self._path, self._warn = folder.metrics, warn
+        self._path, self._warn, self._stamp = folder.metrics, warn, stamp
         self._unwritten: list[str] = []
         self._events: _Events | None = None
         if tensorboard:
@@ -51,9 +65,11 @@ class MetricsWriter:
             if self._events:
                 self._events.close()
 
-    def write(self, step: int, values: dict[str, float]) -> None:
+    def write(self, step: int, values: Mapping[str, float]) -> None:
         """Writes the values of a step, named as `train/loss`; what is not a finite number is null, and no event."""
-        line = {name: value if math.isfinite(value) else None for name, value in values.items()}
+        line = {
+            name: value if math.isfinite(value) else None for name, value in {**self._stamp(step), **values}.items()
+        }
         self._unwritten.append(json.dumps({"step": step, **line}) + "\n")
         self._append()
         with self._without_events():
@@ -95,7 +111,7 @@ class _Events:
         self._flushed = -math.inf
         self._write(step=purge_step, session_log=event_pb2.SessionLog(status=event_pb2.SessionLog.START))
 
-    def write(self, step: int, values: dict[str, float]) -> None:
+    def write(self, step: int, values: Mapping[str, float]) -> None:
         scalars = [summary_pb2.Summary.Value(tag=name, simple_value=value) for name, value in values.items()]
         self._write(step=step, summary=summary_pb2.Summary(value=scalars))
 
@@ -118,55 +134,5 @@ class NoWriter(MetricsWriter):
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
         pass
 
-    def write(self, step: int, values: dict[str, float]) -> None:
+    def write(self, step: int, values: Mapping[str, float]) -> None:
         """Does nothing."""
-
-
-class Progress:
-    """A bar with steps, images/s, loss, accuracy and time left on a terminal; plain lines where the output is none."""
-
-    def __init__(self, *, start: int, total: int, show: bool, quiet: bool = False) -> None:
-        """A `quiet` one shows nothing at all."""
-        self.console = Console(highlight=False, soft_wrap=True, quiet=quiet)
-        columns = (
-            rich.progress.BarColumn(bar_width=24),
-            rich.progress.MofNCompleteColumn(),
-            "steps",
-            rich.progress.TextColumn("{task.fields[speed]}"),
-            rich.progress.TextColumn("{task.fields[state]}"),
-            rich.progress.TimeRemainingColumn(),
-        )
-        self._bar = rich.progress.Progress(
-            *columns, console=self.console, disable=quiet or not (show and self.console.is_terminal)
-        )
-        self._task = self._bar.add_task("", completed=start, total=total, speed="", state="compiling")
-
-    def __enter__(self) -> "Progress":
-        self._bar.start()
-        return self
-
-    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
-        self._bar.stop()
-
-    def advance(self, step: int) -> None:
-        """Moves the bar to `step`."""
-        self._bar.update(self._task, completed=step)
-
-    def show(self, values: dict[str, float]) -> None:
-        """Shows training metrics beside the bar."""
-        speed = f"{values['train/images_per_second']:,.0f} images/s"
-        state = f"loss {values['train/loss']:.4f}  accuracy {values['train/accuracy']:.2%}"
-        self._bar.update(self._task, speed=speed, state=state)
-
-    def line(self, text: str) -> None:
-        """Prints a line, above the bar where there is one; nowhere, where the output is a full disk."""
-        with contextlib.suppress(OSError):
-            self.console.print(text, markup=False)
-
-
-def print_table(rows: dict[str, str]) -> None:
-    """Prints a two-column table to standard output."""
-    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
-    for name, value in rows.items():
-        table.add_row(name, value, style=None)
-    Console(highlight=False, soft_wrap=True).print(table)

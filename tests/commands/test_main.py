@@ -4,6 +4,7 @@ import sys
 
 import pytest
 
+from jaxcnn import runtime
 from jaxcnn.__main__ import COMMANDS, main
 from jaxcnn.entry import answer
 from jaxcnn.errors import UserError
@@ -44,12 +45,25 @@ def test_interruption_has_no_traceback(monkeypatch, capsys):
     assert "Traceback" not in capsys.readouterr().err
 
 
-def test_a_command_that_computes_says_what_is_set(tmp_path):
+def test_a_command_that_computes_says_what_is_set_where_it_is_asked(tmp_path):
     environment = {"HOME": str(tmp_path), "PYTHONPATH": ":".join(sys.path), "JAX_PLATFORMS": "cpu"}
-    for command, told in (("verify", True), ("datasets", False)):
-        line = [sys.executable, "-m", "jaxcnn", command, *([str(tmp_path / "none")] if told else [])]
+    for asked in ([], ["-v"]):
+        line = [sys.executable, "-m", "jaxcnn", "verify", str(tmp_path / "none"), *asked]
         done = subprocess.run(line, env=environment, capture_output=True, text=True)
-        assert done.stderr.startswith(f"jaxcnn: compiled programs are kept in {tmp_path}/.cache/jaxcnn/") == told
+        told = done.stderr.splitlines()
+        assert "holds no run" in told[-1]
+        assert len(told) == 1 + len(asked)
+        assert told[0].startswith(f"jaxcnn: compiled programs are kept in {tmp_path}/.cache/jaxcnn/") == bool(asked)
+
+
+@pytest.mark.parametrize("module", ["verify", "browse", "benchmark_step", "benchmark_data", "benchmark_tpu"])
+def test_every_command_that_computes_can_be_asked_what_is_set(module, monkeypatch, capsys):
+    monkeypatch.setattr(runtime, "_made", {"XLA_FLAGS": "--xla_so"})
+    with pytest.raises((SystemExit, UserError)):  # for it is asked for help too
+        importlib.import_module(f"jaxcnn.commands.{module}").main(["-v", "--help"])
+    out, err = capsys.readouterr()
+    assert err == "jaxcnn: for speed: XLA_FLAGS --xla_so (not: JAXCNN_TUNING=off)\n"
+    assert "say what is set for the process" in out
 
 
 def test_importing_and_a_bad_command_take_no_jax():

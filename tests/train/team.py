@@ -81,7 +81,7 @@ class Team:
     def wait_for_steps(self, seconds=300):
         """Waits until the first process has trained and validated."""
         until = time.monotonic() + seconds
-        while not any(line.startswith("step ") for line in self.out(0)):
+        while not any("  val  " in line for line in self.out(0)):
             assert time.monotonic() < until, "it does not train"
             assert all(process.poll() is None for process in self.processes), self.err(0) + self.err(1)
             time.sleep(0.05)

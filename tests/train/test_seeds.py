@@ -53,8 +53,8 @@ def test_each_net_is_the_one_of_its_seed_alone(together, tmp_path, number):
     net = one_of(last_state(settings, workdir), number, SEEDS)
     expected = last_state(alone, tmp_path / "alone")
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5), net, expected)
-    assert found[f"test/accuracy/seed{number}"] == pytest.approx(result["test/accuracy"], abs=1 / 360)
-    assert found[f"test/loss/seed{number}"] == pytest.approx(result["test/loss"], rel=1e-4)
+    assert found[f"test/accuracy/seed{5 + number}"] == pytest.approx(result["test/accuracy"], abs=1 / 360)
+    assert found[f"test/loss/seed{5 + number}"] == pytest.approx(result["test/loss"], rel=1e-4)
 
 
 def test_metrics_are_of_each_seed_and_their_mean(together, capsys):
@@ -62,16 +62,20 @@ def test_metrics_are_of_each_seed_and_their_mean(together, capsys):
     lines = read_lines(workdir / "metrics.jsonl")
     for kind in ("train", "val", "test"):
         line = next(line for line in lines if f"{kind}/loss" in line)
-        losses = [line[f"{kind}/loss/seed{number}"] for number in range(SEEDS)]
+        losses = [line[f"{kind}/loss/seed{seed}"] for seed in (5, 6, 7)]
         assert len(set(losses)) == SEEDS
         assert line[f"{kind}/loss"] == pytest.approx(np.mean(losses))
+        assert line[f"{kind}/loss/std"] == pytest.approx(np.std(losses, ddof=1))
+        accuracies = [line[f"{kind}/accuracy/seed{seed}"] for seed in (5, 6, 7)]
+        assert line[f"{kind}/accuracy/std"] == pytest.approx(np.std(accuracies, ddof=1))
     assert found["test/examples"] == 360
     one = resolve(config())
     assert read_json(workdir / "run.json")["parameters"] == sum(
         leaf.size for leaf in jax.tree.leaves(one.abstract_state().params)
     )
+    assert read_json(workdir / "run.json")["seeds"] == [5, 6, 7]
     train_and_evaluate(settings, workdir)  # which is finished
-    assert f"the mean of {SEEDS} seeds (" in capsys.readouterr().out
+    assert f", the mean of {SEEDS} seeds (deviation {found['test/accuracy/std']:.2%}, " in capsys.readouterr().out
 
 
 def test_it_goes_on_to_the_same_bits(together, tmp_path, monkeypatch):

@@ -1,0 +1,88 @@
+"""What the words and lengths of a config meant in a run, ready for JSON."""
+
+import collections
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxcnn.layers.norm import default_num_groups
+from jaxcnn.train.optimizers import kernels_only
+from jaxcnn.train.setup import Run
+
+
+def resolved(run: Run) -> dict[str, Any]:
+    """Returns the settings in use where the config may have None, a word or a number of epochs.
+
+    Keys:
+        model: every field of the net.
+        norm: every option of its norm; of group norm the number of groups, by path.
+        padding: of each convolution whose padding is a word, by path: ((top, bottom), (left, right)) cells.
+        weight_decay: the rate, and how many numbers decay and do not, by the name of their parameter.
+        learning_rate: the peak after scaling, and the schedule in steps.
+        periods: in steps, not rounded: each is due at the first step that completes it.
+    """
+    model: Any = run.model
+    return {
+        "model": {"class": type(model).__name__, **_fields(model)},
+        "norm": _norm(run),
+        "padding": {path: [list(pair) for pair in pads] for path, pads in run.paddings.items()},
+        "weight_decay": _weight_decay(run),
+        "learning_rate": {"schedule": run.config.schedule.name, "peak": run.peak, **dataclasses.asdict(run.schedule)},
+        "periods": {key: float(getattr(run, key)) for key in ("log_every", "eval_every", "checkpoint_every")},
+    }
+
+
+def group_counts(run: Run) -> dict[str, int]:
+    """Returns the number of groups of every group norm of the net, by path; empty where it has none."""
+    model: Any = run.model
+    if model.norm != "group":
+        return {}
+    wanted = run.config.model.norm_options.num_groups
+    leaves = jax.tree_util.tree_leaves_with_path(run.abstract_params())
+    shapes = {tuple(key.key for key in path): leaf.shape for path, leaf in leaves}
+    norms = [path[:-1] for path in shapes if path[-1] == "scale" and (*path[:-1], "bias") in shapes]
+    return {"/".join(path): wanted or default_num_groups(shapes[*path, "scale"][-1]) for path in norms}
+
+
+def _fields(module: Any) -> dict[str, Any]:
+    fields = dataclasses.fields(module)
+    return {field.name: _plain(getattr(module, field.name)) for field in fields if field.name not in ("parent", "name")}
+
+
+def _norm(run: Run) -> dict[str, Any]:
+    model: Any = run.model
+    made = model.norm_layer(train=True)
+    hidden = ("parent", "name", "dtype", "scale_init", "use_running_average", "num_groups")
+    known = {field.name: made.keywords.get(field.name, field.default) for field in dataclasses.fields(made.func)}
+    options = {name: _plain(value) for name, value in known.items() if name not in hidden}
+    groups = group_counts(run)
+    return {"name": model.norm, **options, **({"num_groups": groups} if groups else {})}
+
+
+def _weight_decay(run: Run) -> dict[str, Any]:
+    params, settings = run.abstract_params(), run.config.optimizer
+    masked = jax.tree.map(lambda _: True, params) if settings.decay_all else kernels_only(params)
+    if not settings.weight_decay:
+        masked = jax.tree.map(lambda _: False, params)
+    sums: dict[bool, collections.Counter[str]] = {True: collections.Counter(), False: collections.Counter()}
+    for (path, leaf), decays in zip(jax.tree_util.tree_leaves_with_path(params), jax.tree.leaves(masked), strict=True):
+        sums[decays][str(path[-1].key)] += leaf.size
+    return {"rate": settings.weight_decay, "decayed": dict(sums[True]), "not_decayed": dict(sums[False])}
+
+
+def _plain(value: Any) -> Any:
+    """Returns a value as JSON can hold it; of what has a name, a function or a type, that."""
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, Mapping):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return _fields(value)
+    if hasattr(value, "func"):  # functools.partial
+        return _plain(value.func)
+    return getattr(value, "__name__", None) or str(np.dtype(value))
