@@ -16,7 +16,7 @@ _WORDS = {
     "eval": "eval|evaluation|evaluating|holdout",  # the test split, or the validation split where there is a test split
 }
 _WITH = "(?:set|split|subset|data|dataset|images?|imgs?|pictures?|pics?|photos?|samples?|examples?|files?|folder|dir)"
-_SPLITS = {split: re.compile(rf"\d*{_WITH}*(?:{words}){_WITH}*v?\d*") for split, words in _WORDS.items()}
+_SPLITS = {split: re.compile(rf"\d*{_WITH}*(?:{words}){_WITH}*(?:v?\d+(?:x\d+)?)?") for split, words in _WORDS.items()}
 _ASIDE = re.compile(
     r"(?:un|non)?labell?ed|unlabell?|unsup(?:ervised)?|extra|pred(?:iction)?s?|submissions?|annotations?"
 )

@@ -139,7 +139,7 @@ def test_what_is_hidden_is_passed_over_at_every_depth(tmp_path):
         ("TRAIN", "VALID", "TESTING"),
         ("training_set", "dev set", "test_set"),
         ("1_train", "2-val", "3 test"),
-        ("train-images", "val_images", "testImages"),
+        ("train-images_64x64", "val_images_64x64", "testImages64x64"),
         ("train2017", "val2017", "test2017"),
         ("trainset", "validset", "testset"),
         ("train_v2", "val_2", "hold-out"),
