@@ -9,7 +9,8 @@ import functools
 import numpy as np
 
 from jaxcnn.data.catalog import dataset_info
-from jaxcnn.data.sources import Dataset, described, divide
+from jaxcnn.data.dataset import Dataset
+from jaxcnn.data.sources import described, divide
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

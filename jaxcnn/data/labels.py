@@ -36,12 +36,16 @@ def as_whole(where: str, labels: Any, hints: Mapping[str, str] | None = None) ->
         hint = (hints or {}).get(found.dtype.kind)
         way = f", as {hint} makes them" if hint else ""
         raise UserError(f"{where}: labels are {found.dtype}: they must be whole numbers{way}")
-    whole = (found == np.floor(found)) & (found >= -(2**31)) & (found < 2**31)
-    if not whole.all():
-        first = tuple(np.argwhere(~whole)[0])
-        image = f"image {first[0]}" if first else "every image"
-        raise UserError(f"{where}: the label of {image} is {found[first]}: it must be a whole number")
+    _check_each(where, found, found == np.floor(found), "a whole number")
+    _check_each(where, found, (found >= -(2**31)) & (found < 2**31), f"from 0 to {MOST_CLASSES - 1}")
     return found.astype(np.int32)
+
+
+def _check_each(where: str, labels: np.ndarray, good: np.ndarray, what: str) -> None:
+    if not good.all():
+        first = tuple(np.argwhere(~good)[0])
+        image = f"image {first[0]}" if first else "every image"
+        raise UserError(f"{where}: the label of {image} is {labels[first]}: it must be {what}")
 
 
 def as_names(names: Any) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ exception; they are best read by threads of the one process that has them.
 
 import dataclasses
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from numbers import Real
 from typing import Any, Protocol
 
@@ -131,11 +131,13 @@ def check_labels(where: str, source: Source, num_classes: int) -> None:
         raise UserError(f"{where}: the label of {name} is {label}: labels are 0 to {num_classes - 1}")
 
 
-def check_two_classes(where: str, source: Source) -> None:
+def check_two_classes(where: str, source: Source, class_names: Sequence[str]) -> None:
     """Raises `UserError` where all examples to train on have one label: there is nothing to learn."""
     label = source.labels[0]
     if (source.labels == label).all():
-        raise UserError(f"{where}: every training example has the label {label}: a net needs two classes to tell apart")
+        name = class_names[label]
+        which = f"{label}" if name == str(label) else f"{label} ({name})"
+        raise UserError(f"{where}: every training example has the label {which}: a net needs two classes to tell apart")
 
 
 def make_source(where: str, data: Any) -> ArraySource | PairSource:

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from jaxcnn.data.catalog import CATALOG, DatasetInfo, dataset_info
-from jaxcnn.data.crops import FITS, ToSquare
+from jaxcnn.data.crops import FITS
+from jaxcnn.data.dataset import Dataset
 from jaxcnn.data.folder import open_folder
 from jaxcnn.data.hold import hold
 from jaxcnn.data.labels import MOST_CLASSES, as_names
@@ -24,79 +25,8 @@ ARRAYS, FOLDER = "arrays", "folder"
 SPLITS = ("train", "val", "test")
 VALIDATION = 0.1
 """The part of the training split that is set apart where nobody says."""
-PHOTOGRAPH = 0.875
-"""Side of the centre crop as a part of the short side, where images differ in size and nobody says."""
 _SIDE = 224
-"""Of what a network sees, there, in pixels."""
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Dataset:
-    """The splits of a data set, and what is known of it; nothing is decoded."""
-
-    name: str
-    sources: Mapping[str, Source]
-    """As distributed; from `divide` on "train", "val" and "test"."""
-    class_names: tuple[str, ...]
-    """By label."""
-    class_ids: tuple[str, ...] = ()
-    """Likewise, what else they are called: WordNet ids; empty where there are none."""
-    dir: str | None = None
-    """The absolute path of what holds it; None where no folder does."""
-    shape: tuple[int | None, int | None, int]
-    """(height, width, channels) as stored; None where images differ in size."""
-    alike: bool = True
-    """Whether all images are known to be of that height and width, and not the first alone."""
-    image_size: int
-    """Side in pixels of the square that a network sees unless told otherwise."""
-    validation: float | None = None
-    """How much of the training split to set apart unless told otherwise."""
-    fixed_validation: bool = False
-    """That is the same for every seed."""
-    mean: tuple[float, ...] = ()
-    """Of every channel over the training images, white is 1; empty where it is not known."""
-    std: tuple[float, ...] = ()
-    """Standard deviation likewise."""
-    statistics: str = "as given"
-    """Where they are from, for the run card."""
-    unlabelled: tuple[str, ...] = ()
-    """Splits that were left out, since nothing in them has a label."""
-    upright: bool = False
-    """Whether photographs that EXIF turns are turned; else images are as stored, as papers read official sets."""
-    remarks: tuple[str, ...] = ()
-    """What was decided for the user in reading it, a sentence each: shown when a run begins, and kept in its card."""
-    partial: Mapping[str, Mapping[str, int]] | None = None
-    """Where examples of the original are missing, by stored split: its `examples` `of` how many there should be; else
-    None."""
-
-    def square(
-        self,
-        image_size: int | None = None,
-        crop_fraction: float | None = None,
-        fit: str = "crop",
-        *,
-        photograph: int | None = None,
-    ) -> ToSquare:
-        """Returns what makes the squares that a network sees.
-
-        Args:
-            image_size: their side in pixels; None: `image_size`, or where images are seen whole the longer of their
-                sides, or `photograph` where they differ in size.
-            crop_fraction: as of `ToSquare`; None: 0.875 of photographs that are cropped, else 1.
-            fit: as of `ToSquare`.
-            photograph: side in pixels of the squares that images become that have no size of their own.
-        """
-        height, width, channels = self.shape
-        if height is None or width is None:
-            own, fraction = photograph or self.image_size, PHOTOGRAPH if fit == "crop" else 1.0
-        else:
-            own, fraction = self.image_size if fit == "crop" or height == width else max(height, width), 1.0
-        return ToSquare(image_size or own, channels, crop_fraction or fraction, fit)
-
-    @property
-    def sizes(self) -> dict[str, int]:
-        """Examples by split."""
-        return {split: len(source.labels) for split, source in self.sources.items()}
+"""Of what a network sees, where images differ in size and nobody says, in pixels."""
 
 
 def open_dataset(
@@ -149,12 +79,15 @@ def array_dataset(data: Any, *, validation: float | None = None, test: float | N
     for split, source in sources.items():
         check_labels(f"{ARRAYS}, {split}", source, len(names) or MOST_CLASSES)
     shape = _shape(sources["train"])
+    for split, source in sources.items():
+        if isinstance(source, ArraySource) and source.shape[-1] > shape[-1]:
+            raise UserError(f"{ARRAYS}, {split}: the images are in colour, where those of train are grey")
     dataset = Dataset(
         name=ARRAYS,
         sources=sources,
         class_names=names or tuple(map(str, range(max(int(source.labels.max()) for source in sources.values()) + 1))),
         shape=shape,
-        alike=all(isinstance(source, ArraySource) for source in sources.values()),
+        alike=all(isinstance(source, ArraySource) and source.shape == shape for source in sources.values()),
         image_size=min(shape[0] or _SIDE, shape[1] or _SIDE),
     )
     return divide(dataset, validation=validation, test=test, seed=seed)
@@ -191,7 +124,7 @@ def divide(dataset: Dataset, *, validation: float | None, test: float | None, se
         cut_off = _cut(sources["train"], "data.validation", part, seed=None if fixed else seed)
         sources["train"], sources["val"] = cut_off
     sources = {split: sources[split] for split in SPLITS}
-    check_two_classes(dataset.name, sources["train"])
+    check_two_classes(dataset.name, sources["train"], dataset.class_names)
     return dataclasses.replace(dataset, sources=sources)
 
 

@@ -10,7 +10,7 @@ from jax.sharding import Mesh
 from ml_collections import FrozenConfigDict
 
 from jaxcnn.data.augment import parse_calls
-from jaxcnn.data.sources import Dataset
+from jaxcnn.data.dataset import Dataset
 from jaxcnn.data.views import parse_views
 from jaxcnn.errors import UserError, check_word
 from jaxcnn.layers.means import Mean, means_of_norms

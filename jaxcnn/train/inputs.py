@@ -14,13 +14,14 @@ from ml_collections import FrozenConfigDict
 from jaxcnn.data.augment import Draw, make_augment, parse_augment, parse_calls
 from jaxcnn.data.calls import Call
 from jaxcnn.data.crops import DECODERS, FITS, Crop, RandomResizedCrop, ToSquare
+from jaxcnn.data.dataset import Dataset
 from jaxcnn.data.hold import hold
 from jaxcnn.data.measure import fingerprint, sampled_statistics, source_fingerprint
 from jaxcnn.data.order import example_at
 from jaxcnn.data.pipeline import DevicePipeline, Pipeline, Recipe
 from jaxcnn.data.predicting import for_predicting
 from jaxcnn.data.remarks import of_labels, of_sizes, of_view
-from jaxcnn.data.sources import ARRAYS, Dataset, array_dataset, open_dataset
+from jaxcnn.data.sources import ARRAYS, array_dataset, open_dataset
 from jaxcnn.data.stream import StreamPipeline
 from jaxcnn.data.views import parse_views
 from jaxcnn.errors import UserError, check_word

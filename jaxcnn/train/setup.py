@@ -14,8 +14,9 @@ from jax.sharding import Mesh
 from ml_collections import ConfigDict, FrozenConfigDict
 
 from jaxcnn.data.crops import Crop
+from jaxcnn.data.dataset import Dataset
 from jaxcnn.data.pipeline import Pipeline
-from jaxcnn.data.sources import ARRAYS, Dataset
+from jaxcnn.data.sources import ARRAYS
 from jaxcnn.errors import UserError
 from jaxcnn.layers.means import Mean, means_of_norms
 from jaxcnn.layers.padding import paddings_of_convolutions

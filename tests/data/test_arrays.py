@@ -20,7 +20,9 @@ def test_whole_numbers_of_any_kind(dtype):
 
 @pytest.mark.parametrize("label", [2**31, -(2**31) - 1, 2**63, 2**32 + 1, -(2**63), 1e300, np.inf, -np.inf, 0.1])
 def test_labels_that_32_bits_do_not_hold(label):
-    with pytest.raises(UserError, match=r"^train: the label of image 1 is [^\n]*: it must be a whole number$"):
+    with pytest.raises(
+        UserError, match=r"^train: the label of image 1 is [^\n]*: it must be (a whole|from 0 to 99999)"
+    ):
         as_whole("train", [0, label])
 
 
@@ -47,6 +49,18 @@ def test_a_label_gone_wrong_makes_no_classes(label):
     data = {"train": (IMAGES, LABELS), "test": (IMAGES[:2], [0, label])}
     with pytest.raises(UserError, match=rf"^arrays, test: the label of image 1 is {label}: labels are 0 to 99999$"):
         array_dataset(data)
+
+
+def test_grey_is_not_made_of_colour_in_silence():
+    with pytest.raises(UserError, match=r"^arrays, test: the images are in colour, where those of train are grey$"):
+        array_dataset({"train": (IMAGES[..., :1], LABELS), "test": (IMAGES, LABELS)})
+    assert array_dataset({"train": (IMAGES, LABELS), "test": (IMAGES[..., 0], LABELS)}).shape == (6, 5, 3)
+
+
+def test_splits_of_other_sizes_are_not_alike():
+    assert array_dataset({"train": (IMAGES, LABELS), "test": (IMAGES, LABELS)}).alike
+    assert not array_dataset({"train": (IMAGES, LABELS), "test": (IMAGES[:, :4], LABELS)}).alike
+    assert not array_dataset({"train": (IMAGES, LABELS), "test": list(zip(IMAGES, LABELS, strict=True))}).alike
 
 
 @pytest.mark.parametrize(

@@ -112,10 +112,12 @@ class Leaves(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     LABELS = ("kind",)
     SECRET = ()  # splits that have no labels
     CHANNELS, FORMAT = 3, "jpeg"
+    SHAPE = (None, None)
+    KINDS = 3  # that occur
 
     def _info(self):
         labels = {name: tfds.features.ClassLabel(names=["oak", "elm", "ash"]) for name in self.LABELS}
-        image = tfds.features.Image(shape=(None, None, self.CHANNELS), encoding_format=self.FORMAT)
+        image = tfds.features.Image(shape=(*self.SHAPE, self.CHANNELS), encoding_format=self.FORMAT)
         return self.dataset_info_from_configs(
             features=tfds.features.FeaturesDict({"photo": image, "tree": tfds.features.Text(), **labels})
         )
@@ -125,7 +127,7 @@ class Leaves(tfds.core.GeneratorBasedBuilder, skip_registration=True):
 
     def _generate_examples(self, split):
         for number in range({"train": 30, "validation": 9, "test": 6}[split]):
-            label = -1 if split in self.SECRET else number % 3
+            label = -1 if split in self.SECRET else number % self.KINDS
             photo = io.BytesIO(self.photo(number))
             yield number, {"photo": photo, "tree": str(number), **dict.fromkeys(self.LABELS, label)}
 
@@ -139,6 +141,17 @@ class WithTest(Leaves, skip_registration=True):
 
 class TwoLabels(Leaves, skip_registration=True):
     LABELS = ("kind", "age")
+
+
+class Panoramas(WithTest, skip_registration=True):
+    SHAPE = (12, 40)
+
+    def photo(self, number):
+        return encoded(picture(number, *self.SHAPE), quality=95)
+
+
+class OneKind(Leaves, skip_registration=True):
+    KINDS = 1
 
 
 class SecretTest(WithTest, skip_registration=True):
@@ -185,6 +198,22 @@ def test_a_validation_and_a_test_split_of_their_own(tmp_path, capfd):
     write(WithTest, tmp_path)
     assert open_dataset("leaves", data_dir=tmp_path).sizes == {"train": 30, "val": 9, "test": 6}
     assert open_dataset("leaves", data_dir=tmp_path, validation=6).sizes == {"train": 24, "val": 6, "test": 6}
+
+
+def test_images_of_one_size_that_are_not_square(tmp_path, capfd):
+    write(Panoramas, tmp_path)
+    dataset = open_dataset("leaves", data_dir=tmp_path)
+    assert (dataset.shape, dataset.alike, dataset.dir) == ((12, 40, 3), True, str(tmp_path / "leaves" / "1.2.3"))
+    assert (dataset.square(), dataset.square(fit="pad")) == (ToSquare(12, 3), ToSquare(40, 3, fit="pad"))
+    whole = load_splits("leaves", data_dir=tmp_path, fit="pad")["test"].image
+    assert whole[:, 14:26].any((1, 2, 3)).all()
+    assert not whole[:, :14].any()
+
+
+def test_a_set_of_one_class_is_refused(tmp_path, capfd):
+    write(OneKind, tmp_path)
+    with pytest.raises(UserError, match=r"^leaves: every training example has the label 0 \(oak\): a net needs two"):
+        open_dataset("leaves", data_dir=tmp_path)
 
 
 def test_a_split_without_labels_is_left_out_and_named(tmp_path, capfd):
