@@ -11,6 +11,8 @@ from jaxcnn.errors import UserError
 
 _DEPTH = 4
 """Folders below the one that is given, as in ILSVRC/Data/CLS-LOC/train."""
+_MOST = 10_000
+"""Folders at one depth: whoever gives "/" gets an answer."""
 _GZIP = b"\x1f\x8b"
 
 
@@ -39,13 +41,20 @@ def folders_by_depth(folder: Path) -> Iterator[list[Path]]:
     places = [folder] if folder.is_dir() else []
     yield places
     for _ in range(_DEPTH):
-        places = [Path(entry.path) for place in places for entry in listing(str(place)) if entry.kind == "folder"]
+        places = [path for place in places for path in _inside(place, "folder")][:_MOST]
         yield places
 
 
 def files_in(folder: Path) -> list[Path]:
-    """Returns the files in a folder, by name."""
-    return [Path(entry.path) for entry in listing(str(folder)) if entry.kind == "file"]
+    """Returns the files in a folder, by name; none of one that may not be read."""
+    return _inside(folder, "file")
+
+
+def _inside(folder: Path, kind: str) -> list[Path]:
+    try:
+        return [Path(entry.path) for entry in listing(str(folder)) if entry.kind == kind]
+    except UserError:
+        return []
 
 
 def one_folder(what: str, found: Sequence[list[Path]]) -> list[Path]:

@@ -1,4 +1,5 @@
 import gzip
+import os
 import tracemalloc
 from pathlib import Path
 
@@ -48,6 +49,21 @@ def test_files_by_the_names_that_unpacking_gives_them(renamed, packed, monkeypat
         found = read_idx_split(info, tmp_path / "own", split)
         np.testing.assert_array_equal(found.image, image)
         np.testing.assert_array_equal(found.label, label)
+
+
+def test_a_folder_that_may_not_be_read_is_passed_over(monkeypatch, tmp_path):
+    info = tiny_catalog(monkeypatch, "mnist")
+    write_archive(info, tmp_path / "some" / "folder")
+    scan, locked = os.scandir, tmp_path / "locked"
+    locked.mkdir()
+
+    def scandir(path):
+        if str(path) == str(locked):
+            raise PermissionError(13, "Permission denied")
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    assert len(read_idx_split(info, tmp_path, "train").label) == TRAIN
 
 
 def test_of_two_data_sets_none_is_guessed(monkeypatch, tmp_path):
