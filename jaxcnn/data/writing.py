@@ -4,7 +4,6 @@ tensorflow-datasets is imported on use: it takes a second.
 """
 
 import contextlib
-import fcntl
 import functools
 import io
 import json
@@ -25,6 +24,7 @@ from jaxcnn.data.catalog import DatasetInfo
 from jaxcnn.data.prepared import PARTIAL_FILE, TFRECORD
 from jaxcnn.data.transforms import to_pil
 from jaxcnn.errors import UserError
+from jaxcnn.locks import FileLock, Held
 
 
 def write_records(info: DatasetInfo, splits: Mapping[str, Examples], folder: Path, *, form: str) -> Path:
@@ -52,25 +52,17 @@ def write_records(info: DatasetInfo, splits: Mapping[str, Examples], folder: Pat
 def _alone(folder: Path) -> Iterator[None]:
     """Keeps others from preparing the same data set, and clears away what a run that was killed left behind."""
     folder.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(folder, os.O_RDONLY)
     try:
-        if _lock(descriptor, folder):
+        lock = FileLock(folder / "lock")
+    except Held as owner:
+        raise UserError(f"{owner} is preparing a data set in {folder}: wait until it is done") from None
+    try:
+        if lock.works:
             for left in folder.glob("incomplete.*"):
                 shutil.rmtree(left)
         yield
     finally:
-        os.close(descriptor)
-
-
-def _lock(descriptor: int, folder: Path) -> bool:
-    """Locks an open folder until the process ends; returns False on a file system that has no locks."""
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise UserError(f"another process is preparing a data set in {folder}: wait until it is done") from None
-    except OSError:
-        return False
-    return True
+        lock.remove()
 
 
 def _check_room(builder: Any, folder: Path) -> None:
