@@ -2,6 +2,7 @@
 
 One of several processes also has --coordinator=HOST:PORT --num_processes=N --process_id=I, or finds the others by what
 SLURM, Open MPI, Kubernetes or a TPU slice says; --distributed asks JAX to look for them, --nodistributed not to.
+-v says what is set for the process, and how not to have it.
 """
 
 import dataclasses

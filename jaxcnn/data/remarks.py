@@ -1,7 +1,7 @@
 """What was decided for the user in the data, and what they do not suffice for: a sentence each. Imports no JAX."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
@@ -67,6 +67,21 @@ def of_sizes(sizes: Mapping[str, int]) -> list[str]:
             known = f"an accuracy of 50 % there is only sure to {100 * half:.0f} points either way (95 %)"
             remarks.append(f"{split} has {sizes[split]:,} example{'s' * (sizes[split] > 1)}: {known}")
     return remarks
+
+
+def of_division(given: Collection[str], *, validation: bool, test: bool) -> list[str]:
+    """Returns what becomes of a "val" that is not the validation split.
+
+    Args:
+        given: the splits as distributed.
+        validation: whether it is asked for validation examples from train.
+        test: whether it is asked for test examples from train.
+    """
+    if "val" not in given:
+        return []
+    if "test" not in given and not test:
+        return ["there is no test split: val is the test split, and examples are cut off train for validation"]
+    return ["val is left out: data.validation cuts other examples off train"] if validation else []
 
 
 def _renumbered(found: np.ndarray, class_names: Sequence[str]) -> str:

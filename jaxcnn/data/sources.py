@@ -16,6 +16,7 @@ from jaxcnn.data.hold import hold
 from jaxcnn.data.labels import MOST_CLASSES, as_names
 from jaxcnn.data.probe import probe
 from jaxcnn.data.records import ArraySource, PairSource, Source, Subset, check_labels, check_two_classes, make_source
+from jaxcnn.data.remarks import of_division
 from jaxcnn.data.split import Split, cut, part_count
 from jaxcnn.data.store import PreparedSource, open_any, open_prepared
 from jaxcnn.errors import UserError, check_word
@@ -125,7 +126,8 @@ def divide(dataset: Dataset, *, validation: float | None, test: float | None, se
         sources["train"], sources["val"] = cut_off
     sources = {split: sources[split] for split in SPLITS}
     check_two_classes(dataset.name, sources["train"], dataset.class_names)
-    return dataclasses.replace(dataset, sources=sources)
+    said = of_division(dataset.sources, validation=validation is not None, test=test is not None)
+    return dataclasses.replace(dataset, sources=sources, remarks=(*dataset.remarks, *said))
 
 
 def load_splits(

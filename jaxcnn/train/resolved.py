@@ -26,7 +26,7 @@ def resolved(run: Run) -> dict[str, Any]:
     """
     model: Any = run.model
     return {
-        "model": {"class": type(model).__name__, **_fields(model)},
+        "model": {"class": type(model).__name__, **fields_of(model)},
         "norm": _norm(run),
         "padding": {path: [list(pair) for pair in pads] for path, pads in run.paddings.items()},
         "weight_decay": _weight_decay(run),
@@ -47,7 +47,8 @@ def group_counts(run: Run) -> dict[str, int]:
     return {"/".join(path): wanted or default_num_groups(shapes[*path, "scale"][-1]) for path in norms}
 
 
-def _fields(module: Any) -> dict[str, Any]:
+def fields_of(module: Any) -> dict[str, Any]:
+    """Returns the fields of a net or another dataclass, ready for JSON."""
     fields = dataclasses.fields(module)
     return {field.name: _plain(getattr(module, field.name)) for field in fields if field.name not in ("parent", "name")}
 
@@ -82,7 +83,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(inner) for inner in value]
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return _fields(value)
+        return fields_of(value)
     if hasattr(value, "func"):  # functools.partial
         return _plain(value.func)
     return getattr(value, "__name__", None) or str(np.dtype(value))

@@ -123,3 +123,25 @@ def test_photographs_have_the_size_of_the_model(fit, fraction):
 def test_splits_are_loaded_whole_too():
     with pytest.raises(UserError, match=r"^unknown fit 'padd': did you mean pad"):
         load_splits("digits", fit="padd")
+
+
+SPLIT = np.zeros((40, 4, 4), np.uint8), np.arange(40) % 2
+BECAME_TEST = "there is no test split: val is the test split, and examples are cut off train for validation"
+LEFT_OUT = "val is left out: data.validation cuts other examples off train"
+
+
+@pytest.mark.parametrize(
+    ("splits", "asked", "says"),
+    [
+        ({"train"}, {"test": 0.2}, ()),
+        ({"train", "test"}, {}, ()),
+        ({"train", "val"}, {}, (BECAME_TEST,)),
+        ({"train", "val"}, {"validation": 0.2}, (BECAME_TEST,)),
+        ({"train", "val"}, {"test": 0.2}, ()),
+        ({"train", "val"}, {"test": 0.2, "validation": 0.2}, (LEFT_OUT,)),
+        ({"train", "val", "test"}, {}, ()),
+        ({"train", "val", "test"}, {"validation": 0.2}, (LEFT_OUT,)),
+    ],
+)
+def test_what_becomes_of_val_is_said(splits, asked, says):
+    assert array_dataset(dict.fromkeys(splits, SPLIT), **asked).remarks == says

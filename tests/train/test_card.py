@@ -9,10 +9,13 @@ import sys
 import jax
 import pytest
 
-from jaxcnn.train.folder import read_json, read_lines
+from jaxcnn.models import create_model, list_models
+from jaxcnn.train.card import RunCard
+from jaxcnn.train.clock import Clock
+from jaxcnn.train.folder import RunFolder, read_json, read_lines
 from jaxcnn.train.loop import train_and_evaluate
 from jaxcnn.train.report import opening, result_rows
-from jaxcnn.train.resolved import group_counts, resolved
+from jaxcnn.train.resolved import fields_of, group_counts, resolved
 from jaxcnn.train.setup import resolve
 from jaxcnn.train.span import Span
 from tests.train import small_runs
@@ -72,6 +75,16 @@ def test_the_card_says_how_and_when_the_run_was_started(restarted):
     assert first <= second <= datetime.datetime.now(datetime.UTC)
 
 
+@pytest.mark.parametrize("last", [{}, {"time": 8.5}])
+def test_time_goes_on_from_the_last_line_of_a_run_that_was_killed(tmp_path, last):
+    folder = RunFolder(tmp_path)
+    folder.metrics.write_text("".join(json.dumps({"step": step} | last) + "\n" for step in (1, 2)))
+    clock = Clock()
+    RunCard(resolve(config()), folder, clock, {"duration_seconds": 4.0}, 1).begin([], finished=False)
+    assert clock.seconds() == pytest.approx(last.get("time", 4.0), abs=1.0)
+    assert read_json(folder.card)["duration_seconds"] >= last.get("time", 4.0)
+
+
 def test_a_finished_run_that_is_asked_for_again_keeps_its_card(restarted, capsys):
     content = (restarted[0] / "run.json").read_text()
     train_and_evaluate(config(total_steps=4), restarted[0])
@@ -127,6 +140,12 @@ def test_options_of_batch_norm_are_those_in_use():
     run = resolve(config(**{"model.norm": "batch", "model.norm_options.momentum": 0.5}))
     norm = resolved(run)["norm"]
     assert (norm["name"], norm["momentum"], norm["epsilon"], norm["unbiased"]) == ("batch", 0.5, 1e-5, False)
+
+
+@pytest.mark.parametrize("name", list_models())
+def test_the_fields_of_every_net_can_be_written_and_are_the_same_in_every_process(name):
+    text = json.dumps(fields_of(create_model(name, num_classes=10)), allow_nan=False)
+    assert " at 0x" not in text
 
 
 def test_words_for_padding_are_told_in_cells():
