@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import re
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,11 +10,13 @@ import numpy as np
 
 from jaxcnn.addresses import local_path
 from jaxcnn.data.decode import Photograph, UnreadableError
-from jaxcnn.data.layout import alike_below, class_folders, find_splits
+from jaxcnn.data.layout import alike, class_folders, find_splits
 from jaxcnn.data.levels import Levels
 from jaxcnn.data.tree import Entry, files, is_image, listing
 from jaxcnn.errors import UserError
 
+_PACKED = re.compile(r"\.(zip|tar|t?gz|bz2|xz|7z|rar)$", re.IGNORECASE)
+"""Beside the classes: perhaps one of them, not unpacked."""
 _SHOWN = 3
 """Files that a remark names."""
 
@@ -72,7 +75,9 @@ def open_folder(path: str | os.PathLike[str] | None) -> Folder:
         raise UserError("data.name is 'folder': data.dir must say which, as --config.data.dir=PATH")
     root = local_path("data.dir", path)
     if not root.is_dir():
-        raise UserError(f"data.dir is {path}: there is no such folder")
+        raise UserError(
+            f"data.dir is {path}: " + ("it is a file: unpack it" if root.exists() else "there is no such folder")
+        )
     layout = find_splits(str(root))
     classes = {split: class_folders(place) for split, place in layout.places.items()}
     names = tuple(entry.name for entry in classes["train"])
@@ -80,12 +85,13 @@ def open_folder(path: str | os.PathLike[str] | None) -> Folder:
         raise UserError(f"{layout.places['train']} holds {len(names)} folders of images: it must hold one a class")
     left_out: list[str] = []
     splits = {split: _read_split(layout.places[split], classes[split], names, left_out) for split in classes}
-    return Folder(splits, names, (*layout.remarks, *alike_below(classes["train"]), *_left_out(left_out, root)))
+    return Folder(splits, names, (*layout.remarks, *alike(classes["train"]), *_left_out(left_out, root)))
 
 
 def _read_split(place: str, classes: list[Entry], names: tuple[str, ...], left_out: list[str]) -> FolderSource:
     """Returns the images of a split; adds the paths of the files that are none, or that no class holds."""
-    left_out += [entry.path for entry in listing(place) if entry.kind == "file" and is_image(entry)]
+    beside = [entry for entry in listing(place) if entry.kind == "file"]
+    left_out += [entry.path for entry in beside if _PACKED.search(entry.name) or is_image(entry)]
     paths: list[str] = []
     counts = np.zeros(len(names), int)
     for folder in classes:

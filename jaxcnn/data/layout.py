@@ -63,7 +63,7 @@ def find_splits(root: str) -> Layout:
     beside = [entry for entry in folders if entry not in divided and entry not in flat]
     left = [f"left out, since images without folders of classes have no labels: {_names(flat)}"] if flat else []
     left += [f"left out beside the splits: {_names(beside)}"] if beside else []
-    return Layout(places, (*remarks, *left, *_one_folder(places)))
+    return Layout(places, (*remarks, *left, *_one_folder(places.items())))
 
 
 def class_folders(place: str) -> list[Entry]:
@@ -94,12 +94,14 @@ def class_folders(place: str) -> list[Entry]:
     return classes
 
 
-def alike_below(classes: list[Entry]) -> list[str]:
-    """Returns a remark where all classes hold the same folders and are perhaps splits with names of their own."""
+def alike(classes: list[Entry]) -> list[str]:
+    """Returns remarks where classes are the same folder, or all hold the same folders and are perhaps splits."""
+    twice = _one_folder((entry.name, entry.path) for entry in classes)
     inner = [{each.name for each in _inner(entry)} for entry in classes[:_FEW]]
     if len(classes) > _FEW or len(inner[0]) < 2 or any(other != inner[0] for other in inner):
-        return []
-    return [f"all classes hold the folders {', '.join(sorted(inner[0])[:_FEW])}: if they are splits, call them as such"]
+        return twice
+    same = ", ".join(sorted(inner[0])[:_FEW])
+    return [*twice, f"all classes hold the folders {same}: if they are splits, call them as such"]
 
 
 def _inner(entry: Entry) -> list[Entry]:
@@ -189,12 +191,12 @@ def _word_within(name: str) -> str | None:
     return found.pop() if len(found) == 1 else None
 
 
-def _one_folder(places: Mapping[str, str]) -> list[str]:
-    """Returns a remark where a link makes two splits of one folder."""
+def _one_folder(places: Iterable[tuple[str, str]]) -> list[str]:
+    """Returns a remark where links make one folder of several."""
     by_real: dict[str, list[str]] = {}
-    for split, place in places.items():
-        by_real.setdefault(os.path.realpath(place), []).append(split)
-    return [f"{' and '.join(splits)} are the same folder" for splits in by_real.values() if len(splits) > 1]
+    for name, place in places:
+        by_real.setdefault(os.path.realpath(place), []).append(name)
+    return [f"{' and '.join(names)} are the same folder" for names in by_real.values() if len(names) > 1]
 
 
 def _names(entries: Iterable[Entry]) -> str:

@@ -17,6 +17,8 @@ _PIXELS = 4096
 """Of each of them, for a count of levels."""
 _LEAST = 32
 """Levels that must be left of as many values or more."""
+_MOVES, _HEAD = b"acTL", 1024
+"""What stands in the head of a PNG file that moves, and how long that may be."""
 _JPEG = re.compile(r"\.(jpe?g|jpe|jfif)$", re.IGNORECASE)
 
 
@@ -31,7 +33,7 @@ def probe(sources: Mapping[str, FolderSource]) -> tuple[dict[str, Range], list[s
     for name, content in _sample(sources):
         try:
             image = open_image(content)
-            framed += [name] if getattr(image, "is_animated", False) else []
+            framed += [name] if getattr(image, "is_animated", False) or _MOVES in content[:_HEAD] else []
             if kind := deep_kind(image):
                 values = deep_values(image, content)
                 found.setdefault(kind, _Seen()).add(name, values)

@@ -144,13 +144,14 @@ def test_pixels_that_are_no_numbers(tmp_path):
         read(tmp_path)
 
 
-def test_of_several_frames_the_first_is_read_and_that_is_said(tmp_path):
+@pytest.mark.parametrize(("format", "ending"), [("GIF", "gif"), ("TIFF", "tif"), ("PNG", "png")])
+def test_of_several_frames_the_first_is_read_and_that_is_said(format, ending, tmp_path):
     frames = [Image.fromarray(grey) for grey in GREY[:2]]
-    files = [encoded(GREY[number], "GIF") for number in range(1, 8)]
-    write(tmp_path, [encoded(frames[0], "GIF", save_all=True, append_images=frames[1:]), *files], "gif")
+    files = [encoded(GREY[number], format) for number in range(1, 8)]
+    write(tmp_path, [encoded(frames[0], format, save_all=True, append_images=frames[1:]), *files], ending)
     images, (remark,) = read(tmp_path)
     np.testing.assert_array_equal(images[0], GREY[0])
-    assert remark == f"of several frames or pages, as in {tmp_path}/ant/0.gif, the first is read"
+    assert remark == f"of several frames or pages, as in {tmp_path}/ant/0.{ending}, the first is read"
 
 
 @pytest.mark.parametrize(
