@@ -1,45 +1,114 @@
 """`python -m jaxcnn import-weights MODEL FILE --output DIR`: a reference implementation's weights, kept as ours."""
 
+import re
 import sys
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import jax
 
 from jaxcnn.commands.parser import CommandParser
-from jaxcnn.interop.state_dict import READERS, read_state_dict
-from jaxcnn.interop.torch import WrongWeightsError, variables_from_torch
+from jaxcnn.errors import UserError
+from jaxcnn.interop.preprocessing import check_statistics, predicting, read_class_names
+from jaxcnn.interop.state_dict import READABLE, read_weights
+from jaxcnn.interop.torch import WrongWeightsError, find_variables
 from jaxcnn.interop.weights import check_unused, save_variables
+from jaxcnn.models import model_variant
+
+LINES = 10
+"""That a list of what is wrong has at most."""
 
 
 def main(argv: Sequence[str]) -> int:
     """Runs the command; returns the exit status.
 
     Raises:
-        UserError: for a wrong command line, file or folder, in one line; before it, all that is wrong with the
-            entries of a file is listed on standard error.
+        UserError: for a wrong command line, file or folder, in one line; before it, what is wrong with the entries
+            of a file is listed on standard error, by layers.
     """
     arguments = _parser().parse_args(argv)
     fields = dict(arguments.field)
     if arguments.num_classes is not None:
         fields["num_classes"] = arguments.num_classes
+    variant = model_variant(arguments.model)
+    num_classes = fields.get("num_classes", variant.num_classes)
+    statistics = check_statistics(arguments.mean, arguments.std, variant.channels)
+    class_names = read_class_names(arguments.classes, num_classes) if arguments.classes else None
     check_unused(arguments.output)
-    entries = read_state_dict(arguments.file)
+    weights = read_weights(arguments.file)
     try:
-        variables = variables_from_torch(arguments.model, entries, **fields)
+        found = find_variables(arguments.model, weights.state_dicts, fields, file=arguments.file, key=arguments.key)
     except WrongWeightsError as error:
-        _print_all(error)
-        raise
-    folder = save_variables(arguments.output, arguments.model, variables, source=arguments.file, **fields)
-    count = sum(leaf.size for leaf in jax.tree.leaves(variables["params"]))
+        _complain(error, arguments.report)
+        advice = f"; they fit exactly: {error.advice.options()}" if error.advice else ""
+        few = sum(map(len, error.entries.values())) <= LINES
+        raise UserError(error.line(LINES if few else 0) + advice) from None
+    known = predicting(arguments.model, found.fields, found.names, class_names=class_names, statistics=statistics)
+    folder = save_variables(
+        arguments.output, arguments.model, found.variables, source=arguments.file, known=known, **found.fields
+    )
+    inert = [f"passed over, and not executed: {', '.join(weights.inert[:8])}"] if weights.inert else []
+    for remark in (*found.remarks, *inert, *_assumed(known)):
+        print(remark)
+    count = sum(leaf.size for leaf in jax.tree.leaves(found.variables["params"]))
     print(f"{arguments.model}, {count:,} parameters, is in {folder}: jaxcnn.load_variables({str(folder)!r})")
     return 0
 
 
-def _print_all(error: WrongWeightsError) -> None:
-    for kind, entries in error.entries.items():
-        for entry in entries:
-            print(f"{kind}: {entry}", file=sys.stderr)
+def _assumed(known: Mapping[str, Any]) -> list[str]:
+    """Returns what is said of whitening and class names, which no file of weights holds."""
+    images, names = known["preprocessing"], known["class_names"]
+    whitening = f"whitening: mean {images['mean']}, std {images['std']}, {images['statistics']}"
+    said = [whitening if images["mean"] else "whitening is not known: --mean and --std say it"]
+    return said + ([] if names else ["class names are not known: --classes FILE gives them"])
+
+
+def _complain(error: WrongWeightsError, report: Path | None) -> None:
+    """Prints what is wrong, by layers; writes the whole list where one is asked for."""
+    lines = [f"{kind}: {entry}" for kind, entries in error.entries.items() for entry in entries]
+    if report is not None:
+        try:
+            report.write_text("\n".join(lines) + "\n")
+        except OSError as failed:
+            raise UserError(f"{report} cannot be written: {failed.strerror or failed}") from None
+    shown = _grouped(error.entries)
+    if len(shown) < len(lines) and report is None:
+        shown[-1] += "; --report FILE writes all"
+    print("\n".join(shown), file=sys.stderr)
+
+
+def _grouped(entries: Mapping[str, list[str]]) -> list[str]:
+    """Returns at most `LINES` lines: the entries, or how many there are of a layer, and how many are not shown."""
+    for depth in (9, 3, 2, 1):
+        found = [line for kind, texts in entries.items() for line, _ in _by_layers(kind, texts, depth)]
+        if len(found) <= LINES:
+            return found
+    shown = []
+    for kind, texts in entries.items():
+        layers = _by_layers(kind, texts, 1)
+        first = layers if len(layers) <= LINES // len(entries) else layers[: LINES // len(entries) - 1]
+        rest = sum(count for _, count in layers[len(first) :])
+        shown += [line for line, _ in first] + ([f"{kind}: {rest} more"] if rest else [])
+    return shown
+
+
+def _by_layers(kind: str, texts: list[str], depth: int) -> list[tuple[str, int]]:
+    """Returns a line for each layer in which something is wrong, and of how many entries; so many parts of a name."""
+    layers = ["/".join(re.split(r"[./]", text.split(" ")[0])[:-1][:depth]) for text in texts]
+    alone = {layer: f"{kind}: {text}" for layer, text in zip(layers, texts, strict=True)}
+    return [
+        (alone[layer] if count == 1 else f"{kind}: {count} entries of {layer}", count)
+        for layer, count in Counter(layers).items()
+    ]
+
+
+def _numbers(text: str) -> list[float]:
+    return [float(number) for number in text.split(",")]
+
+
+_numbers.__name__ = "numbers"  # what argparse calls it in its complaint
 
 
 def _parser() -> CommandParser:
@@ -47,8 +116,13 @@ def _parser() -> CommandParser:
         "python -m jaxcnn import-weights", description="Keep a reference implementation's weights as ours."
     )
     parser.add_argument("model", metavar="MODEL", help="our name of the net")
-    parser.add_argument("file", metavar="FILE", type=Path, help=f"{', '.join(READERS)}; the last three need PyTorch")
-    parser.add_argument("--output", metavar="DIR", type=Path, required=True, help="new, or an empty folder")
+    parser.add_argument("file", metavar="FILE", type=Path, help=f"{READABLE}, known by content")
+    parser.add_argument("--output", metavar="DIR", required=True, help="where to write; new, or an empty folder")
     parser.add_argument("--num-classes", metavar="N", type=int, help="width of the logits; else the paper's")
+    parser.add_argument("--key", metavar="KEY", help="where in FILE, as state_dict_ema; needed where several fit")
+    parser.add_argument("--classes", metavar="FILE", type=Path, help="names of classes by label: a line each, or JSON")
+    parser.add_argument("--mean", metavar="R,G,B", type=_numbers, help="that whitens images, white being 1")
+    parser.add_argument("--std", metavar="R,G,B", type=_numbers, help="that whitens images, white being 1")
+    parser.add_argument("--report", metavar="FILE", type=Path, help="where to write all that is wrong with the entries")
     parser.add_fields()
     return parser

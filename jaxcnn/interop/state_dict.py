@@ -1,117 +1,209 @@
-"""A state dict out of a file: .safetensors, .npz, or PyTorch's own .pth, of which no pickle is ever executed."""
+"""A state dict out of a file of weights: safetensors, NumPy's .npz or PyTorch's own, of which no pickle is executed.
 
-import re
-import warnings
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+A file is known by its content, whatever its name ends in.
+"""
+
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 import jax.numpy as jnp  # which also brings bfloat16 to numpy
 import numpy as np
 import safetensors.numpy
 
 from jaxcnn.errors import UserError
+from jaxcnn.interop.inert import Inert
+from jaxcnn.interop.torch_file import MAGIC, pickle_of, read_legacy, read_zip
 
-WRAPPERS = ("state_dict", "model_state_dict", "model", "net")
-"""Keys that checkpoints keep their state dict under, beside an optimizer's state and the like."""
-_PREFIX = re.compile(r"(?:module\.|_orig_mod\.)+")  # of DataParallel and of torch.compile
+READABLE = "safetensors, NumPy's .npz, PyTorch's (.pth, .pt, .bin, .ckpt, .pth.tar, ...)"
+LEAVES = frozenset(("weight", "bias", "running_mean", "running_var"))
+"""What the last part of a name says where the array is one of a net's."""
+_FOREIGN: Mapping[bytes, str] = {
+    b"\x89HDF": "an HDF5 file, as Keras writes it",
+    b"\x1f\x8b": "packed by gzip: unpack it first",
+    b"BZh": "packed by bzip2: unpack it first",
+    b"\xfd7zXZ": "packed by xz: unpack it first",
+    b"(\xb5/\xfd": "packed by Zstandard: unpack it first",
+    b"<": "a web page or the like, not what was to be downloaded",
+    b"version https://git-lfs": "a pointer of Git LFS to the file, not the file",
+    b"\x80": "a pickle of Python's that PyTorch did not write; no pickle is executed: save the state dict alone",
+}
+"""Of files that are no weights, or none that are read, how they begin and what they are."""
+_DEPTH = 8
+"""Of the wrappers around a state dict."""
+T = TypeVar("T")
+_HOLDERS = (Mapping, Inert, list, tuple)
 
 
-def read_state_dict(path: Path) -> dict[str, Any]:
+class Weights(NamedTuple):
+    """What a file of weights holds."""
+
+    state_dicts: Mapping[str, Mapping[str, np.ndarray]]
+    """Every mapping with arrays of a net, by the key that it is found under: "" where it is the file itself, else the
+    keys of its wrappers joined by points."""
+    inert: tuple[str, ...]
+    """Classes and functions whose objects the file describes; they are passed over."""
+
+
+def read_state_dict(path: Path, key: str | None = None) -> dict[str, Any]:
     """Returns the names and arrays of a file of weights; floats of any width as float32.
 
-    A state dict that is wrapped (`WRAPPERS`) is unwrapped, and the prefix that a parallel or compiled module puts
-    before every name is taken off.
+    Args:
+        path: of any ending.
+        key: where in the file; None where it holds only one state dict. Keys of wrappers within wrappers are joined by
+            points: "checkpoint.model_ema".
 
     Raises:
-        UserError: where the file is missing, damaged, of another kind or holds more than arrays; for a .pth, also where
-            PyTorch is not installed.
+        UserError: where the file is missing, damaged or of another kind; where it holds no named arrays, or several
+            state dicts and no key says which: the line names their keys.
     """
-    reader = READERS.get(path.suffix.lower())
-    if reader is None:
-        raise UserError(f"{path} is none of the files of weights that can be read: {', '.join(READERS)}")
-    if not path.is_file():
-        raise UserError(f"{path} is {'a folder, not a file' if path.is_dir() else 'not there'}")
-    entries = _unwrapped(_read(path, reader))
-    if not entries:
-        raise UserError(f"{path} holds no named arrays")
-    names = [name.removeprefix(match[0]) if (match := _PREFIX.match(name)) else name for name in entries]
-    return _unique(path, names, map(_as_float32, entries.values()))
+    found = choose(path, read_weights(path).state_dicts, key)
+    if len(found) > 1:
+        raise several(path, {name: len(entries) for name, entries in found.items()})
+    (entries,) = found.values()
+    return {name: _as_float32(value) for name, value in entries.items()}
 
 
-def _unwrapped(found: Any) -> dict[str, Any]:
-    """Returns the innermost mapping, with names that are texts; {} where there is none."""
-    while isinstance(found, Mapping):
-        inner = next((found[key] for key in WRAPPERS if isinstance(found.get(key), Mapping)), None)
-        if inner is None:
-            return {str(name): value for name, value in found.items()}
-        found = inner
-    return {}
+def read_weights(path: Path) -> Weights:
+    """Returns all state dicts in a file.
+
+    Raises:
+        UserError: where the file is missing, damaged or of another kind, or holds none.
+    """
+    content = read_file(path)
+    found = dict(_state_dicts(content))
+    inert = tuple(sorted({value.name for _, value in _walk(content) if isinstance(value, Inert)}))
+    if not found:
+        more = f"; what it holds of {', '.join(inert[:3])} is not executed: save the state dict alone" if inert else ""
+        raise UserError(f"{path} holds no named arrays of a net{more}")
+    return Weights(found, inert)
 
 
-def _as_float32(value: Any) -> Any:
-    """Returns an array of floats as float32, anything else as it is."""
-    if not (isinstance(value, np.ndarray) and jnp.issubdtype(value.dtype, jnp.floating)):
+def choose(path: Path, found: Mapping[str, T], key: str | None) -> Mapping[str, T]:
+    """Returns what is `under` a key.
+
+    Raises:
+        UserError: where nothing is; the line names the keys that there are.
+    """
+    chosen = under(found, key)
+    if not chosen:
+        raise UserError(f"{path} holds no weights under the key {key!r}: {_listed(found)}")
+    return chosen
+
+
+def under(found: Mapping[str, T], key: str | None) -> Mapping[str, T]:
+    """Returns what is found under a key, or else all beneath it; all where the key is None. "." is the file itself."""
+    if key is None:
+        return found
+    exact = "" if key == "." else key
+    return {exact: found[exact]} if exact in found else {k: v for k, v in found.items() if k.startswith(f"{key}.")}
+
+
+def several(path: Path, sizes: Mapping[str, int]) -> UserError:
+    """Returns the error that asks for one of several keys, each with its number of arrays."""
+    there = ", ".join(f"{key or '.'} ({size} arrays)" for key, size in list(sizes.items())[:10])
+    return UserError(f"{path} holds several sets of weights: choose one by --key (in Python key=...) of {there}")
+
+
+def _listed(found: Mapping[str, Any]) -> str:
+    keys = [key for key in found if key]
+    return f"there are {', '.join(keys[:10])}" if keys else "they are not wrapped"
+
+
+def _state_dicts(content: Any) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
+    """Yields every mapping with arrays of a net, and its key; whole modules as their state dicts."""
+    for key, value in _walk(content):
+        entries = dict(_module(value)) if isinstance(value, Inert) and _is_module(value) else _children(value)
+        arrays = {str(name): array for name, array in entries.items() if isinstance(array, np.ndarray)}
+        if isinstance(value, Mapping | Inert) and any(name.rpartition(".")[2] in LEAVES for name in arrays):
+            yield key, arrays
+
+
+def _walk(content: Any) -> Iterator[tuple[str, Any]]:
+    """Yields what is not an array, from the outside to the inside, each thing once, and its key."""
+    level, seen = [("", content)] if isinstance(content, _HOLDERS) else [], {id(content)}
+    for _ in range(_DEPTH):
+        yield from level
+        below = [
+            (f"{key}.{name}" if key else str(name), child)
+            for key, value in level
+            for name, child in _children(value).items()
+            if isinstance(child, _HOLDERS)
+        ]
+        level = [item for item in below if not (id(item[1]) in seen or seen.add(id(item[1])))]  # type: ignore[func-returns-value]
+
+
+def _children(value: Any) -> Mapping[Any, Any]:
+    if isinstance(value, Inert):
+        return value.entries
+    return value if isinstance(value, Mapping) else dict(enumerate(value))
+
+
+def _is_module(value: Any) -> bool:
+    return isinstance(value, Inert) and isinstance(value.state, Mapping) and "_modules" in value.state
+
+
+def _module(module: Inert, prefix: str = "", depth: int = 0) -> Iterator[tuple[str, Any]]:
+    """Yields the entries of the state dict of a PyTorch module, of which the file holds the attributes."""
+    state = {name: part if isinstance(part, Mapping) else {} for name, part in module.state.items()}
+    for name, value in {**state.get("_parameters", {}), **state.get("_buffers", {})}.items():
+        yield f"{prefix}{name}", value
+    for name, inner in state["_modules"].items():
+        if _is_module(inner) and depth < 4 * _DEPTH:
+            yield from _module(inner, f"{prefix}{name}.", depth + 1)
+
+
+def _as_float32(value: np.ndarray) -> np.ndarray:
+    """Returns an array of floats as float32, another as it is."""
+    if not jnp.issubdtype(value.dtype, jnp.floating):
         return value
     with np.errstate(over="ignore"):
         return value.astype(np.float32)
 
 
-def _unique(path: Path, names: list[str], values: Iterable[Any]) -> dict[str, Any]:
-    twice = [name for name, count in Counter(names).items() if count > 1]
-    if twice:
-        raise UserError(f"{path} holds {twice[0]} twice, with and without a prefix")
-    return dict(zip(names, values, strict=True))
+def read_file(path: Path) -> Any:
+    """Returns what a file of weights holds: plain values, arrays, and `Inert` for all that is neither.
 
-
-def _read(path: Path, reader: Callable[[Path], Any]) -> Any:
+    Raises:
+        UserError: where the file is missing, damaged or of another kind.
+    """
+    if not path.is_file():
+        raise UserError(f"{path} is {'a folder, not a file' if path.is_dir() else 'not there'}")
     try:
-        return reader(path)
+        return _reader(path)(path)
     except UserError:
         raise
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror or error}") from None
     except Exception as error:  # of every kind: what a damaged file looks like to the libraries
         text = " ".join(str(error).split())
-        if "allow_pickle" in text or "weights_only" in text:
-            what = re.search(r"GLOBAL (\S+)", text)
-            more = f"more than arrays ({what[1]})" if what else f"more than arrays, or is no {path.suffix} file"
-            raise UserError(f"{path} holds {more}; no pickle is executed: save the state dict alone") from None
-        reason = f"{type(error).__name__} {text[:120]}".rstrip()
-        raise UserError(f"{path} is damaged, or no {path.suffix} file: {reason}") from None
+        if "allow_pickle" in text:
+            raise UserError(
+                f"{path} holds more than arrays; no pickle is executed: save the state dict alone"
+            ) from None
+        raise UserError(f"{path} is damaged: {type(error).__name__} {text[:120]}".rstrip()) from None
+
+
+def _reader(path: Path) -> Callable[[Path], Any]:
+    with path.open("rb") as file:
+        head = file.read(64)
+    if head.startswith(b"PK"):
+        return _read_zip
+    if head.startswith(MAGIC):
+        return read_legacy
+    if head[8:9] == b"{":  # behind the length of the header
+        return safetensors.numpy.load_file
+    what = next((what for begin, what in _FOREIGN.items() if head.startswith(begin)), None)
+    raise UserError(f"{path} is {what or 'no file of weights, or a damaged one'}; {READABLE} are read")
+
+
+def _read_zip(path: Path) -> Any:
+    with zipfile.ZipFile(path) as archive:
+        described = pickle_of(archive)
+    return _read_npz(path) if described is None else read_zip(path)
 
 
 def _read_npz(path: Path) -> dict[str, np.ndarray]:
     with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
         return {name: np.asarray(arrays[name]) for name in arrays}
-
-
-def _read_torch(path: Path) -> dict[str, Any]:
-    try:
-        import torch
-    except ImportError:
-        line = f"{path} needs PyTorch to be read: pip install torch, or convert it to .safetensors elsewhere"
-        raise UserError(line) from None
-    if tuple(map(int, torch.__version__.split(".")[:2])) < (2, 6):
-        raise UserError(f"PyTorch {torch.__version__} may execute what is hidden in {path}: it takes 2.6 or later")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        found = torch.load(path, map_location="cpu", weights_only=True)
-    return {name: _from_torch(value) for name, value in _unwrapped(found).items()}
-
-
-def _from_torch(value: Any) -> Any:
-    """Returns a tensor as a numpy array, which has no bfloat16; anything else as it is."""
-    if not hasattr(value, "detach"):
-        return value
-    return (value.detach().float() if value.is_floating_point() else value.detach()).numpy()
-
-
-READERS: Mapping[str, Callable[[Path], dict[str, Any]]] = {
-    ".safetensors": safetensors.numpy.load_file,
-    ".npz": _read_npz,
-    ".pth": _read_torch,
-    ".pt": _read_torch,
-    ".bin": _read_torch,
-}

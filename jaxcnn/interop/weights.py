@@ -39,7 +39,13 @@ def expected_variables(model: Net, image_shape: tuple[int, int, int]) -> Variabl
 
 
 def save_variables(
-    directory: str | os.PathLike[str], name: str, variables: Variables, *, source: Path, **fields: Any
+    directory: str | os.PathLike[str],
+    name: str,
+    variables: Variables,
+    *,
+    source: Path,
+    known: Mapping[str, Any] | None = None,
+    **fields: Any,
 ) -> Path:
     """Writes variables so that `load_variables` finds model and weights; returns the folder's absolute path.
 
@@ -50,13 +56,14 @@ def save_variables(
         name: of `list_models()`.
         variables: of this model, as `variables_from_torch` returns them.
         source: the file that the weights came from; its name and SHA-256 are noted.
+        known: what predicting needs beside the net (`jaxcnn.interop.preprocessing`), kept in `model.json`.
         **fields: of `create_model`, as JSON has them; `num_classes` by default as the paper's.
 
     Raises:
         UserError: where `directory` is in use or cannot be written.
     """
     folder = check_unused(directory)
-    card = json.dumps(_card(name, source, fields), indent=2) + "\n"
+    card = json.dumps(_card(name, source, fields, known or {}), indent=2) + "\n"
     partial = folder.with_name(f".{folder.name}.partial-{os.getpid()}")
     try:
         shutil.rmtree(partial, ignore_errors=True)
@@ -125,7 +132,7 @@ def check_unused(directory: str | os.PathLike[str]) -> Path:
     return folder
 
 
-def _card(name: str, source: Path, fields: Mapping[str, Any]) -> dict[str, Any]:
+def _card(name: str, source: Path, fields: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
     variant = model_variant(name)
     with source.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -135,6 +142,7 @@ def _card(name: str, source: Path, fields: Mapping[str, Any]) -> dict[str, Any]:
         "fields": {key: value for key, value in fields.items() if key != "num_classes"},
         "image_size": variant.image_size,
         "channels": variant.channels,
+        **known,
         "source": {"file": source.name, "sha256": digest},
         "jaxcnn": jaxcnn.__version__,
     }

@@ -1,3 +1,4 @@
+import json
 import subprocess
 import sys
 
@@ -9,7 +10,8 @@ import safetensors.numpy
 import jaxcnn
 from jaxcnn.commands import import_weights
 from jaxcnn.errors import UserError
-from tests.interop.test_torch import state_dict
+from tests.interop.test_torch import state_dict, without_counts
+from tests.interop.torch_files import Thing, save
 
 
 @pytest.fixture
@@ -28,14 +30,58 @@ def line(file, *further, model="resnet20"):
 def test_weights_are_kept_and_read_again(file, capsys):
     assert import_weights.main(line(file)) == 0
     folder = file.parent / "net"
-    said = f"resnet20, 269,722 parameters, is in {folder}: jaxcnn.load_variables('{folder}')\n"
-    assert capsys.readouterr().out == said
+    assert capsys.readouterr().out.splitlines() == [
+        "the prefix 'module.' is taken off the names",
+        "whitening is not known: --mean and --std say it",
+        "class names are not known: --classes FILE gives them",
+        f"resnet20, 269,722 parameters, is in {folder}: jaxcnn.load_variables('{folder}')",
+    ]
     model, found = jaxcnn.load_variables(folder)
     expected = jaxcnn.variables_from_torch("resnet20", state_dict())
     jax.tree.map(np.testing.assert_array_equal, found, expected)
     image = np.random.default_rng(0).normal(size=(2, 32, 32, 3)).astype(np.float32)
     logits = jaxcnn.create_model("resnet20", num_classes=10).apply(expected, image)
     np.testing.assert_array_equal(model.apply(found, image), logits)
+
+
+def card(file):
+    return json.loads((file.parent / "net" / "model.json").read_text())
+
+
+def test_what_predicting_needs_is_kept(file, capsys):
+    names = file.parent / "names.txt"
+    names.write_text("\n".join(f"kind {number}" for number in range(10)) + "\n")
+    given = ("--classes", str(names), "--mean", "0.5,0.4,0.3", "--std", "0.2,0.2,.25")
+    assert import_weights.main(line(file, *given)) == 0
+    assert card(file)["class_names"] == [f"kind {number}" for number in range(10)]
+    assert card(file)["preprocessing"] == {
+        "image_size": 32,
+        "channels": 3,
+        "fit": "crop",
+        "crop_fraction": 1.0,
+        "filter": "bilinear, antialiased (Pillow)",
+        "mean": [0.5, 0.4, 0.3],
+        "std": [0.2, 0.2, 0.25],
+        "statistics": "given",
+    }
+    assert "whitening: mean [0.5, 0.4, 0.3], std [0.2, 0.2, 0.25], given" in capsys.readouterr().out
+    jaxcnn.load_variables(file.parent / "net")
+
+
+def test_a_checkpoint_of_a_trainer(tmp_path, capsys):
+    entries = {key: value.astype(np.float32) for key, value in without_counts(state_dict()).items()}
+    args = Thing("argparse.Namespace", (), {"lr": 0.1})
+    last = {f"model.{key}": value for key, value in entries.items()}
+    path = save(tmp_path / "last.pth.tar", {"epoch": 3, "args": args, "state_dict": last, "state_dict_ema": entries})
+    with pytest.raises(UserError, match=r"choose one by --key .* of state_dict\.model \(97 arrays\), state_dict_ema"):
+        import_weights.main(line(path))
+    assert import_weights.main(line(path, "--key", "state_dict")) == 0
+    assert capsys.readouterr().out.splitlines()[:4] == [
+        "the weights under 'state_dict' are taken",
+        "passed over are other state dicts of the file: state_dict_ema",
+        "the prefix 'model.' is taken off the names",
+        "passed over, and not executed: argparse.Namespace",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -49,19 +95,48 @@ def test_fields_are_literals_or_words_and_are_kept(file, options, yes):
     assert model == jaxcnn.create_model("resnet20", num_classes=10, **options)
 
 
-def test_a_wrong_file_gets_the_whole_list_and_writes_nothing(file, capsys):
-    with pytest.raises(UserError, match=r"these are not the weights of resnet32: 60 missing \(.*, \.\.\.\)$"):
+def test_a_wrong_file_gets_a_short_list_and_the_whole_in_a_file(file, capsys):
+    with pytest.raises(UserError, match=r"the weights of resnet32: 60 missing; they fit exactly: resnet20$"):
         import_weights.main(line(file, model="resnet32"))
     lines = capsys.readouterr().err.splitlines()
-    assert len(lines) == 60
-    assert "missing: stage1_block5/conv2/kernel" in lines
-    assert sorted(path.name for path in file.parent.iterdir()) == ["resnet20.safetensors"]
+    assert lines[0] == "missing: 10 entries of stage1_block4"
+    assert lines[-1] == "missing: 10 entries of stage3_block5; --report FILE writes all"
+    assert len(lines) == 6
+    report = file.parent / "report.txt"
+    with pytest.raises(UserError, match="60 missing"):
+        import_weights.main(line(file, "--report", str(report), model="resnet32"))
+    assert len(report.read_text().splitlines()) == 60
+    assert "missing: stage1_block5/conv2/kernel" in report.read_text()
+    assert sorted(path.name for path in file.parent.iterdir()) == ["report.txt", "resnet20.safetensors"]
+
+
+def test_a_list_of_any_length_has_ten_lines():
+    entries = {kind: [f"stage1_block{n}/conv{k}/kernel" for n in range(30) for k in range(3)] for kind in "abc"}
+    shown = import_weights._grouped(entries)
+    assert len(shown) == 9
+    assert shown[:3] == ["a: 3 entries of stage1_block0", "a: 3 entries of stage1_block1", "a: 84 more"]
+    few = {"missing": ["classifier/bias"], "misshapen": ["a/b/kernel (3,) for (4,)"]}
+    assert import_weights._grouped(few) == ["missing: classifier/bias", "misshapen: a/b/kernel (3,) for (4,)"]
 
 
 @pytest.mark.parametrize(
     ("change", "match"),
     [
-        (["--num-classes", "7"], r"2 misshapen \(classifier/bias \(10,\) for \(7,\), "),
+        (
+            ["--num-classes", "7"],
+            r"2 misshapen \(classifier/bias \(10,\) for \(7,\), .*; they fit exactly: resnet20 --num-classes 10",
+        ),
+        (["--key", "ema"], "holds no weights under the key 'ema': there are module"),
+        (["--mean", "0.5,0.5,0.5"], "--mean and --std go together"),
+        (["--mean", "0.5", "--std", "0.5"], "--mean has 1 numbers, and the net's images have 3 channels"),
+        (
+            ["--mean", "123.7,116.3,103.5", "--std", "1,1,1"],
+            "--mean 123.7,116.3,103.5 must be of pixels between 0 and 1",
+        ),
+        (["--mean", "0,0,nan", "--std", "1,1,1"], "--mean 0,0,nan must be of pixels between 0 and 1"),
+        (["--mean", "0,0,0", "--std", "1,0,1"], "--std 1,0,1 must be above 0"),
+        (["--mean", "a,b,c", "--std", "1,0,1"], "argument --mean: invalid numbers value: 'a,b,c'; usage"),
+        (["--classes", "nowhere.txt"], "nowhere.txt cannot be read: No such file or directory"),
         (["--num-classes", "0"], "num_classes must be a whole number from 1, not 0"),
         (["--num-classes", "ten"], "argument --num-classes: invalid int value: 'ten'; usage"),
         (["--field", "norm"], "argument --field: invalid NAME=VALUE value: 'norm'; usage"),

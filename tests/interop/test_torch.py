@@ -1,25 +1,28 @@
 """Reading a state dict, without PyTorch: the usual names of CIFAR ResNets."""
 
 import re
+import warnings
 
 import jax
 import numpy as np
 import pytest
+from flax import traverse_util
 
 from jaxcnn.errors import UserError
 from jaxcnn.interop import torch
-from jaxcnn.interop.layouts import efficientnet
+from jaxcnn.interop.reference import make_reference
 from jaxcnn.interop.torch import WrongWeightsError, variables_from_torch
 from jaxcnn.models import MODELS, create_model
+from tests.interop import golden
 
 
-def state_dict():
-    """A ResNet-20 under its usual names, every entry random."""
+def state_dict(*, blocks=3, features=16, classes=10, projection=False):
+    """A CIFAR ResNet under its usual names, every entry random; shortcuts of 1x1 convolutions, or without weights."""
     random = np.random.default_rng(0)
     entries = {}
 
-    def conv(name, inputs, features):
-        entries[f"{name}.weight"] = random.normal(size=(features, inputs, 3, 3)) * 0.1
+    def conv(name, inputs, features, size=3):
+        entries[f"{name}.weight"] = random.normal(size=(features, inputs, size, size)) * 0.1
 
     def norm(name, features):
         for leaf in ("weight", "bias", "running_mean"):
@@ -27,18 +30,26 @@ def state_dict():
         entries[f"{name}.running_var"] = random.uniform(0.5, 1.5, size=features)
         entries[f"{name}.num_batches_tracked"] = np.array(1)
 
-    conv("conv1", 3, 16)
-    norm("bn1", 16)
-    inputs = 16
-    for stage, features in enumerate((16, 32, 64), start=1):
-        for block in range(3):
+    conv("conv1", 3, features)
+    norm("bn1", features)
+    inputs = features
+    for stage in (1, 2, 3):
+        for block in range(blocks):
+            start, width = inputs, features * 2 ** (stage - 1)
             for number in (1, 2):
-                conv(f"layer{stage}.{block}.conv{number}", inputs, features)
-                norm(f"layer{stage}.{block}.bn{number}", features)
-                inputs = features
-    entries["linear.weight"] = random.normal(size=(10, 64))
-    entries["linear.bias"] = random.normal(size=10)
+                conv(f"layer{stage}.{block}.conv{number}", inputs, width)
+                norm(f"layer{stage}.{block}.bn{number}", width)
+                inputs = width
+            if projection and start != width:
+                conv(f"layer{stage}.{block}.shortcut.0", start, width, 1)
+                norm(f"layer{stage}.{block}.shortcut.1", width)
+    entries["linear.weight"] = random.normal(size=(classes, inputs))
+    entries["linear.bias"] = random.normal(size=classes)
     return entries
+
+
+def prefixed(prefix, entries):
+    return {prefix + name: value for name, value in entries.items()}
 
 
 def test_every_entry_finds_its_place_in_our_layout():
@@ -86,6 +97,143 @@ def test_the_line_begins_the_list_and_the_error_has_it_all():
     assert "\n" not in str(caught.value)
     assert caught.value.entries["unexpected"] == [f"x{number}" for number in range(9)]
     assert len(caught.value.entries["missing"]) == 2 + 5 * 19 == len(state_dict()) - 19
+
+
+@pytest.mark.parametrize("prefix", ["model.", "net.", "module.backbone.", "_orig_mod.module.", "encoder.x.y.z."])
+def test_a_prefix_behind_which_the_names_fit_is_taken_off_and_said(prefix):
+    with pytest.warns(UserWarning, match=f"^the prefix '{re.escape(prefix)}' is taken off the names$"):
+        found = variables_from_torch("resnet20", prefixed(prefix, state_dict()))
+    jax.tree.map(np.testing.assert_array_equal, found, variables_from_torch("resnet20", state_dict()))
+
+
+def test_what_has_no_such_prefix_is_passed_over_and_said():
+    entries = prefixed("model.", state_dict()) | {"criterion.weight": np.ones(10), "metric.a": 1, "metric.b": 2}
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        variables_from_torch("resnet20", entries)
+    assert [str(warning.message) for warning in caught] == [
+        "the prefix 'model.' is taken off the names",
+        "passed over is what does not begin so: criterion, metric (2 entries)",
+    ]
+
+
+def test_parts_of_names_that_wrappers_put_in_are_taken_out():
+    entries = {name.replace("layer1.", "layer1._orig_mod."): value for name, value in state_dict().items()}
+    with pytest.warns(UserWarning, match="parts of names that PyTorch's wrappers of modules put in are taken out"):
+        found = variables_from_torch("resnet20", entries)
+    jax.tree.map(np.testing.assert_array_equal, found, variables_from_torch("resnet20", state_dict()))
+
+
+def test_a_prefix_makes_nothing_fit_that_is_wrong():
+    entries = prefixed("model.", state_dict()) | {"model.fc9.weight": np.ones(3)}
+    with pytest.raises(WrongWeightsError, match=r"resnet20: 1 unexpected \(fc9.weight\)$"):
+        variables_from_torch("resnet20", entries)
+
+
+def test_a_classifier_among_other_layers():
+    entries = state_dict()
+    for leaf in ("weight", "bias"):
+        entries[f"linear.1.{leaf}"] = entries.pop(f"linear.{leaf}")
+    found = variables_from_torch("resnet20", entries)
+    jax.tree.map(np.testing.assert_array_equal, found, variables_from_torch("resnet20", state_dict()))
+
+
+def test_what_counting_operations_leaves_in_a_file_is_ignored():
+    entries = state_dict() | {"total_ops": np.zeros(1), "layer1.0.total_params": np.zeros(1)}
+    variables_from_torch("resnet20", entries)
+
+
+@pytest.mark.parametrize("key", [None, "state_dict_ema", "both", "state_dict.module", "module"])
+def test_the_state_dict_that_fits_is_found_among_several(key):
+    ours = {"state_dict": prefixed("module.", state_dict()), "head": {"fc.weight": np.ones((3, 3))}}
+    last, averaged = ours["state_dict"], {name: value + 1 for name, value in state_dict().items()}
+    dicts = ours if key in (None, "module") else ours | {"state_dict_ema": averaged}
+    if key == "both":
+        with pytest.raises(UserError, match=r"of state_dict.module \(97 arrays\), state_dict_ema \(97 arrays\)"):
+            torch.find_variables("resnet20", {name: without_counts(entries) for name, entries in dicts.items()}, {})
+    elif key == "module":
+        with pytest.raises(UserError, match=r"under the key 'module': there are state_dict\.module, head"):
+            torch.find_variables("resnet20", dicts, {}, key=key)
+    else:
+        found = torch.find_variables("resnet20", dicts, {}, key=key).variables["params"]["classifier"]["bias"]
+        expected = averaged["linear.bias"] if key == "state_dict_ema" else last["module.linear.bias"]
+        np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+def without_counts(entries):
+    return {name: value for name, value in entries.items() if "num_batches" not in name}
+
+
+def test_two_nets_in_one_state_dict_are_told_apart_by_their_prefixes():
+    entries = prefixed("encoder_q.", state_dict()) | prefixed("encoder_k.", state_dict()) | {"queue": np.ones(3)}
+    with pytest.raises(UserError, match=r"of encoder_q \(116 arrays\), encoder_k \(116 arrays\)"):
+        variables_from_torch("resnet20", entries)
+    assert torch.find_variables("resnet20", {"": entries}, {}, key="encoder_k").remarks == (
+        "the prefix 'encoder_k.' is taken off the names",
+        "passed over is what does not begin so: encoder_q (116 entries), queue",
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "advice"),
+    [
+        ("resnet20", {"projection": True}, "resnet20 --field shortcut=projection"),
+        ("resnet20", {"classes": 7}, "resnet20 --num-classes 7"),
+        ("resnet20", {"features": 32}, "resnet20 --field features=32"),
+        ("resnet20", {"blocks": 2}, "resnet20 --field 'stage_sizes=[2, 2, 2]'"),
+        ("resnet20", {"blocks": 5}, "resnet32"),
+        ("resnet56", {}, "resnet20"),
+        ("resnet20", {"classes": 7, "projection": True}, "resnet20 --num-classes 7 --field shortcut=projection"),
+    ],
+)
+def test_the_line_names_the_net_or_the_fields_that_would_fit(name, file, advice):
+    with pytest.raises(WrongWeightsError) as caught:
+        variables_from_torch(name, state_dict(**file))
+    assert caught.value.advice.options() == advice
+    assert f"; they fit exactly: {caught.value.advice.model}" in str(caught.value)
+    variables_from_torch(caught.value.advice.model, state_dict(**file), **caught.value.advice.fields)
+
+
+def shapes(key):
+    """Entries without contents, of the names and shapes of a golden row."""
+    return {name: np.broadcast_to(np.float32(1), shape) for name, shape in golden.load_names()[key].items()}
+
+
+@pytest.mark.parametrize(
+    ("name", "heads"),
+    [("googlenet_torchvision", "aux"), pytest.param("inception_v3", "AuxLogits.", marks=pytest.mark.slow)],
+)
+def test_heads_that_only_training_uses_may_be_absent(name, heads):
+    entries = shapes(name)
+    without = {key: value for key, value in entries.items() if not key.startswith(heads)}
+    assert len(without) < len(entries)
+    found = torch.find_variables(name, {"": without}, {"num_classes": 5})
+    assert found.fields == {"num_classes": 5, "heads": {}}
+    assert found.remarks[-1].startswith("heads that only training uses are left out: auxiliary1")
+    made = make_reference(name, found.fields).expected
+    assert traverse_util.flatten_dict(found.variables).keys() == made.keys()
+    with pytest.raises(UserError, match=f"auxiliary heads of {name} are not in these weights: build it with heads="):
+        variables_from_torch(name, without, num_classes=5)
+    del without["fc.bias"]
+    with pytest.raises(WrongWeightsError, match=r"classifier/bias"):
+        variables_from_torch(name, without, num_classes=5)
+
+
+def test_heads_of_another_number_of_classes_are_left_out():
+    entries = shapes("googlenet_torchvision")
+    entries |= {"fc.weight": np.ones((7, 1024)), "fc.bias": np.ones(7)}
+    found = torch.find_variables("googlenet_torchvision", {"": entries}, {"num_classes": 7})
+    assert not [name for name in found.variables["params"] if name.startswith("auxiliary")]
+
+
+def test_chexnet():
+    entries = {}
+    for name, value in shapes("densenet121").items():
+        old = re.sub(r"(denselayer\d+\.(?:norm|conv))", r"\1.", name).replace("classifier", "classifier.0")
+        entries[f"module.densenet121.{old}"] = value
+    assert "module.densenet121.features.denseblock1.denselayer1.norm.1.weight" in entries
+    found = torch.find_variables("densenet121", {"": entries}, {"num_classes": 5})
+    assert found.remarks == ("the prefix 'module.densenet121.' is taken off the names",)
 
 
 def test_floats_of_any_width_become_float32():
@@ -136,25 +284,13 @@ def test_weights_that_fit_but_give_other_logits_are_refused(name, entry, fields,
     ],
 )
 def test_ports_are_accepted_by_nets_that_are_built_so(name, fields):
-    torch._check_fields(
-        name, create_model(name, num_classes=10, **fields), efficientnet.BUILT_WITH, ["_conv_stem.weight"]
-    )
+    assert make_reference(name, fields).built_with(["_conv_stem.weight"]) == {}
 
 
 def test_the_blocks_of_a_port_are_counted_by_the_depth_of_the_net():
-    rules = efficientnet.rules(create_model("efficientnet_b3", num_classes=10))  # 2, 3, 3, 5, 5, 6, 2 blocks
-    norm = {
-        ("params", "stage7_block2", "project", "norm", "scale"),
-        ("params", "stage2_block1", "expand", "conv", "kernel"),
-    }
-    assert torch._place(rules, "_blocks.25._bn2", "weight", norm) == (
-        "params",
-        "stage7_block2",
-        "project",
-        "norm",
-        "scale",
-    )
-    assert torch._place(rules, "_blocks.26._bn2", "weight", norm) is None
+    reference = make_reference("efficientnet_b3", {})  # 2, 3, 3, 5, 5, 6, 2 blocks
+    assert reference.module("_blocks.25._bn2") == ["stage7_block2", "project", "norm"]
+    assert reference.module("_blocks.26._bn2") is None
 
 
 def test_blocks_in_a_loop_take_their_weights_in_order():
@@ -211,14 +347,13 @@ FOREIGN = [
 
 
 def test_no_layout_stumbles_over_foreign_names():
-    for name, variant in MODELS.items():
-        model = create_model(name, num_classes=variant.num_classes)
+    for name in MODELS:
         try:
-            layout = torch._layout(name, model)
+            reference = make_reference(name, {})
         except UserError:
             continue
-        rules = torch._table(layout, "RULES", model)
-        assert not [module for module in FOREIGN if torch._place(rules, module, "weight", ()) is not None]
+        reference.__dict__["expected"] = ()  # which would trace the net
+        assert not [module for module in FOREIGN if reference.place(f"{module}.weight") is not None]
 
 
 def test_a_family_without_a_reference_says_so():

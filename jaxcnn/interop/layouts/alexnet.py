@@ -1,5 +1,7 @@
 """torchvision's `alexnet`, which is `alexnet_owt` here."""
 
+from jaxcnn.interop.layouts import TORCHVISION
+
 FLATTENED = {"dense1": (256, 6, 6)}
 RULES = [
     (r"features\.0", "conv1"),
@@ -11,3 +13,4 @@ RULES = [
     (r"classifier\.4", "dense2"),
     (r"classifier\.6", "classifier"),
 ]
+PREPROCESSED = {r".*": TORCHVISION}

@@ -1,4 +1,4 @@
-r"""torchvision's `densenet121` ... `densenet201`, and three layouts of the CIFAR nets.
+"""torchvision's `densenet121` ... `densenet201`, and three layouts of the CIFAR nets.
 
 These are the ones whose layers put their new features behind their input: `features.denseblock1.denselayer1.norm1`
 (efficient_densenet_pytorch), `block1.layer.0.bn1` and `dense1.0.bn1`, both with a classifier called `fc`. In the last
@@ -10,6 +10,7 @@ one with `linear` for its classifier, have other weights and are not accepted. t
 import re
 from collections.abc import Callable
 
+from jaxcnn.interop.layouts import TORCHVISION
 from jaxcnn.models.densenet import DenseNet
 
 _KINDS = {"norm": "norm", "bn": "norm", "conv": "conv"}
@@ -38,3 +39,6 @@ def rules(model: DenseNet) -> list[tuple[str, str | Callable[[re.Match[str]], st
         (r"features\.(?:norm5|norm_final)|bn1?", "last_norm"),
         (r"classifier|fc", "classifier"),
     ]
+
+
+PREPROCESSED = {r".*": TORCHVISION}

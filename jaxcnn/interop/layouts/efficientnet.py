@@ -3,14 +3,14 @@
 The latter are ports of the authors' nets, which pad as TensorFlow does and have batch norm's epsilon at 1e-3 in all
 sizes; `efficientnet_lite0` is built so, `efficientnet_b0` ... `b7` have to be told.
 
-How images are whitened is no part of the weights. Of red, green and blue in [0, 1], the ports of b0 to b7 want
-torchvision's mean (0.485, 0.456, 0.406) and deviation (0.229, 0.224, 0.225). Lite0 wants its authors': of 0 ... 255,
-mean 127 and deviation 128.
+How images are whitened is no part of the weights: the ports of b0 to b7 want torchvision's mean and deviation, Lite0
+its authors', of 0 ... 255 mean 127 and deviation 128.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
+from jaxcnn.interop.layouts import BICUBIC, MEAN, STD, TORCHVISION, Preprocessing
 from jaxcnn.models.efficientnet import EfficientNet
 
 BUILT_WITH = {r"_(?:conv_stem|blocks)\..*": {"padding": "same", "epsilon": 1e-3}}
@@ -72,3 +72,15 @@ def rules(model: EfficientNet) -> list[tuple[str, str | Callable[[re.Match[str]]
 
 FROM_CONV = {r"stage\d_block\d+/gate/(reduce|expand)"}
 """Our dense layers whose weights are those of 1x1 convolutions there."""
+_CROPPED = {1.0: 0.875, 1.1: 0.9375, 1.4: 0.9375, 1.8: 380 / 384}
+"""By the depth of a net, where torchvision crops it."""
+
+
+def preprocessed(model: EfficientNet) -> Mapping[str, Preprocessing]:
+    """Returns how torchvision's weights of one net, and those of the ports, want their images."""
+    lite = Preprocessing("the authors'", (127 / 255,) * 3, (128 / 255,) * 3, 0.875, BICUBIC)
+    port = Preprocessing("efficientnet_pytorch's", MEAN, STD, 1.0, BICUBIC)
+    return {
+        r"_.*": lite if model.lite else port,
+        r".*": TORCHVISION._replace(crop_fraction=_CROPPED.get(model.depth, 1.0), filter=BICUBIC),
+    }

@@ -2,7 +2,7 @@
 
 import re
 
-from jaxcnn.interop.layouts import unit_part
+from jaxcnn.interop.layouts import BILINEAR, HALF, Preprocessing, unit_part
 
 _STAGES = {"3": 1, "4": 2, "5": 3}
 
@@ -26,3 +26,6 @@ RULES = [
     (r"fc", "classifier"),
 ]
 FLATTENED = {"auxiliary1/hidden": (128, 4, 4), "auxiliary2/hidden": (128, 4, 4)}
+_TENSORFLOW = Preprocessing("torchvision's, which they reach by transform_input", HALF, HALF, 224 / 256, BILINEAR)
+PREPROCESSED = {r".*": _TENSORFLOW}
+"""torchvision whitens by ImageNet's statistics first, and its net turns that into [-1, 1]: weights of TensorFlow."""

@@ -2,7 +2,7 @@
 
 import re
 
-from jaxcnn.interop.layouts import unit_part
+from jaxcnn.interop.layouts import BICUBIC, HALF, Preprocessing, unit_part
 
 _STEM = {"1a": 1, "2a": 2, "2b": 3, "3b": 4, "4a": 5}
 _BLOCKS = {"mixed_5b": (1, 1), "mixed_6a": (2, 1), "mixed_7a": (3, 1), "block8": (3, 11)}
@@ -38,3 +38,4 @@ RULES = [
     (_BLOCK + r"\.conv2d", lambda match: f"{_block(match['block'])}/linear"),
     (r"classif", "classifier"),
 ]
+PREPROCESSED = {r".*": Preprocessing("timm's", HALF, HALF, 0.8975, BICUBIC)}

@@ -2,7 +2,7 @@
 
 import re
 
-from jaxcnn.interop.layouts import unit_part
+from jaxcnn.interop.layouts import BILINEAR, HALF, Preprocessing, unit_part
 
 _STEM = {"1a_3x3": 1, "2a_3x3": 2, "2b_3x3": 3, "3b_1x1": 4, "4a_3x3": 5}
 _BLOCKS = {"5b": (1, 1), "5c": (1, 2), "5d": (1, 3)} | {
@@ -43,3 +43,6 @@ RULES = [
     (r"AuxLogits\.fc", "auxiliary1/classifier"),
     (r"fc", "classifier"),
 ]
+_TENSORFLOW = Preprocessing("torchvision's, which they reach by transform_input", HALF, HALF, 299 / 342, BILINEAR)
+PREPROCESSED = {r".*": _TENSORFLOW}
+"""torchvision whitens by ImageNet's statistics first, and its net turns that into [-1, 1]: weights of TensorFlow."""

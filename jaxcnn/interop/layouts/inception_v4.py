@@ -2,7 +2,7 @@
 
 import re
 
-from jaxcnn.interop.layouts import unit_part
+from jaxcnn.interop.layouts import BICUBIC, HALF, Preprocessing, unit_part
 
 _FIRST = {1: 6, 2: 10, 3: 18}
 """Of each stage the place of its first block among timm's `features`."""
@@ -37,3 +37,4 @@ RULES = [
     ),
     (r"last_linear", "classifier"),
 ]
+PREPROCESSED = {r".*": Preprocessing("timm's", HALF, HALF, 0.875, BICUBIC)}

@@ -1,5 +1,7 @@
 """timm's MobileNet v1, `mobilenetv1_100`."""
 
+from jaxcnn.interop.layouts import BICUBIC, HALF, Preprocessing
+
 _PARTS = {"conv_dw": "depthwise/conv", "bn1": "depthwise/norm", "conv_pw": "pointwise/conv", "bn2": "pointwise/norm"}
 
 BUILT_WITH = {r"blocks\..*": {"act": "relu6"}}
@@ -12,3 +14,4 @@ RULES = [
     ),
     (r"classifier", r"classifier"),
 ]
+PREPROCESSED = {r".*": Preprocessing("timm's", HALF, HALF, 0.875, BICUBIC)}

@@ -2,6 +2,8 @@
 
 import re
 
+from jaxcnn.interop.layouts import TORCHVISION
+
 _STAGE_SIZES = (1, 2, 3, 4, 3, 3, 1)
 _BLOCKS = [f"stage{stage}_block{n}" for stage, size in enumerate(_STAGE_SIZES, start=1) for n in range(1, size + 1)]
 _PLACES = {
@@ -33,3 +35,4 @@ RULES = [
     (r"features\.([1-9]|1[0-7])\.conv\.(\d(?:\.\d)?)", _block),
     (r"classifier\.1", r"classifier"),
 ]
+PREPROCESSED = {r".*": TORCHVISION}

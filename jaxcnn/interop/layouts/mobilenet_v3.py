@@ -2,6 +2,8 @@
 
 import re
 
+from jaxcnn.interop.layouts import TORCHVISION
+
 _KINDS = ("conv", "norm")
 
 
@@ -24,3 +26,4 @@ RULES = [
 ]
 FROM_CONV = {r"block\d+/gate/(reduce|expand)"}
 """Our dense layers whose weights are those of 1x1 convolutions there."""
+PREPROCESSED = {r".*": TORCHVISION}

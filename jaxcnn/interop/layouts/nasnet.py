@@ -6,6 +6,8 @@ Unlike TensorFlow's, from which the published weights come, timm's average pooli
 
 import re
 
+from jaxcnn.interop.layouts import BICUBIC, HALF, Preprocessing
+
 _CELLS = 6
 """Normal cells in a stage; timm numbers those of all stages through."""
 _FIT = {"conv_1x1": "fit_right", "conv_prev_1x1": "fit_left"}
@@ -45,3 +47,4 @@ RULES = [
     ),
     (r"last_linear", "classifier"),
 ]
+PREPROCESSED = {r".*": Preprocessing("timm's", HALF, HALF, 0.911, BICUBIC)}

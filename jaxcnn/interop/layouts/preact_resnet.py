@@ -2,6 +2,8 @@
 
 import re
 
+from jaxcnn.interop.layouts import BICUBIC, HALF, Preprocessing
+
 
 def _in_block(match: re.Match[str]) -> str:
     stage, block, part = match.groups()
@@ -18,3 +20,4 @@ RULES = [
     (r"head\.fc", "classifier"),
 ]
 FROM_CONV = [r"classifier"]
+PREPROCESSED = {r".*": Preprocessing("timm's", HALF, HALF, 0.95, BICUBIC)}

@@ -3,6 +3,8 @@
 import re
 from collections.abc import Callable
 
+from jaxcnn.interop.layouts import TORCHVISION
+
 
 def in_block(group: str) -> Callable[[re.Match[str]], str]:
     """Returns what replaces "layer2.0.<part>" by "stage2_block1/<group>": blocks are numbered from 0 there."""
@@ -25,3 +27,4 @@ RULES = [
     (BLOCK + r"(?:downsample|shortcut)\.1", in_block("shortcut/norm")),
     (r"fc|linear", "classifier"),
 ]
+PREPROCESSED = {r".*": TORCHVISION}

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from jaxcnn.interop.layouts import resnet
+from jaxcnn.interop.layouts import BICUBIC, BILINEAR, MEAN, STD, Preprocessing, resnet
 from jaxcnn.interop.layouts.resnet import BLOCK, in_block
 from jaxcnn.models.resnet import BasicBlock
 from jaxcnn.models.senet import SENet
@@ -27,3 +27,9 @@ def built_with(model: SENet) -> Mapping[str, Mapping[str, Any]]:
     """Returns the fields that legacy names stand for; but for SENet-154 they stride on the first 1x1."""
     strides = {} if model.deep_stem or model.block is BasicBlock else {"stride_on_first": True}
     return {BLOCK + r"se_module\..*": {"legacy": True, **strides}}
+
+
+PREPROCESSED = {
+    r".*\.se_module\..*": Preprocessing("timm's legacy ones", MEAN, STD, 0.875, BILINEAR),
+    r".*\.se\..*": Preprocessing("timm's", MEAN, STD, 0.95, BICUBIC),
+}

@@ -2,6 +2,8 @@
 
 import re
 
+from jaxcnn.interop.layouts import TORCHVISION
+
 _SHORTCUT = ("shortcut_depthwise/conv", "shortcut_depthwise/norm", "shortcut_pointwise/conv", "shortcut_pointwise/norm")
 _BRANCH = {
     0: "reduce/conv",
@@ -28,3 +30,4 @@ RULES = [
     (r"stage([2-4])\.(\d+)\.branch(2)\.([013456])", _part),
     (r"fc", r"classifier"),
 ]
+PREPROCESSED = {r".*": TORCHVISION}

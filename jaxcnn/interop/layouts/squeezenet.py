@@ -1,5 +1,6 @@
 """torchvision's `squeezenet1_0` and `squeezenet1_1`."""
 
+from jaxcnn.interop.layouts import TORCHVISION
 from jaxcnn.models.squeezenet import SqueezeNet
 
 
@@ -13,3 +14,6 @@ def rules(model: SqueezeNet) -> list[tuple[str, str]]:
             index += 1
         index += 1
     return found
+
+
+PREPROCESSED = {r".*": TORCHVISION}

@@ -1,5 +1,6 @@
 """torchvision's `vgg11` ... `vgg19`, and with batch norm `vgg11_bn` ... `vgg19_bn`."""
 
+from jaxcnn.interop.layouts import TORCHVISION
 from jaxcnn.models.vgg import VGG
 
 FLATTENED = {"dense1": (512, 7, 7)}
@@ -19,3 +20,6 @@ def rules(model: VGG) -> list[tuple[str, str]]:
             index += 2
         index += 1
     return found
+
+
+PREPROCESSED = {r".*": TORCHVISION}

@@ -2,6 +2,8 @@
 
 import re
 
+from jaxcnn.interop.layouts import BICUBIC, HALF, Preprocessing
+
 _LEAVES = {"conv1": "depthwise", "pointwise": "pointwise"}
 
 
@@ -32,3 +34,4 @@ RULES = [
     (r"bn([34])", lambda match: f"stage5_separable{int(match[1]) - 2}/norm"),
     (r"fc", "classifier"),
 ]
+PREPROCESSED = {r".*": Preprocessing("timm's", HALF, HALF, 0.8975, BICUBIC)}

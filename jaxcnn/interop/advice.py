@@ -1,0 +1,232 @@
+"""Weights that do not fit a net: which other net, or which other fields of this one, they fit exactly."""
+
+import dataclasses
+import difflib
+import functools
+import json
+import math
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from jaxcnn.interop.matching import Match, matches
+from jaxcnn.interop.reference import Reference, make_reference
+from jaxcnn.models import MODELS, Variant
+
+_DEPTH = 3
+"""Fields that are changed together."""
+_MOST = 6_000
+"""Parameters and statistics of all nets that are tried, counted as arrays: tracing 300 takes about a second."""
+_NORMS = ("batch", "group", "none")
+"""Words for norms that a state dict can tell from each other."""
+_LEFT_OUT = frozenset(
+    ("parent", "name", "dtype", "act", "dropout_rate", "aux_dropout_rate", "scan", "num_classes", "stage_sizes")
+)
+"""Fields of which no shape tells, and those that are read off the file."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Advice:
+    """A net that the weights fit."""
+
+    model: str
+    fields: Mapping[str, Any]
+    """Those that differ from what was asked for."""
+
+    def __str__(self) -> str:
+        """As Python has it."""
+        return ", ".join([self.model, *(f"{name}={value!r}" for name, value in self.fields.items())])
+
+    def options(self) -> str:
+        """As the command line has it."""
+        return " ".join([self.model, *(_option(name, value) for name, value in self.fields.items())])
+
+
+def _option(name: str, value: Any) -> str:
+    if name == "num_classes":
+        return f"--num-classes {value}"
+    text = value if isinstance(value, str) else json.dumps(value)
+    return f"--field {name}={text}" if re.fullmatch(r"[\w.+-]+", text) else f"--field '{name}={text}'"
+
+
+def advise(reference: Reference, match: Match) -> Advice | None:
+    """Returns what to ask for instead, where something is found that fits exactly.
+
+    Args:
+        reference: the net that the weights do not fit.
+        match: the entries that come nearest.
+    """
+    tried = _Tried(match.entries)
+    for name, changes in [*_this_net(reference, match), *_other_nets(reference, match)]:
+        if tried.mistakes(name, {**reference.fields, **changes}) == 0:
+            return tried.advice(name, reference.fields, changes)
+    changed = _search(tried, reference, match)
+    return None if changed is None else tried.advice(reference.name, reference.fields, changed)
+
+
+def _this_net(reference: Reference, match: Match) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yields this net with the file's number of classes, where that is another."""
+    classes = _classes(match)
+    if classes:
+        yield reference.name, classes
+
+
+def _other_nets(reference: Reference, match: Match) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yields the nets that have as many parameters as the file, those first that are called most alike."""
+
+    def alike(name: str) -> float:
+        return difflib.SequenceMatcher(None, name, reference.name).ratio()
+
+    classes, _ = _head(match.entries)
+    for name in sorted(MODELS.keys() - {reference.name}, key=lambda name: (-alike(name), name)):
+        if _parameters(match.entries, MODELS[name]) == MODELS[name].parameters:
+            yield name, {} if classes == MODELS[name].num_classes else {"num_classes": classes}
+
+
+def _classes(match: Match) -> dict[str, Any]:
+    """Returns the number of classes where the head of the file has another."""
+    kernel = match.fit.found.get(("params", "classifier", "kernel"))
+    wanted = match.expected.get(("params", "classifier", "kernel"))
+    if kernel is None or wanted is None or kernel.ndim != 2 or kernel.shape[-1] == wanted[-1]:
+        return {}
+    return {"num_classes": int(kernel.shape[-1])}
+
+
+def _parameters(entries: Mapping[str, Any], variant: Variant) -> int:
+    """Returns how many parameters the file would have with a variant's number of classes."""
+    shapes = {name: np.shape(value) for name, value in entries.items() if name.endswith(("weight", "bias"))}
+    classes, _ = _head(entries)
+    heads = [shape for shape in shapes.values() if len(shape) > 1 and shape[0] == classes and shape[2:] in _DENSE]
+    others = (variant.num_classes - classes) * sum(shape[1] + 1 for shape in heads)
+    return sum(map(math.prod, shapes.values())) + others
+
+
+_DENSE = ((), (1, 1))
+"""What comes behind inputs and outputs in the shape of a dense layer, or of a 1x1 convolution in its place."""
+
+
+def _head(entries: Mapping[str, Any]) -> tuple[int, int]:
+    """Returns the outputs and inputs of the last layer."""
+    shapes = [np.shape(value) for name, value in entries.items() if name.endswith("weight") and np.ndim(value) > 1]
+    return shapes[-1][:2] if shapes else (0, 0)
+
+
+class _Tried:
+    """The entries of a file, and how many of them are wrong in the nets that are tried."""
+
+    def __init__(self, entries: Mapping[str, Any]) -> None:
+        self.entries = entries
+        self.left = _MOST
+
+    def mistakes(self, name: str, fields: Mapping[str, Any]) -> float:
+        """Returns the number of wrong entries; infinity for a net that cannot be made, and when enough were tried."""
+        if self.left <= 0:
+            return math.inf
+        try:
+            reference = make_reference(name, fields)
+            self.left -= len(reference.expected)
+            return min(match.fit.mistakes for match in matches(reference, "", self.entries))
+        except Exception:  # whatever comes of a field that the family does not take so
+            return math.inf
+
+    def advice(self, name: str, fields: Mapping[str, Any], changes: Mapping[str, Any]) -> Advice:
+        """Returns the advice to change so, and whatever else the logits need."""
+        return Advice(name, {**changes, **make_reference(name, {**fields, **changes}).built_with(self.entries)})
+
+
+def _search(tried: _Tried, reference: Reference, match: Match) -> dict[str, Any] | None:
+    """Returns changes of fields with which nothing is wrong: what the file tells, then the best, then the best with it.
+
+    None where none are found.
+    """
+    if 2 * len(match.fit.found) < min(len(reference.expected), len(match.entries)):  # hardly anything in common
+        return None
+
+    def mistakes(changes: Mapping[str, Any]) -> float:
+        return tried.mistakes(reference.name, {**reference.fields, **changes})
+
+    changes: dict[str, Any] = {}
+    least: float = match.fit.mistakes
+    for told in (_classes(match), _stage_sizes(reference, match)):
+        count = mistakes(changes | told) if told else least
+        if count < least:
+            changes, least = changes | told, count
+    if least == 0:
+        return changes
+    for _ in range(_DEPTH):
+        best: dict[str, Any] = {}
+        for change in _changes(reference, match):
+            count = mistakes(changes | change)
+            if count < least:
+                best, least = change, count
+            if least == 0:
+                return changes | best
+        if not best:
+            return None
+        changes |= best
+    return None
+
+
+def _changes(reference: Reference, match: Match) -> Iterator[dict[str, Any]]:
+    """Yields one field with another value: words and switches of the family, numbers so many times those of now."""
+    domains = _domains(reference)
+    for name, values in domains.items():
+        now = getattr(reference.model, name)
+        yield from ({name: value} for value in values if value != now and not _is_number(value))
+    for ratio in _ratios(match):
+        for name in domains:
+            now = getattr(reference.model, name)
+            if _is_number(now) and (isinstance(now, float) or float(now * ratio).is_integer()):
+                yield {name: type(now)(round(now * ratio, 4))}
+
+
+def _domains(reference: Reference) -> dict[str, list[Any]]:
+    """Returns of each field of a family the values that its class and its variants give it; both of a switch."""
+    kind = type(reference.model)
+    domains: dict[str, list[Any]] = {}
+    for field in dataclasses.fields(kind):
+        if field.name not in _LEFT_OUT:
+            domains[field.name] = [True, False] if isinstance(field.default, bool) else [field.default]
+    domains |= {"stem": ["imagenet", "small"], "norm": list(_NORMS)}
+    for variant in MODELS.values():
+        maker: Any = variant.constructor
+        if isinstance(maker, functools.partial) and maker.func is kind:
+            for name, value in maker.keywords.items():
+                domains.get(name, []).append(value)
+    plain = {name: dict.fromkeys(filter(_is_plain, values)) for name, values in domains.items()}
+    return {name: list(values) for name, values in plain.items() if values}
+
+
+def _is_plain(value: Any) -> bool:
+    return isinstance(value, bool | int | float | str | type(None))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _ratios(match: Match) -> list[float]:
+    """Returns how many times wider than here the misshapen arrays are, the commonest first."""
+    found: Counter[float] = Counter()
+    for path in match.fit.wrong.get("misshapen", {}):
+        there, here = match.fit.found[path].shape, match.expected[path]  # type: ignore[index]
+        if len(there) == len(here) and here and here[-1] and there[-1] != here[-1]:
+            found[there[-1] / here[-1]] += 1
+    return [ratio for ratio, _ in found.most_common(2)]
+
+
+def _stage_sizes(reference: Reference, match: Match) -> dict[str, Any]:
+    """Returns how many blocks the stages of the file have, where the names here number them and it is other blocks."""
+    last: dict[int, int] = {}
+    for key in match.entries:
+        place = reference.module(key.rpartition(".")[0])
+        number = re.fullmatch(r"stage(\d+)_[a-z]+(\d+)", place[0]) if place else None
+        if number:
+            stage, block = int(number[1]), int(number[2])
+            last[stage] = max(last.get(stage, 0), block)
+    sizes = [last[stage] for stage in sorted(last)]
+    now = getattr(reference.model, "stage_sizes", None)
+    return {"stage_sizes": sizes} if sizes and isinstance(now, Sequence) and sizes != list(now) else {}

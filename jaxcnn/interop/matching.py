@@ -1,0 +1,111 @@
+"""Which entries of a file are those of a net: under a wrapper's key, behind a prefix, with or without unused heads."""
+
+import collections
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from jaxcnn.interop.reference import Fit, Path, Reference, make_reference
+
+WRAPPERS = frozenset(("module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"))
+"""Parts of names that PyTorch's wrappers of modules put in: at the beginning, or before the part that they wrap."""
+_WITHOUT_HEADS: Mapping[str, Any] = {"heads": {}, "auxiliary_head": False}
+"""Fields of families with auxiliary heads, and how they have none."""
+_MOST = 4
+"""Prefixes of a state dict that are tried."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Match:
+    """Entries of a state dict beside a net."""
+
+    wrapper: str
+    """The key of the state dict in its file."""
+    prefix: str
+    """What is taken off their names."""
+    entries: Mapping[str, Any]
+    """Their names without it."""
+    others: tuple[str, ...]
+    """Names of what has no such prefix."""
+    inner: bool
+    """Whether parts of wrappers were taken out of the names before."""
+    fit: Fit
+    fields: Mapping[str, Any]
+    """Of the net that they fit, beyond those that were asked for: without heads that inference does not use."""
+    expected: Mapping[Path, tuple[int, ...]]
+    """Of that net."""
+
+    @property
+    def key(self) -> str:
+        """Where the entries are: the wrapper's key and the prefix, joined by points."""
+        return ".".join(part for part in (self.wrapper, self.prefix.rstrip(".")) if part)
+
+    @property
+    def fits(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.fit.wrong
+
+
+def matches(reference: Reference, key: str, entries: Mapping[str, Any]) -> list[Match]:
+    """Returns how a state dict fits a net: as it is, or behind each prefix that makes many of its names known.
+
+    Args:
+        reference: the net.
+        key: of the state dict.
+        entries: its names to arrays.
+    """
+    found = list(_behind_prefixes(reference, key, entries))
+    inner = {unwrapped(name): value for name, value in entries.items()}
+    if len(inner) == len(entries) and inner.keys() != entries.keys() and not any(match.fits for match in found):
+        found += _behind_prefixes(reference, key, inner, inner=True)
+    return found
+
+
+def unwrapped(name: str) -> str:
+    """Returns a name without the parts that PyTorch's wrappers put in."""
+    return ".".join(part for part in name.split(".") if part not in WRAPPERS)
+
+
+def _behind_prefixes(
+    reference: Reference, key: str, entries: Mapping[str, Any], *, inner: bool = False
+) -> Iterator[Match]:
+    for prefix in prefixes(reference, entries):
+        inside = {name.removeprefix(prefix): value for name, value in entries.items() if name.startswith(prefix)}
+        fit = reference.fit(inside)
+        extra, expected = _without_heads(reference, fit)
+        if extra:
+            fit = Fit({path: fit.found[path] for path in expected}, {})
+        yield Match(
+            wrapper=key,
+            prefix=prefix,
+            entries=inside,
+            others=tuple(name for name in entries if not name.startswith(prefix)),
+            inner=inner,
+            fit=fit,
+            fields=extra,
+            expected=expected,
+        )
+
+
+def prefixes(reference: Reference, names: Iterable[str]) -> list[str]:
+    """Returns the prefixes behind which names are known, those with most of the net first; "" where there are none."""
+    places: dict[str, set[tuple[str, ...]]] = collections.defaultdict(set)
+    for name in names:
+        *parts, leaf = name.split(".")
+        for cut in range(len(parts)):
+            module = reference.module(".".join(parts[cut:]))
+            if module is not None:
+                places["".join(f"{part}." for part in parts[:cut])].add((*module, leaf))
+    ordered = sorted(places, key=lambda prefix: -len(places[prefix]))
+    return [prefix for prefix in ordered[:_MOST] if 2 * len(places[prefix]) >= len(places[ordered[0]])] or [""]
+
+
+def _without_heads(reference: Reference, fit: Fit) -> tuple[Mapping[str, Any], Mapping[Path, tuple[int, ...]]]:
+    """Returns the fields that leave out what is wrong, and the shapes of such a net, where only heads are wrong."""
+    extra = {name: value for name, value in _WITHOUT_HEADS.items() if getattr(reference.model, name, None)}
+    if not (extra and fit.wrong):
+        return {}, reference.expected
+    without = make_reference(reference.name, {**reference.fields, **extra}).expected
+    wrong = [entry for entries in fit.wrong.values() for entry in entries]
+    only_heads = all(entry in reference.expected and entry not in without for entry in wrong)
+    return (extra, without) if only_heads else ({}, reference.expected)

@@ -1,0 +1,211 @@
+"""One of our nets as its reference implementation names it: where entries of a state dict go, and what is wrong."""
+
+import dataclasses
+import functools
+import importlib
+import importlib.util
+import json
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping
+from types import ModuleType
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from flax import traverse_util
+
+from jaxcnn.errors import UserError
+from jaxcnn.interop.weights import expected_variables
+from jaxcnn.models import Net, create_model, model_variant
+
+Path = tuple[str, ...]
+Rule = tuple[str, str | Callable[[re.Match[str]], str]]
+IGNORED = frozenset({"num_batches_tracked", "total_ops", "total_params"})
+"""Leaves of a state dict that nothing here corresponds to; the last two are what thop counts."""
+_LEAVES = {
+    "weight": (("params", "kernel"), ("params", "scale")),
+    "bias": (("params", "bias"),),
+    "running_mean": (("batch_stats", "mean"),),
+    "running_var": (("batch_stats", "var"),),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Fit:
+    """How the entries of a state dict fit a net."""
+
+    found: Mapping[Path, np.ndarray]
+    """What is right, in the shapes that it has here."""
+    wrong: Mapping[str, Mapping[Path | str, str]]
+    """Kind ("missing", "unexpected", ...) to what is, and how that is shown: our paths, or their names for what is
+    unexpected or there twice."""
+
+    @property
+    def mistakes(self) -> int:
+        """How many entries are wrong."""
+        return sum(map(len, self.wrong.values()))
+
+
+@dataclasses.dataclass(frozen=True)
+class Reference:
+    """A model, with its blocks one by one, and the layout of its reference implementation."""
+
+    name: str
+    fields: Mapping[str, Any]
+    """Of `create_model`."""
+    model: Net
+    layout: ModuleType
+
+    @functools.cached_property
+    def expected(self) -> Mapping[Path, tuple[int, ...]]:
+        """The shapes of its parameters and statistics, for which the net is traced."""
+        return expected_shapes(self.name, self.model, self.fields)
+
+    @functools.cached_property
+    def rules(self) -> list[Rule]:
+        """Of the layout, for this model."""
+        return list(self.table("RULES"))
+
+    def table(self, name: str) -> Any:
+        """Returns what the layout holds under a name, made for this model or for all; {} where it has none."""
+        make = getattr(self.layout, name.lower(), None)
+        return make(self.model) if make else getattr(self.layout, name, {})
+
+    def place(self, key: str) -> Path | None:
+        """Returns where an entry goes: a rule names the module, the leaf follows from what that module has here."""
+        module, _, leaf = key.rpartition(".")
+        here = self.module(module)
+        paths = [(collection, *here, name) for collection, name in _LEAVES.get(leaf, ())] if here else []
+        return next((path for path in paths if path in self.expected), None)
+
+    def module(self, theirs: str) -> list[str] | None:
+        """Returns the path here of a module there, whether or not this net has it; None where no rule knows it.
+
+        A classifier may be one of several layers there: "fc.1" behind a dropout, "classifier.0" before a sigmoid.
+        """
+        here = self._module(theirs)
+        if here is None and (within := re.fullmatch(r"(.+)\.\d", theirs)):
+            here = self._module(within[1])
+            return here if here == ["classifier"] else None
+        return here
+
+    def _module(self, theirs: str) -> list[str] | None:
+        for pattern, replacement in self.rules:
+            match = re.fullmatch(pattern, theirs)
+            if match:
+                try:
+                    return (replacement(match) if callable(replacement) else match.expand(replacement)).split("/")
+                except (LookupError, ValueError):
+                    return None
+        return None
+
+    def fit(self, entries: Mapping[str, Any]) -> Fit:
+        """Returns how a state dict fits: by names, shapes and types."""
+        found: dict[Path, np.ndarray] = {}
+        unexpected: dict[Path | str, str] = {}
+        twice: dict[Path | str, str] = {}
+        for key, entry in entries.items():
+            if key.rpartition(".")[2] in IGNORED:
+                continue
+            path = self.place(key)
+            if path is None:
+                unexpected[key] = key
+            elif path in found:
+                twice[key] = key
+            else:
+                found[path] = self._reshaped(path, as_array(key, entry))
+        wrong: dict[str, Mapping[Path | str, str]] = {
+            "missing": {path: shown(path) for path in self.expected if path not in found},
+            "unexpected": unexpected,
+            "twice": twice,
+            "misshapen": {
+                path: f"{shown(path)} {value.shape} for {self.expected[path]}"
+                for path, value in found.items()
+                if value.shape != self.expected[path]
+            },
+            "not of floats": {
+                path: f"{shown(path)} {value.dtype}" for path, value in found.items() if not is_float(value)
+            },
+        }
+        return Fit(found, {kind: names for kind, names in wrong.items() if names})
+
+    def _reshaped(self, path: Path, value: np.ndarray) -> np.ndarray:
+        """Returns a kernel as (height, width, in, out) or (in, out); everything else as it is."""
+        if path[-1] != "kernel":
+            return value
+        module = "/".join(path[1:-1])
+        if value.ndim == 4:
+            dense = any(re.fullmatch(pattern, module) for pattern in self.table("FROM_CONV"))
+            return value[:, :, 0, 0].T if dense and value.shape[2:] == (1, 1) else value.transpose(2, 3, 1, 0)
+        flattened = self.table("FLATTENED").get(module)
+        if flattened and value.ndim == 2 and value.shape[1] == math.prod(flattened):
+            # rows run (channels, height, width) there and (height, width, channels) here
+            value = value.reshape(-1, *flattened).transpose(0, 2, 3, 1).reshape(value.shape)
+        return value.T
+
+    def built_with(self, names: Iterable[str]) -> dict[str, Any]:
+        """Returns the fields that a net with such names is built with, {} where this one is: others' logits differ."""
+        options = {**self.model.batch_norm_defaults, **self.model.norm_options}
+        for pattern, wanted in self.table("BUILT_WITH").items():
+            wrong = [key for key, value in wanted.items() if getattr(self.model, key, options.get(key)) != value]
+            if wrong and any(re.fullmatch(pattern, name) for name in names):
+                fields = {key: value for key, value in wanted.items() if hasattr(self.model, key)}
+                given = {key: value for key, value in wanted.items() if key not in fields}
+                return fields | ({"norm_options": given} if given else {})
+        return {}
+
+
+def make_reference(model_name: str, fields: Mapping[str, Any]) -> Reference:
+    """Returns a model of `create_model` with these fields beside its layout; its blocks are not in loops.
+
+    Raises:
+        UserError: for a wrong name or field, and for a family whose reference layout is not known.
+    """
+    asked = create_model(model_name, **{"num_classes": model_variant(model_name).num_classes} | dict(fields))
+    model = asked.clone(scan=False) if getattr(asked, "scan", False) else asked
+    return Reference(model_name, fields, model, _layout(model_name, model))
+
+
+def expected_shapes(model_name: str, model: Net, fields: Mapping[str, Any]) -> Mapping[Path, tuple[int, ...]]:
+    """Returns the shapes of a model's parameters and statistics, for images of its paper's size."""
+    key = json.dumps([model_name, dict(fields), getattr(model, "scan", None)], sort_keys=True, default=repr)
+    if key not in _SHAPES:
+        variant = model_variant(model_name)
+        shapes = expected_variables(model, (variant.image_size, variant.image_size, variant.channels))
+        _SHAPES[key] = {path: leaf.shape for path, leaf in traverse_util.flatten_dict(shapes).items()}
+    return _SHAPES[key]
+
+
+_SHAPES: dict[str, Mapping[Path, tuple[int, ...]]] = {}
+"""What was traced already: finding out which fields fit traces many nets, and one net often."""
+
+
+def _layout(name: str, model: Net) -> ModuleType:
+    """Returns the layout of this model, or else of its family."""
+    for place in (name, type(model).__module__.rpartition(".")[2]):
+        if importlib.util.find_spec(f"jaxcnn.interop.layouts.{place}"):
+            return importlib.import_module(f"jaxcnn.interop.layouts.{place}")
+    raise UserError(f"no reference layout is known for {name}")
+
+
+def as_array(key: str, entry: Any) -> np.ndarray:
+    """Returns an entry as an array.
+
+    Raises:
+        UserError: where it is none.
+    """
+    try:
+        return np.asarray(entry)
+    except (TypeError, ValueError, RuntimeError) as error:  # as PyTorch's for tensors of bfloat16
+        raise UserError(f"the entry {key} cannot be read as an array: {' '.join(str(error).split())}") from None
+
+
+def shown(path: Path) -> str:
+    """Returns a path as messages have it."""
+    return "/".join(path[1:])
+
+
+def is_float(value: np.ndarray) -> bool:
+    """Returns whether an array is of floats, of any width."""
+    return bool(jnp.issubdtype(value.dtype, jnp.floating))

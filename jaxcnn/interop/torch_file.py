@@ -1,0 +1,210 @@
+"""PyTorch's files without PyTorch: both of its formats, of which no pickle is executed (`inert`).
+
+Since 1.6 `torch.save` writes a zip archive: `data.pkl` describes everything but the numbers, which lie in `data/0`,
+`data/1`, ... Before, it wrote five pickles one behind the other, and the numbers behind them. Tensors are strided views
+of these storages.
+"""
+
+import io
+import itertools
+import math
+import os
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+import ml_dtypes
+import numpy as np
+
+from jaxcnn.interop.inert import Inert, mapping, read_inert
+
+MAGIC = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
+"""What the older format begins with: a pickled number."""
+_DTYPES: Mapping[str, Any] = {
+    "float64": np.float64,
+    "float32": np.float32,
+    "float16": np.float16,
+    "bfloat16": ml_dtypes.bfloat16,
+    "float8_e4m3fn": ml_dtypes.float8_e4m3fn,
+    "float8_e5m2": ml_dtypes.float8_e5m2,
+    "int64": np.int64,
+    "int32": np.int32,
+    "int16": np.int16,
+    "int8": np.int8,
+    "uint8": np.uint8,
+    "uint16": np.uint16,
+    "uint32": np.uint32,
+    "uint64": np.uint64,
+    "bool": np.bool_,
+    "complex64": np.complex64,
+    "complex128": np.complex128,
+}
+_STORAGES: Mapping[str, str] = {
+    "DoubleStorage": "float64",
+    "FloatStorage": "float32",
+    "HalfStorage": "float16",
+    "BFloat16Storage": "bfloat16",
+    "LongStorage": "int64",
+    "IntStorage": "int32",
+    "ShortStorage": "int16",
+    "CharStorage": "int8",
+    "ByteStorage": "uint8",
+    "BoolStorage": "bool",
+    "ComplexFloatStorage": "complex64",
+    "ComplexDoubleStorage": "complex128",
+    "UntypedStorage": "uint8",
+}
+_SPREAD = 2**24
+"""Bytes that a tensor may have where its storage has fewer: an expanded one repeats them."""
+
+
+def read_zip(path: Path) -> Any:
+    """Returns what a zip archive of PyTorch holds: plain values, arrays for tensors, `Inert` for all else.
+
+    Raises:
+        ValueError: where it is damaged or of a kind that is not read here.
+        OSError: where the file cannot be read.
+    """
+    with zipfile.ZipFile(path) as archive:
+        described = pickle_of(archive)
+        if described is None:
+            raise ValueError("it is no archive of PyTorch")
+        folder = described.removesuffix("data.pkl")
+        if folder + "byteorder" in archive.namelist() and archive.read(folder + "byteorder") != b"little":
+            raise ValueError("its numbers are big-endian")
+        storages = _Storages(lambda key, _: _stored(archive, f"{folder}data/{key}"))
+        return read_inert(io.BytesIO(_stored(archive, described)), _make, storages)
+
+
+def pickle_of(archive: zipfile.ZipFile) -> str | None:
+    """Returns the member that describes everything in an archive of PyTorch; None where it is of something else."""
+    return next((name for name in archive.namelist() if name.count("/") <= 1 and name.endswith("data.pkl")), None)
+
+
+def _stored(archive: zipfile.ZipFile, name: str) -> bytes:
+    if archive.getinfo(name).compress_type != zipfile.ZIP_STORED:
+        raise ValueError("somebody packed it anew: PyTorch's archives are not compressed")
+    return archive.read(name)
+
+
+def read_legacy(path: Path) -> Any:
+    """Returns what a file of PyTorch's format before 1.6 holds, as `read_zip` does.
+
+    Raises:
+        ValueError: where it is damaged or of a kind that is not read here.
+        OSError: where the file cannot be read.
+    """
+    with path.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        blocks: dict[str, bytearray] = {}
+
+        def reserve(key: str, length: int) -> bytearray:
+            if length + sum(map(len, blocks.values())) > size:
+                raise ValueError("it is cut off")
+            return blocks.setdefault(key, bytearray(length))
+
+        storages = _Storages(reserve)
+        _plain(file), _plain(file)
+        system = _plain(file)
+        if not (isinstance(system, dict) and system.get("little_endian", True)):
+            raise ValueError("its numbers are big-endian")
+        found = read_inert(file, _make, storages)
+        for key in _plain(file):
+            if str(key) not in storages.blocks:
+                raise ValueError("a storage in it is of a kind that is not read here")
+            _fill(file, storages.blocks[str(key)])
+        return found
+
+
+def _fill(file: IO[bytes], storage: "_Storage") -> None:
+    """Reads a storage's numbers, before which their count stands."""
+    length = int.from_bytes(file.read(8), "little") * storage.itemsize
+    if length != len(storage.content) or file.readinto(memoryview(storage.content)) != length:  # type: ignore[attr-defined]
+        raise ValueError("it is cut off")
+
+
+def _plain(file: IO[bytes]) -> Any:
+    return read_inert(file, lambda name, arguments: Inert(name.name, arguments), lambda _: Inert("persistent"))
+
+
+class _Storage:
+    """Numbers of one type that tensors are views of."""
+
+    def __init__(self, dtype: str, content: bytes | bytearray) -> None:
+        self.dtype, self.content = dtype, content
+
+    @property
+    def itemsize(self) -> int:
+        return np.dtype(_DTYPES[self.dtype]).itemsize
+
+
+class _Storages:
+    """From the persistent ids of a file to its storages, each read once."""
+
+    def __init__(self, content: Callable[[str, int], bytes | bytearray]) -> None:
+        self.content = content
+        """Returns the bytes of a key, or a place for so many."""
+        self.blocks: dict[str, _Storage] = {}
+
+    def __call__(self, identity: Any) -> Any:
+        if identity[0] != "storage":  # "module", which older files keep the source of
+            return identity[1]
+        _, kind, key, _, count, *rest = identity
+        if any(rest):  # of PyTorch before 0.4
+            raise ValueError("its storages are views of each other")
+        dtype = _STORAGES.get(kind.name.rpartition(".")[2])
+        if dtype is None:
+            return Inert(kind.name, ())
+        if str(key) not in self.blocks:
+            length = count * np.dtype(_DTYPES[dtype]).itemsize
+            content = self.content(str(key), length)
+            if len(content) != length:
+                raise ValueError(f"its storage {key} is cut off")
+            self.blocks[str(key)] = _Storage(dtype, content)
+        return self.blocks[str(key)]
+
+
+def _make(name: Inert, arguments: tuple[Any, ...]) -> Any:
+    """Returns a tensor's array, a mapping for an ordered one, and an inert object for all other calls."""
+    if name.name in _CALLS:
+        return _CALLS[name.name](*arguments)
+    return Inert(name.name, arguments)
+
+
+def _tensor(storage: Any, offset: int, size: tuple[int, ...], stride: tuple[int, ...], *_: Any) -> Any:
+    """Returns the array of a strided view of a storage, offset and strides in elements."""
+    return _view(storage, storage.dtype, offset, size, stride) if isinstance(storage, _Storage) else storage
+
+
+def _tensor_of(
+    storage: Any, offset: int, size: tuple[int, ...], stride: tuple[int, ...], _grad: Any, _hooks: Any, dtype: Inert,
+    *_: Any
+) -> Any:  # fmt: skip
+    """Returns the array of a view of a storage of bytes, whose type is told beside it."""
+    kind = dtype.name.removeprefix("torch.")
+    return _view(storage, kind, offset, size, stride) if kind in _DTYPES else Inert(dtype.name, ())
+
+
+def _view(storage: _Storage, dtype: str, offset: int, size: tuple[int, ...], stride: tuple[int, ...]) -> np.ndarray:
+    kind = np.dtype(_DTYPES[dtype])
+    if min((offset, *stride), default=0) < 0 or math.prod(size) * kind.itemsize > max(len(storage.content), _SPREAD):
+        raise ValueError("a tensor reaches beyond its storage")
+    steps = [step * kind.itemsize for step in stride]
+    # NumPy refuses what would reach beyond the buffer
+    view = np.ndarray(size, kind, storage.content, offset * kind.itemsize if math.prod(size) else 0, steps)
+    view.flags.writeable = False
+    return view
+
+
+_CALLS: Mapping[str, Callable[..., Any]] = {
+    "collections.OrderedDict": lambda pairs=(): mapping(itertools.chain(*pairs)),
+    "torch._utils._rebuild_tensor": _tensor,
+    "torch._utils._rebuild_tensor_v2": _tensor,
+    "torch._utils._rebuild_tensor_v3": _tensor_of,
+    "torch._utils._rebuild_parameter": lambda data, *_: data,
+    "torch._utils._rebuild_parameter_with_state": lambda data, *_: data,
+    "torch._tensor._rebuild_from_type_v2": lambda make, _, arguments, *__: _make(make, arguments),
+    "torch.Size": lambda sizes=(): tuple(sizes),
+}
+"""What stands for a call, by the name that is called."""
