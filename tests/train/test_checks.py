@@ -1,9 +1,11 @@
+from pathlib import Path
+
 import jax
 import pytest
 
 from jaxcnn.errors import UserError
 from jaxcnn.train.card import run_card
-from jaxcnn.train.loop import _opening
+from jaxcnn.train.report import opening
 from jaxcnn.train.setup import resolve
 from tests.train.small_runs import ARRAYS, config
 
@@ -83,7 +85,7 @@ def test_norms_over_two_values_are_said_at_the_start_and_kept_in_the_card():
     run = run_of(DENSE, batch_size=2)
     (remark,) = run.remarks
     assert remark.startswith("warning: batch norm in norm1, and in 1 more, averages over 2 values")
-    assert remark in _opening(run, 0)
+    assert opening(run, Path("run"), 0)["remarks"] == [remark]
     assert run_card(run)["remarks"] == [remark]
 
 
