@@ -184,12 +184,15 @@ def _keep_programs(environment: MutableMapping[str, str]) -> None:
 
 
 def machine() -> dict[str, Any]:
-    """Returns what a measurement should say of where it was made: processor, cores, Python and load (5 minutes)."""
+    """Returns what a measurement should say of where it was made: processor, cores, Python and load (5 minutes).
+
+    Windows has no load; then it is None.
+    """
     return {
         "processor": processor(),
         "cores": os.cpu_count(),
         "python": platform.python_version(),
-        "load": round(os.getloadavg()[1], 2),
+        "load": round(os.getloadavg()[1], 2) if hasattr(os, "getloadavg") else None,
     }
 
 
@@ -201,7 +204,7 @@ def processor() -> str:
 
 def _cpuinfo() -> list[str]:
     try:
-        return Path("/proc/cpuinfo").read_text().splitlines()
+        return Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return [platform.processor()]
 

@@ -33,12 +33,12 @@ def main() -> None:
     parser.add_argument("pattern", nargs="?", default="*", help="of names of models; default: all")
     parser.add_argument("--again", action="store_true", help="also those that figures.json has")
     arguments = parser.parse_args()
-    figures = json.loads(FIGURES.read_text()) if FIGURES.exists() else {}
+    figures = json.loads(FIGURES.read_text(encoding="utf-8")) if FIGURES.exists() else {}
     for name in _names(arguments.pattern):
         if arguments.again or name not in figures:
             figures[name] = _apart(name)
             print(name, figures[name], flush=True)
-            FIGURES.write_text(json.dumps(figures, indent=1, sort_keys=True) + "\n")
+            FIGURES.write_text(json.dumps(figures, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     _write_table(figures)
 
 

@@ -68,7 +68,7 @@ def start(folder: Path, run: str) -> tuple[float, float]:
     process.stdout.readline()
     first = time.perf_counter() - began
     metrics = folder / run / "metrics.jsonl"
-    while process.poll() is None and not (metrics.exists() and metrics.read_text().strip()):
+    while process.poll() is None and not (metrics.exists() and metrics.read_text(encoding="utf-8").strip()):
         time.sleep(0.02)
     step = time.perf_counter() - began
     process.stdout.read()

@@ -23,12 +23,12 @@ def tables(result: Mapping[str, Any]) -> dict[str, str]:
 
 def fill(readme: Path, found: Mapping[str, str]) -> None:
     """Writes each table between `<!-- NAME -->` and `<!-- end -->`."""
-    text = readme.read_text()
+    text = readme.read_text(encoding="utf-8")
     for name, table in found.items():
         text, times = re.subn(rf"(<!-- {name} -->\n).*?(<!-- end -->)", rf"\g<1>{table}\n\g<2>", text, flags=re.DOTALL)
         if times != 1:
             raise SystemExit(f"{readme} has {times} places for {name}")
-    readme.write_text(text)
+    readme.write_text(text, encoding="utf-8")
 
 
 def ratio(turns: Turns, name: str, other: str, key: str) -> tuple[float, float, float]:

@@ -41,13 +41,15 @@ def main() -> None:
     if arguments.serve:
         serve((PHOTOS | SMALL)[arguments.serve], arguments.photos)
         return
-    result = json.loads(arguments.json.read_text()) if arguments.json and arguments.json.exists() else {}
+    result = (
+        json.loads(arguments.json.read_text(encoding="utf-8")) if arguments.json and arguments.json.exists() else {}
+    )
     with tempfile.TemporaryDirectory() as folder:
         write_photos(Path(folder))
         for group in [arguments.only] if arguments.only else [*GROUPS, "parts"]:
             result |= measure_group(group, folder, arguments.rounds)
     if arguments.json:
-        arguments.json.write_text(json.dumps(result, indent=1) + "\n")
+        arguments.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     found = tables(result)
     print("\n\n".join(found.values()))
     if arguments.readme:
@@ -127,7 +129,7 @@ def family() -> dict[int, int]:
     times, parents = {}, {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
-            fields = stat.read_text().rpartition(")")[2].split()
+            fields = stat.read_text(encoding="utf-8").rpartition(")")[2].split()
             parents[int(stat.parent.name)], times[int(stat.parent.name)] = int(fields[1]), sum(map(int, fields[11:13]))
     found = [os.getpid()]
     for pid in found:
@@ -138,7 +140,9 @@ def family() -> dict[int, int]:
 def machine() -> dict[str, object]:
     """Returns what was measured on."""
     cpu = [
-        line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line
+        line.split(":")[1].strip()
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        if "model name" in line
     ]
     versions = {name: importlib.metadata.version(name) for name in PACKAGES}
     return {

@@ -50,10 +50,10 @@ def main() -> None:
     parser.add_argument("--draw", action="store_true", help="only draw what figures.json holds")
     parser.add_argument("--only", choices=LINES, help="measure this line alone")
     arguments = parser.parse_args()
-    figures = json.loads(FIGURES.read_text()) if FIGURES.exists() else {}
+    figures = json.loads(FIGURES.read_text(encoding="utf-8")) if FIGURES.exists() else {}
     for name in () if arguments.draw else [arguments.only] if arguments.only else LINES:
         figures[name] = measure(LINES[name])
-        FIGURES.write_text(json.dumps(figures, indent=1) + "\n")
+        FIGURES.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     draw(figures)
     write_table(figures)
 

@@ -24,7 +24,7 @@ def slices() -> Iterator[str]:
         "| arithmetic, memory, links ms | binds | step ms | images/s a chip |"
     )
     yield "|---" * 13 + "|"
-    found = [json.loads(path.read_text()) for path in (HERE / "tpu").glob("*.json")]
+    found = [json.loads(path.read_text(encoding="utf-8")) for path in (HERE / "tpu").glob("*.json")]
     rows = [(result, cost) for result in found for cost in result["slices"]]
     for result, cost in sorted(rows, key=lambda row: (_model(row[0]), _statistics(*row), _order(row[1]))):
         reduced, seconds = cost["collectives"].values(), cost["seconds"]
@@ -68,7 +68,7 @@ def nets() -> Iterator[str]:
         "| links' share, at most | examples a chip where that is a tenth |"
     )
     yield "|---" * 8 + "|"
-    for name, net in json.loads((HERE / "nets.json").read_text()).items():
+    for name, net in json.loads((HERE / "nets.json").read_text(encoding="utf-8")).items():
         gradient = _all_reduce(2 * net["parameters"])
         norms = NORM_REDUCTIONS * net["batch_norms"] * _all_reduce(1)
         image = 6 * net["multiply_adds"] / POD.chip.flop_rate
@@ -90,7 +90,7 @@ def _all_reduce(size: int) -> float:
 
 def devices() -> Iterator[str]:
     """Yields the times of a step split over devices that are the same cores."""
-    measured = json.loads((HERE / "devices.json").read_text())
+    measured = json.loads((HERE / "devices.json").read_text(encoding="utf-8"))
     counts = list(next(iter(measured["milliseconds"].values())))
     yield "| | " + " | ".join(f"{count} device{'s' * (count != '1')}" for count in counts) + " |"
     yield "|---" * (len(counts) + 1) + "|"

@@ -95,10 +95,9 @@ def write(path: Path, rounds: int, batch_size: int, gains: dict[str, Gains]) -> 
     device = jax.devices()[0]
     about = {"device": device.device_kind, "platform": device.platform, "machine": platform.machine()}
     about |= {"jax": jax.__version__, "rounds": rounds, "batch_size": batch_size}
-    before = json.loads(path.read_text()) if path.exists() else {}
-    path.write_text(
-        json.dumps(before | {name: {**about, "gains": each} for name, each in gains.items()}, indent=2) + "\n"
-    )
+    before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    found = before | {name: {**about, "gains": each} for name, each in gains.items()}
+    path.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -31,7 +31,11 @@ def conditions() -> str:
 
 def _results() -> list[dict[str, Any]]:
     """Returns what was measured, in the order of the files' names."""
-    return [result for file in sorted(HERE.glob("*.json")) for result in json.loads(file.read_text())["results"]]
+    return [
+        result
+        for file in sorted(HERE.glob("*.json"))
+        for result in json.loads(file.read_text(encoding="utf-8"))["results"]
+    ]
 
 
 def _conditions(result: dict[str, Any]) -> str:

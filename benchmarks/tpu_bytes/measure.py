@@ -113,7 +113,7 @@ def stock() -> Iterator[None]:
 def measure(member: str, batch_size: int, on: str, only: str | None) -> None:
     """Completes a member's file."""
     file = FIGURES / f"{member}.json"
-    known: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
+    known: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     for name, way in (("ours", contextlib.nullcontext), ("stock", stock)):
         if name in known or only not in (None, name):
             continue
@@ -122,7 +122,7 @@ def measure(member: str, batch_size: int, on: str, only: str | None) -> None:
         jax.clear_caches()
         run = resolve(member, batch_size)
         known |= {"topology": on, "batch_size": batch_size, "image": run.crop.size, "floor": floor(run)}
-        file.write_text(json.dumps(known, indent=1) + "\n")
+        file.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
         print(f"{member}, {name}: {known[name]['bytes'] / 1e9 / batch_size:.3f} GB an image", flush=True)
 
 

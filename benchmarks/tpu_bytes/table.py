@@ -19,7 +19,7 @@ HEADER = (
 
 def table() -> str:
     """Returns the table, members with most bytes first."""
-    found = [(file.stem, json.loads(file.read_text())) for file in (HERE / "figures").glob("*.json")]
+    found = [(file.stem, json.loads(file.read_text(encoding="utf-8"))) for file in (HERE / "figures").glob("*.json")]
     most_first = sorted(found, key=lambda row: -row[1]["ours"]["bytes"])
     return markdown_table(HEADER, (_row(*each) for each in most_first))
 

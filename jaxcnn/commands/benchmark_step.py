@@ -153,14 +153,14 @@ def _kind(work: Work) -> str:
 def _row(name: str, result: Mapping[str, Any]) -> tuple[str, ...]:
     rate, facts = result["images_per_second"][name], result["facts"][name]
     milliseconds = 1e3 * result["work"]["batch_size"] / rate["median"]
-    peak = (facts["memory"]["device_peak"] or facts["resident"]) / _MIB
+    peak = facts["memory"]["device_peak"] or facts["resident"]
     ratio = result["ratio"].get(name)
     ratios = [f"{ratio[key]:.2f}" for key in ("median", "low", "high")] if ratio else [""] * 3
     return (
         name,
         *(f"{rate[key]:,.1f}" for key in ("median", "low", "high")),
         f"{milliseconds:,.1f}",
-        f"{peak:,.0f}",
+        f"{peak / _MIB:,.0f}" if peak else "",
         *ratios,
     )
 

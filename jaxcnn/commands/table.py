@@ -41,5 +41,5 @@ def measured_on(machine: Mapping[str, Any], **versions: str) -> str:
 
 def set_between(file: Path, mark: str, text: str) -> None:
     """Replaces what stands in a file between the two lines that are `mark`."""
-    before, _, after = file.read_text().split(mark)
-    file.write_text(f"{before}{mark}\n{text}\n{mark}{after}")
+    before, _, after = file.read_text(encoding="utf-8").split(mark)
+    file.write_text(f"{before}{mark}\n{text}\n{mark}{after}", encoding="utf-8")

@@ -46,7 +46,7 @@ def _fetch(info: DatasetInfo, file: SourceFile, path: Path, progress: Progress) 
         _copy(file.url, partial, progress.add_task(file.name, total=None), progress)
         if _sha256(partial) != file.sha256:
             raise OSError("not the file that its authors published (sha256)")
-        partial.rename(path)
+        partial.replace(path)
     except (OSError, http.client.HTTPException) as error:
         names = ", ".join(each.name for each in info.files.values())
         reason = " ".join(str(getattr(error, "reason", error)).split())

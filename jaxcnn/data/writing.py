@@ -132,7 +132,7 @@ class _OfficialFiles:
             for split, count in self.dataset.stored_examples(self.official).items()
         }
         if any(part["examples"] < part["of"] for part in parts.values()):
-            (Path(self.data_path) / PARTIAL_FILE).write_text(json.dumps(parts))
+            (Path(self.data_path) / PARTIAL_FILE).write_text(json.dumps(parts), encoding="utf-8")
 
 
 def stock_order(split: str, keys: Sequence[int | str]) -> np.ndarray:

@@ -68,7 +68,7 @@ def save_variables(
     try:
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
-        (partial / CARD).write_text(card, "utf-8")
+        (partial / CARD).write_text(card, encoding="utf-8")
         with ocp.PyTreeCheckpointer() as checkpointer:
             checkpointer.save(partial / CHECKPOINT, dict(variables))
         partial.rename(folder)
@@ -150,7 +150,7 @@ def _card(name: str, source: Path, fields: Mapping[str, Any], known: Mapping[str
 
 def _read_card(path: Path) -> dict[str, Any]:
     try:
-        card = json.loads(path.read_text("utf-8"))
+        card = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UserError(f"{path.parent} holds no imported weights: {path.name} cannot be read: {error}") from None
     wrong = [key for key, kind in _KINDS.items() if not (isinstance(card, dict) and isinstance(card.get(key), kind))]

@@ -184,7 +184,7 @@ def _check_name(path: Path) -> None:
 def read_json(path: Path) -> dict[str, Any]:
     """Returns the object in a JSON file; raises `UserError` where there is none."""
     try:
-        found = json.loads(path.read_text("utf-8"))
+        found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UserError(f"{path} cannot be read: {error}") from None
     if not isinstance(found, dict):
@@ -228,7 +228,7 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
         UserError: for any other line that is no metrics of a step.
     """
     try:
-        texts = path.read_text("utf-8", errors="replace").splitlines() if path.exists() else []
+        texts = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}") from None
     lines = []

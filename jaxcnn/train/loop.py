@@ -165,7 +165,7 @@ def _check_alike(run: Run, folder: RunFolder) -> None:
     config.data.dir = None
     hosts.check_same("the config", config.to_json())
     hosts.check_same("the data", run.data["fingerprint"])
-    hosts.check_same("the run folder", folder.config.read_text() if folder.config.exists() else "")
+    hosts.check_same("the run folder", folder.config.read_text(encoding="utf-8") if folder.config.exists() else "")
 
 
 def _check_fit(run: Run, checkpoints: Checkpoints, step: int) -> None:

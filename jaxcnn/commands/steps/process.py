@@ -2,7 +2,7 @@
 
 import json
 import os
-import resource
+import platform
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -81,7 +81,7 @@ def _inherited() -> dict[str, str]:
 
 def _serve(name: str, work: Work) -> None:
     """Answers requests, one a line, until there are no more; what libraries print goes to standard error."""
-    answers = os.fdopen(os.dup(1), "w")
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     try:
         before = peak()
@@ -116,13 +116,22 @@ def _make(name: str, work: Work) -> Contender:
         raise UserError(f"--against {name} needs {error.name}: pip install 'jaxcnn[torch]'") from None
 
 
-def peak() -> int:
-    """Returns the most memory that this process has had, in bytes."""
+def peak() -> int | None:
+    """Returns the most memory that this process has had, in bytes; None where the system does not say, as Windows."""
     try:  # what getrusage says may be the parent's
-        status = Path("/proc/self/status").read_text()
+        status = Path("/proc/self/status").read_text(encoding="utf-8", errors="replace")
     except OSError:
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        return _peak_by_getrusage()
     return int(status.partition("VmHWM:")[2].split()[0]) * 1024
+
+
+def _peak_by_getrusage() -> int | None:
+    try:
+        import resource
+    except ImportError:
+        return None
+    unit = 1 if platform.system() == "Darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 if __name__ == "__main__":

@@ -150,7 +150,7 @@ def _validation_labels() -> list[int]:
 
     path = tfds.core.tfds_path("datasets/imagenet2012/validation_labels.txt")
     label_of = {synset: label for label, synset in enumerate(SYNSETS)}
-    return [label_of[synset] for synset in path.read_text().split()]
+    return [label_of[synset] for synset in path.read_text(encoding="utf-8").split()]
 
 
 class _Images(EncodedImages):

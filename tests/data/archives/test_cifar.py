@@ -114,7 +114,7 @@ def label_ten(path: Path) -> None:
 
 
 def other_names(path: Path) -> None:
-    path.write_text(path.read_text().replace("airplane", "aeroplane"))
+    path.write_text(path.read_text(encoding="utf-8").replace("airplane", "aeroplane"))
 
 
 @pytest.mark.parametrize(
