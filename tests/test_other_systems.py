@@ -1,7 +1,6 @@
 """What Windows and macOS lack, or refuse, is not taken for granted. The tests themselves run on Linux."""
 
 import ast
-import json
 import os
 import subprocess
 import sys
@@ -12,6 +11,7 @@ import pytest
 from jaxcnn.data import writing
 from jaxcnn.data.builders import prepare
 from jaxcnn.data.prepared import ARRAY_RECORD, TFRECORD
+from jaxcnn.train.folder import read_lines
 from tests.data.archives import tiny_catalog, write_archive
 
 ROOT = Path(__file__).parents[1]
@@ -73,7 +73,7 @@ def test_the_main_job_runs_and_all_modules_are_there_without_anything_of_unix(el
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     assert "test accuracy" in done.stdout
-    assert [json.loads(line)["step"] for line in (folder / "run" / "metrics.jsonl").open(encoding="utf-8")][-1] == 3
+    assert read_lines(folder / "run" / "metrics.jsonl")[-1]["step"] == 3
 
 
 def test_windows_takes_all_names_of_a_run_and_of_compiled_programs(elsewhere):

@@ -70,7 +70,7 @@ def _complain(error: WrongWeightsError, report: Path | None) -> None:
     lines = [f"{kind}: {entry}" for kind, entries in error.entries.items() for entry in entries]
     if report is not None:
         try:
-            report.write_text("\n".join(lines) + "\n")
+            report.write_text("\n".join(lines) + "\n", encoding="utf-8")
         except OSError as failed:
             raise UserError(f"{report} cannot be written: {failed.strerror or failed}") from None
     shown = _grouped(error.entries)
