@@ -54,7 +54,7 @@ class RunCard:
         """Writes the card as of now; `changes` of the config as `RunFolder.write_card`, `skipped` as `run_card`."""
         card = run_card(self._run, self._earlier, skipped)
         now = _history(self._earlier, self._clock, self._start)
-        self._folder.write_card(card | now, self._start, changes)
+        self._folder.write_card(now | card, self._start, changes)
 
 
 def _seconds_before(folder: RunFolder, earlier: Mapping[str, Any] | None) -> float:

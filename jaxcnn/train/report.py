@@ -17,7 +17,7 @@ _NAMED = 6
 
 def opening(run: Run, folder: Path, start: int) -> dict[str, list[str]]:
     """Returns lines that say what the run is: of net, data, steps, and where its results go."""
-    steps = f"{run.total_steps} of {run.config.batch_size} examples ({epochs_of(run)(run.total_steps)} epochs)"
+    steps = f"{run.total_steps} x {run.config.batch_size} examples ({epochs_of(run)(run.total_steps)} epochs)"
     devices = run.mesh.devices
     return {
         "net": [_net(run)],

@@ -3,8 +3,10 @@
 import datetime
 import json
 import math
+import re
 import shutil
 import sys
+from pathlib import Path
 
 import jax
 import pytest
@@ -19,6 +21,8 @@ from jaxcnn.train.resolved import fields_of, group_counts, resolved
 from jaxcnn.train.setup import resolve
 from jaxcnn.train.span import Span
 from tests.train import small_runs
+
+ROOT = Path(__file__).parents[2]
 
 
 def config(**changes):
@@ -83,6 +87,12 @@ def test_time_goes_on_from_the_last_line_of_a_run_that_was_killed(tmp_path, last
     RunCard(resolve(config()), folder, clock, {"duration_seconds": 4.0}, 1).begin([], finished=False)
     assert clock.seconds() == pytest.approx(last.get("time", 4.0), abs=1.0)
     assert read_json(folder.card)["duration_seconds"] >= last.get("time", 4.0)
+
+
+def test_every_key_of_the_files_is_explained(restarted):
+    explained = set(re.findall(r"`([\w/]+)`", (ROOT / "docs" / "run_folder.md").read_text()))
+    keys = set(read_json(restarted[0] / "run.json")).union(*read_lines(restarted[0] / "metrics.jsonl"))
+    assert keys <= explained
 
 
 def test_a_finished_run_that_is_asked_for_again_keeps_its_card(restarted, capsys):
@@ -179,7 +189,7 @@ def test_the_opening_says_which_net(changes, told, tmp_path):
 def test_the_opening_says_which_data_how_long_and_where(tmp_path):
     lines = opening(resolve(config(num_seeds=2, seed=7)), tmp_path, 3)
     assert lines["data"][0] == "digits: 10 classes (0, 1, 2, 3, 4, 5, ...); 1,257 train, 180 val, 360 test"
-    assert lines["steps"] == [f"6 of 8 examples (0.038 epochs) on {len(jax.devices())} x cpu, from step 3"]
+    assert lines["steps"] == [f"6 x 8 examples (0.038 epochs) on {len(jax.devices())} x cpu, from step 3"]
     assert lines["seeds"] == ["7 to 8 at once"]
     assert lines["results"] == [str(tmp_path)]
 
