@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -12,13 +13,14 @@ from jaxcnn.data import measure
 from jaxcnn.data.builders import prepare
 from jaxcnn.data.sources import array_dataset
 from jaxcnn.errors import UserError
-from jaxcnn.train import inputs, loop, training
+from jaxcnn.train import inputs, training
 from jaxcnn.train.ahead import resolve_blank
 from jaxcnn.train.card import run_card
 from jaxcnn.train.checkpoint import Checkpoints
 from jaxcnn.train.folder import read_lines
 from jaxcnn.train.loop import make_evaluator, train_and_evaluate
 from jaxcnn.train.mesh import replicated
+from jaxcnn.train.report import opening
 from jaxcnn.train.setup import resolve
 from tests.data.archives import TEST, tiny_catalog, write_archive
 from tests.data.photos import write_folder
@@ -213,14 +215,14 @@ def test_a_split_that_has_no_labels_is_named():
     dataset = dataclasses.replace(array_dataset(ARRAYS), unlabelled=("test",))
     run = resolve(config(), dataset)
     assert run.data["unlabelled"] == ["test"]
-    assert "its split test has no labels and is left out" in loop._opening(run, 0)
+    assert "its split test has no labels and is left out" in opening(run, Path("run"), 0)["data"]
 
 
 def test_what_was_decided_in_the_data_is_shown_and_kept():
     remark = "'extra/' is no split and is left out"
     run = resolve(config(), dataclasses.replace(array_dataset(ARRAYS), remarks=(remark,)))
     assert run_card(run)["data"]["remarks"][0] == remark
-    assert remark in loop._opening(run, 0)
+    assert remark in opening(run, Path("run"), 0)["data"]
 
 
 def test_what_the_labels_do_not_suffice_for_is_shown():
@@ -231,7 +233,7 @@ def test_what_the_labels_do_not_suffice_for_is_shown():
         "val has 4 examples: an accuracy of 50 % there is only sure to 49 points either way (95 %)",
     ]
     assert run.data["remarks"][:2] == says
-    assert set(says) <= set(loop._opening(run, 0))
+    assert set(says) <= set(opening(run, Path("run"), 0)["data"])
 
 
 def test_photographs_become_as_large_as_the_net_is_made_for(root):
@@ -268,7 +270,7 @@ def test_images_that_are_not_square_are_seen_as_asked_for(placement, fit, seen):
     run.pipeline.close()
     assert run.data["preprocessing"]["fit"] == fit
     assert ("fill" in run.data["preprocessing"]) == (fit == "pad")
-    assert any("images of 4x12" in remark for remark in loop._opening(run, 0))
+    assert any("images of 4x12" in remark for remark in opening(run, Path("run"), 0)["data"])
 
 
 def test_outputs_without_a_class_are_said():
