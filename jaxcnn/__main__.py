@@ -5,7 +5,7 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-from jaxcnn import runtime, streams
+from jaxcnn import platforms, runtime, streams
 from jaxcnn.entry import answer_in_print, leave
 from jaxcnn.errors import UserError, check_word
 
@@ -40,6 +40,7 @@ def main(argv: Sequence[str]) -> int:
         raise UserError(f"there is no command {name!r}: {TRAIN}")
     check_word("command", name, COMMANDS)
     runtime.configure()
+    platforms.hush_cuda()
     return importlib.import_module(COMMANDS[name][0]).main(rest)
 
 

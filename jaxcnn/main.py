@@ -17,7 +17,7 @@ from typing import Any
 from absl import flags
 from ml_collections import ConfigDict
 
-from jaxcnn import runtime, streams
+from jaxcnn import platforms, runtime, streams
 from jaxcnn.addresses import bucket_address, local_path
 from jaxcnn.command_line import stray, take_apart
 from jaxcnn.config_file import one_line
@@ -129,6 +129,7 @@ def main(argv: Sequence[str] = tuple(sys.argv)) -> int:
         print(f"{USAGE}\n\n{__doc__}\nThe keys and their defaults: jaxcnn/config.py.")
         return 0
     runtime.configure()  # before a config file can import jax
+    platforms.hush_cuda()
     request = parse(argv)
     from jaxcnn.train import hosts  # imports jax: must come after runtime.configure
 

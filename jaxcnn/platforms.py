@@ -1,14 +1,20 @@
 """Why jax cannot compute here, in one line; for what goes wrong before anything has been computed."""
 
+import contextlib
+import ctypes
 import difflib
+import importlib.util
 import logging
 import os
 import re
 import sys
+import tempfile
 from collections.abc import Iterator
 from typing import Any
 
 _WORDS = ("cpu", "cuda", "gpu", "rocm", "tpu")
+_CUDA = ("jax_cuda12_plugin", "jax_cuda13_plugin")
+_NOTE = re.compile(rb"I\d{4} |WARNING: All log messages before absl::InitializeLog")
 _failed: list[str] = []
 """What jax's plugins said that could not be used."""
 
@@ -16,6 +22,39 @@ _failed: list[str] = []
 def hush() -> None:
     """Has jax say in one line which of its plugins cannot be used, and nothing where a platform is asked for."""
     logging.getLogger("jax._src.xla_bridge").addFilter(_in_one_line)
+
+
+def hush_cuda() -> None:
+    """Imports jax, where its plugin for CUDA is here and no driver: the plugin's libraries say so in many lines."""
+    if _lacks_driver():
+        with _without_notes():
+            importlib.import_module("jax")
+
+
+def _lacks_driver() -> bool:
+    """Returns whether jax's plugin for CUDA is here, and no driver for it."""
+    if not any(map(importlib.util.find_spec, _CUDA)):
+        return False
+    try:
+        ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return True
+    return False
+
+
+@contextlib.contextmanager
+def _without_notes() -> Iterator[None]:
+    """Keeps off standard error what C++ libraries note before their log can be set up; hands on all else."""
+    with tempfile.TemporaryFile() as kept:
+        before = os.dup(2)
+        os.dup2(kept.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(before, 2)
+            os.close(before)
+            kept.seek(0)
+            os.write(2, b"".join(line for line in kept if not _NOTE.match(line)))
 
 
 def _in_one_line(record: logging.LogRecord) -> bool:

@@ -1,5 +1,6 @@
 """What surrounds a program of ours: readers that go away, full disks, odd names, and a platform that is not here."""
 
+import importlib
 import json
 import logging
 import os
@@ -206,6 +207,15 @@ def test_a_plugin_that_cannot_be_used_is_one_line(monkeypatch, caplog):
         monkeypatch.setenv("JAX_PLATFORMS", "cuda")
     no_devices(monkeypatch, AssertionError())
     assert "(Unable to load CUDA.; Unable to load CUDA.)" in platforms.trouble(AssertionError())
+
+
+def test_notes_of_libraries_without_a_driver_are_kept_off_the_terminal(monkeypatch, capfd):
+    note = b"I0000 00:00:1.2 3 cudart_stub.cc:31] Could not find cuda drivers on your machine\n"
+    monkeypatch.setattr(importlib, "import_module", lambda name: os.write(2, note + f"{name}: a fault\n".encode()))
+    for lacking, says in ((True, "jax: a fault\n"), (False, "")):
+        monkeypatch.setattr(platforms, "_lacks_driver", lambda lacking=lacking: lacking)
+        platforms.hush_cuda()
+        assert capfd.readouterr().err == says
 
 
 def test_json_that_is_written_has_ascii_letters_only(tmp_path):
