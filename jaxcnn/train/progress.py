@@ -50,15 +50,13 @@ class Progress:
             epochs: how a number of steps is written in epochs.
             console: to write to; None: the standard output.
         """
-        self.console = console or Console(
-            file=cast(IO[str], _Outlet(sys.stdout)), highlight=False, emoji=False, soft_wrap=True, quiet=quiet
-        )
+        self.console = console or _standard_output()
         self._quiet, self._total, self._epochs = quiet, total, epochs
         self._step, self._pace = start, _Pace(total)
         self._details: tuple[str, ...] = ()
         self._said: set[tuple[str, str]] = set()
         self._bar: _Bar | None = None
-        if show and not quiet and self.console.is_terminal:
+        if show and not quiet and self.console.is_interactive:
             self._bar = _Bar(console=self.console)
             self._task = self._bar.add_task("", completed=start, total=total, details=(), left="")
 
@@ -139,6 +137,13 @@ class Progress:
     def _beside(self, details: tuple[str, ...]) -> None:
         if self._bar:
             self._bar.update(self._task, details=details)
+
+
+def _standard_output() -> Console:
+    """Returns where to print; a file is no terminal, whatever the environment says of colours."""
+    terminal = sys.stdout.isatty()
+    file = cast(IO[str], _Outlet(sys.stdout))
+    return Console(file=file, force_terminal=terminal, highlight=False, emoji=False, soft_wrap=True)
 
 
 class _Outlet:

@@ -164,11 +164,32 @@ def test_a_block_is_broken_between_words_on_a_narrow_terminal_and_not_in_a_file(
     assert capsys.readouterr().out.splitlines() == [f"net      {lines[0]}", f"         {lines[1]}"]
 
 
-class Gone(io.StringIO):
-    """A terminal that was closed."""
-
+class Terminal(io.StringIO):
     def isatty(self):
         return True
+
+
+@pytest.mark.parametrize(
+    ("stream", "environment", "has_bar"),
+    [
+        (Terminal, {"TERM": "xterm"}, True),
+        (Terminal, {"TERM": "dumb"}, False),  # where nothing can be drawn again
+        (io.StringIO, {"TERM": "xterm", "FORCE_COLOR": "1", "TTY_COMPATIBLE": "1"}, False),
+    ],
+)
+def test_there_is_a_bar_on_a_terminal_that_can_draw_it_and_nowhere_else(monkeypatch, stream, environment, has_bar):
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("sys.stdout", stream())
+    with shown() as bar:
+        bar.log(840, TRAINED)
+        assert (bar._bar is not None) == has_bar
+    assert ("\x1b" in bar.console.file.getvalue()) == has_bar
+    assert ("train  loss" in bar.console.file.getvalue()) != has_bar
+
+
+class Gone(Terminal):
+    """A terminal that was closed."""
 
     def write(self, text):
         raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
