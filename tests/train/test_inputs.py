@@ -211,11 +211,6 @@ def test_both_placements_whiten_alike(root, tmp_path, monkeypatch):
     np.testing.assert_allclose(cards[0][:2], (info.mean, info.std), rtol=1e-6)
 
 
-def _said(run):
-    """The lines that a run begins with."""
-    return [line for lines in opening(run, Path("runs"), 0).values() for line in lines]
-
-
 def test_a_split_that_has_no_labels_is_named():
     dataset = dataclasses.replace(array_dataset(ARRAYS), unlabelled=("test",))
     run = resolve(config(), dataset)
