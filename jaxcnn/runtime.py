@@ -15,7 +15,9 @@ import importlib.util
 import logging
 import os
 import platform
+import re
 import sys
+import warnings
 from collections.abc import Iterator, Mapping, MutableMapping
 from pathlib import Path
 from typing import Any
@@ -44,6 +46,8 @@ _ACCELERATORS = {  # jax's plugins, and the files of which there is one where th
     ("libtpu",): ("/dev/accel*", "/dev/vfio/*"),
 }
 _made: dict[str, str] = {}
+_NOT_KEPT = re.compile(r"Error (?:read|writ)ing persistent compilation cache entry for '.*?': (.*)")
+"""What jax warns of, and why."""
 _NO = ("n", "no", "f", "false", "off", "0")
 """What jax takes for a no, in small letters."""
 
@@ -84,6 +88,7 @@ def configure(environment: MutableMapping[str, str] = os.environ) -> None:
     if "jax" in sys.modules:
         return
     _keep_programs(environment)
+    _say_once_what_is_not_kept()
     if _tunes(environment):
         _collect_rarely()
     if _tunes(environment) and _computes_on_cpu(environment):
@@ -181,6 +186,26 @@ def _keep_programs(environment: MutableMapping[str, str]) -> None:
     folder = str(base / "jaxcnn" / f"programs-{_kind_of_processor()}")
     environment["JAX_COMPILATION_CACHE_DIR"] = _made["compilation cache"] = folder
     environment.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", _WORTH_KEEPING)
+
+
+def _say_once_what_is_not_kept() -> None:
+    """Has one line stand for all warnings of jax's about compiled programs that it cannot keep, or read again.
+
+    It warns for each program, and for each twice where the folder cannot be written.
+    """
+    show = warnings.showwarning
+    said: list[str] = []
+
+    def shown(message: Warning | str, *about: Any, **further: Any) -> None:
+        found = _NOT_KEPT.match(str(message))
+        if not found:
+            show(message, *about, **further)
+        elif not said:
+            said.append(found[1])
+            line = f"not all compiled programs can be kept: {found[1]}; JAX_COMPILATION_CACHE_DIR names another folder"
+            print(f"jaxcnn: {line}", file=sys.stderr)
+
+    warnings.showwarning = shown
 
 
 def machine() -> dict[str, Any]:

@@ -176,3 +176,44 @@ def test_canonical_forms_end_with_the_block():
             pass
         assert not runtime.formulations()
     assert runtime.formulations()
+
+
+COMPILING = """
+from jaxcnn import runtime
+runtime.configure()
+import warnings, jax
+for function in (jax.numpy.sin, jax.numpy.cos, jax.numpy.tan):
+    jax.jit(function)(1.0).block_until_ready()
+warnings.warn("another")
+"""
+
+
+def compiling(folder, environment):
+    environment = {"JAX_PLATFORMS": "cpu", "HOME": str(folder), "PYTHONPATH": ":".join(sys.path)} | environment
+    environment["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+    done = subprocess.run(
+        [sys.executable, "-c", COMPILING], env=environment, capture_output=True, text=True, check=True
+    )
+    lines = done.stderr.splitlines()
+    ours, others = ([line for line in lines if ("jaxcnn:" in line) is which] for which in (True, False))
+    assert all("another" in line for line in others)
+    assert others
+    return ours
+
+
+@pytest.mark.parametrize("name", ["JAX_COMPILATION_CACHE_DIR", "XDG_CACHE_HOME", "HOME"])
+def test_a_cache_that_cannot_be_written_is_one_line(tmp_path, name):
+    (tmp_path / "file").write_text("in the way", encoding="utf-8")
+    (line,) = compiling(tmp_path, {name: str(tmp_path / "file")})
+    assert line.startswith("jaxcnn: not all compiled programs can be kept: ")
+    assert str(tmp_path / "file") in line
+    assert line.endswith("; JAX_COMPILATION_CACHE_DIR names another folder")
+
+
+def test_damaged_programs_in_the_cache_are_one_line(tmp_path):
+    kept = {"JAX_COMPILATION_CACHE_DIR": str(tmp_path / "kept")}
+    assert compiling(tmp_path, kept) == []
+    for program in (tmp_path / "kept").glob("*-cache"):
+        program.write_bytes(program.read_bytes()[:100])
+    (line,) = compiling(tmp_path, kept)
+    assert line.startswith("jaxcnn: not all compiled programs can be kept: ")
