@@ -141,17 +141,21 @@ def _children(value: Any) -> Mapping[Any, Any]:
 
 
 def _is_module(value: Any) -> bool:
-    return isinstance(value, Inert) and isinstance(value.state, Mapping) and "_modules" in value.state
+    """Returns whether this describes a PyTorch module, or one that TorchScript compiled."""
+    attributes = value.state if isinstance(value, Inert) else None
+    return isinstance(attributes, Mapping) and ("_modules" in attributes or value.name.startswith("__torch__."))
 
 
 def _module(module: Inert, prefix: str = "", depth: int = 0) -> Iterator[tuple[str, Any]]:
-    """Yields the entries of the state dict of a PyTorch module, of which the file holds the attributes."""
-    state = {name: part if isinstance(part, Mapping) else {} for name, part in module.state.items()}
-    for name, value in {**state.get("_parameters", {}), **state.get("_buffers", {})}.items():
-        yield f"{prefix}{name}", value
-    for name, inner in state["_modules"].items():
-        if _is_module(inner) and depth < 4 * _DEPTH:
-            yield from _module(inner, f"{prefix}{name}.", depth + 1)
+    """Yields the entries of the state dict of a module, of which the file holds the attributes."""
+    parts = [module.state.get(kind) for kind in ("_parameters", "_buffers", "_modules")]
+    compiled = [] if "_modules" in module.state else [module.state]
+    for part in (*parts, *compiled):
+        for name, value in part.items() if isinstance(part, Mapping) else ():
+            if _is_module(value) and depth < 4 * _DEPTH:
+                yield from _module(value, f"{prefix}{name}.", depth + 1)
+            elif isinstance(value, np.ndarray):
+                yield f"{prefix}{name}", value
 
 
 def _as_float32(value: np.ndarray) -> np.ndarray:

@@ -57,13 +57,13 @@ def variables_from_torch(model_name: str, state_dict: Mapping[str, Any], **field
     """Returns `params` and `batch_stats` of a model, with the values of the reference implementation's state dict.
 
     Where the model runs blocks in a loop (`scan`), theirs are stacked. A prefix behind which the names are the
-    reference's is taken off, and a warning says so.
+    reference's is taken off, and heads that only training uses may be absent; warnings say so. Without them the
+    variables are those of a model with the field `heads={}`, and any for predicting.
 
     Args:
         model_name: of `list_models()`.
         state_dict: the reference's names to arrays of floats of any width, or to anything that `numpy.asarray` takes.
-        **fields: of `create_model`, as the reference was built; `num_classes` by default as the paper's. A net with
-            auxiliary heads takes weights without them as `heads={}`.
+        **fields: of `create_model`, as the reference was built; `num_classes` by default as the paper's.
 
     Raises:
         UserError: where entries are missing, unexpected, misshapen, no floats or there twice (a `WrongWeightsError`,
@@ -71,9 +71,6 @@ def variables_from_torch(model_name: str, state_dict: Mapping[str, Any], **field
             reference layout is not known.
     """
     imported = find_variables(model_name, {"": state_dict}, fields)
-    if imported.fields != fields:
-        extra = ", ".join(f"{name}={value!r}" for name, value in imported.fields.items() if name not in fields)
-        raise UserError(f"the auxiliary heads of {model_name} are not in these weights: build it with {extra}")
     for remark in imported.remarks:
         warnings.warn(remark, stacklevel=2)
     return imported.variables

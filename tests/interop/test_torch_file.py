@@ -200,14 +200,47 @@ def test_an_archive_that_unpacks_to_more_than_it_is(tmp_path):
 
 @FORMATS
 def test_a_whole_module_is_read_as_its_state_dict(tmp_path, legacy):
-    norm = Thing(
-        "torch.nn.BatchNorm2d", (), {"_parameters": {"weight": BASE}, "_buffers": {"mean": None}, "_modules": {}}
-    )
+    inner = {"_parameters": {"weight": BASE}, "_buffers": {"mean": None}, "_modules": {}}
+    norm = Thing("torch.nn.BatchNorm2d", (), inner)
     net = Thing("my.Net", (), {"training": True, "_parameters": {}, "_buffers": {}, "_modules": {"bn": norm}})
     assert list(read_state_dict(save(tmp_path / "w", {"model": net}, legacy=legacy))) == ["bn.weight"]
 
 
+def test_a_compiled_module_is_read_as_its_state_dict(tmp_path):
+    norm = Thing("__torch__.torch.nn.BatchNorm2d", (), {"training": True, "weight": BASE, "eps": 1e-5})
+    net = Thing("__torch__.my.Net", (), {"training": True, "bn": norm})
+    assert list(read_state_dict(save(tmp_path / "w", net))) == ["bn.weight"]
+
+
+@pytest.mark.parametrize("legacy", [False, True], ids=["zip", "legacy"])
+def test_files_with_wrong_bytes_are_read_or_answered_in_one_line(tmp_path, legacy):
+    thing = Thing("a.B", (1, "x"), {"set": {1, 2}})
+    content = {"state_dict": {"a.weight": View(BASE, 1, (2, 2), (2, 1))}, "rest": [1.5, (1,), b"x", None, thing]}
+    pickled, storages = torch_files.described(content)
+    whole = save(tmp_path / "w", content, legacy=True).read_bytes() if legacy else pickled
+    answers = []
+    for seed in range(150):
+        random = np.random.RandomState(seed)
+        wrong = bytearray(whole)
+        for place in random.randint(len(wrong), size=1 + seed % 3):
+            wrong[place] = random.randint(256)
+        if legacy:
+            (tmp_path / "w").write_bytes(wrong)
+        else:
+            with zipfile.ZipFile(tmp_path / "w", "w") as archive:
+                archive.writestr("w/data.pkl", bytes(wrong))
+                for key, array in storages.items():
+                    archive.writestr(f"w/data/{key}", array.tobytes())
+        try:
+            read_weights(tmp_path / "w")
+        except UserError as error:
+            answers.append(str(error))
+    assert 30 < len(answers) < 150
+    assert not [answer for answer in answers if len(answer.splitlines()) > 1]
+
+
 @FORMATS
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
 def test_what_pytorch_itself_writes(tmp_path, legacy):
     torch = pytest.importorskip("torch")
     net = torch.nn.Sequential(torch.nn.Conv2d(2, 3, 1), torch.nn.BatchNorm2d(3)).to(torch.bfloat16)
@@ -221,6 +254,9 @@ def test_what_pytorch_itself_writes(tmp_path, legacy):
         "tagged": {"x.weight": tagged, "y.weight": torch.ones(1).expand(3, 2)},
         "module": net,
     }  # fmt: skip
+    if not legacy:
+        torch.jit.save(torch.jit.script(net), tmp_path / "script")
+        assert read_state_dict(tmp_path / "script").keys() == net.state_dict().keys()
     torch.save(content, tmp_path / "w", _use_new_zipfile_serialization=not legacy)
     found = read_weights(tmp_path / "w").state_dicts
     content["module"] = net.state_dict()
