@@ -22,8 +22,6 @@ _ASIDE = re.compile(
 )
 """Folders beside splits that are no classes."""
 _KNOWN = "train (training), val (valid, validation, dev) and test (testing, eval), in any case, as in Train_set"
-
-
 _FEW = 5
 """Names that are listed, and folders that may be splits."""
 

@@ -33,10 +33,10 @@ def probe(sources: Mapping[str, FolderSource]) -> tuple[dict[str, Range], list[s
     for name, content in _sample(sources):
         try:
             image = open_image(content)
-            framed += [name] if getattr(image, "is_animated", False) or _MOVES in content[:_HEAD] else []
             if kind := deep_kind(image):
                 values = deep_values(image, content)
                 found.setdefault(kind, _Seen()).add(name, values)
+            framed += [name] if getattr(image, "is_animated", False) or _MOVES in content[:_HEAD] else []
         except Exception:  # of many kinds; whoever reads the image later says what is wrong
             continue
     levels = {kind: seen.range(kind) for kind, seen in found.items()}

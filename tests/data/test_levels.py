@@ -146,12 +146,13 @@ def test_pixels_that_are_no_numbers(tmp_path):
 
 @pytest.mark.parametrize(("format", "ending"), [("GIF", "gif"), ("TIFF", "tif"), ("PNG", "png")])
 def test_of_several_frames_the_first_is_read_and_that_is_said(format, ending, tmp_path):
-    frames = [Image.fromarray(grey) for grey in GREY[:2]]
-    files = [encoded(GREY[number], format) for number in range(1, 8)]
+    deep = [grey.astype(np.uint16) * 16 if format == "TIFF" else grey for grey in GREY]
+    frames = [Image.fromarray(grey) for grey in deep[:2]]
+    files = [encoded(deep[number], format) for number in range(1, 8)]
     write(tmp_path, [encoded(frames[0], format, save_all=True, append_images=frames[1:]), *files], ending)
-    images, (remark,) = read(tmp_path)
+    images, remarks = read(tmp_path)
     np.testing.assert_array_equal(images[0], GREY[0])
-    assert remark == f"of several frames or pages, as in {tmp_path}/ant/0.{ending}, the first is read"
+    assert remarks[-1] == f"of several frames or pages, as in {tmp_path}/ant/0.{ending}, the first is read"
 
 
 @pytest.mark.parametrize(
