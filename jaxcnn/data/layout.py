@@ -59,6 +59,7 @@ def find_splits(root: str) -> Layout:
         return Layout({"train": place}, remarks)
     places = _settle(place, {entry: splits[entry.path] for entry in divided})
     beside = [entry for entry in folders if entry not in divided and entry not in flat]
+    _refuse_among_classes(places, [entry for entry in beside if _may_be_class(entry) and _holds(entry.path)])
     left = [f"left out, since images without folders of classes have no labels: {_names(flat)}"] if flat else []
     left += [f"left out beside the splits: {_names(beside)}"] if beside else []
     return Layout(places, (*remarks, *left, *_one_folder(places.items())))
@@ -165,9 +166,22 @@ def _doubled(split: str) -> str:
 
 def _refuse_flat(place: str, folders: list[Entry], flat: list[Entry]) -> None:
     """Refuses split folders without class folders, unless they may be classes: a train beside a car and a plane."""
-    classes = [entry for entry in folders if not _split(entry.name) and not _ASIDE.fullmatch(entry.name.casefold())]
+    classes = [entry for entry in folders if _may_be_class(entry)]
     if flat and (not classes or len({_split(entry.name) for entry in flat}) > 1):
         raise UserError(f"{place} holds {_names(flat)} with images but no folders of classes, as {flat[0].name}/CLASS")
+
+
+def _refuse_among_classes(places: Mapping[str, str], others: list[Entry]) -> None:
+    """Refuses a train folder, the only split, beside several others: it may be a class, beside a car and a plane."""
+    if len(places) == 1 and len(others) > 1:
+        raise UserError(
+            f"{places['train']} may be the training split, or a class as {_names(others)}: if it is the split, move "
+            "the others away; if it is a class, put all into a folder called train"
+        )
+
+
+def _may_be_class(entry: Entry) -> bool:
+    return not _split(entry.name) and not _ASIDE.fullmatch(entry.name.casefold())
 
 
 def _refuse_lookalikes(folders: list[Entry]) -> None:

@@ -82,6 +82,10 @@ def test_a_validation_split_of_its_own(tmp_path, extra, expected):
         ),
         ({"Trainingsdaten/ant": 2, "Testdaten/ant": 2}, "Testdaten/, Trainingsdaten/ look like splits"),
         ({"train/ant": 2, "train/bee": 2, "train/val/ant": 2}, "val would be a class, and holds classes of [^ ]*train"),
+        (
+            {"train/old": 2, "train/new": 2, "car/old": 2, "plane": 2},
+            "train may be the training .* class as car/, plane/",
+        ),
         ({"trainA": 2, "trainB": 2, "testA": 2, "testB": 2}, "look like splits"),
         ({}, "holds 0 folders of images"),
     ],
