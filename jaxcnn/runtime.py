@@ -26,7 +26,10 @@ from jaxcnn import xla_flags
 
 _FLAG = "--xla_cpu_experimental_ynn_fusion_type"
 _EIGEN = f"{_FLAG}=individual_dot"
-"""Leaves XLA's newer library to matrix products, and convolutions to Eigen, which is faster with them."""
+"""Leaves matrix products to XLA's newer library, convolutions to Eigen, which is faster with them, and sums to XLA.
+
+From jaxlib 0.11 on it takes sums apart from what they are fused with, and is slower for that: jax's issue 37465.
+"""
 _M_MMAP_MAX, _M_TRIM_THRESHOLD, _M_ARENA_MAX = -4, -1, -8  # of glibc's malloc.h
 _NO_MMAP = (
     (_M_MMAP_MAX, "mmap_max", 0),

@@ -217,3 +217,23 @@ def test_damaged_programs_in_the_cache_are_one_line(tmp_path):
         program.write_bytes(program.read_bytes()[:100])
     (line,) = compiling(tmp_path, kept)
     assert line.startswith("jaxcnn: not all compiled programs can be kept: ")
+
+
+PROGRAMS = """
+from jaxcnn import runtime
+runtime.configure()
+import jax, jax.numpy as jnp
+def conv(x):
+    axes = ("NHWC", "HWIO", "NHWC")
+    return jax.lax.conv_general_dilated(x, jnp.ones((3, 3, 16, 16)), (1, 1), "SAME", dimension_numbers=axes)
+def differences(x): return (jnp.diff(x, axis=1) ** 2).sum()
+def product(x): return x.reshape(-1, 16) @ jnp.ones((16, 16))
+for function in (conv, differences, product):
+    print(function.__name__, "ynn_fusion" in jax.jit(function).lower(jnp.ones((8, 28, 28, 16))).compile().as_text())
+"""
+
+
+def test_of_products_convolutions_and_sums_xlas_newer_library_has_the_products(tmp_path):
+    environment = {"JAX_PLATFORMS": "cpu", "HOME": str(tmp_path), "PYTHONPATH": ":".join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", PROGRAMS], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["conv False", "differences False", "product True"]

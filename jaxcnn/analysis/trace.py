@@ -7,7 +7,7 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn
+from jax.extend.core import Jaxpr, JaxprEqn
 
 from jaxcnn import runtime
 from jaxcnn.layers.variables import abstract_variables
@@ -42,9 +42,8 @@ def inner_jaxprs(equation: JaxprEqn) -> list[Jaxpr]:
 
 
 def _jaxprs(value: Any) -> list[Jaxpr]:
-    if isinstance(value, ClosedJaxpr):
-        return [value.jaxpr]
-    return [value] if isinstance(value, Jaxpr) else []
+    inner = getattr(value, "jaxpr", value)  # of a closed one; from JAX 0.11 on they are all of one kind
+    return [inner] if isinstance(inner, Jaxpr) else []
 
 
 def multiply_adds(model: nn.Module, image_shape: Shape) -> int:

@@ -1,6 +1,9 @@
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
 import pytest
 
-from jaxcnn.analysis.trace import multiply_adds
+from jaxcnn.analysis.trace import multiply_adds, operations
 from jaxcnn.layers.conv import Conv
 from jaxcnn.models import MODELS, create_model
 from tests.analysis.counted import COUNTED
@@ -53,3 +56,21 @@ def test_multiply_adds_are_the_papers_as_far_as_it_gives_them(name, fields, bill
 
 def test_grouped_convolutions_count_their_groups_once():
     assert multiply_adds(Conv(8, 3, padding=1, groups=4), (5, 5, 8)) == 5 * 5 * 8 * 9 * 2
+
+
+class Loops(nn.Module):
+    """Seven turns of a loop, each a layer and a call of a function, of 4 x 4 products each; then a layer of 4 x 3."""
+
+    @nn.compact
+    def __call__(self, image, train=False):
+        def turn(layer, x, _):
+            return jax.jit(lambda y: y @ jnp.ones((4, 4)))(layer(x)), None
+
+        loop = nn.scan(turn, variable_axes={"params": 0}, split_rngs={"params": True}, length=7)
+        return nn.Dense(3)(loop(nn.Dense(4), image.reshape(1, 4), None)[0])
+
+
+def test_a_loop_counts_each_of_its_turns_and_a_call_what_it_calls():
+    found = [times for equation, times in operations(Loops(), (2, 2, 1)) if equation.primitive.name == "dot_general"]
+    assert found == [7, 7, 1]
+    assert multiply_adds(Loops(), (2, 2, 1)) == 7 * 2 * 4 * 4 + 4 * 3
