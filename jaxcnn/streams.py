@@ -14,7 +14,7 @@ from typing import Any
 
 _MOST_KEPT = 2**20
 """Bytes that are remembered until there is a file for them."""
-_GONE = (errno.EPIPE, errno.ECONNRESET, errno.EIO)  # EIO: the terminal was closed
+_GONE = (errno.EPIPE, errno.ECONNRESET, errno.EIO, errno.EBADF)  # EIO: the terminal was closed; EBADF: by the caller
 
 
 class OutputLostError(Exception):
@@ -123,9 +123,9 @@ def lost() -> OutputLostError | None:
 
 
 def _fill_descriptors() -> None:
-    """Opens what was closed before the start: else the next file that is opened would get its words."""
+    """Opens what was closed before the start, to read: else the next file that is opened would get its words."""
     for number in range(3):
         try:
             os.fstat(number)
         except OSError:
-            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # the lowest that is free: this one
+            os.set_inheritable(os.open(os.devnull, os.O_RDONLY), True)  # the lowest that is free: this one

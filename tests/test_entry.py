@@ -71,8 +71,8 @@ def test_streams_that_were_closed_before_the_start(redirection):
 
 
 def test_a_file_that_is_opened_gets_nothing_of_what_is_said(tmp_path):
-    script = "import os, sys; from jaxcnn import streams; streams.open_streams(); file = open(sys.argv[1], 'w'); "
-    script += "print('out'); print('err', file=sys.stderr); os.write(2, b'xla')"
+    script = "import ctypes, sys; from jaxcnn import streams; streams.open_streams(); file = open(sys.argv[1], 'w'); "
+    script += "print('out'); print('err', file=sys.stderr); ctypes.CDLL(None).write(2, b'xla', 3)"
     assert closed(">&- 2>&-", script, tmp_path / "file").returncode == 0
     assert (tmp_path / "file").read_text() == ""
 
@@ -224,3 +224,12 @@ def test_json_that_is_written_has_ascii_letters_only(tmp_path):
     write_json(tmp_path / "x.json", {"class_names": ["löwe \U0001f981", "\udcff"]})
     assert (tmp_path / "x.json").read_bytes().isascii()
     assert json.loads((tmp_path / "x.json").read_text()) == read_json(tmp_path / "x.json")
+
+
+def test_what_a_closed_stream_misses_is_kept_too(tmp_path):
+    script = "import sys; from pathlib import Path; from jaxcnn import streams; streams.open_streams(); print('out'); "
+    script += "sys.stdout.flush(); streams.keep_with(Path(sys.argv[1]).write_text)"
+    assert closed(">&-", script, tmp_path / "kept").returncode == 0
+    first, second = (tmp_path / "kept").read_text().splitlines()
+    assert first == "jaxcnn: standard output cannot be written (Bad file descriptor): what it misses stands here"
+    assert second == "out"

@@ -6,6 +6,8 @@ import pytest
 
 from jaxcnn import runtime
 from jaxcnn.__main__ import COMMANDS, main
+from jaxcnn.commands.config import ConfigParser
+from jaxcnn.config import base_config
 from jaxcnn.entry import answer
 from jaxcnn.errors import UserError
 
@@ -73,3 +75,28 @@ def test_importing_and_a_bad_command_take_no_jax():
     assert done.stdout == "2 False False\n"
     assert done.stderr.startswith("jaxcnn: unknown command 'x': known: ")
     assert done.stderr.count("\n") == 1
+
+
+def test_a_command_about_a_run_takes_its_config_in_the_usual_ways(tmp_path, capsys):
+    (tmp_path / "config.json").write_text(base_config().to_json())
+    parser = ConfigParser("x", "About.")
+    parser.add_argument("--count", type=int, default=1)
+    for config in ("CONFIG", "--config=CONFIG"):
+        line = [
+            config.replace("CONFIG", f"{tmp_path}/config.json"),
+            "--config.seed",
+            "3",
+            "--count=2",
+            "--config.model=mlp1",
+        ]
+        own, found = parser.parse(line)
+        assert (own.count, found.seed, found.model.name) == (2, 3, "mlp1")
+        assert capsys.readouterr().err == "jaxcnn: --config.model is taken as --config.model.name\n"
+
+
+def test_training_is_told_of_where_it_is_looked_for(capsys):
+    training = "to train: python -m jaxcnn.main --config="
+    assert main([]) == 2
+    assert training in capsys.readouterr().err
+    with pytest.raises(UserError, match=rf"^there is no command 'train': {training}"):
+        main(["train", "--config=x"])
