@@ -55,8 +55,8 @@ def resolve(member: str, batch_size: int) -> Run:
     config = imagenet_resnet50.get_config()
     config.batch_size = batch_size
     config.model.name = member
-    if (side := model_variant(member).image_size) <= CIFAR_SIDE:
-        config.data.image_size = side
+    side = model_variant(member).image_size
+    config.data.image_size = side if side <= CIFAR_SIDE else 224
     del config.model.fields.zero_init_last  # only residual nets have it, and how a net starts costs nothing
     return resolve_blank(config)
 

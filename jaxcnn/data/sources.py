@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from jaxcnn.data.catalog import CATALOG, DatasetInfo, dataset_info
+from jaxcnn.data.catalog.imagenet import names_of_synsets
 from jaxcnn.data.crops import FITS
 from jaxcnn.data.dataset import Dataset
 from jaxcnn.data.folder import open_folder
@@ -51,7 +52,10 @@ def open_dataset(
     Raises:
         UserError: for a data set that is unknown, not prepared or damaged, or a setting that makes no sense.
     """
-    return divide(_distributed(name, data_dir), validation=validation, test=test, seed=seed)
+    dataset = _distributed(name, data_dir)
+    if names := () if dataset.class_ids else names_of_synsets(dataset.class_names):
+        dataset = dataclasses.replace(dataset, class_names=names, class_ids=dataset.class_names)
+    return divide(dataset, validation=validation, test=test, seed=seed)
 
 
 def array_dataset(data: Any, *, validation: float | None = None, test: float | None = None, seed: int = 0) -> Dataset:

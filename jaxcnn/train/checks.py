@@ -17,11 +17,11 @@ from jaxcnn.layers.means import Mean, means_of_norms
 from jaxcnn.layers.remat import blocks_of
 from jaxcnn.layers.variables import abstract_variables
 from jaxcnn.models import MODELS
-from jaxcnn.train.inputs import stored_shape
 from jaxcnn.train.losses import LOSSES
 from jaxcnn.train.mesh import check_batch_size
 from jaxcnn.train.optimizers import OPTIMIZERS
 from jaxcnn.train.schedules import SCHEDULES
+from jaxcnn.train.squares import stored_shape
 
 PRECISIONS = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
 PARALLEL = ("jit", "pmap")

@@ -11,7 +11,7 @@ import numpy as np
 from jax.sharding import Mesh
 from ml_collections import FrozenConfigDict
 
-from jaxcnn.data.augment import Draw, make_augment, parse_augment, parse_calls
+from jaxcnn.data.augment import make_augment, parse_calls
 from jaxcnn.data.calls import Call
 from jaxcnn.data.crops import DECODERS, FITS, Crop, RandomResizedCrop, ToSquare
 from jaxcnn.data.dataset import Dataset
@@ -20,20 +20,16 @@ from jaxcnn.data.measure import fingerprint, sampled_statistics, source_fingerpr
 from jaxcnn.data.order import example_at
 from jaxcnn.data.pipeline import DevicePipeline, Pipeline, Recipe
 from jaxcnn.data.predicting import for_predicting
-from jaxcnn.data.remarks import of_labels, of_sizes, of_view
 from jaxcnn.data.sources import ARRAYS, array_dataset, open_dataset
 from jaxcnn.data.stream import StreamPipeline
-from jaxcnn.data.views import parse_views
 from jaxcnn.errors import UserError, check_word
-from jaxcnn.models import model_variant
 from jaxcnn.train.mesh import from_processes, on_every_device
+from jaxcnn.train.squares import make_square, remarks
 
 PLACEMENTS = ("auto", "device", "stream")
 ON_ERROR = ("raise", "skip")
 DEVICE_LIMIT = 2**31
 """Bytes of decoded images that `auto` puts on the device; the same on every machine, for pixels depend on it."""
-SMALL_STEM = 64
-"""Side in pixels of the largest images that a net with `model.stem = "small"` is for."""
 _HOST_CROP = "random_resized_crop"
 
 
@@ -72,23 +68,6 @@ def open_data(config: FrozenConfigDict, data: Any | None) -> Dataset:
     return open_dataset(d.name, data_dir=d.dir, **division)
 
 
-def train_shape(config: FrozenConfigDict, dataset: Dataset, num_classes: int) -> tuple[int, int, int]:
-    """Returns (height, width, channels) of what a network is trained on.
-
-    Raises:
-        UserError: for an augmentation that does not fit the images, or views that do not.
-    """
-    shape = stored_shape(config, dataset)
-    augment = parse_augment(config.data.augment, num_classes, (0.5,) * shape[-1])
-    images = jax.ShapeDtypeStruct((config.batch_size, *shape), jnp.float32)
-    labels = jax.ShapeDtypeStruct((config.batch_size,), jnp.int32)
-    seen, _ = jax.eval_shape(
-        lambda *batch: augment(Draw.of(jax.random.key(0), config.batch_size), *batch), images, labels
-    )
-    jax.eval_shape(parse_views(config.eval_views), images)
-    return seen.shape[1:]
-
-
 def make_inputs(config: FrozenConfigDict, dataset: Dataset, mesh: Mesh, *, num_classes: int, steps: int) -> Inputs:
     """Returns the pipeline over a data set, on the device or streaming to it.
 
@@ -122,7 +101,7 @@ def make_inputs(config: FrozenConfigDict, dataset: Dataset, mesh: Mesh, *, num_c
         "examples": dataset.sizes,
         "partial": dataset.partial,
         "unlabelled": list(dataset.unlabelled),
-        "remarks": [*_of_data(dataset), *_of_squares(plan, zoomed=inputs.crop is not crop)],
+        "remarks": remarks(config, dataset, num_classes, zoomed=inputs.crop is not crop),
         "orientation": "upright, as EXIF says" if dataset.upright else "as stored",
         "placement": placement,
     }
@@ -256,45 +235,3 @@ def _host_crop(plan: _Plan) -> tuple[Crop, tuple[Call, ...]]:
     size, channels, decoder = first["size"] or plan.crop.size, plan.crop.channels, plan.config.data.decoder
     scale, ratio = tuple(first["scale"]), tuple(first["ratio"])
     return RandomResizedCrop(size, channels, scale, ratio, decoder, plan.crop.fit), rest
-
-
-def make_square(config: FrozenConfigDict, dataset: Dataset) -> ToSquare:
-    """Returns what makes the squares that are evaluated; images without a size of their own get the model's."""
-    d = config.data
-    return dataset.square(d.image_size, d.crop_fraction, d.fit, photograph=_size_of_model(config))
-
-
-def stored_shape(config: FrozenConfigDict, dataset: Dataset) -> tuple[int, int, int]:
-    """Returns (height, width, channels) of the squares that images become."""
-    crop = make_square(config, dataset)
-    return crop.size, crop.size, crop.channels
-
-
-def _size_of_model(config: FrozenConfigDict) -> int:
-    """Returns the side in pixels of the images that the model is made for."""
-    size = model_variant(config.model.name).image_size
-    return min(size, SMALL_STEM) if config.model.stem == "small" else size
-
-
-def _of_data(dataset: Dataset) -> list[str]:
-    """Returns what was decided for the user in the data, and what they do not suffice for, a sentence each."""
-    labels = {split: source.labels for split, source in dataset.sources.items()}
-    return [*dataset.remarks, *of_labels(labels, dataset.class_names), *of_sizes(dataset.sizes)]
-
-
-def _of_squares(plan: _Plan, *, zoomed: bool) -> list[str]:
-    """Returns what was decided for the user in what a network is given, a sentence each.
-
-    Args:
-        plan: of the pipeline.
-        zoomed: whether images that are trained on are cropped otherwise than those that are evaluated.
-    """
-    config, dataset, size = plan.config, plan.dataset, plan.crop.size
-    view, spare = of_view(plan.crop, dataset.shape, alike=dataset.alike), plan.num_classes - len(dataset.class_names)
-    remarks = [f"in evaluation, {view}" if zoomed else view] if view else []
-    if dataset.shape[0] is None and config.data.image_size is None:
-        name = config.model.name + (" with a small stem" if config.model.stem == "small" else "")
-        remarks.append(f"images become {size}x{size}, the size of {name}: data.image_size sets another")
-    if spare:
-        remarks.append(f"model.num_classes is {plan.num_classes}, of which {spare:,} outputs have no class")
-    return remarks

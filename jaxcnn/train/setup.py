@@ -34,13 +34,14 @@ from jaxcnn.train.checks import (
 )
 from jaxcnn.train.durations import parse_period
 from jaxcnn.train.frozen import frozen
-from jaxcnn.train.inputs import make_inputs, open_data, train_shape
+from jaxcnn.train.inputs import make_inputs, open_data
 from jaxcnn.train.lengths import peak_rate, schedule_shape, total_steps
 from jaxcnn.train.losses import LossFn, make_loss
 from jaxcnn.train.mesh import AXIS, make_mesh, platform_of, replicated
 from jaxcnn.train.optimizers import make_optimizer
 from jaxcnn.train.schedules import Shape, make_schedule, unreached
 from jaxcnn.train.seeds import Chance, chance_of, each, init_key, seeds_of
+from jaxcnn.train.squares import train_shape
 from jaxcnn.train.state import TrainState, create_state
 from jaxcnn.types import Array
 

@@ -4,9 +4,10 @@ from sklearn.datasets import load_digits
 
 from jaxcnn.data.measure import channel_statistics, fingerprint
 from jaxcnn.data.prepared import data_folder
-from jaxcnn.data.sources import load_splits
+from jaxcnn.data.sources import load_splits, open_dataset
 from jaxcnn.data.split import Split, cut
 from jaxcnn.errors import UserError
+from tests.data.photos import write_folder
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +90,15 @@ def test_fingerprint_sees_a_pixel_a_label_and_the_cut(digits):
     cut_elsewhere = fingerprint({**digits, "val": Split(*(part[:179] for part in digits["val"]))})
     assert len({pixel, label, cut_elsewhere, fingerprint(digits)}) == 4
     assert len(pixel) == 16
+
+
+def test_folders_called_by_wordnet_ids_get_imagenets_names(tmp_path):
+    write_folder(tmp_path, {f"train/{name}": 4 for name in ("n01440764", "n01443537")})
+    dataset = open_dataset("folder", data_dir=tmp_path, test=2)
+    assert (dataset.class_names, dataset.class_ids) == (("tench", "goldfish"), ("n01440764", "n01443537"))
+    (tmp_path / "train" / "n01443537").rename(tmp_path / "train" / "n01443537x")
+    dataset = open_dataset("folder", data_dir=tmp_path, test=2)
+    assert (dataset.class_names, dataset.class_ids) == (("n01440764", "n01443537x"), ())
 
 
 def test_data_folder(monkeypatch, tmp_path):

@@ -4,6 +4,7 @@
 and the synset's first word in WordNet 3.0 (Princeton University), followed by the id where two classes share the word.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from jaxcnn.data.catalog.info import DatasetInfo
@@ -13,13 +14,15 @@ _LINES = (Path(__file__).parent / "imagenet_classes.txt").read_text(encoding="ut
 SYNSETS: tuple[str, ...] = tuple(line.split(" ", 1)[0] for line in _LINES)
 """WordNet ids by label."""
 
+_NAMES = tuple(line.split(" ", 1)[1] for line in _LINES)
+
 IMAGENET = DatasetInfo(
     name="imagenet",
     tfds_name="imagenet2012",
     title="ImageNet (ILSVRC 2012)",
     shape=(None, None, 3),
     image_size=224,
-    class_names=tuple(line.split(" ", 1)[1] for line in _LINES),
+    class_names=_NAMES,
     class_ids=SYNSETS,
     examples={"train": 1_281_167, "test": 50_000},
     test_split="validation",  # the labels of the challenge's own test images were never published
@@ -32,3 +35,9 @@ IMAGENET = DatasetInfo(
     homepage="https://image-net.org/download-images",
     archive="imagenet",
 )
+
+
+def names_of_synsets(ids: Sequence[str]) -> tuple[str, ...]:
+    """Returns the names of ImageNet's classes with these WordNet ids; () where one is no such id."""
+    by_id = dict(zip(SYNSETS, _NAMES, strict=True))
+    return tuple(by_id[each] for each in ids) if by_id.keys() >= set(ids) else ()

@@ -1,0 +1,76 @@
+"""The squares that a network is given in a run: their size and shape, and what is said of them and of the data."""
+
+import jax
+import jax.numpy as jnp
+from ml_collections import FrozenConfigDict
+
+from jaxcnn.data.augment import Draw, parse_augment
+from jaxcnn.data.crops import ToSquare
+from jaxcnn.data.dataset import Dataset
+from jaxcnn.data.remarks import of_labels, of_sizes, of_view
+from jaxcnn.data.views import parse_views
+from jaxcnn.models import model_variant
+
+SMALL_STEM = 64
+"""Side in pixels of the largest images that a net with `model.stem = "small"` is for."""
+
+
+def train_shape(config: FrozenConfigDict, dataset: Dataset, num_classes: int) -> tuple[int, int, int]:
+    """Returns (height, width, channels) of what a network is trained on.
+
+    Raises:
+        UserError: for an augmentation that does not fit the images, or views that do not.
+    """
+    shape = stored_shape(config, dataset)
+    augment = parse_augment(config.data.augment, num_classes, (0.5,) * shape[-1])
+    images = jax.ShapeDtypeStruct((config.batch_size, *shape), jnp.float32)
+    labels = jax.ShapeDtypeStruct((config.batch_size,), jnp.int32)
+    seen, _ = jax.eval_shape(
+        lambda *batch: augment(Draw.of(jax.random.key(0), config.batch_size), *batch), images, labels
+    )
+    jax.eval_shape(parse_views(config.eval_views), images)
+    return seen.shape[1:]
+
+
+def make_square(config: FrozenConfigDict, dataset: Dataset) -> ToSquare:
+    """Returns what makes the squares that are evaluated; images without a size of their own get the model's."""
+    d = config.data
+    return dataset.square(d.image_size, d.crop_fraction, d.fit, photograph=_size_of_model(config))
+
+
+def stored_shape(config: FrozenConfigDict, dataset: Dataset) -> tuple[int, int, int]:
+    """Returns (height, width, channels) of the squares that images become."""
+    crop = make_square(config, dataset)
+    return crop.size, crop.size, crop.channels
+
+
+def _size_of_model(config: FrozenConfigDict) -> int:
+    """Returns the side in pixels of the images that the model is made for."""
+    size = model_variant(config.model.name).image_size
+    return min(size, SMALL_STEM) if config.model.stem == "small" else size
+
+
+def remarks(config: FrozenConfigDict, dataset: Dataset, num_classes: int, *, zoomed: bool) -> list[str]:
+    """Returns what was decided for the user in the data, and what they do not suffice for, a sentence each.
+
+    Args:
+        config: of the run.
+        dataset: of the run.
+        num_classes: outputs of the model.
+        zoomed: whether images that are trained on are cropped otherwise than those that are evaluated.
+    """
+    labels = {split: source.labels for split, source in dataset.sources.items()}
+    found = [*dataset.remarks, *of_labels(labels, dataset.class_names), *of_sizes(dataset.sizes)]
+    spare = num_classes - len(dataset.class_names)
+    outputs = [f"model.num_classes is {num_classes}, of which {spare:,} outputs have no class"] if spare else []
+    return [*found, *_of_squares(config, dataset, zoomed=zoomed), *outputs]
+
+
+def _of_squares(config: FrozenConfigDict, dataset: Dataset, *, zoomed: bool) -> list[str]:
+    crop = make_square(config, dataset)
+    view = of_view(crop, dataset.shape, alike=dataset.alike)
+    remarks = [f"in evaluation, {view}" if zoomed else view] if view else []
+    if dataset.shape[0] is None and config.data.image_size is None:
+        name = config.model.name + (" with a small stem" if config.model.stem == "small" else "")
+        remarks.append(f"images become {crop.size}x{crop.size}, the size of {name}: data.image_size sets another")
+    return remarks
