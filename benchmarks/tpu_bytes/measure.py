@@ -31,9 +31,8 @@ from jaxcnn.analysis.trace import operations
 from jaxcnn.layers.norm import make_norm
 from jaxcnn.models import model_variant
 from jaxcnn.train.ahead import lower_step, resolve_blank
-from jaxcnn.train.card import parameter_count
 from jaxcnn.train.mesh import make_mesh
-from jaxcnn.train.setup import Run
+from jaxcnn.train.run import Run
 
 FIGURES = Path(__file__).parent / "figures"
 MEMBERS = (
@@ -91,7 +90,7 @@ def floor(run: Run) -> float:
     found = [(eqn, times) for eqn, times in operations(run.model, run.image_shape) if eqn.primitive.name in products]
     sizes = [times * sum(math.prod(v.aval.shape) for v in (eqn.invars[0], eqn.outvars[0])) for eqn, times in found]
     once = 3 * sum(sizes) - sizes[0]
-    return run.config.batch_size * HALF * once + OPTIMIZER * parameter_count(run)
+    return run.config.batch_size * HALF * once + OPTIMIZER * run.parameter_count
 
 
 def stock_norm(word: str, *, train: bool, dtype: Any = jnp.float32, options: Any = None) -> Any:

@@ -26,7 +26,8 @@ from jaxcnn.data.reader import AHEAD
 from jaxcnn.errors import UserError
 from jaxcnn.train.folder import write_json
 from jaxcnn.train.mesh import from_processes, over_batch, replicated
-from jaxcnn.train.setup import Run, resolve
+from jaxcnn.train.run import Run
+from jaxcnn.train.setup import resolve
 from jaxcnn.train.training import make_step
 from jaxcnn.types import Batch
 

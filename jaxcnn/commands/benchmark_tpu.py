@@ -25,11 +25,10 @@ from jaxcnn.commands.config import ConfigParser
 from jaxcnn.commands.table import print_rows
 from jaxcnn.errors import UserError
 from jaxcnn.train.ahead import lower_step, resolve_blank
-from jaxcnn.train.card import parameter_count, statistics_examples
 from jaxcnn.train.checks import check_batch
 from jaxcnn.train.folder import write_json
 from jaxcnn.train.mesh import make_mesh
-from jaxcnn.train.setup import Run
+from jaxcnn.train.run import Run
 
 HEADER = ("slice", "chips", "batch", "GB a chip", "fits", "TFLOP", "GB accessed", "collectives", "MB reduced")
 TIMES = ("arithmetic ms", "memory ms", "links ms", "binds", "step ms", "images/s", "a chip, of the first")
@@ -123,8 +122,8 @@ def _facts(run: Run) -> dict[str, Any]:
     return {
         "model": config.model.name,
         "norm": run.model.norm,
-        "statistics_examples": statistics_examples(run),
-        "parameters": parameter_count(run),
+        "statistics_examples": run.statistics_examples,
+        "parameters": run.parameter_count,
         "image": list(run.image_shape),
         "data": {"name": config.data.name, "placement": run.data["placement"], "augment": config.data.augment},
         "precision": config.precision,

@@ -11,7 +11,8 @@ import numpy as np
 from jaxcnn.commands.config import ConfigParser
 from jaxcnn.commands.sheet import contact_sheet
 from jaxcnn.errors import UserError
-from jaxcnn.train.setup import Run, resolve
+from jaxcnn.train.run import Run
+from jaxcnn.train.setup import resolve
 
 SPLITS = ("train", "val", "test")
 

@@ -11,7 +11,8 @@ from jaxcnn.data.catalog import CATALOG
 from jaxcnn.train import metrics
 from jaxcnn.train.checks import check_batch
 from jaxcnn.train.mesh import over_batch, replicated
-from jaxcnn.train.setup import Run, resolve
+from jaxcnn.train.run import Run
+from jaxcnn.train.setup import resolve
 from jaxcnn.train.training import make_run_dispatch
 
 

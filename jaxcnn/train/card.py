@@ -13,9 +13,8 @@ import jaxcnn
 from jaxcnn import runtime
 from jaxcnn.train.clock import Clock
 from jaxcnn.train.folder import RunFolder, git_commit, read_lines
-from jaxcnn.train.report import parameter_count, statistics_examples
 from jaxcnn.train.resolved import resolved
-from jaxcnn.train.setup import Run
+from jaxcnn.train.run import Run
 
 _PACKAGES = (
     *("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "ml-collections", "numpy"),
@@ -87,10 +86,10 @@ def run_card(
         "remarks": list(run.remarks),
         "image_shape": list(run.image_shape),
         "seeds": list(run.seeds),
-        "parameters": parameter_count(run),
+        "parameters": run.parameter_count,
         "total_steps": run.total_steps,
         "steps_per_dispatch": run.steps_per_dispatch,
-        "statistics_examples": statistics_examples(run),
+        "statistics_examples": run.statistics_examples,
         "resolved": resolved(run),
     }
 

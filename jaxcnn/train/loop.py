@@ -20,8 +20,9 @@ from jaxcnn.train.mesh import replicated
 from jaxcnn.train.preemption import Preempted, Preemption
 from jaxcnn.train.progress import Progress, print_rows
 from jaxcnn.train.report import epochs_of, opening, recomputed, result_rows
+from jaxcnn.train.run import Run
 from jaxcnn.train.seeds import each
-from jaxcnn.train.setup import Run, resolve, settled
+from jaxcnn.train.setup import resolve, settled
 from jaxcnn.train.state import TrainState, steps_taken
 from jaxcnn.train.step import make_eval_step
 from jaxcnn.train.training import Training

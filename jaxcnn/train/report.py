@@ -4,12 +4,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import jax
-
 from jaxcnn.train.figures import epoch_counter, time_span
 from jaxcnn.train.resolved import group_counts
+from jaxcnn.train.run import Run
 from jaxcnn.train.schedules import ENDING
-from jaxcnn.train.setup import Run
 
 _NAMED = 6
 """How many classes are named."""
@@ -34,18 +32,6 @@ def opening(run: Run, folder: Path, start: int) -> dict[str, list[str]]:
 def epochs_of(run: Run) -> Callable[[int], str]:
     """Returns what writes a number of the run's steps as epochs, fine enough to tell one log from the next."""
     return epoch_counter(run.steps_per_epoch, run.log_every, run.eval_every, run.total_steps)
-
-
-def parameter_count(run: Run) -> int:
-    """Returns the number of trained scalars, of one net."""
-    return sum(leaf.size for leaf in jax.tree.leaves(run.abstract_params()))
-
-
-def statistics_examples(run: Run) -> int | None:
-    """Returns how many examples share batch-norm statistics in training; None in a net without them."""
-    if not run.abstract_state().batch_stats:
-        return None
-    return run.config.model.norm_options.examples or run.config.batch_size // run.config.accumulate_steps
 
 
 def recomputed(run: Run, changes: Iterable[str]) -> list[str]:
@@ -79,7 +65,7 @@ def result_rows(
         "test examples": f"{result['test/examples']:,}" + (f" (partial data: {missing})" if missing else ""),
         "state tested": _tested(run),
         **_best(run, lines),
-        "parameters": f"{parameter_count(run):,}",
+        "parameters": f"{run.parameter_count:,}",
         **_time(lines, card),
         "run folder": str(folder),
     }
@@ -88,7 +74,7 @@ def result_rows(
 def _net(run: Run) -> str:
     model: Any = run.model
     shape = "x".join(map(str, run.image_shape))
-    parts = [_norm(run), model.act, f"{parameter_count(run):,} parameters", f"images of {shape}", run.config.precision]
+    parts = [_norm(run), model.act, f"{run.parameter_count:,} parameters", f"images of {shape}", run.config.precision]
     return f"{run.config.model.name}: " + ", ".join(parts)
 
 
@@ -101,7 +87,7 @@ def _norm(run: Run) -> str:
     if groups:
         counts = str(groups[0]) if len(groups) == 1 else f"{groups[0]} to {groups[-1]}"
         return f"group norm ({counts} groups)"
-    shared = statistics_examples(run)
+    shared = run.statistics_examples
     return f"{model.norm} norm" + (f" (over {shared} examples)" if shared else "")
 
 

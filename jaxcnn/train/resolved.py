@@ -10,7 +10,7 @@ import numpy as np
 
 from jaxcnn.layers.norm import default_num_groups
 from jaxcnn.train.optimizers import kernels_only
-from jaxcnn.train.setup import Run
+from jaxcnn.train.run import Run
 
 
 def resolved(run: Run) -> dict[str, Any]:

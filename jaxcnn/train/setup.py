@@ -1,11 +1,10 @@
 """From a config to the parts of a run: every word checked, every derived value computed, before anything compiles."""
 
-import dataclasses
 import functools
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
-from typing import Any, TypeAlias
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -13,9 +12,7 @@ import optax
 from jax.sharding import Mesh
 from ml_collections import ConfigDict, FrozenConfigDict
 
-from jaxcnn.data.crops import Crop
 from jaxcnn.data.dataset import Dataset
-from jaxcnn.data.pipeline import Pipeline
 from jaxcnn.data.sources import ARRAYS
 from jaxcnn.errors import UserError
 from jaxcnn.layers.means import Mean, means_of_norms
@@ -36,84 +33,15 @@ from jaxcnn.train.durations import parse_period
 from jaxcnn.train.frozen import frozen
 from jaxcnn.train.inputs import make_inputs, open_data
 from jaxcnn.train.lengths import peak_rate, schedule_shape, total_steps
-from jaxcnn.train.losses import LossFn, make_loss
+from jaxcnn.train.losses import make_loss
 from jaxcnn.train.mesh import AXIS, make_mesh, platform_of, replicated
 from jaxcnn.train.optimizers import make_optimizer
-from jaxcnn.train.schedules import Shape, make_schedule, unreached
-from jaxcnn.train.seeds import Chance, chance_of, each, init_key, seeds_of
+from jaxcnn.train.run import Init, Run
+from jaxcnn.train.schedules import make_schedule, unreached
+from jaxcnn.train.seeds import each, init_key, seeds_of
 from jaxcnn.train.squares import train_shape
 from jaxcnn.train.state import TrainState, create_state
 from jaxcnn.types import Array
-
-Init: TypeAlias = Callable[[], TrainState]
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Run:
-    """What a config amounts to on this machine."""
-
-    config: FrozenConfigDict
-    mesh: Mesh
-    dataset: Dataset
-    crop: Crop
-    """Makes the squares that are trained on, of images as they are stored."""
-    pipeline: Pipeline
-    data: Mapping[str, Any]
-    """What the run card says of the data."""
-    remarks: tuple[str, ...]
-    """Sentences about what in this config is likely not meant; shown when the run begins and kept in its card."""
-    image_shape: tuple[int, int, int]
-    """(height, width, channels) of what the network is trained on."""
-    model: nn.Module
-    tx: optax.GradientTransformation
-    init_state: Init
-    """Makes the fresh state, on every device of the mesh; traced once, for its shapes too."""
-    loss_fn: LossFn
-    eval_loss_fn: LossFn
-    """Without label smoothing, so that runs can be compared."""
-    learning_rate: optax.Schedule
-    schedule: Shape
-    """What the schedule is made of, in steps."""
-    peak: float
-    """The learning rate that the schedule starts from, scaled by the batch size where the config says so."""
-    paddings: Mapping[str, Pads]
-    """What a word for padding means in each convolution that has one, as of `paddings_of_convolutions`."""
-    total_steps: int
-    steps_per_epoch: Fraction
-    log_every: Fraction
-    eval_every: Fraction
-    checkpoint_every: Fraction
-    steps_per_dispatch: int
-
-    def abstract_state(self) -> TrainState:
-        """Returns the shapes and dtypes of the state, without computing it."""
-        return jax.eval_shape(self.init_state)
-
-    def abstract_params(self) -> Any:
-        """Returns the shapes and dtypes of the parameters, of one net."""
-        own = 1 if self.num_seeds > 1 else 0
-        params = self.abstract_state().params
-        return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[own:], leaf.dtype), params)
-
-    @property
-    def mapped(self) -> bool:
-        """Whether each device takes the step on its own part of the batch."""
-        return self.config.parallel == "pmap"
-
-    @property
-    def chance(self) -> Chance:
-        """Where the run's chances come from; of several seeds, with the seeds as its axis."""
-        return jax.jit(each(chance_of, self.num_seeds))(seeds_of(self.config.seed, self.num_seeds))
-
-    @property
-    def num_seeds(self) -> int:
-        """How many nets are trained at once; more than one are the first axis of every array of the state."""
-        return self.config.num_seeds
-
-    @property
-    def seeds(self) -> Sequence[int]:
-        """The seed of each net that is trained at once."""
-        return range(self.config.seed, self.config.seed + self.num_seeds)
 
 
 def settled(config: ConfigDict, data: Any | None = None) -> FrozenConfigDict:

@@ -21,8 +21,8 @@ from jaxcnn.train.evaluate import Evaluator
 from jaxcnn.train.mesh import AXIS, in_turn, on_every_device, platform_of
 from jaxcnn.train.preemption import Preempted, Preemption
 from jaxcnn.train.progress import Progress
+from jaxcnn.train.run import Run
 from jaxcnn.train.seeds import one_of
-from jaxcnn.train.setup import Run
 from jaxcnn.train.span import Span
 from jaxcnn.train.state import TrainState
 from jaxcnn.train.step import TrainStep, make_train_step

@@ -1,0 +1,103 @@
+"""What a run is made of."""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from fractions import Fraction
+from typing import Any, TypeAlias
+
+import flax.linen as nn
+import jax
+import optax
+from jax.sharding import Mesh
+from ml_collections import FrozenConfigDict
+
+from jaxcnn.data.crops import Crop
+from jaxcnn.data.pipeline import Pipeline
+from jaxcnn.data.sources import Dataset
+from jaxcnn.ops.window import Pads
+from jaxcnn.train.losses import LossFn
+from jaxcnn.train.schedules import Shape
+from jaxcnn.train.seeds import Chance, chance_of, each, seeds_of
+from jaxcnn.train.state import TrainState
+
+Init: TypeAlias = Callable[[], TrainState]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Run:
+    """What a config amounts to on this machine."""
+
+    config: FrozenConfigDict
+    mesh: Mesh
+    dataset: Dataset
+    crop: Crop
+    """Makes the squares that are trained on, of images as they are stored."""
+    pipeline: Pipeline
+    data: Mapping[str, Any]
+    """What the run card says of the data."""
+    remarks: tuple[str, ...]
+    """Sentences about what in this config is likely not meant; shown when the run begins and kept in its card."""
+    image_shape: tuple[int, int, int]
+    """(height, width, channels) of what the network is trained on."""
+    model: nn.Module
+    tx: optax.GradientTransformation
+    init_state: Init
+    """Makes the fresh state, on every device of the mesh; traced once, for its shapes too."""
+    loss_fn: LossFn
+    eval_loss_fn: LossFn
+    """Without label smoothing, so that runs can be compared."""
+    learning_rate: optax.Schedule
+    schedule: Shape
+    """What the schedule is made of, in steps."""
+    peak: float
+    """The learning rate that the schedule starts from, scaled by the batch size where the config says so."""
+    paddings: Mapping[str, Pads]
+    """What a word for padding means in each convolution that has one, as of `paddings_of_convolutions`."""
+    total_steps: int
+    steps_per_epoch: Fraction
+    log_every: Fraction
+    eval_every: Fraction
+    checkpoint_every: Fraction
+    steps_per_dispatch: int
+
+    def abstract_state(self) -> TrainState:
+        """Returns the shapes and dtypes of the state, without computing it."""
+        return jax.eval_shape(self.init_state)
+
+    def abstract_params(self) -> Any:
+        """Returns the shapes and dtypes of the parameters, of one net."""
+        own = 1 if self.num_seeds > 1 else 0
+        params = self.abstract_state().params
+        return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[own:], leaf.dtype), params)
+
+    @property
+    def parameter_count(self) -> int:
+        """The number of trained scalars, of one net."""
+        return sum(leaf.size for leaf in jax.tree.leaves(self.abstract_params()))
+
+    @property
+    def statistics_examples(self) -> int | None:
+        """How many examples share batch-norm statistics in training; None in a net without them."""
+        if not self.abstract_state().batch_stats:
+            return None
+        return self.config.model.norm_options.examples or self.config.batch_size // self.config.accumulate_steps
+
+    @property
+    def mapped(self) -> bool:
+        """Whether each device takes the step on its own part of the batch."""
+        return self.config.parallel == "pmap"
+
+    @property
+    def chance(self) -> Chance:
+        """Where the run's chances come from; of several seeds, with the seeds as its axis."""
+        return jax.jit(each(chance_of, self.num_seeds))(seeds_of(self.config.seed, self.num_seeds))
+
+    @property
+    def num_seeds(self) -> int:
+        """How many nets are trained at once; more than one are the first axis of every array of the state."""
+        return self.config.num_seeds
+
+    @property
+    def seeds(self) -> Sequence[int]:
+        """The seed of each net that is trained at once."""
+        return range(self.config.seed, self.config.seed + self.num_seeds)
