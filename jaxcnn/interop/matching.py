@@ -25,8 +25,10 @@ class Match:
     """What is taken off their names."""
     entries: Mapping[str, Any]
     """Their names without it."""
+    beside: tuple[str, ...]
+    """Names of what has no such prefix and is the net's all the same."""
     others: tuple[str, ...]
-    """Names of what has no such prefix."""
+    """Names of what has no such prefix and is left."""
     inner: bool
     """Whether parts of wrappers were taken out of the names before."""
     fit: Fit
@@ -70,7 +72,9 @@ def _behind_prefixes(
     reference: Reference, key: str, entries: Mapping[str, Any], *, inner: bool = False
 ) -> Iterator[Match]:
     for prefix in prefixes(reference, entries):
-        inside = {name.removeprefix(prefix): value for name, value in entries.items() if name.startswith(prefix)}
+        behind = {name.removeprefix(prefix): value for name, value in entries.items() if name.startswith(prefix)}
+        beside = _beside(reference, behind, [name for name in entries if not name.startswith(prefix)])
+        inside = behind | {name: entries[name] for name in beside}
         fit = reference.fit(inside)
         extra, expected = _without_heads(reference, fit)
         if extra:
@@ -79,12 +83,19 @@ def _behind_prefixes(
             wrapper=key,
             prefix=prefix,
             entries=inside,
-            others=tuple(name for name in entries if not name.startswith(prefix)),
+            beside=beside,
+            others=tuple(name for name in entries if not name.startswith(prefix) and name not in beside),
             inner=inner,
             fit=fit,
             fields=extra,
             expected=expected,
         )
+
+
+def _beside(reference: Reference, behind: Iterable[str], others: Iterable[str]) -> tuple[str, ...]:
+    """Returns the names without a prefix that are of a place which no name behind it has: a head on a backbone."""
+    taken = {reference.place(name) for name in behind}
+    return tuple(name for name in others if reference.place(name) not in taken | {None})
 
 
 def prefixes(reference: Reference, names: Iterable[str]) -> list[str]:

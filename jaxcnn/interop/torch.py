@@ -156,6 +156,8 @@ def _remarks(match: Match, reference: Reference, state_dicts: Iterable[str]) -> 
         yield f"passed over are other state dicts of the file: {_some(left)}"
     if match.prefix:
         yield f"the prefix {match.prefix!r} is taken off the names"
+    if match.beside:
+        yield f"what does not begin so and is the net's is taken too: {_some(list(match.beside))}"
     if match.inner:
         yield f"parts of names that PyTorch's wrappers of modules put in are taken out: {', '.join(sorted(WRAPPERS))}"
     if match.others:

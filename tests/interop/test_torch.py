@@ -117,6 +117,20 @@ def test_what_has_no_such_prefix_is_passed_over_and_said():
     ]
 
 
+def test_a_head_beside_a_backbone_is_taken_and_said():
+    entries = prefixed("backbone.", state_dict())
+    for leaf in ("weight", "bias"):
+        entries[f"linear.{leaf}"] = entries.pop(f"backbone.linear.{leaf}")
+    found = torch.find_variables("resnet20", {"": entries | {"bn.x": np.ones(1)}}, {})
+    assert found.remarks == (
+        "the prefix 'backbone.' is taken off the names",
+        "what does not begin so and is the net's is taken too: linear.weight, linear.bias",
+        "passed over is what does not begin so: bn",
+    )
+    kernel = found.variables["params"]["classifier"]["kernel"]
+    np.testing.assert_allclose(kernel, entries["linear.weight"].T, rtol=1e-6)
+
+
 def test_parts_of_names_that_wrappers_put_in_are_taken_out():
     entries = {name.replace("layer1.", "layer1._orig_mod."): value for name, value in state_dict().items()}
     with pytest.warns(UserWarning, match="parts of names that PyTorch's wrappers of modules put in are taken out"):
@@ -203,7 +217,7 @@ def shapes(key):
     ("name", "heads"),
     [("googlenet_torchvision", "aux"), pytest.param("inception_v3", "AuxLogits.", marks=pytest.mark.slow)],
 )
-def test_heads_that_only_training_uses_may_be_absent(name, heads):
+def test_heads_that_only_training_uses_may_be_absent(name, heads, monkeypatch):
     entries = shapes(name)
     without = {key: value for key, value in entries.items() if not key.startswith(heads)}
     assert len(without) < len(entries)
@@ -217,6 +231,7 @@ def test_heads_that_only_training_uses_may_be_absent(name, heads):
     model = create_model(name, num_classes=5)
     logits = jax.eval_shape(model.apply, variables, np.zeros((2, 96, 96, 3), np.float32))
     assert logits.shape == (2, 5)
+    monkeypatch.setattr(torch, "advise", lambda *_: None)  # which tries other fields
     del without["fc.bias"]
     with pytest.raises(WrongWeightsError, match=r"classifier/bias"):
         variables_from_torch(name, without, num_classes=5)
