@@ -76,14 +76,15 @@ def _this_net(reference: Reference, match: Match) -> Iterator[tuple[str, dict[st
 
 def _other_nets(reference: Reference, match: Match) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yields the nets that have as many parameters as the file, those first that are called most alike."""
-
-    def alike(name: str) -> float:
-        return difflib.SequenceMatcher(None, name, reference.name).ratio()
-
     classes, _ = _head(match.entries)
-    for name in sorted(MODELS.keys() - {reference.name}, key=lambda name: (-alike(name), name)):
+    for name in _alike(reference.name)[1:]:
         if _parameters(match.entries, MODELS[name]) == MODELS[name].parameters:
             yield name, {} if classes == MODELS[name].num_classes else {"num_classes": classes}
+
+
+def _alike(name: str) -> list[str]:
+    """Returns all models, this one first, then those that are called most like it."""
+    return sorted(MODELS, key=lambda other: -difflib.SequenceMatcher(None, other, name).ratio())
 
 
 def _classes(match: Match) -> dict[str, Any]:
@@ -171,8 +172,13 @@ def _search(tried: _Tried, reference: Reference, match: Match) -> dict[str, Any]
 
 
 def _changes(reference: Reference, match: Match) -> Iterator[dict[str, Any]]:
-    """Yields one field with another value: words and switches of the family, numbers so many times those of now."""
+    """Yields one field with another value: as it usually is, then words and switches of the family, then numbers.
+
+    These are so many times those of now as the shapes in the file are.
+    """
     domains = _domains(reference)
+    usual = make_reference(reference.name, {}).model
+    yield from ({name: getattr(usual, name)} for name in reference.fields if name in domains)
     for name, values in domains.items():
         now = getattr(reference.model, name)
         yield from ({name: value} for value in values if value != now and not _is_number(value))
@@ -186,13 +192,13 @@ def _changes(reference: Reference, match: Match) -> Iterator[dict[str, Any]]:
 def _domains(reference: Reference) -> dict[str, list[Any]]:
     """Returns of each field of a family the values that its class and its variants give it; both of a switch."""
     kind = type(reference.model)
-    domains: dict[str, list[Any]] = {}
+    domains: dict[str, list[Any]] = {}  # in the order in which they are tried: of nets called alike first
     for field in dataclasses.fields(kind):
         if field.name not in _LEFT_OUT:
             domains[field.name] = [True, False] if isinstance(field.default, bool) else [field.default]
     domains |= {"stem": ["imagenet", "small"], "norm": list(_NORMS)}
-    for variant in MODELS.values():
-        maker: Any = variant.constructor
+    for model_name in _alike(reference.name):
+        maker: Any = MODELS[model_name].constructor
         if isinstance(maker, functools.partial) and maker.func is kind:
             for name, value in maker.keywords.items():
                 domains.get(name, []).append(value)

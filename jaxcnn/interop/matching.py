@@ -2,6 +2,7 @@
 
 import collections
 import dataclasses
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -11,8 +12,10 @@ WRAPPERS = frozenset(("module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoin
 """Parts of names that PyTorch's wrappers of modules put in: at the beginning, or before the part that they wrap."""
 _WITHOUT_HEADS: Mapping[str, Any] = {"heads": {}, "auxiliary_head": False}
 """Fields of families with auxiliary heads, and how they have none."""
-_MOST = 4
+_MOST = 16
 """Prefixes of a state dict that are tried."""
+_JOINT = r"[./:]"
+"""What a prefix ends in."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -40,7 +43,7 @@ class Match:
     @property
     def key(self) -> str:
         """Where the entries are: the wrapper's key and the prefix, joined by points."""
-        return ".".join(part for part in (self.wrapper, self.prefix.rstrip(".")) if part)
+        return ".".join(part for part in (self.wrapper, self.prefix.rstrip("./:")) if part)
 
     @property
     def fits(self) -> bool:
@@ -102,11 +105,11 @@ def prefixes(reference: Reference, names: Iterable[str]) -> list[str]:
     """Returns the prefixes behind which names are known, those with most of the net first; "" where there are none."""
     places: dict[str, set[tuple[str, ...]]] = collections.defaultdict(set)
     for name in names:
-        *parts, leaf = name.split(".")
-        for cut in range(len(parts)):
-            module = reference.module(".".join(parts[cut:]))
+        for cut in (0, *(match.end() for match in re.finditer(_JOINT, name))):
+            theirs, _, leaf = name[cut:].rpartition(".")
+            module = reference.module(theirs)
             if module is not None:
-                places["".join(f"{part}." for part in parts[:cut])].add((*module, leaf))
+                places[name[:cut]].add((*module, leaf))
     ordered = sorted(places, key=lambda prefix: -len(places[prefix]))
     return [prefix for prefix in ordered[:_MOST] if 2 * len(places[prefix]) >= len(places[ordered[0]])] or [""]
 

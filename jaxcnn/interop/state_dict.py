@@ -204,7 +204,9 @@ def _reader(path: Path) -> Callable[[Path], Any]:
 
 def _read_zip(path: Path) -> Any:
     with zipfile.ZipFile(path) as archive:
-        described = pickle_of(archive)
+        described, names = pickle_of(archive), archive.namelist()
+    if described is None and names and not any(name.endswith(".npy") for name in names):
+        raise UserError(f"{path} is an archive, of {names[0]!r} among others: unpack it first")
     return _read_npz(path) if described is None else read_zip(path)
 
 

@@ -4,6 +4,7 @@ import json
 import os
 import pickle
 import struct
+import zipfile
 
 import ml_dtypes
 import numpy as np
@@ -111,6 +112,12 @@ def test_files_of_other_kinds_are_named(tmp_path, content, match):
     path = tmp_path / "w.pth"
     path.write_bytes(content)
     refused(path, match)
+
+
+def test_an_archive_of_something_else(tmp_path):
+    with zipfile.ZipFile(tmp_path / "w.zip", "w") as archive:
+        archive.writestr("model.pth", b"weights")
+    refused(tmp_path / "w.zip", "is an archive, of 'model.pth' among others: unpack it first")
 
 
 def test_a_safetensors_file_of_a_dtype_that_numpy_lacks(tmp_path):

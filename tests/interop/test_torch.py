@@ -99,7 +99,7 @@ def test_the_line_begins_the_list_and_the_error_has_it_all():
     assert len(caught.value.entries["missing"]) == 2 + 5 * 19 == len(state_dict()) - 19
 
 
-@pytest.mark.parametrize("prefix", ["model.", "net.", "module.backbone.", "_orig_mod.module.", "encoder.x.y.z."])
+@pytest.mark.parametrize("prefix", ["model.", "net.", "module.backbone.", "_orig_mod.module.", "x.y/z."])
 def test_a_prefix_behind_which_the_names_fit_is_taken_off_and_said(prefix):
     with pytest.warns(UserWarning, match=f"^the prefix '{re.escape(prefix)}' is taken off the names$"):
         found = variables_from_torch("resnet20", prefixed(prefix, state_dict()))
@@ -186,6 +186,11 @@ def test_two_nets_in_one_state_dict_are_told_apart_by_their_prefixes():
         "the prefix 'encoder_k.' is taken off the names",
         "passed over is what does not begin so: encoder_q (116 entries), queue",
     )
+
+
+def test_a_field_that_should_be_as_usual_is_named():
+    with pytest.raises(WrongWeightsError, match=r"they fit exactly: resnet20, shortcut='pad'$"):
+        variables_from_torch("resnet20", state_dict(), shortcut="projection")
 
 
 @pytest.mark.parametrize(
