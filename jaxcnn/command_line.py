@@ -10,7 +10,7 @@ from jaxcnn.config_file import assign, load
 from jaxcnn.config_keys import FIELDS, KINDS, find_key, parse_literal, parse_value
 from jaxcnn.errors import UserError
 
-_ABOUT_CONFIG = re.compile(r"--?(no_?)?config(?:\.([^=]*))?(?:=(.*))?", re.DOTALL)
+_ABOUT_CONFIG = re.compile(r"--?(no[_-]?)?config(?:\.([^=]*))?(?:=(.*))?", re.DOTALL)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -52,7 +52,7 @@ def take_apart(arguments: Sequence[str]) -> Line:
         if argument == "--":
             rest += [argument, *left]
             break
-        if not about:
+        if not about or (about[1] and about[2] is None):
             rest.append(argument)
         elif about[2] is None:
             file = _value(argument, about[3], left)

@@ -133,9 +133,11 @@ def nearest(name: str) -> list[str]:
     """Returns the keys that a name may mean: with its last part, by what it is called elsewhere, or by its letters."""
     keys = [*KINDS, FIELDS]
     exact = [key for key in (name, f"{name}.name") if key in keys]
-    if exact:
-        return exact
     whole, last = _squeezed(name), _squeezed(name.rpartition(".")[2])
+    whole_names = {_squeezed(key): key for key in keys} if "." in name else {}
+    spelt = exact or [whole_names[near] for near in difflib.get_close_matches(whole, whole_names, n=1, cutoff=0.88)]
+    if spelt:
+        return spelt
     ends = [key for key in keys if _squeezed(key.rpartition(".")[2]) == last]
     meant = [key for key, names in _OTHER_NAMES.items() if last in map(_squeezed, names.split())]
     return list(dict.fromkeys([*ends, *meant] or _alike(keys, whole, last, 0.88) or _alike(keys, whole, last, 0.7)))[:5]

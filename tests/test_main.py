@@ -70,6 +70,7 @@ def test_overrides_reach_the_config_with_their_types(parse):
         ([CONFIG, "--work-dir=w"], "did you mean --workdir?"),
         ([CONFIG, "--workdir"], "Missing value for flag --workdir"),
         ([CONFIG, "--workdir=w", "--config.seed", "--force"], "--config.seed needs a value"),
+        ([CONFIG, "--workdir=w", "--noconfig"], "there is no --noconfig: did you mean --config?"),
         ([CONFIG, "--workdir=w", "--noconfig.seed"], "is for keys that are true or false"),
         ([CONFIG, "--workdir=w", "--lr=3"], "there is no --lr: did you mean --config.optimizer.learning_rate?"),
         ([CONFIG, "--workdir=w", "--model=mlp1"], "did you mean --config.model.name?"),
@@ -103,7 +104,8 @@ def test_a_wrong_command_line_is_one_line(parse, arguments, says):
         ("img_size", "data.image_size"),
         ("numWorkers", "data.workers"),
         ("milestones", "schedule.boundaries"),
-        ("optimizer.momentun", "optimizer.momentum"),
+        ("optimizer.momentun", "optimizer.momentum?"),
+        ("optimiser.name", "optimizer.name?"),
     ],
 )
 def test_what_a_key_is_called_elsewhere_names_ours_by_its_full_path(parse, name, key):
@@ -116,9 +118,16 @@ def test_every_key_that_is_called_otherwise_is_there():
 
 def test_a_key_may_be_set_in_any_of_the_usual_ways(parse):
     line = ["-config", CONFIG[9:], "--config.batch-size", "1e2", "--workdir", "here", "--no-distributed"]
-    request = parse("--config.seed=0x10", *line, "--config.optimizer.learning_rate=10", "--config.progress=No")
+    request = parse(
+        "--config.seed=0x10",
+        *line,
+        "--config.optimizer.learning_rate=10",
+        "--config.progress=No",
+        "--no-config.tensorboard",
+    )
     config = request.config
-    assert (config.seed, config.batch_size, config.optimizer.learning_rate, config.progress) == (16, 100, 10.0, False)
+    assert (config.seed, config.batch_size, config.optimizer.learning_rate) == (16, 100, 10.0)
+    assert config.progress is config.tensorboard is False
     assert type(config.optimizer.learning_rate) is float
     assert (request.workdir, request.processes["distributed"], request.remarks) == ("here", False, [])
 

@@ -1,6 +1,5 @@
 """The run folder: what a run was asked for, what it was, and what it reached."""
 
-import dataclasses
 import errno
 import json
 import math
@@ -16,37 +15,10 @@ from ml_collections import FrozenConfigDict
 from jaxcnn.addresses import local_path
 from jaxcnn.config import base_config
 from jaxcnn.errors import UserError
+from jaxcnn.train.changes import BACK, FORCED, MAY_DIFFER, Change, as_json, differences, flat, resumed_line
 
-MAY_DIFFER = frozenset(
-    {
-        *("total_epochs", "total_steps", "log_every", "eval_every", "checkpoint_every"),
-        *("eval_batch_size", "progress", "tensorboard", "preempted_status", "data.dir", "data.workers"),
-    }
-)
-"""Keys that a resumed run may change: how long, how often, what is shown, where the same data lies, and what changes no
-result."""
-
-FORCED = "resumed by force"
-BACK = "resumed as once before"
 OUTPUT = "output.log"
 """What a run could not say where it should have, for nobody reads it any more."""
-
-
-@dataclasses.dataclass(frozen=True)
-class _Change:
-    """A key of a resumed run that is no longer what it was."""
-
-    key: str
-    old: Any
-    new: Any
-
-    def __str__(self) -> str:
-        return f"{self.key} ({self.old} -> {self.new})"
-
-
-def _resumed(change: _Change, forced: Sequence[_Change]) -> str:
-    how = FORCED if change in forced else "resumed" if change.key in MAY_DIFFER else BACK
-    return f"{how} with {change}"
 
 
 class RunFolder:
@@ -74,11 +46,11 @@ class RunFolder:
         Differing are keys that a resumed run must keep, and that never had this value in the folder.
         """
         if self._holds_state():
-            self._refuse(self._changes(_as_json(config)), force=force)
+            self._refuse(self._changes(as_json(config)), force=force)
 
     def differs(self, config: FrozenConfigDict) -> bool:
         """Returns whether what is saved may be of another config than one that a resumed run may go on with."""
-        return not self.config.exists() or bool(self._changes(_as_json(config)).keys() - MAY_DIFFER)
+        return not self.config.exists() or bool(self._changes(as_json(config)).keys() - MAY_DIFFER)
 
     def adopt(self, config: FrozenConfigDict, *, resumed: bool, force: bool = False) -> list[str]:
         """Writes config.json; returns the lines that say what differs from the run that is resumed.
@@ -88,16 +60,14 @@ class RunFolder:
         Raises:
             UserError: as `check`.
         """
-        new = _as_json(config)
+        new = as_json(config)
         changes = self._changes(new) if resumed else {}
         forced = self._refuse(changes, force=force)
-        before = {key: [*self._had(key), change.old] for key, change in changes.items() if key not in MAY_DIFFER}
-        if before:
-            write_json(self.history, self._history() | before)
+        self._remember(changes, resumed=resumed)
         write_json(self.config, new)
-        return [_resumed(change, forced) for change in changes.values()]
+        return [resumed_line(change, forced) for change in changes.values()]
 
-    def _refuse(self, changes: Mapping[str, "_Change"], *, force: bool) -> list["_Change"]:
+    def _refuse(self, changes: Mapping[str, Change], *, force: bool) -> list[Change]:
         """Returns the changes that need force; raises `UserError` where there are some without it."""
         found = [
             change for key, change in changes.items() if key not in MAY_DIFFER and change.new not in self._had(key)
@@ -106,6 +76,15 @@ class RunFolder:
             differ = ", ".join(map(str, found))
             raise UserError(f"{self.path} holds a run of another config: {differ}; use another --workdir, or --force")
         return found
+
+    def _remember(self, changes: Mapping[str, Change], *, resumed: bool) -> None:
+        """Keeps the values that keys have no more; nothing of an earlier start, where the run begins anew."""
+        if not resumed:
+            self.history.unlink(missing_ok=True)
+        left = {key: change.old for key, change in changes.items() if key not in MAY_DIFFER}
+        new = {key: [*self._had(key), old] for key, old in left.items() if old not in self._had(key)}
+        if new:
+            write_json(self.history, self._history() | new)
 
     def _holds_state(self) -> bool:
         return self.checkpoints.is_dir() and any(entry.name.isdigit() for entry in self.checkpoints.iterdir())
@@ -137,16 +116,12 @@ class RunFolder:
         forced += [{"step": step, "changes": new}] if new else []
         write_json(self.card, {**card, "forced": forced})
 
-    def _changes(self, new: dict[str, Any]) -> dict[str, "_Change"]:
+    def _changes(self, new: dict[str, Any]) -> dict[str, Change]:
         """Returns what differs from config.json, by key; keys that are newer than the folder had their defaults."""
         if not self.config.exists():
             return {}
-        flat_new = _flat(new)
-        flat_old = _flat(_as_json(FrozenConfigDict(base_config()))) | _flat(read_json(self.config))
-        changes = [
-            _Change(key, flat_old.get(key), flat_new.get(key)) for key in sorted(flat_old.keys() | flat_new.keys())
-        ]
-        return {change.key: change for change in changes if change.old != change.new}
+        defaults = as_json(FrozenConfigDict(base_config()))
+        return {change.key: change for change in differences(flat(defaults) | flat(read_json(self.config)), flat(new))}
 
     def earlier_card(self, fingerprint: str, *, resumed: bool) -> dict[str, Any] | None:
         """Returns the card of the run that is resumed, if there is one.
@@ -255,19 +230,3 @@ def git_commit() -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return commit.stdout.strip()
-
-
-def _as_json(config: FrozenConfigDict) -> dict[str, Any]:
-    """Returns the config as it comes back from a JSON file."""
-    try:
-        return json.loads(json.dumps(config.to_dict()))
-    except TypeError as error:
-        raise UserError(f"a config holds plain values only: {error}") from None
-
-
-def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in tree.items():
-        nested = isinstance(value, Mapping)
-        flat |= _flat(value, f"{prefix}{key}.") if nested else {prefix + key: value}
-    return flat

@@ -51,8 +51,18 @@ def test_a_run_may_go_back_to_any_value_that_its_folder_had(tmp_path):
         assert adopt(seed=seed) == [f"resumed as once before with seed ({before} -> {seed})"]
     with pytest.raises(UserError, match=r"another config: seed \(1 -> 3\); use"):
         adopt(seed=3)
+    assert json.loads((tmp_path / "config_history.json").read_text()) == {"seed": [0, 1, 2]}
     with pytest.raises(UserError, match=r"another config: model.norm \(None -> batch\); use"):
         adopt(seed=0, **{"model.norm": "batch"})
+
+
+def test_values_of_a_run_that_is_begun_anew_are_forgotten(tmp_path):
+    folder = RunFolder(tmp_path)
+    folder.adopt(config(), resumed=True)
+    folder.adopt(config(seed=1), resumed=True, force=True)
+    folder.adopt(config(seed=1), resumed=False)
+    with pytest.raises(UserError, match=r"another config: seed \(1 -> 0\); use"):
+        folder.adopt(config(), resumed=True)
 
 
 def test_a_folder_that_is_only_looked_at_is_not_made(tmp_path):

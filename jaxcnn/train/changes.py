@@ -1,0 +1,63 @@
+"""What of its config a resumed run may change, and what is said of a change."""
+
+import dataclasses
+import json
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from ml_collections import FrozenConfigDict
+
+from jaxcnn.errors import UserError
+
+MAY_DIFFER = frozenset(
+    {
+        *("total_epochs", "total_steps", "log_every", "eval_every", "checkpoint_every"),
+        *("eval_batch_size", "progress", "tensorboard", "preempted_status", "data.dir", "data.workers"),
+    }
+)
+"""Keys that a resumed run may change: how long, how often, what is shown, where the same data lies, and what changes no
+result."""
+
+FORCED = "resumed by force"
+BACK = "resumed as once before"
+
+
+@dataclasses.dataclass(frozen=True)
+class Change:
+    """A key of a resumed run that is no longer what it was."""
+
+    key: str
+    old: Any
+    new: Any
+
+    def __str__(self) -> str:
+        return f"{self.key} ({self.old} -> {self.new})"
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Change]:
+    """Returns what differs between the values of two configs, by the full names of their keys."""
+    changes = [Change(key, old.get(key), new.get(key)) for key in sorted(old.keys() | new.keys())]
+    return [change for change in changes if change.old != change.new]
+
+
+def resumed_line(change: Change, forced: Collection[Change]) -> str:
+    """Returns what is said of a change, which is among the `forced` ones, or may be made, or goes back."""
+    how = FORCED if change in forced else "resumed" if change.key in MAY_DIFFER else BACK
+    return f"{how} with {change}"
+
+
+def as_json(config: FrozenConfigDict) -> dict[str, Any]:
+    """Returns the config as it comes back from a JSON file."""
+    try:
+        return json.loads(json.dumps(config.to_dict()))
+    except TypeError as error:
+        raise UserError(f"a config holds plain values only: {error}") from None
+
+
+def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Returns the values of nested keys by their full names."""
+    found: dict[str, Any] = {}
+    for key, value in tree.items():
+        nested = isinstance(value, Mapping)
+        found |= flat(value, f"{prefix}{key}.") if nested else {prefix + key: value}
+    return found
