@@ -51,14 +51,15 @@ def read_state_dict(path: Path, key: str | None = None) -> dict[str, Any]:
 
     Args:
         path: of any ending.
-        key: where in the file; None where it holds only one state dict. Keys of wrappers within wrappers are joined by
-            points: "checkpoint.model_ema".
+        key: where in the file; None where it holds only one state dict. Keys of wrappers within wrappers, and a prefix
+            of names in the end, are joined by points: "checkpoint.model_ema", "state_dict.encoder_q".
 
     Raises:
         UserError: where the file is missing, damaged or of another kind; where it holds no named arrays, or several
             state dicts and no key says which: the line names their keys.
     """
-    found = choose(path, read_weights(path).state_dicts, key)
+    there = read_weights(path).state_dicts
+    found = _behind(there, key) or choose(path, there, key)
     if len(found) > 1:
         raise several(path, {name: len(entries) for name, entries in found.items()})
     (entries,) = found.values()
@@ -72,7 +73,7 @@ def read_weights(path: Path) -> Weights:
         UserError: where the file is missing, damaged or of another kind, or holds none.
     """
     content = read_file(path)
-    found = dict(_state_dicts(content))
+    found = dict(state_dicts(content))
     inert = tuple(sorted({value.name for _, value in _walk(content) if isinstance(value, Inert)}))
     if not found:
         more = f"; what it holds of {', '.join(inert[:3])} is not executed: save the state dict alone" if inert else ""
@@ -100,6 +101,19 @@ def under(found: Mapping[str, T], key: str | None) -> Mapping[str, T]:
     return {exact: found[exact]} if exact in found else {k: v for k, v in found.items() if k.startswith(f"{key}.")}
 
 
+def _behind(found: Mapping[str, Mapping[str, T]], key: str | None) -> dict[str, dict[str, T]]:
+    """Returns the entries behind a prefix that a key ends in; {} where it is the key of a wrapper, or of nothing."""
+    if key is None or under(found, key):
+        return {}
+    named = {
+        wrapper: {
+            name: value for name, value in entries.items() if f"{wrapper}.{name}".lstrip(".").startswith(f"{key}.")
+        }
+        for wrapper, entries in found.items()
+    }
+    return {wrapper: entries for wrapper, entries in named.items() if entries}
+
+
 def several(path: Path, sizes: Mapping[str, int]) -> UserError:
     """Returns the error that asks for one of several keys, each with its number of arrays."""
     there = ", ".join(f"{key or '.'} ({size} arrays)" for key, size in list(sizes.items())[:10])
@@ -111,11 +125,11 @@ def _listed(found: Mapping[str, Any]) -> str:
     return f"there are {', '.join(keys[:10])}" if keys else "they are not wrapped"
 
 
-def _state_dicts(content: Any) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
+def state_dicts(content: Any) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yields every mapping with arrays of a net, and its key; whole modules as their state dicts."""
     for key, value in _walk(content):
         entries = dict(_module(value)) if isinstance(value, Inert) and _is_module(value) else _children(value)
-        arrays = {str(name): array for name, array in entries.items() if isinstance(array, np.ndarray)}
+        arrays = {str(name): array for name, array in entries.items() if hasattr(array, "shape")}
         if isinstance(value, Mapping | Inert) and any(name.rpartition(".")[2] in LEAVES for name in arrays):
             yield key, arrays
 

@@ -16,6 +16,7 @@ from jaxcnn.interop.advice import Advice, advise
 from jaxcnn.interop.matching import WRAPPERS, Match, matches, prefixes
 from jaxcnn.interop.reference import Path, Reference, expected_shapes, is_float, make_reference, shown
 from jaxcnn.interop.state_dict import choose, several, under
+from jaxcnn.interop.state_dict import state_dicts as unwrapped
 from jaxcnn.models import create_model, model_variant
 from jaxcnn.types import Variables
 
@@ -62,7 +63,8 @@ def variables_from_torch(model_name: str, state_dict: Mapping[str, Any], **field
 
     Args:
         model_name: of `list_models()`.
-        state_dict: the reference's names to arrays of floats of any width, or to anything that `numpy.asarray` takes.
+        state_dict: the reference's names to arrays of floats of any width, or to anything that `numpy.asarray` takes;
+            also a checkpoint with one in it.
         **fields: of `create_model`, as the reference was built; `num_classes` by default as the paper's.
 
     Raises:
@@ -70,7 +72,9 @@ def variables_from_torch(model_name: str, state_dict: Mapping[str, Any], **field
             with their names); where the names are those of a net built with other fields; for a family whose
             reference layout is not known.
     """
-    imported = find_variables(model_name, {"": state_dict}, fields)
+    wrapped = any(isinstance(value, Mapping) for value in state_dict.values())
+    found: dict[str, Mapping[str, Any]] = dict(unwrapped(state_dict)) if wrapped else {}
+    imported = find_variables(model_name, found or {"": state_dict}, fields)
     for remark in imported.remarks:
         warnings.warn(remark, stacklevel=2)
     return imported.variables
@@ -88,7 +92,7 @@ def find_variables(
 
     Args:
         model_name: of `list_models()`.
-        state_dicts: by the keys that they have in the file (`read_state_dicts`).
+        state_dicts: by the keys that they have in the file (`read_weights`).
         fields: of `create_model`.
         file: what messages call it.
         key: of the one that is meant; None where only one fits.

@@ -172,6 +172,14 @@ def test_one_of_several_is_chosen_by_its_key(tmp_path):
         read_state_dict(path, key="ema")
 
 
+@pytest.mark.parametrize("wrapper", ["", "state_dict"])
+def test_one_of_several_prefixes_is_chosen_by_the_key_too(tmp_path, wrapper):
+    entries = {f"{net}.{name}": value for net in ("encoder_q", "encoder_k") for name, value in WEIGHTS.items()}
+    path = save(tmp_path / "w.pth", {wrapper: entries} if wrapper else entries)
+    found = read_state_dict(path, key=f"{wrapper}.encoder_k".lstrip("."))
+    assert list(found) == [f"encoder_k.{name}" for name in WEIGHTS]
+
+
 def test_the_outermost_has_a_key_too(tmp_path):
     path = save(tmp_path / "w.pth", {**WEIGHTS, "ema": {"conv1.bias": np.zeros(3)}})
     refused(path, r"of \. \(2 arrays\), ema \(1 arrays\)")

@@ -117,6 +117,12 @@ def test_what_has_no_such_prefix_is_passed_over_and_said():
     ]
 
 
+def test_a_whole_checkpoint_is_unwrapped():
+    with pytest.warns(UserWarning, match="^the weights under 'run.net' are taken$"):
+        found = variables_from_torch("resnet20", {"epoch": 3, "run": {"net": state_dict()}, "best": np.ones(1)})
+    jax.tree.map(np.testing.assert_array_equal, found, variables_from_torch("resnet20", state_dict()))
+
+
 def test_a_head_beside_a_backbone_is_taken_and_said():
     entries = prefixed("backbone.", state_dict())
     for leaf in ("weight", "bias"):
