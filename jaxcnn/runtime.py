@@ -152,8 +152,9 @@ def _collect_rarely() -> None:
 
 
 def _choose_convolutions(environment: MutableMapping[str, str]) -> None:
-    flags = environment.get("XLA_FLAGS", "")
-    if _FLAG not in flags and xla_flags.known(_EIGEN):
+    flags = environment.get("XLA_FLAGS", "").strip()
+    names_a_file = flags and not flags.startswith("-")
+    if _FLAG not in flags and not names_a_file and xla_flags.known(_EIGEN):
         environment["XLA_FLAGS"] = f"{flags} {_EIGEN}".strip()
         _made["XLA_FLAGS"] = _EIGEN
 

@@ -112,6 +112,12 @@ def test_other_flags_of_the_users_stay_beside_ours():
     assert environment["XLA_FLAGS"] == f"--xla_dump_to=/x {FLAG}"
 
 
+def test_a_file_of_flags_stays_the_users():
+    environment = {"XLA_FLAGS": "/home/me/flags.txt"}
+    runtime._choose_convolutions(environment)
+    assert environment == {"XLA_FLAGS": "/home/me/flags.txt"}
+
+
 def test_a_plugin_without_its_device_is_not_what_computes(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: name in ("libtpu", "jax_cuda12_plugin"))
     there = []
