@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 
 from jaxcnn.data.crops import ToSquare
+from jaxcnn.data.levels import Levels
 from jaxcnn.data.records import Source
 
 PHOTOGRAPH = 0.875
@@ -43,6 +44,8 @@ class Dataset:
     """Splits that were left out, since nothing in them has a label."""
     upright: bool = False
     """Whether photographs that EXIF turns are turned; else images are as stored, as papers read official sets."""
+    levels: Levels = dataclasses.field(default_factory=dict)
+    """What is black and white in images of more than 8 bits, by kind, where their files do not say it."""
     remarks: tuple[str, ...] = ()
     """What was decided for the user in reading it, a sentence each: shown when a run begins, and kept in its card."""
     partial: Mapping[str, Mapping[str, int]] | None = None

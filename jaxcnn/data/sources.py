@@ -191,6 +191,7 @@ def _folder(data_dir: str | os.PathLike[str] | None) -> Dataset:
         shape=(None, None, 3),
         image_size=_SIDE,
         upright=True,
+        levels=levels,
         remarks=(*found.remarks, *seen),
     )
 

@@ -116,7 +116,8 @@ def make_inputs(config: FrozenConfigDict, dataset: Dataset, mesh: Mesh, *, num_c
         crop_fraction=crop.fraction,
     )
     ids = {"class_ids": list(dataset.class_ids)} if dataset.class_ids else {}
-    return dataclasses.replace(inputs, facts=facts | dict(inputs.facts) | known | ids)
+    levels = {"levels": {kind: list(span) for kind, span in dataset.levels.items()}} if dataset.levels else {}
+    return dataclasses.replace(inputs, facts=facts | dict(inputs.facts) | known | ids | levels)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

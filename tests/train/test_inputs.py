@@ -83,6 +83,15 @@ def test_the_card_has_all_that_predicting_needs(finished, root):
     assert card["class_names"][batch["label"][0]] == path.parent.name
 
 
+def test_the_card_has_the_levels_of_deep_images(tmp_path):
+    for number in range(20):
+        path = tmp_path / "train" / "ab"[number % 2] / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.linspace(0, 900 + number, 144).astype(np.uint16).reshape(12, 12)).save(path)
+    run = resolve(photographs(tmp_path, **{"data.augment": "", "data.test": 4}))
+    assert run.data["levels"] == {"16-bit grey": [0, 1024]}
+
+
 def test_imagenet_has_its_names_and_its_wordnet_ids():
     settings = {"data.name": "imagenet", "data.image_size": 12, "model.fields": {}, "model.name": "resnet20"}
     data = resolve_blank(config(**settings, **{"data.placement": "stream"})).data
