@@ -117,7 +117,7 @@ def divide(dataset: Dataset, *, validation: float | None, test: float | None, se
         check_labels(f"{dataset.name}, {split}", source, len(dataset.class_names))
     if test is not None:
         if "test" in sources:
-            raise UserError(f"data.test is {test:g}: {dataset.name} has a test split")
+            raise UserError(f"data.test is {test:g}: {dataset.name} has a test split, so leave it out")
         sources["train"], sources["test"] = _cut(sources["train"], "data.test", test, seed=0)
     elif "test" not in sources:
         if "val" not in sources:

@@ -123,7 +123,9 @@ def _rest(name: str, images: Array, size: int) -> tuple[int, int]:
     """Returns how many pixels a crop leaves out, down and across."""
     height, width = images.shape[1:3]
     if size > min(height, width):
-        raise UserError(f"view {name}: size is {size}: the image has {height} x {width}")
+        raise UserError(
+            f"view {name}: size is {size}: the image has {height} x {width}, so at most {min(height, width)}"
+        )
     return height - size, width - size
 
 

@@ -78,7 +78,9 @@ def _go_on(
     """Returns the results on the test split after the last step and, in words, why that is not saved, else ""."""
     last = max(checkpoints.steps(), default=0)
     if last > run.total_steps:
-        raise UserError(f"{folder.path} holds step {last}, beyond the {run.total_steps} steps that were asked for")
+        raise UserError(
+            f"{folder.path} holds step {last}, beyond the {run.total_steps} steps that were asked for: at least {last}"
+        )
     if last and hosts.from_first(lambda: folder.differs(run.config)):
         hosts.together(lambda: _check_fit(run, checkpoints, last))
     earlier = hosts.on_first(lambda: folder.earlier_card(run.data["fingerprint"], resumed=last > 0), None)

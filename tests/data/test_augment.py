@@ -65,7 +65,7 @@ def test_shift_by_nothing():
 
 def test_a_shift_out_of_the_image_is_refused():
     assert jax.eval_shape(shift(3), DRAW, images(4, 4, 1), LABELS)[0].shape == (40, 4, 4, 1)
-    with pytest.raises(UserError, match="pixels is 4: the image has 4"):
+    with pytest.raises(UserError, match="pixels is 4: the image has 4, so at most 3"):
         jax.eval_shape(shift(4), DRAW, images(4, 4, 1), LABELS)
 
 

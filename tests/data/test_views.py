@@ -102,7 +102,7 @@ def test_too_many_views_are_refused_before_they_are_made():
 
 @pytest.mark.parametrize("views", [center_crop(8), ten_crop(8)])
 def test_crops_larger_than_the_image_are_refused(views):
-    with pytest.raises(UserError, match="size is 8: the image has 7 x 8"):
+    with pytest.raises(UserError, match="size is 8: the image has 7 x 8, so at most 7"):
         views(images())
 
 

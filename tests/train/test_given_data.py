@@ -55,7 +55,7 @@ def test_any_random_access_source_trains():
         ({"data.fit": "squash"}, "unknown data.fit 'squash'"),
         ({"batch_size": 40}, r"^batch_size is 40: arrays trains on 36 examples, so at most 32$"),
         ({"batch_size": 40, "accumulate_steps": 5}, r"trains on 36 examples, fewer than the 40 parts of a batch$"),
-        ({"data.test": 0.5}, r"data.test is 0.5: arrays has a test split"),
+        ({"data.test": 0.5}, r"data.test is 0.5: arrays has a test split, so leave it out$"),
         ({"model.num_classes": 3}, r"^model.num_classes is 3: arrays has 4 classes, so at least 4$"),
         ({"data.placement": "stream", "steps_per_dispatch": 4}, "steps_per_dispatch is 4: a stream takes one step"),
     ],

@@ -28,8 +28,9 @@ def shift(pixels: int, fill: str = "zero") -> Augment:
     check_word("fill of augmentation shift", fill, _FILLS)
 
     def augment(draw: Draw, images: Array, labels: Array) -> tuple[Array, Array]:
-        if pixels >= min(images.shape[1:3]):
-            raise UserError(f"augmentation shift: pixels is {pixels}: the image has {min(images.shape[1:3])}")
+        side = min(images.shape[1:3])
+        if pixels >= side:
+            raise UserError(f"augmentation shift: pixels is {pixels}: the image has {side}, so at most {side - 1}")
         corner = settle(jax.vmap(lambda key: jax.random.randint(key, (2,), 0, 2 * pixels + 1))(draw.key))
         padded = jnp.pad(images, ((0, 0), (pixels, pixels), (pixels, pixels), (0, 0)), mode=_FILLS[fill])
         return jax.vmap(_crop, in_axes=(0, 0, None))(padded, corner, images.shape[1:]), labels
