@@ -89,12 +89,14 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 def _explained(jax: Any, cause: Exception) -> str:
     asked = jax.config.jax_platforms or ""
+    name = "JAX_PLATFORMS" if asked else "JAX_PLATFORM_NAME"  # which is older
+    asked = asked or os.environ.get("JAX_PLATFORM_NAME", "")
     present = _present(jax)
     there = f"there is {' and '.join(present) or 'no device at all'}"
     if not asked:
         return f"jax finds no device{_reason(cause)}; {there}: JAX_PLATFORMS={(present or ['cpu'])[0]} takes what works"
-    way_out = f"set JAX_PLATFORMS={present[0]}, or leave it out" if present else "leave it out"
-    return f"JAX_PLATFORMS={asked}: jax has no {asked} here{_reason(cause)}; {there}: {_nearest(asked)}{way_out}"
+    way_out = f"set {name}={present[0]}, or leave it out" if present else "leave it out"
+    return f"{name}={asked}: jax has no {asked} here{_reason(cause)}; {there}: {_nearest(asked)}{way_out}"
 
 
 def _nearest(asked: str) -> str:
@@ -108,7 +110,7 @@ def _reason(error: Exception) -> str:
     """Returns what jax says of it, without its own way out and where it is more than that there is no such thing."""
     said = " ".join(str(error).split()).partition("(set JAX_PLATFORMS")[0].partition("(you may need")[0]
     said = re.sub(r"^Unable to initialize backend '\w*': ", "", said).rstrip(" .;")
-    reasons = [said[:200]] if said and "known backends" not in said else _failed
+    reasons = [said[:200]] if said and not re.search("(known|Available) backends", said) else _failed
     return f" ({'; '.join(reasons)})" if reasons else ""
 
 
@@ -117,6 +119,7 @@ def _present(jax: Any) -> list[str]:
     os.environ.pop("JAX_PLATFORMS", None)
     try:
         jax.config.update("jax_platforms", None)
+        jax.config.update("jax_platform_name", "")
         return sorted({device.platform for device in jax.devices()} | {"cpu"})
     except Exception:  # whatever it is, the first error is the one to tell of
         return []

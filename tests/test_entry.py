@@ -158,6 +158,10 @@ def test_what_is_said_of_a_platform(monkeypatch, asked, present, says):
     monkeypatch.setattr(platforms, "_failed", [])
     jax = SimpleNamespace(config=SimpleNamespace(jax_platforms=asked))
     assert says in platforms._explained(jax, AssertionError())
+    if asked and present:
+        monkeypatch.setenv("JAX_PLATFORM_NAME", asked)
+        jax.config.jax_platforms = None
+        assert says.replace("JAX_PLATFORMS", "JAX_PLATFORM_NAME") in platforms._explained(jax, AssertionError())
 
 
 def no_devices(monkeypatch, error):
