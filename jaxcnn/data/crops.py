@@ -7,7 +7,7 @@ the crop stays large enough, and OpenCV resizes, bilinear and not antialiased, b
 
 import dataclasses
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 import cv2
@@ -150,15 +150,20 @@ class RandomResizedCrop:
     def _with_pillow(self, data: Encoded, uniform: Sequence[float], out: np.ndarray) -> None:
         image = decode(data, self.channels)
         (top, left, h, w), place = self._cut(image.height, image.width, uniform)
-        box = left, top, left + w, top + h
-        _fill(out, place, lambda size: to_array(image.resize(size, Image.Resampling.BILINEAR, box=box)))
+        window = _window(out, place)
+        if window.size:
+            box = left, top, left + w, top + h
+            window[...] = to_array(image.resize(window.shape[1::-1], Image.Resampling.BILINEAR, box=box))
 
     def _fast(self, data: Encoded, uniform: Sequence[float], out: np.ndarray) -> None:
         image, (height, width) = decode_fast(data, self.channels, lambda h, w: self.shrink(h, w, uniform))
         (top, left, h, w), place = self._cut(height, width, uniform)
         y, x = image.shape[0] / height, image.shape[1] / width
         part = image[_scaled(top, h, y), _scaled(left, w, x)]
-        _fill(out, place, lambda size: cv2.resize(part, size, interpolation=cv2.INTER_LINEAR))
+        window = _window(out, place)
+        if window.size:
+            grey = self.channels == 1  # OpenCV drops the axis
+            cv2.resize(part, window.shape[1::-1], window[..., 0] if grey else window, interpolation=cv2.INTER_LINEAR)
 
 
 def _scaled(start: int, length: int, scale: float) -> slice:
@@ -182,10 +187,9 @@ def _of_padded(start: int, length: int, real: int, side: int, size: int) -> tupl
     return first - before, last - first, place, max(round((last - start) * size / length) - place, 1)
 
 
-def _fill(out: np.ndarray, place: Box | None, resized: Callable[[tuple[int, int]], np.ndarray]) -> None:
-    """Fills a part of a square, else black, with what `resized` makes: (width, height) -> (height, width, ...)."""
-    if place is None or place[2:] != out.shape[:2]:
+def _window(out: np.ndarray, place: Box | None) -> np.ndarray:
+    """Returns the part of a square that is to be filled, all else being made black."""
+    top, left, height, width = place or (0, 0, 0, 0)
+    if (height, width) != out.shape[:2]:
         out[...] = 0
-    if place is not None:
-        top, left, height, width = place
-        out[top : top + height, left : left + width] = resized((width, height)).reshape(height, width, -1)
+    return out[top : top + height, left : left + width]
