@@ -68,15 +68,15 @@ def _assumed(known: Mapping[str, Any]) -> list[str]:
 def _complain(error: WrongWeightsError, report: Path | None) -> None:
     """Prints what is wrong, by layers; writes the whole list where one is asked for."""
     lines = [f"{kind}: {entry}" for kind, entries in error.entries.items() for entry in entries]
-    if report is not None:
-        try:
-            report.write_text("\n".join(lines) + "\n", encoding="utf-8")
-        except OSError as failed:
-            raise UserError(f"{report} cannot be written: {failed.strerror or failed}") from None
     shown = _grouped(error.entries)
     if len(shown) < len(lines) and report is None:
         shown[-1] += "; --report FILE writes all"
     print("\n".join(shown), file=sys.stderr)
+    if report is not None:
+        try:
+            report.write_text("\n".join(lines) + "\n")
+        except OSError as failed:
+            raise UserError(f"{report} cannot be written: {failed.strerror or failed}") from None
 
 
 def _grouped(entries: Mapping[str, list[str]]) -> list[str]:

@@ -32,8 +32,8 @@ class Match:
     """Names of what has no such prefix and is the net's all the same."""
     others: tuple[str, ...]
     """Names of what has no such prefix and is left."""
-    inner: bool
-    """Whether parts of wrappers were taken out of the names before."""
+    inner: tuple[str, ...]
+    """Parts of wrappers that were taken out of the names before."""
     fit: Fit
     fields: Mapping[str, Any]
     """Of the net that they fit, beyond those that were asked for: without heads that inference does not use."""
@@ -62,7 +62,8 @@ def matches(reference: Reference, key: str, entries: Mapping[str, Any]) -> list[
     found = list(_behind_prefixes(reference, key, entries))
     inner = {unwrapped(name): value for name, value in entries.items()}
     if len(inner) == len(entries) and inner.keys() != entries.keys() and not any(match.fits for match in found):
-        found += _behind_prefixes(reference, key, inner, inner=True)
+        parts = WRAPPERS & {part for name in entries for part in name.split(".")}
+        found += _behind_prefixes(reference, key, inner, inner=tuple(sorted(parts)))
     return found
 
 
@@ -72,7 +73,7 @@ def unwrapped(name: str) -> str:
 
 
 def _behind_prefixes(
-    reference: Reference, key: str, entries: Mapping[str, Any], *, inner: bool = False
+    reference: Reference, key: str, entries: Mapping[str, Any], *, inner: tuple[str, ...] = ()
 ) -> Iterator[Match]:
     for prefix in prefixes(reference, entries):
         behind = {name.removeprefix(prefix): value for name, value in entries.items() if name.startswith(prefix)}

@@ -13,7 +13,7 @@ from flax import traverse_util
 
 from jaxcnn.errors import UserError
 from jaxcnn.interop.advice import Advice, advise
-from jaxcnn.interop.matching import WRAPPERS, Match, matches, prefixes
+from jaxcnn.interop.matching import Match, matches, prefixes
 from jaxcnn.interop.reference import Path, Reference, expected_shapes, is_float, make_reference, shown
 from jaxcnn.interop.state_dict import choose, several, under
 from jaxcnn.interop.state_dict import state_dicts as unwrapped
@@ -163,7 +163,7 @@ def _remarks(match: Match, reference: Reference, state_dicts: Iterable[str]) -> 
     if match.beside:
         yield f"what does not begin so and is the net's is taken too: {_some(list(match.beside))}"
     if match.inner:
-        yield f"parts of names that PyTorch's wrappers of modules put in are taken out: {', '.join(sorted(WRAPPERS))}"
+        yield f"parts of names that PyTorch's wrappers of modules put in are taken out: {', '.join(match.inner)}"
     if match.others:
         counts = Counter(name.partition(".")[0] for name in match.others)
         begins = [f"{begin} ({count} entries)" if count > 1 else begin for begin, count in counts.items()]

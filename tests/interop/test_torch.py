@@ -10,6 +10,7 @@ from flax import traverse_util
 
 from jaxcnn.errors import UserError
 from jaxcnn.interop import torch
+from jaxcnn.interop.matching import prefixes
 from jaxcnn.interop.reference import make_reference
 from jaxcnn.interop.torch import WrongWeightsError, variables_from_torch
 from jaxcnn.models import MODELS, create_model
@@ -139,7 +140,7 @@ def test_a_head_beside_a_backbone_is_taken_and_said():
 
 def test_parts_of_names_that_wrappers_put_in_are_taken_out():
     entries = {name.replace("layer1.", "layer1._orig_mod."): value for name, value in state_dict().items()}
-    with pytest.warns(UserWarning, match="parts of names that PyTorch's wrappers of modules put in are taken out"):
+    with pytest.warns(UserWarning, match="PyTorch's wrappers of modules put in are taken out: _orig_mod$"):
         found = variables_from_torch("resnet20", entries)
     jax.tree.map(np.testing.assert_array_equal, found, variables_from_torch("resnet20", state_dict()))
 
@@ -237,11 +238,8 @@ def test_heads_that_only_training_uses_may_be_absent(name, heads, monkeypatch):
     assert found.remarks[-1].startswith("heads that only training uses are left out: auxiliary1")
     made = make_reference(name, found.fields).expected
     assert traverse_util.flatten_dict(found.variables).keys() == made.keys()
-    with pytest.warns(UserWarning, match="^heads that only training uses are left out: auxiliary1"):
-        variables = variables_from_torch(name, without, num_classes=5)
-    model = create_model(name, num_classes=5)
-    logits = jax.eval_shape(model.apply, variables, np.zeros((2, 96, 96, 3), np.float32))
-    assert logits.shape == (2, 5)
+    model = create_model(name, num_classes=5)  # with heads, which predicting does without
+    assert jax.eval_shape(model.apply, found.variables, np.zeros((2, 96, 96, 3), np.float32)).shape == (2, 5)
     monkeypatch.setattr(torch, "advise", lambda *_: None)  # which tries other fields
     del without["fc.bias"]
     with pytest.raises(WrongWeightsError, match=r"classifier/bias"):
@@ -249,20 +247,21 @@ def test_heads_that_only_training_uses_may_be_absent(name, heads, monkeypatch):
 
 
 def test_heads_of_another_number_of_classes_are_left_out():
-    entries = shapes("googlenet_torchvision")
-    entries |= {"fc.weight": np.ones((7, 1024)), "fc.bias": np.ones(7)}
-    found = torch.find_variables("googlenet_torchvision", {"": entries}, {"num_classes": 7})
-    assert not [name for name in found.variables["params"] if name.startswith("auxiliary")]
+    entries = shapes("googlenet_torchvision") | {"aux1.fc2.weight": np.ones((9, 1024)), "aux1.fc2.bias": np.ones(9)}
+    with pytest.warns(UserWarning, match="^heads that only training uses are left out: auxiliary1, auxiliary2$"):
+        variables = variables_from_torch("googlenet_torchvision", entries, num_classes=5)
+    assert not [name for name in variables["params"] if name.startswith("auxiliary")]
 
 
 def test_chexnet():
-    entries = {}
-    for name, value in shapes("densenet121").items():
-        old = re.sub(r"(denselayer\d+\.(?:norm|conv))", r"\1.", name).replace("classifier", "classifier.0")
-        entries[f"module.densenet121.{old}"] = value
-    assert "module.densenet121.features.denseblock1.denselayer1.norm.1.weight" in entries
-    found = torch.find_variables("densenet121", {"": entries}, {"num_classes": 5})
-    assert found.remarks == ("the prefix 'module.densenet121.' is taken off the names",)
+    reference, names = make_reference("densenet121", {}), shapes("densenet121")
+    old = {name: re.sub(r"(denselayer\d+\.(?:norm|conv))", r"\1.", name) for name in names}
+    old = {name: f"module.densenet121.{kept}".replace("classifier", "classifier.0") for name, kept in old.items()}
+    assert "module.densenet121.features.denseblock1.denselayer1.norm.1.weight" in old.values()
+    assert prefixes(reference, old.values()) == ["module.densenet121."]
+    for name, kept in old.items():
+        module = kept.removeprefix("module.densenet121.").rpartition(".")[0]
+        assert reference.module(module) == reference.module(name.rpartition(".")[0]) is not None
 
 
 def test_floats_of_any_width_become_float32():
