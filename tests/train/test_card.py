@@ -50,8 +50,7 @@ def test_every_line_has_epoch_and_time_and_training_its_seconds(restarted):
     assert times(restarted[0]) == sorted(times(restarted[0]))
     trained = [line for line in lines if "train/loss" in line]
     assert [line["step"] for line in trained] == [1, 2, 3, 4]
-    assert all(line["train/seconds"] < 5 for line in trained)
-    compiled = [line["train/seconds"] < 0.1 and line["train/images_per_second"] is None for line in trained]
+    compiled = [line["train/images_per_second"] is None for line in trained]
     assert compiled == [True, False, True, False]  # the first step of a start compiles, and is all of its log
     for line in (trained[1], trained[3]):
         assert line["train/images_per_second"] == pytest.approx(8 / line["train/seconds"], rel=1e-2)
@@ -83,10 +82,10 @@ def test_the_card_says_how_and_when_the_run_was_started(restarted):
 def test_time_goes_on_from_the_last_line_of_a_run_that_was_killed(tmp_path, last):
     folder = RunFolder(tmp_path)
     folder.metrics.write_text("".join(json.dumps({"step": step} | last) + "\n" for step in (1, 2)))
-    clock = Clock()
-    RunCard(resolve(config()), folder, clock, {"duration_seconds": 4.0}, 1).begin([], finished=False)
-    assert clock.seconds() == pytest.approx(last.get("time", 4.0), abs=1.0)
-    assert read_json(folder.card)["duration_seconds"] >= last.get("time", 4.0)
+    run, clock = resolve(config()), Clock()
+    RunCard(run, folder, clock, {"duration_seconds": 4.0}, 1).begin([], finished=False)
+    before = last.get("time", 4.0)
+    assert before <= read_json(folder.card)["duration_seconds"] <= clock.seconds() < before + 4
 
 
 def test_every_key_of_the_files_is_explained(restarted):

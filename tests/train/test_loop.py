@@ -147,6 +147,10 @@ def test_several_steps_a_dispatch_reach_the_same_parameters(finished, tmp_path):
     train_and_evaluate(config(steps_per_dispatch=2, checkpoint_every="1 epoch"), tmp_path)
     one, other = last_state(config(), tmp_path), last_state(config(), finished[0])
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5), one.params, other.params)
+    lines = [line for line in read_lines(tmp_path / "metrics.jsonl") if "train/loss" in line]
+    assert lines[0]["train/images_per_second"] is None  # two steps in one call, which compiled
+    counted = [line["train/images_per_second"] * line["train/seconds"] / 64 for line in lines[1:]]
+    assert counted == pytest.approx([1, 2], rel=1e-2)  # step 3 compiled another program, of one step
 
 
 @pytest.mark.parametrize(
