@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from jaxcnn import xla_flags
 from jaxcnn.data import writing
 from jaxcnn.data.builders import prepare
 from jaxcnn.data.prepared import ARRAY_RECORD, TFRECORD
@@ -59,10 +60,9 @@ def refused(folder):
 def elsewhere(tmp_path_factory):
     """What a process says that trains where there is nothing of Unix, and its run folder."""
     folder = tmp_path_factory.mktemp("elsewhere")
-    environment = {
-        name: value for name, value in os.environ.items() if not name.startswith("JAX_") and name != "XLA_FLAGS"
-    }
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("JAX_")}
     environment |= {"JAX_PLATFORMS": "cpu", "PYTHONPATH": str(ROOT), "XDG_CACHE_HOME": str(folder / "cache")}
+    environment["XLA_FLAGS"] = " ".join(xla_flags.known("--xla_backend_optimization_level=0"))  # compiles quicker
     command = [sys.executable, "-c", ELSEWHERE, "--config=configs/digits_lenet5.py", f"--workdir={folder / 'run'}"]
     short = ["--config.total_steps=3", "--config.batch_size=8", "--config.tensorboard=True", "--config.data.augment="]
     return subprocess.run([*command, *short], env=environment, cwd=ROOT, capture_output=True, text=True), folder
