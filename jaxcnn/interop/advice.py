@@ -143,7 +143,8 @@ def _search(tried: _Tried, reference: Reference, match: Match) -> dict[str, Any]
 
     None where none are found.
     """
-    if 2 * len(match.fit.found) < min(len(reference.expected), len(match.entries)):  # hardly anything in common
+    known, here, there = len(match.fit.found), len(reference.expected), len(match.entries)
+    if 2 * known < min(here, there) or 10 * there < here:  # hardly anything in common
         return None
 
     def mistakes(changes: Mapping[str, Any]) -> float:

@@ -6,7 +6,6 @@ of these storages.
 """
 
 import io
-import itertools
 import math
 import os
 import zipfile
@@ -198,7 +197,7 @@ def _view(storage: _Storage, dtype: str, offset: int, size: tuple[int, ...], str
 
 
 _CALLS: Mapping[str, Callable[..., Any]] = {
-    "collections.OrderedDict": lambda pairs=(): mapping(itertools.chain(*pairs)),
+    "collections.OrderedDict": lambda pairs=(): mapping(part for key, value in pairs for part in (key, value)),
     "torch._utils._rebuild_tensor": _tensor,
     "torch._utils._rebuild_tensor_v2": _tensor,
     "torch._utils._rebuild_tensor_v3": _tensor_of,
