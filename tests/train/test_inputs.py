@@ -250,6 +250,7 @@ def test_photographs_become_as_large_as_the_net_is_made_for(root):
         run = resolve(photographs(root, **{"data.image_size": None, "model.fields": {}, **changes}))
         run.pipeline.close()
         assert run.image_shape == (run.crop.size, run.crop.size, 3)
+        assert run.crop.fit == run.data["preprocessing"]["fit"] == changes.get("data.fit", "crop")
         return run.crop.size, run.data["remarks"]
 
     seen = "of each image the middle square, 87.5 % of the short side, is seen (data.fit = crop): pad or stretch"
