@@ -92,13 +92,15 @@ class Training:
         while step < run.total_steps:
             due = {period: self._next(step, period) for period in ("log_every", "eval_every", "checkpoint_every")}
             target = min(due.values())
+            self.accuracy = NOT_EVALUATED  # that of the step before is not that of one where it is asked to stop
             step = self._advance(step, target)
             self._check_finite()
             if step < target:
                 self._leave(step)
             if due["log_every"] == step:
                 self._log(step)
-            self.accuracy = self._validate(step) if due["eval_every"] == step else NOT_EVALUATED
+            if due["eval_every"] == step:
+                self.accuracy = self._validate(step)
             if self.accuracy > self.best or due["checkpoint_every"] == step:
                 trouble = self._save(step)
                 self._warn_of(trouble)

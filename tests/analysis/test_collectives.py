@@ -33,6 +33,7 @@ LINES = {
     "%rs = f32[4]{0} reduce-scatter(%x), replica_groups=[4,4]<=[16], dimensions={0}, to_apply=%r": Collective(
         "reduce-scatter", 64, 4, False
     ),
+    "%n = s4[16]{0} all-gather(%x), replica_groups={}, dimensions={0}": Collective("all-gather", 8, 16, False),
     "%m = pred[16]{0} all-to-all(%x), replica_groups={}, dimensions={0}": Collective("all-to-all", 16, 16, False),
 }
 

@@ -148,3 +148,19 @@ class _Plain(nn.Module):
 
 def test_the_epsilon_that_is_folded_is_the_norms_own():
     check(_Plain(), (4, 4, 3), jnp.float32, 1e-5, 0)
+
+
+class _Shared(nn.Module):
+    """One norm behind two convolutions."""
+
+    @nn.compact
+    def __call__(self, image, *, train=False):
+        norm = BatchNorm(use_running_average=not train)
+        return norm(Conv(3, 1)(image)) + norm(Conv(3, 1)(image))
+
+
+def test_a_norm_that_is_called_twice_is_not_folded():
+    model = _Shared()
+    variables, _ = randomised(model, SHAPE, jnp.float32)
+    with pytest.raises(UserError, match="there is none to fold"):
+        fold_batch_norm(model.apply, variables, SHAPE)

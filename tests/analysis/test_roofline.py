@@ -83,3 +83,25 @@ def test_a_step_waits_for_what_does_not_overlap():
     on = Slice("v5e", (4, 4))
     both = roofline(0, 0, [all_reduce(10**6, 16), all_reduce(10**6, 16, overlaps=True)], on)
     assert both.alone == both.links / 2 > 0
+
+
+@pytest.mark.parametrize("kind", ["all-gather", "reduce-scatter", "all-to-all", "collective-permute"])
+def test_a_small_exchange_of_any_kind_goes_all_the_way_once(kind):
+    pod = parse_slice("v5e:16x16")
+    assert link_seconds(Collective(kind, 256, 256, False), pod) == pytest.approx(16 * HOP)
+    assert link_seconds(Collective(kind, 16, 4, False), pod) == pytest.approx(3 * HOP)
+
+
+def test_an_all_reduce_is_a_reduce_scatter_and_an_all_gather():
+    pod = parse_slice("v5e:16x16")
+    whole, *parts = (
+        link_seconds(Collective(kind, 10**9, 256, False), pod)
+        for kind in ("all-reduce", "reduce-scatter", "all-gather")
+    )
+    assert whole == pytest.approx(sum(parts))
+
+
+@pytest.mark.parametrize("text", ["v4:16x16x16", "v5e:16x16", "v5p:16x16x24", "v6e:16x16"])
+def test_a_whole_pod_is_a_slice(text):
+    found = parse_slice(text)
+    assert found.chips == found.chip.pod

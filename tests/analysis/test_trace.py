@@ -74,3 +74,7 @@ def test_a_loop_counts_each_of_its_turns_and_a_call_what_it_calls():
     found = [times for equation, times in operations(Loops(), (2, 2, 1)) if equation.primitive.name == "dot_general"]
     assert found == [7, 7, 1]
     assert multiply_adds(Loops(), (2, 2, 1)) == 7 * 2 * 4 * 4 + 4 * 3
+
+
+def test_a_product_over_two_axes_counts_both():
+    assert multiply_adds(nn.DenseGeneral(7, axis=(-3, -2, -1)), (2, 3, 5)) == 2 * 3 * 5 * 7

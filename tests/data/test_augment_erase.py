@@ -94,3 +94,8 @@ def test_a_mean_is_needed_for_it():
     for augment in (cutout(3), random_erasing(fill="mean"), cutout(3, mean=(0.5, 0.5, 0.5))):
         with pytest.raises(UserError, match="fill is 'mean': it needs a mean of 2 numbers"):
             jax.eval_shape(augment, DRAW, BEFORE, LABELS)
+
+
+def test_where_no_box_fits_nothing_is_painted():
+    erase = jax.jit(random_erasing(1.0, (0.9, 1.0), (0.01, 0.02), "zero"))
+    np.testing.assert_array_equal(erase(DRAW, BEFORE, LABELS)[0], BEFORE)

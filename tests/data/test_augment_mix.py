@@ -86,7 +86,11 @@ def cut_sizes(random: np.random.RandomState, count, height, width) -> np.ndarray
     return np.array(shares)
 
 
-@pytest.mark.parametrize("make", [mixup, cutmix])
+def either(alpha, p, *, num_classes):
+    return mixup_cutmix(alpha, alpha, p=p, num_classes=num_classes)
+
+
+@pytest.mark.parametrize("make", [mixup, cutmix, either])
 def test_some_are_not_mixed(make):
     after, labels = map(np.asarray, jax.jit(make(1.0, 0.3, num_classes=CLASSES))(DRAW, BEFORE, LABELS))
     mixed = own_share(labels) < 1
@@ -118,3 +122,11 @@ def test_soft_labels_can_be_mixed_again():
     np.testing.assert_allclose(labels.sum(axis=1), 1, atol=1e-5)
     with pytest.raises(UserError, match="augmentation cutmix: it needs num_classes"):
         cutmix()(DRAW, BEFORE, LABELS)
+
+
+@pytest.mark.parametrize(("alphas", "expected"), [((100, 0.01), 0.5), ((0.01, 100), 0.0)])
+def test_the_cuts_of_mixup_cutmix_have_an_alpha_of_their_own(alphas, expected):
+    """Of an alpha near 0 every other cut is of nothing, of a large one none is."""
+    augment = jax.jit(mixup_cutmix(*alphas, switch=1.0, num_classes=CLASSES))
+    own = own_share(np.array(augment(DRAW, BEFORE, LABELS)[1]))
+    assert abs((own == 1).mean() - expected) < 0.06

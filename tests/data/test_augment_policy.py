@@ -175,3 +175,11 @@ def test_strengths_are_torchvisions(name, space, monkeypatch):
         assert signed == (word in GEOMETRIC or word in ("brightness", "color", "contrast", "sharpness"))
         if expected.ndim:
             np.testing.assert_allclose(amount, expected, atol=1e-4, err_msg=word)
+
+
+@pytest.mark.parametrize("make", [lambda fill: rand_augment(2, 9, fill), trivial_augment])
+def test_policies_hand_on_what_comes_in_at_the_border(monkeypatch, make):
+    fills = []
+    monkeypatch.setattr("jaxcnn.data.augment.policy.apply", lambda images, *_: fills.append(_[-1]) or images)
+    make(77)(Draw.of(jax.random.key(0), 2), jnp.zeros((2, 4, 4, 1)), jnp.zeros(2, jnp.int32))
+    assert set(fills) == {77}

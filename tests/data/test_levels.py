@@ -1,6 +1,7 @@
 """Images of more than 8 bits: the same grey at last, whatever holds it, and all images of a set alike."""
 
 import io
+import struct
 from pathlib import Path
 
 import cv2
@@ -174,3 +175,23 @@ def test_of_several_frames_the_first_is_read_and_that_is_said(format, ending, tm
 )
 def test_ranges(low, high, whole, expected):
     assert range_of(low, high, whole=whole) == Range(*expected)
+
+
+def tiff(values):
+    """A TIFF of numbers of any kind and byte order, as Pillow does not write all of them."""
+    order = ">" if values.dtype.byteorder == ">" else "<"
+    height, width = values.shape
+    tags = {256: width, 257: height, 258: 8 * values.itemsize, 259: 1, 262: 1, 273: 134, 277: 1, 278: height}
+    tags |= {279: values.nbytes, 339: 2 if values.dtype.kind == "i" else 1}
+    head = (b"MM" if order == ">" else b"II") + struct.pack(order + "HIH", 42, 8, len(tags))
+    entries = b"".join(struct.pack(order + "HHII", tag, 4, 1, value) for tag, value in tags.items())
+    return head + entries + bytes(4) + values.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("dtype", "black", "step"), [("<i2", -(2**14), 2**7), (">i2", -(2**14), 2**7), ("<u4", 0, 2**24)]
+)
+def test_numbers_with_and_without_signs_in_either_byte_order(dtype, black, step, tmp_path):
+    write(tmp_path, [tiff((grey.astype(np.int64) * step + black).astype(dtype)) for grey in GREY], "tif")
+    images, _ = read(tmp_path)
+    np.testing.assert_array_equal(images, GREY)

@@ -159,3 +159,16 @@ def test_grey_images_are_whitened_alike_and_not_copied():
     compiled = jax.jit(pipe.recipe.whiten).lower(image).compile()
     np.testing.assert_allclose(compiled(image), whiten(image, mean, std), atol=1e-6)
     assert "copy" not in compiled.as_text()
+
+
+def test_an_alternating_flip_shows_both_sides_of_each_example_wherever_it_comes():
+    batch = train(range(2), batch_size=50, augment="alternating_flip()")
+    first, second = (batch["image"][part][np.argsort(batch["label"][part])] for part in EPOCHS)
+    np.testing.assert_array_equal(first, second[:, :, ::-1])
+
+
+def test_an_example_that_comes_thrice_in_each_epoch_is_seen_for_the_fourth_time_in_the_second():
+    draw = jax.jit(pipeline(batch_size=50, repeats=3).recipe.draw)
+    epochs = np.concatenate([draw(step)[0].epoch for step in range(6)])
+    np.testing.assert_array_equal(epochs[:6], [0, 1, 2, 0, 1, 2])
+    np.testing.assert_array_equal(epochs[150:156], [3, 4, 5, 3, 4, 5])

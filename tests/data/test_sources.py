@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from jaxcnn.data.measure import channel_statistics, fingerprint
+from jaxcnn.data.measure import channel_statistics, fingerprint, source_fingerprint
 from jaxcnn.data.prepared import data_folder
+from jaxcnn.data.records import ArraySource
 from jaxcnn.data.sources import load_splits, open_dataset
 from jaxcnn.data.split import Split, cut
 from jaxcnn.errors import UserError
@@ -108,3 +109,12 @@ def test_data_folder(monkeypatch, tmp_path):
     monkeypatch.delenv("TFDS_DATA_DIR")
     monkeypatch.setenv("HOME", str(tmp_path))
     assert data_folder(None) == tmp_path / "tensorflow_datasets"
+
+
+def test_the_fingerprint_of_what_is_not_in_memory_sees_a_pixel_a_label_and_their_order():
+    image, label = np.zeros((3, 2, 2, 1), np.uint8), np.arange(3, dtype=np.int32)
+    pixel = image.copy()
+    pixel[1, 1, 1] = 1
+    sources = [ArraySource(image, label), ArraySource(pixel, label), ArraySource(pixel[[1, 0, 2]], label)]
+    sources += [ArraySource(image, label[[1, 0, 2]]), ArraySource(image[:2], label[:2])]
+    assert len({source_fingerprint({"train": source}) for source in sources}) == len(sources)

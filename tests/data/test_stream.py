@@ -13,10 +13,11 @@ from jaxcnn.data.folder import FolderSource
 from jaxcnn.data.hold import hold
 from jaxcnn.data.pipeline import Pipeline, Recipe
 from jaxcnn.data.reader import AHEAD
+from jaxcnn.data.records import make_source
 from jaxcnn.data.sources import open_dataset
 from jaxcnn.data.stream import StreamPipeline
 from jaxcnn.errors import UserError
-from tests.data.photos import write_folder
+from tests.data.photos import picture, write_folder
 from tests.data.pipelines import device_pipeline
 
 MEAN, STD = np.array([0.4, 0.5, 0.6], np.float32), np.array([0.2, 0.3, 0.4], np.float32)
@@ -223,3 +224,11 @@ def test_an_unreadable_image_is_left_out(broken):
     assert pipe.evaluated("test") == 3
     assert {split: len(names) for split, names in pipe.skipped.items()} == {"train": 1, "test": 1}
     pipe.close()
+
+
+def test_what_stands_in_for_an_unreadable_image_has_its_own_label():
+    pairs = [(picture(number), number) for number in range(BATCH)]
+    pairs[3] = b"gone", 3
+    sources = {"train": make_source("train", pairs)}
+    label = feeds(stream(sources, crop=CENTRE, skip=True), range(1))["label"]
+    assert sorted(label.tolist()) == [0, 1, 2, 4, 4, 5, 6, 7]

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from jaxcnn.errors import UserError
-from jaxcnn.interop.preprocessing import predicting, read_class_names
+from jaxcnn.interop.preprocessing import check_statistics, predicting, read_class_names
 from jaxcnn.interop.reference import make_reference
 from jaxcnn.models import MODELS
 
@@ -69,6 +69,7 @@ def test_what_is_not_known_is_not_invented():
     [
         "ant\nbee\ncat\n",
         "\ufeffant\r\nbee\r\ncat",
+        " ant\nbee \t\ncat\n",
         '["ant", "bee", "cat"]',
         '{"0": "ant", "2": "cat", "1": "bee"}',
         '{"0": ["n01", "ant"], "1": ["n02", "bee"], "2": ["n03", "cat"]}',
@@ -95,3 +96,18 @@ def test_class_names_that_cannot_be(tmp_path, content, says):
     (tmp_path / "names").write_bytes(content)
     with pytest.raises(UserError, match=says):
         read_class_names(tmp_path / "names", 3)
+
+
+def test_given_whitening_changes_nothing_else():
+    given, assumed = (
+        predicting("resnet50", {}, ["conv1.weight"], statistics=statistics)["preprocessing"]
+        for statistics in ((HALF, HALF), None)
+    )
+    assert given == assumed | {"mean": HALF, "std": HALF, "statistics": "given"}
+
+
+def test_mean_and_deviation_go_together():
+    assert check_statistics(None, None, 3) is None
+    for mean, std in ((HALF, None), (None, HALF)):
+        with pytest.raises(UserError, match=r"^--mean and --std go together"):
+            check_statistics(mean, std, 3)

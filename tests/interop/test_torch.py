@@ -82,6 +82,7 @@ def test_every_entry_finds_its_place_in_our_layout():
             r"1 not of floats \(classifier/bias int64\)",
         ),
         (lambda entries: entries.update({"linear.bias": np.full(10, np.nan)}), r"1 not finite \(classifier/bias\)"),
+        (lambda entries: entries.update({"linear.bias": np.full(10, -np.inf)}), r"1 not finite \(classifier/bias\)"),
     ],
 )
 def test_a_wrong_file_gets_the_list_of_what_is_wrong(change, says):
@@ -209,6 +210,7 @@ def test_a_field_that_should_be_as_usual_is_named():
         ("resnet20", {"blocks": 2}, "resnet20 --field 'stage_sizes=[2, 2, 2]'"),
         ("resnet20", {"blocks": 5}, "resnet32"),
         ("resnet56", {}, "resnet20"),
+        ("resnet56", {"classes": 7}, "resnet20 --num-classes 7"),
         ("resnet20", {"classes": 7, "projection": True}, "resnet20 --num-classes 7 --field shortcut=projection"),
     ],
 )
@@ -387,3 +389,12 @@ def test_no_layout_stumbles_over_foreign_names():
 def test_a_family_without_a_reference_says_so():
     with pytest.raises(UserError, match="no reference layout is known for mlp1"):
         variables_from_torch("mlp1", {})
+
+
+@pytest.mark.parametrize(("name", "side", "channels"), [("alexnet_owt", 6, 256), ("vgg11", 7, 512)])
+def test_a_dense_layer_on_maps_takes_channels_last_and_rows_before_columns(name, side, channels):
+    theirs = np.arange(2 * channels * side**2, dtype=np.float32).reshape(2, -1)
+    ours = make_reference(name, {})._reshaped(("params", "dense1", "kernel"), theirs)
+    np.testing.assert_array_equal(
+        ours.reshape(side, side, channels, 2), theirs.reshape(2, channels, side, side).transpose(2, 3, 1, 0)
+    )

@@ -209,3 +209,8 @@ def test_the_table_says_what_was_tested_what_was_best_and_how_long_it_took(decay
     assert rows["best val"] == "75.00% at step 4 (epoch 0.025)"
     assert rows["time"] == "1 min 40 s, 40 s of them in training steps; started 3 times"
     assert rows["run folder"] == str(tmp_path)
+
+
+def test_of_a_batch_taken_in_parts_the_examples_of_one_share_statistics():
+    run = resolve(config(batch_size=16, accumulate_steps=2, **{"model.norm": "batch"}))
+    assert "batch norm (over 8 examples)" in opening(run, Path("run"), 0)["net"][0]

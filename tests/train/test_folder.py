@@ -1,10 +1,12 @@
 import json
 import math
 import os
+import struct
 import sys
 
 import pytest
 from ml_collections import FrozenConfigDict
+from tensorboardX.proto import event_pb2
 
 from jaxcnn.config import base_config
 from jaxcnn.errors import UserError
@@ -168,3 +170,16 @@ def test_what_is_not_finite_is_null(tmp_path):
     assert "NaN" not in folder.metrics.read_text()
     assert read_lines(folder.metrics) == [{"step": 5, "test/accuracy": 0.5, "test/loss": None}]
     assert math.isnan(folder.test_result(5)["test/loss"])
+
+
+def test_events_of_the_step_that_a_run_goes_on_from_stay(tmp_path):
+    folder = RunFolder(tmp_path)
+    with MetricsWriter(folder, start=20, tensorboard=True):
+        pass
+    (file,) = folder.tensorboard.glob("events.*")
+    content, events = file.read_bytes(), []
+    while content:
+        (length,) = struct.unpack("<Q", content[:8])
+        events.append(event_pb2.Event.FromString(content[12 : 12 + length]))  # between two checksums of 4 bytes
+        content = content[16 + length :]
+    assert [event.step for event in events if event.HasField("session_log")] == [21]

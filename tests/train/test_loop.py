@@ -12,6 +12,7 @@ from jaxcnn.train import loop, setup, training
 from jaxcnn.train.checkpoint import Checkpoints
 from jaxcnn.train.folder import read_lines
 from jaxcnn.train.loop import train_and_evaluate
+from jaxcnn.train.losses import make_loss
 from jaxcnn.train.mesh import make_mesh, replicated
 from jaxcnn.train.setup import resolve
 
@@ -129,6 +130,12 @@ def test_label_smoothing_is_not_in_the_evaluation_loss(finished):
         last_state(config(), finished[0]).eval_variables, "test"
     )
     assert found["test/loss"] == pytest.approx(finished[1]["test/loss"], rel=1e-6)
+
+
+def test_the_loss_of_evaluation_is_the_one_that_is_trained_on():
+    run = resolve(config(**{"loss.name": "binary", "loss.label_smoothing": 0.3}))
+    logits, label = np.array([[2.0, -1.0, 0.5]], np.float32), np.array([2])
+    np.testing.assert_allclose(run.eval_loss_fn(logits, label), make_loss("binary")(logits, label))
 
 
 @pytest.mark.parametrize("devices", [1, 2, 8])

@@ -160,3 +160,28 @@ def test_every_optimizer_goes_downhill(name):
 def test_lamb_decays_once():
     still = jax.tree.map(jnp.zeros_like, PARAMS)
     assert_params(updates(still, name="lamb", weight_decay=0.5), [0.9, -1.8], 3.0)
+
+
+def test_rmsprop_has_momentum():
+    one, two, heavy = (
+        updates(*[GRADIENTS] * count, name="rmsprop", momentum=momentum)
+        for count, momentum in ((1, 0.9), (2, 0.0), (2, 0.9))
+    )
+    carried = jax.tree.map(lambda after, before: 0.9 * (after - before), one, PARAMS)
+    expected = jax.tree.map(jnp.add, two, carried)
+    assert_params(heavy, expected["kernel"][0], expected["bias"][0])
+
+
+def test_the_decay_is_not_clipped():
+    still = jax.tree.map(jnp.zeros_like, PARAMS)
+    decayed = updates(still, name="sgd", momentum=0.0, weight_decay=0.5, clip_norm=0.1)
+    assert_params(decayed, [0.95, -1.9], 3.0)
+
+
+@pytest.mark.parametrize("name", ["adam", "adamw"])
+def test_the_second_average_of_adam_has_a_rate_of_its_own(name):
+    """Gradients of 1, then 0: the averages are b1 (1 - b1) and b2 (1 - b2), each over 1 - b^2."""
+    ones, still = (jax.tree.map(like, PARAMS) for like in (jnp.ones_like, jnp.zeros_like))
+    one, two = (updates(*given, name=name, weight_decay=0.0, beta1=0.5, beta2=0.9) for given in ([ones], [ones, still]))
+    moved = float(one["bias"][0] - two["bias"][0])
+    assert moved == pytest.approx(0.1 * (0.25 / 0.75) / np.sqrt(0.09 / 0.19), rel=1e-4)

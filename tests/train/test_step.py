@@ -17,7 +17,7 @@ from jaxcnn.train.dispatch import make_dispatch
 from jaxcnn.train.losses import make_loss
 from jaxcnn.train.mesh import in_turn, make_mesh, replicated
 from jaxcnn.train.seeds import chance_of
-from jaxcnn.train.state import create_state, update_ema
+from jaxcnn.train.state import TrainState, create_state, update_ema
 from jaxcnn.train.step import _finite, _finite_by_rows, make_eval_step, make_train_step
 
 SHAPE = (8, 8, 1)
@@ -283,3 +283,16 @@ def test_the_losses_of_auxiliary_heads_are_added_not_averaged():
 def test_the_weight_of_a_moving_average_after_five_updates():
     after = update_ema({"params": jnp.ones(1)}, {"params": jnp.zeros(1)}, jnp.int32(5), decay=0.99)
     assert float(after["params"][0]) == pytest.approx(6 / 15)
+
+
+def test_each_part_of_a_batch_drops_units_of_its_own():
+    def drawn(variables, image, *, rngs, **_):
+        return jnp.full((len(image), 3), jax.random.uniform(rngs["dropout"])) + 0 * variables["params"], {}
+
+    tx, key = optax.sgd(0.1), jax.random.key(1)
+    step = make_train_step(apply_fn=drawn, tx=tx, loss_fn=lambda logits, label: logits[:, 0], accumulate_steps=2)
+    params = jnp.zeros(())
+    state = TrainState(step=jnp.int32(3), params=params, batch_stats={}, opt_state=tx.init(params), ema=None)
+    _, sums = step(state, get_batch(jnp.float32(0), 0), key)
+    each = [jax.random.uniform(jax.random.fold_in(jax.random.fold_in(key, 3), part)) for part in (0, 1)]
+    assert float(sums["loss"]) == pytest.approx(8 * float(sum(each)))
