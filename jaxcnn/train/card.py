@@ -99,17 +99,16 @@ def _history(earlier: Mapping[str, Any] | None, clock: Clock, step: int) -> dict
 
     Keys:
         command_line: of this start.
-        started: when the run was first started, UTC; null where its card was written before that was kept.
+        started: when the run was first started, UTC; null where no card says so any more.
         restarts: of each later start `started`, `command_line` and the `step` that it went on from.
         duration_seconds: of all starts.
     """
-    this = {"started": clock.started, "command_line": list(sys.orig_argv)}
-    first = earlier.get("started") if earlier else clock.started
-    before = list(earlier.get("restarts", [])) if earlier else []
+    known, command_line = earlier or {}, list(sys.orig_argv)
+    restart = {"started": clock.started, "command_line": command_line, "step": step}
     return {
-        "command_line": this["command_line"],
-        "started": first,
-        "restarts": before + ([{**this, "step": step}] if earlier else []),
+        "command_line": command_line,
+        "started": known.get("started") if step else clock.started,
+        "restarts": [*known.get("restarts", []), restart] if step else [],
         "duration_seconds": clock.seconds(),
     }
 

@@ -84,6 +84,8 @@ def test_time_goes_on_from_the_last_line_of_a_run_that_was_killed(tmp_path, last
     folder.metrics.write_text("".join(json.dumps({"step": step} | last) + "\n" for step in (1, 2)))
     run, clock = resolve(config()), Clock()
     RunCard(run, folder, clock, {"duration_seconds": 4.0}, 1).begin([], finished=False)
+    card = read_json(folder.card)
+    assert (card["started"], [start["step"] for start in card["restarts"]]) == (None, [1])
     before = last.get("time", 4.0)
     assert before <= read_json(folder.card)["duration_seconds"] <= clock.seconds() < before + 4
 
