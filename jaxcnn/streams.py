@@ -102,8 +102,9 @@ def open_streams(*, ends: bool = False) -> None:
         before = getattr(sys, name) or open(number, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
         with contextlib.suppress(OSError):
             before.flush()
+        outlet: Any = _Outlet(before, name, ends=ends and number == 1)
         stream = io.TextIOWrapper(
-            io.BufferedWriter(_Outlet(before, name, ends=ends and number == 1)),
+            outlet if before.write_through else io.BufferedWriter(outlet),  # as Python does with -u
             encoding=before.encoding,
             errors="backslashreplace",
             line_buffering=before.line_buffering,
@@ -119,7 +120,8 @@ def keep_with(write: Callable[[str], None]) -> None:
 
 def lost() -> OutputLostError | None:
     """Returns what has become of standard output, where it could not be written."""
-    return getattr(getattr(getattr(sys.stdout, "buffer", None), "raw", None), "lost", None)
+    buffer = getattr(sys.stdout, "buffer", None)
+    return getattr(getattr(buffer, "raw", buffer), "lost", None)
 
 
 def _fill_descriptors() -> None:

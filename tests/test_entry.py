@@ -230,6 +230,11 @@ def test_json_that_is_written_has_ascii_letters_only(tmp_path):
     assert json.loads((tmp_path / "x.json").read_text()) == read_json(tmp_path / "x.json")
 
 
+def test_without_buffers_every_word_is_shown_at_once():
+    script = "import os; from jaxcnn import streams; streams.open_streams(); print('x'); os._exit(0)"
+    assert program("-u", "-c", script, capture_output=True).stdout == "x\n"
+
+
 def test_what_a_closed_stream_misses_is_kept_too(tmp_path):
     script = "import sys; from pathlib import Path; from jaxcnn import streams; streams.open_streams(); print('out'); "
     script += "sys.stdout.flush(); streams.keep_with(Path(sys.argv[1]).write_text)"
