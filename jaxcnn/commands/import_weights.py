@@ -74,7 +74,7 @@ def _complain(error: WrongWeightsError, report: Path | None) -> None:
     print("\n".join(shown), file=sys.stderr)
     if report is not None:
         try:
-            report.write_text("\n".join(lines) + "\n")
+            report.write_text("\n".join(lines) + "\n", encoding="utf-8", errors="backslashreplace")
         except OSError as failed:
             raise UserError(f"{report} cannot be written: {failed.strerror or failed}") from None
 
