@@ -42,7 +42,12 @@ class Advice:
 
     def options(self) -> str:
         """As the command line has it."""
-        return " ".join([self.model, *(_option(name, value) for name, value in self.fields.items())])
+        return " ".join([self.model, *as_options(self.fields)])
+
+
+def as_options(fields: Mapping[str, Any]) -> list[str]:
+    """Returns fields of `create_model` as the command line has them."""
+    return [_option(name, value) for name, value in fields.items()]
 
 
 def _option(name: str, value: Any) -> str:

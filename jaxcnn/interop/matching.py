@@ -39,6 +39,8 @@ class Match:
     """Of the net that they fit, beyond those that were asked for: without heads that inference does not use."""
     expected: Mapping[Path, tuple[int, ...]]
     """Of that net."""
+    heads: tuple[str, ...]
+    """Our names of those that are left out."""
 
     @property
     def key(self) -> str:
@@ -79,7 +81,8 @@ def _behind_prefixes(
         behind = {name.removeprefix(prefix): value for name, value in entries.items() if name.startswith(prefix)}
         beside = _beside(reference, behind, [name for name in entries if not name.startswith(prefix)])
         inside = behind | {name: entries[name] for name in beside}
-        fit = reference.fit(inside)
+        heads = _unused_heads(reference, inside)
+        fit = reference.fit({name: value for name, value in inside.items() if name not in heads})
         extra, expected = _without_heads(reference, fit)
         if extra:
             fit = Fit({path: fit.found[path] for path in expected}, {})
@@ -93,6 +96,7 @@ def _behind_prefixes(
             fit=fit,
             fields=extra,
             expected=expected,
+            heads=tuple(sorted({*heads.values(), *(path[1] for path in reference.expected.keys() - expected.keys())})),
         )
 
 
@@ -100,6 +104,17 @@ def _beside(reference: Reference, behind: Iterable[str], others: Iterable[str]) 
     """Returns the names without a prefix that are of a place which no name behind it has: a head on a backbone."""
     taken = {reference.place(name) for name in behind}
     return tuple(name for name in others if reference.place(name) not in taken | {None})
+
+
+def _unused_heads(reference: Reference, names: Iterable[str]) -> dict[str, str]:
+    """Returns the entries of auxiliary heads that the net was asked for without, and our names of these heads."""
+    modules = {name: reference.module(name.rpartition(".")[0]) for name in names}
+    ours = {path[1] for path in reference.expected}
+    return {
+        name: module[0]
+        for name, module in modules.items()
+        if module is not None and module[0].startswith("auxiliary") and module[0] not in ours
+    }
 
 
 def prefixes(reference: Reference, names: Iterable[str]) -> list[str]:

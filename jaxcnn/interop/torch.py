@@ -12,7 +12,7 @@ import numpy as np
 from flax import traverse_util
 
 from jaxcnn.errors import UserError
-from jaxcnn.interop.advice import Advice, advise
+from jaxcnn.interop.advice import Advice, advise, as_options
 from jaxcnn.interop.matching import Match, matches, prefixes
 from jaxcnn.interop.reference import Path, Reference, expected_shapes, is_float, make_reference, shown
 from jaxcnn.interop.state_dict import choose, several, under
@@ -109,7 +109,7 @@ def find_variables(
     all_fields = {**fields, **match.fields}
     found = {path: jnp.asarray(match.fit.found[path], jnp.float32) for path in match.expected}
     variables = traverse_util.unflatten_dict(_as_asked(model_name, all_fields, found))
-    return Imported(variables, all_fields, tuple(match.entries), tuple(_remarks(match, reference, state_dicts)))
+    return Imported(variables, all_fields, tuple(match.entries), tuple(_remarks(match, state_dicts)))
 
 
 def _chosen(file: Any, tried: Iterable[Match], key: str | None) -> Match:
@@ -132,8 +132,8 @@ def _check_fields(reference: Reference, names: Iterable[str]) -> None:
         built_with = reference.built_with([name.removeprefix(prefix) for name in names])
         if built_with:
             text = ", ".join(f"{name}={value!r}" for name, value in built_with.items())
-            net = reference.name
-            raise UserError(f"the net that has these names is built otherwise than this {net}: give it {text}")
+            line = f"the net that has these names is built otherwise than this {reference.name}: give it {text}"
+            raise UserError(f"{line} ({' '.join(as_options(built_with))})")
 
 
 def _check(reference: Reference, match: Match) -> None:
@@ -151,7 +151,7 @@ def _is_finite(value: np.ndarray) -> bool:
     return bool(np.isfinite(value.astype(np.float32)).all())
 
 
-def _remarks(match: Match, reference: Reference, state_dicts: Iterable[str]) -> Iterable[str]:
+def _remarks(match: Match, state_dicts: Iterable[str]) -> Iterable[str]:
     """Yields what was decided, in sentences."""
     if match.wrapper:
         yield f"the weights under {match.wrapper!r} are taken"
@@ -168,9 +168,8 @@ def _remarks(match: Match, reference: Reference, state_dicts: Iterable[str]) -> 
         counts = Counter(name.partition(".")[0] for name in match.others)
         begins = [f"{begin} ({count} entries)" if count > 1 else begin for begin, count in counts.items()]
         yield f"passed over is what does not begin so: {_some(begins)}"
-    heads = sorted({path[1] for path in reference.expected if path not in match.expected})
-    if heads:
-        yield f"heads that only training uses are left out: {', '.join(heads)}"
+    if match.heads:
+        yield f"heads that only training uses are left out: {', '.join(match.heads)}"
 
 
 def _as_asked(model_name: str, fields: Mapping[str, Any], found: Mapping[Path, Any]) -> Mapping[Path, Any]:
