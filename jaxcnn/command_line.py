@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from ml_collections import ConfigDict
 
 from jaxcnn.config_file import assign, load
-from jaxcnn.config_keys import FIELDS, KINDS, find_key, parse_literal, parse_value
+from jaxcnn.config_keys import FIELDS, KINDS, find_key, nearest, parse_literal, parse_value
 from jaxcnn.errors import UserError
 
 _ABOUT_CONFIG = re.compile(r"--?(no[_-]?)?config(?:\.([^=]*))?(?:=(.*))?", re.DOTALL)
@@ -79,7 +79,13 @@ def read_config(argv: Sequence[str]) -> ConfigDict:
 
 
 def stray(argument: str) -> str:
-    """Returns what is wrong with an argument that is no option."""
+    """Returns what is wrong with an argument that is no option, and what it may have been meant to be."""
+    name, equals, value = argument.partition("=")
+    keys = nearest(name.removeprefix("config.")) if equals else []
+    if argument.endswith((".py", ".json")):
+        return f"stray argument {argument!r}: did you mean --config={argument}?"
+    if keys:
+        return f"stray argument {argument!r}: did you mean {' or '.join(f'--config.{key}={value}' for key in keys)}?"
     return f"stray argument {argument!r}: settings are given as --config.key=value"
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from jaxcnn import platforms
-from jaxcnn.errors import Fault, UserError
+from jaxcnn.errors import Fault, UserError, one_line
 from jaxcnn.streams import OutputLostError, lost
 
 
@@ -60,5 +60,5 @@ def _finished(command: Callable[[], int]) -> int:
 
 
 def _said(what: object, status: int) -> int:
-    print(f"jaxcnn: {what}", file=sys.stderr)
+    print(f"jaxcnn: {one_line(what)}", file=sys.stderr)
     return status

@@ -2,7 +2,10 @@
 
 import contextlib
 import difflib
+import re
 from collections.abc import Iterable
+
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 class UserError(ValueError):
@@ -34,7 +37,12 @@ def check_word(kind: str, word: object, known: Iterable[str]) -> None:
         raise unknown_word(kind, word, words)
 
 
+def one_line(text: object) -> str:
+    """Returns a text with its control characters escaped: names of files and classes may have them."""
+    return _CONTROLS.sub(lambda found: found[0].encode("unicode_escape").decode(), str(text))
+
+
 def say(line: str) -> None:
     """Prints a line; a standard output that cannot be written, such as a full disk's, ends nothing."""
     with contextlib.suppress(OSError):
-        print(line, flush=True)
+        print(one_line(line), flush=True)

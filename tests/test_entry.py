@@ -14,7 +14,7 @@ import pytest
 
 from jaxcnn import main, platforms, streams
 from jaxcnn.entry import answer, answer_in_print
-from jaxcnn.errors import UserError
+from jaxcnn.errors import UserError, say
 
 ROOT = Path(__file__).parents[1]
 SPEAKING = (
@@ -138,6 +138,15 @@ def test_a_platform_that_is_not_here_is_one_line():
     done = program(*line, environment={"JAX_PLATFORMS": "cuda"}, capture_output=True)
     says = "jaxcnn: JAX_PLATFORMS=cuda: jax has no cuda here; there is cpu: set JAX_PLATFORMS=cpu, or leave it out\n"
     assert (done.returncode, done.stderr) == (2, says)
+
+
+def test_names_with_control_characters_stay_in_the_line(capsys):
+    def command():
+        say("a\nb")
+        raise UserError("the folder 'two\nlines\x1b[31m é' is not there")
+
+    assert answer(command) == 2
+    assert capsys.readouterr() == ("a\\nb\n", "jaxcnn: the folder 'two\\nlines\\x1b[31m é' is not there\n")
 
 
 @pytest.mark.parametrize(
