@@ -21,8 +21,7 @@ import importlib, os, pkgutil, signal, sys, warnings
 warnings.filterwarnings("ignore", "only soft file lock is available")  # jax's own import of filelock finds no fcntl
 sys.modules |= dict.fromkeys(("fcntl", "grp", "pwd", "resource", "termios"))
 for name in (
-    "fork", "forkpty", "getloadavg", "getuid", "geteuid", "killpg", "mkfifo", "register_at_fork", "sched_getaffinity",
-    "setsid", "statvfs",
+    "fork", "forkpty", "getloadavg", "getuid", "geteuid", "killpg", "mkfifo", "register_at_fork", "setsid", "statvfs",
 ):
     delattr(os, name)
 for name in ("SIGALRM", "SIGCHLD", "SIGHUP", "SIGKILL", "SIGPIPE", "SIGQUIT", "SIGUSR1", "SIGUSR2"):
