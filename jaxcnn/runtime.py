@@ -206,8 +206,9 @@ def _say_once_what_is_not_kept() -> None:
             show(message, *about, **further)
         elif not said:
             said.append(found[1])
-            line = f"not all compiled programs can be kept: {found[1]}; JAX_COMPILATION_CACHE_DIR names another folder"
-            print(f"jaxcnn: {line}", file=sys.stderr)
+            folder = os.environ.get("JAX_COMPILATION_CACHE_DIR", "their folder")
+            line = f"not all compiled programs can be kept in {folder}, or used again: {found[1]}"
+            print(f"jaxcnn: {line}; empty it, or name another by JAX_COMPILATION_CACHE_DIR", file=sys.stderr)
 
     warnings.showwarning = shown
 

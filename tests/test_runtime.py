@@ -211,9 +211,9 @@ def compiling(folder, environment):
 def test_a_cache_that_cannot_be_written_is_one_line(tmp_path, name):
     (tmp_path / "file").write_text("in the way", encoding="utf-8")
     (line,) = compiling(tmp_path, {name: str(tmp_path / "file")})
-    assert line.startswith("jaxcnn: not all compiled programs can be kept: ")
-    assert str(tmp_path / "file") in line
-    assert line.endswith("; JAX_COMPILATION_CACHE_DIR names another folder")
+    assert line.startswith(f"jaxcnn: not all compiled programs can be kept in {tmp_path / 'file'}")
+    assert "exists" in line or "Not a directory" in line
+    assert line.endswith("; empty it, or name another by JAX_COMPILATION_CACHE_DIR")
 
 
 def test_damaged_programs_in_the_cache_are_one_line(tmp_path):
@@ -222,7 +222,7 @@ def test_damaged_programs_in_the_cache_are_one_line(tmp_path):
     for program in (tmp_path / "kept").glob("*-cache"):
         program.write_bytes(program.read_bytes()[:100])
     (line,) = compiling(tmp_path, kept)
-    assert line.startswith("jaxcnn: not all compiled programs can be kept: ")
+    assert line.startswith(f"jaxcnn: not all compiled programs can be kept in {tmp_path / 'kept'}, or used again: ")
 
 
 PROGRAMS = """
