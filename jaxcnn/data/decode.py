@@ -16,7 +16,7 @@ import simplejpeg
 from PIL import Image
 
 from jaxcnn.data.heads import orientation, upright, without_metadata
-from jaxcnn.data.levels import Levels, in_8_bits
+from jaxcnn.data.levels import Levels, in_8_bits, misread
 from jaxcnn.data.transforms import to_array, to_pil
 
 
@@ -65,7 +65,8 @@ def open_image(data: bytes, formats: tuple[str, ...] = FORMATS) -> Image.Image:
     """Returns the image of a file, of which only the head is read yet.
 
     Raises:
-        UnreadableError: for what is no image in one of `formats`, or one of more than `MOST_PIXELS`.
+        UnreadableError: for what is no image in one of `formats`, or one of more than `MOST_PIXELS`, or one that
+            Pillow takes for something else.
     """
     try:
         image = Image.open(io.BytesIO(without_metadata(data)), formats=formats)
@@ -73,6 +74,8 @@ def open_image(data: bytes, formats: tuple[str, ...] = FORMATS) -> Image.Image:
         reason = _unknown(data) if isinstance(error, Image.UnidentifiedImageError) else " ".join(str(error).split())
         raise UnreadableError(reason or type(error).__name__) from None
     check_pixels(*image.size)
+    if wrong := misread(image):
+        raise UnreadableError(f"{wrong}, which is not read: save it as PNG")
     return image
 
 

@@ -3,7 +3,7 @@
 import itertools
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from jaxcnn.data.tree import Entry, is_image, listing, refuse_lost_links, subfolders
@@ -23,7 +23,9 @@ _ASIDE = re.compile(
 """Folders beside splits that are no classes."""
 _KNOWN = "train (training), val (valid, validation, dev) and test (testing, eval), in any case, as in Train_set"
 _FEW = 5
-"""Names that are listed, and folders that may be splits."""
+"""Names that are listed."""
+_MOST_SPLITS = 10
+"""Folders that may be splits, as those of a cross-validation."""
 
 
 class Layout(NamedTuple):
@@ -42,7 +44,8 @@ def find_splits(root: str) -> Layout:
 
     Raises:
         UserError: for two folders of one split, splits without "train", splits that hold no folders of classes, a link
-            to nowhere in the place of a split, and folders that look like splits and are not known as such.
+            to nowhere in the place of a split, and folders that look like splits, by their names or by what they hold,
+            and are not known as such.
     """
     place, remarks = _innermost(root)
     entries = listing(place)
@@ -56,6 +59,7 @@ def find_splits(root: str) -> Layout:
         _refuse_flat(place, folders, flat)
         refuse_lost_links(entries)
         _refuse_lookalikes(folders)
+        _refuse_same_inside(folders)
         return Layout({"train": place}, remarks)
     places = _settle(place, {entry: splits[entry.path] for entry in divided})
     beside = [entry for entry in folders if entry not in divided and entry not in flat]
@@ -94,13 +98,8 @@ def class_folders(place: str) -> list[Entry]:
 
 
 def alike(classes: list[Entry]) -> list[str]:
-    """Returns remarks where classes are the same folder, or all hold the same folders and are perhaps splits."""
-    twice = _one_folder((entry.name, entry.path) for entry in classes)
-    inner = [{each.name for each in _inner(entry)} for entry in classes[:_FEW]]
-    if len(classes) > _FEW or len(inner[0]) < 2 or any(other != inner[0] for other in inner):
-        return twice
-    same = ", ".join(sorted(inner[0])[:_FEW])
-    return [*twice, f"all classes hold the folders {same}: if they are splits, call them as such"]
+    """Returns remarks where classes are the same folder."""
+    return _one_folder((entry.name, entry.path) for entry in classes)
 
 
 def _inner(entry: Entry) -> list[Entry]:
@@ -195,6 +194,18 @@ def _refuse_lookalikes(folders: list[Entry]) -> None:
         )
 
 
+def _refuse_same_inside(folders: list[Entry]) -> None:
+    """Refuses a few folders that hold the same folders and no images: those may be classes, and these splits."""
+    if not 1 < len(folders) <= _MOST_SPLITS or "image" in _holds(folders[0].path):
+        return
+    shared = set.intersection(*({each.name for each in _inner(entry)} for entry in folders))
+    if len(shared) > 1 and not any(_split(name) for name in shared):  # what classes that hold splits are told is better
+        raise UserError(
+            f"{_names(folders)} hold the same folders, {_listed(sorted(shared))}, as splits do: known "
+            f"names of splits are {_KNOWN}; if they are classes, put them into a folder called train"
+        )
+
+
 def _word_within(name: str) -> str | None:
     """Returns the split that one word of a name is, or begins as."""
     words = re.split(r"[\W\d_]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).casefold())
@@ -212,5 +223,8 @@ def _one_folder(places: Iterable[tuple[str, str]]) -> list[str]:
 
 
 def _names(entries: Iterable[Entry]) -> str:
-    names = [f"{entry.name}/" for entry in entries]
+    return _listed([f"{entry.name}/" for entry in entries])
+
+
+def _listed(names: Sequence[str]) -> str:
     return ", ".join(names[:_FEW]) + (f" and {len(names) - _FEW} more" if names[_FEW:] else "")

@@ -17,8 +17,10 @@ from PIL import Image
 from jaxcnn.data.heads import upright, without_metadata
 
 COLOUR = "16-bit colour"
-_PHOTOMETRIC, _ORIENTATION, _FORMAT = 262, 274, 339
-"""Tags of a TIFF file: 0 where 0 is white; how it is turned; 1 for unsigned numbers."""
+_BITS, _PHOTOMETRIC, _ORIENTATION, _PLANES, _FORMAT = 258, 262, 274, 284, 339
+"""Tags of a TIFF file: bits of a number; 0 where 0 is white; how it is turned; 2 where each colour has a plane of its
+own; 2 for signed numbers, 3 for floating-point ones, else they are unsigned."""
+_SIGNED = 2
 
 
 class Range(NamedTuple):
@@ -50,6 +52,14 @@ def deep_kind(image: Image.Image) -> str | None:
     return COLOUR if ";16" in raw and image.mode in ("LA", "RGB", "RGBA", "RGBX") else None
 
 
+def misread(image: Image.Image) -> str:
+    """Returns what in an image that Pillow has opened it would take for something else; "" where all is well."""
+    bits = _tag(image, _BITS) or 0
+    if bits > 8 and _tag(image, _PLANES) == 2 and len(image.getbands()) > 1:
+        return f"its {bits}-bit colours lie in planes of their own"
+    return "its numbers are of 8 bits and signed" if bits == 8 and _tag(image, _FORMAT) == _SIGNED else ""
+
+
 def deep_values(image: Image.Image, content: bytes) -> np.ndarray:
     """Returns the pixels of a deep image, (height, width) or (height, width, 3), as they are stored.
 
@@ -61,14 +71,14 @@ def deep_values(image: Image.Image, content: bytes) -> np.ndarray:
         ValueError: for pixels that are infinite or no numbers, or colours that cannot be read.
         Exception: of Pillow's, for a file that is damaged.
     """
-    colour, unsigned, turned = deep_kind(image) == COLOUR, _tag(image, _FORMAT) == 1, _tag(image, _ORIENTATION)
+    colour, turned = deep_kind(image) == COLOUR, _tag(image, _ORIENTATION)
     values = np.asarray(image)
     if colour:
         read = cv2.imdecode(np.frombuffer(without_metadata(content), np.uint8), cv2.IMREAD_UNCHANGED)
         if read is None or read.shape[2:] not in ((3,), (4,)) or read.dtype != np.uint16:
             raise ValueError("its 16-bit colours cannot be read")
         return upright(read[..., 2::-1], turned or 1)
-    if values.dtype == np.int32 and unsigned:
+    if values.dtype == np.int32 and _tag(image, _FORMAT) != _SIGNED:
         return values.view(np.uint32)
     if values.dtype.kind == "f" and not np.isfinite(values).all():
         raise ValueError("some of its pixels are infinite or no numbers")
@@ -90,11 +100,11 @@ def in_8_bits(image: Image.Image, content: bytes, levels: Levels) -> Image.Image
     kind = deep_kind(image)
     if kind is None or (kind == COLOUR and kind not in levels):  # Pillow has read the upper 8 bits of such colours
         return image
-    span = levels.get(kind) or DECLARED.get(kind)
+    values, span = deep_values(image, content), levels.get(kind) or DECLARED.get(kind)
     if span is None:
         raise ValueError(f"its pixels are {kind}, and nothing says which value is white: save it with 8 or 16 bits")
     inverted = _tag(image, _PHOTOMETRIC) == 0
-    found = to_levels(deep_values(image, content), span)
+    found = to_levels(values, span)
     return Image.fromarray(255 - found if inverted else found)
 
 

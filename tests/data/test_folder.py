@@ -177,11 +177,8 @@ def test_splits_however_people_write_them(tmp_path, train, val, test):
             ("the data is in pets/, all that the folder holds",),
         ),
         ({"a/a/ant": 2, "a/a/bee": 2}, ("ant", "bee"), ("the data is in a/a/, all that the folder holds",)),
-        (
-            {"entrainement/ant": 2, "entrainement/bee": 2, "essai/ant": 2, "essai/bee": 2},
-            ("entrainement", "essai"),
-            ("all classes hold the folders ant, bee: if they are splits, call them as such",),
-        ),
+        ({"left/2019": 2, "left/2020": 2, "right/2019": 2, "right/2021": 2}, ("left", "right"), ()),
+        ({"left": 2, "left/old": 2, "left/new": 2, "right/old": 2, "right/new": 2}, ("left", "right"), ()),
         ({"train/train/ant": 2, "train/train/bee": 2}, ("ant", "bee"), ()),
         (
             {"train/ant": 2, "train/bee": 2, "test": 2, "unlabeled": 2, "val/.x": 0},
@@ -210,6 +207,18 @@ def test_classes_that_look_like_splits_are_classes_below_train(tmp_path):
         open_folder(tmp_path / "one")
     write_folder(tmp_path / "train", classes)
     assert open_folder(tmp_path).class_names == ("test_tube", "train_station", "tree")
+
+
+@pytest.mark.parametrize("names", [("entrainement", "essai"), ("imagesTr", "imagesTs"), ("fold1", "fold2", "fold3")])
+def test_a_few_folders_with_the_same_folders_inside_may_be_splits(tmp_path, names):
+    counts = {f"{name}/{inner}": 2 for name in names for inner in ("ant", "bee")}
+    write_folder(tmp_path / "one", counts | {f"{names[0]}/cat": 1})
+    with pytest.raises(
+        UserError, match=rf"^{names[0]}/, .* hold the same folders, ant, bee, .* put them into a folder called train$"
+    ):
+        open_folder(tmp_path / "one")
+    write_folder(tmp_path / "train", counts)
+    assert open_folder(tmp_path).class_names == names
 
 
 def test_links_are_followed_by_their_own_names(tmp_path):

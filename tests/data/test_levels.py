@@ -143,6 +143,8 @@ def test_pixels_that_are_no_numbers(tmp_path):
     write(tmp_path, images, "tif")
     with pytest.raises(UnreadableError, match=r"^some of its pixels are infinite or no numbers$"):
         read(tmp_path)
+    with pytest.raises(UnreadableError, match=r"^some of its pixels are infinite or no numbers$"):
+        decode(encoded(images[2], "TIFF"), 1)  # whatever is known of its data set
 
 
 @pytest.mark.parametrize(("format", "ending"), [("GIF", "gif"), ("TIFF", "tif"), ("PNG", "png")])
@@ -177,12 +179,15 @@ def test_ranges(low, high, whole, expected):
     assert range_of(low, high, whole=whole) == Range(*expected)
 
 
-def tiff(values):
-    """A TIFF of numbers of any kind and byte order, as Pillow does not write all of them."""
+def tiff(values, **others):
+    """A TIFF of numbers of any kind and byte order, as Pillow does not write all of them; `others` are tags."""
     order = ">" if values.dtype.byteorder == ">" else "<"
-    height, width = values.shape
-    tags = {256: width, 257: height, 258: 8 * values.itemsize, 259: 1, 262: 1, 273: 134, 277: 1, 278: height}
+    height, width = values.shape[-2:]
+    tags = {256: width, 257: height, 258: 8 * values.itemsize, 259: 1, 262: 1, 273: 0, 277: 1, 278: height}
     tags |= {279: values.nbytes, 339: 2 if values.dtype.kind == "i" else 1}
+    tags |= {int(tag.removeprefix("tag")): value for tag, value in others.items()}
+    tags = {tag: value for tag, value in sorted(tags.items()) if value is not None}
+    tags[273] = 14 + 12 * len(tags)
     head = (b"MM" if order == ">" else b"II") + struct.pack(order + "HIH", 42, 8, len(tags))
     entries = b"".join(struct.pack(order + "HHII", tag, 4, 1, value) for tag, value in tags.items())
     return head + entries + bytes(4) + values.tobytes()
@@ -195,3 +200,22 @@ def test_numbers_with_and_without_signs_in_either_byte_order(dtype, black, step,
     write(tmp_path, [tiff((grey.astype(np.int64) * step + black).astype(dtype)) for grey in GREY], "tif")
     images, _ = read(tmp_path)
     np.testing.assert_array_equal(images, GREY)
+
+
+def test_numbers_are_unsigned_where_the_file_does_not_say(tmp_path):
+    write(tmp_path, [tiff(grey.astype("<u4") << 24, tag339=None) for grey in GREY], "tif")
+    for grey, image in zip(GREY, read(tmp_path)[0], strict=True):
+        np.testing.assert_array_equal(image, grey)
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (tiff(GREY[0].view(np.int8)), "its numbers are of 8 bits and signed"),
+        (tiff(np.stack(GREY[:3]).astype("<u2"), tag262=2, tag277=3, tag284=2), "its 16-bit colours lie in planes"),
+    ],
+)
+def test_what_pillow_takes_for_something_else_is_refused(data, says):
+    for read_it in (lambda: decode(data, 1), lambda: decode_fast(data, 3, lambda height, width: 1)):
+        with pytest.raises(UnreadableError, match=f"^{says}.*, which is not read: save it as PNG$"):
+            read_it()
