@@ -183,3 +183,10 @@ def test_policies_hand_on_what_comes_in_at_the_border(monkeypatch, make):
     monkeypatch.setattr("jaxcnn.data.augment.policy.apply", lambda images, *_: fills.append(_[-1]) or images)
     make(77)(Draw.of(jax.random.key(0), 2), jnp.zeros((2, 4, 4, 1)), jnp.zeros(2, jnp.int32))
     assert set(fills) == {77}
+
+
+def test_solarizing_begins_at_its_threshold():
+    before = jnp.tile(jnp.array([127.0, 128.0]), 8).reshape(1, 4, 4, 1)
+    amounts = magnitudes(RAND, jnp.zeros(1), jnp.ones(1), 4, 4) | {"solarize": jnp.full(1, 128.0)}
+    after = jax.jit(apply)(before, jnp.array([OPERATIONS.index("solarize")]), amounts)
+    np.testing.assert_array_equal(after, jnp.full((1, 4, 4, 1), 127.0))

@@ -141,3 +141,8 @@ def test_draws_are_frozen_and_do_not_depend_on_what_was_drawn_before():
     draws(7, 8)
     assert draws(2, 3)[:2] == [0.72317396444792, 0.4832980657093866]
     assert draws(2, 4) != draws(2, 3)
+
+
+def test_a_jpeg_is_decoded_no_smaller_than_the_shorter_side_of_a_box_allows():
+    crop = RandomResizedCrop(16, 3, scale=(1.0, 1.0), ratio=(2.0, 2.0))
+    assert [crop.shrink(side, 2 * side, [0.5] * DRAWS) for side in (20, 40, 100, 1000)] == [1, 2, 4, 8]

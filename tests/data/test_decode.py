@@ -213,3 +213,12 @@ def test_a_programs_own_pixels_pass():
     np.testing.assert_array_equal(both(PICTURE)[1], PICTURE)
     assert decode_fast(PICTURE, 3, whole)[0] is PICTURE
     np.testing.assert_array_equal(both(GREY[..., None], 3)[0][..., 2], GREY)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_exif_may_be_written_in_either_byte_order(order):
+    exif = Image.Exif()
+    exif.endian, exif[0x0112] = order, 6
+    data = encoded(PICTURE, exif=exif)
+    assert (b"II*\0" in data) == (order == "<")
+    assert orientation(data) == 6

@@ -296,6 +296,10 @@ def test_a_kernel_of_another_shape_is_not_bent_into_ours(name, entry, shape, say
         ("efficientnet_b0", "_conv_stem.weight", {}, "padding='same', norm_options={'epsilon': 0.001}"),
         ("efficientnet_b0", "_blocks.0._bn1.bias", {"padding": "same"}, "padding='same', norm_options="),
         ("efficientnet_b5", "_conv_stem.weight", {}, "padding='same', norm_options={'epsilon': 0.001}"),
+        (
+            *("efficientnet_b5", "_conv_stem.weight", {"padding": "same", "norm_options": {"epsilon": 1e-5}}),
+            "padding='same', norm_options={'epsilon': 0.001}",
+        ),
         ("preact_resnet50", "stages.0.blocks.0.norm1.bias", {}, "norm_after_pool=True"),
         ("mobilenet_v1", "blocks.0.0.bn1.bias", {}, "act='relu6'"),
         ("seresnet18", "layer1.0.se_module.fc1.bias", {}, "legacy=True"),
@@ -392,12 +396,3 @@ def test_no_layout_stumbles_over_foreign_names():
 def test_a_family_without_a_reference_says_so():
     with pytest.raises(UserError, match="no reference layout is known for mlp1"):
         variables_from_torch("mlp1", {})
-
-
-@pytest.mark.parametrize(("name", "side", "channels"), [("alexnet_owt", 6, 256), ("vgg11", 7, 512)])
-def test_a_dense_layer_on_maps_takes_channels_last_and_rows_before_columns(name, side, channels):
-    theirs = np.arange(2 * channels * side**2, dtype=np.float32).reshape(2, -1)
-    ours = make_reference(name, {})._reshaped(("params", "dense1", "kernel"), theirs)
-    np.testing.assert_array_equal(
-        ours.reshape(side, side, channels, 2), theirs.reshape(2, channels, side, side).transpose(2, 3, 1, 0)
-    )

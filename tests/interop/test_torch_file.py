@@ -265,3 +265,14 @@ def test_what_pytorch_itself_writes(tmp_path, legacy):
         for name, value in entries.items():
             wide = value.detach() if value.dtype == torch.complex64 else value.detach().double()
             np.testing.assert_array_equal(found[key][name].astype(wide.numpy().dtype), wide.numpy())
+
+
+@FORMATS
+@pytest.mark.parametrize("dtype", ["uint16", "float8_e5m2", "complex64"])
+def test_a_view_of_bytes_has_the_type_that_is_told_beside_it(tmp_path, legacy, dtype):
+    given = np.arange(6).astype(getattr(ml_dtypes, dtype, None) or dtype)
+    storage, name = torch_files.Storage(given.view(np.uint8)), torch_files.Name(f"torch.{dtype}")
+    view = Thing("torch._utils._rebuild_tensor_v3", (storage, 2, (2, 2), (2, 1), False, {}, name))
+    found = read_file(save(tmp_path / "w", {"x.weight": view}, legacy=legacy))["x.weight"]
+    assert found.dtype == given.dtype
+    np.testing.assert_array_equal(found, given[2:].reshape(2, 2))
