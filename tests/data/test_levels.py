@@ -194,12 +194,18 @@ def tiff(values, **others):
 
 
 @pytest.mark.parametrize(
-    ("dtype", "black", "step"), [("<i2", -(2**14), 2**7), (">i2", -(2**14), 2**7), ("<u4", 0, 2**24)]
+    ("dtype", "kind", "black", "step"),
+    [
+        ("<i2", "signed 16-bit", -(2**14), 2**7),
+        (">i2", "signed 16-bit", -(2**14), 2**7),
+        ("<u4", "32-bit", 0, 2**24),
+    ],
 )
-def test_numbers_with_and_without_signs_in_either_byte_order(dtype, black, step, tmp_path):
+def test_numbers_with_and_without_signs_in_either_byte_order(dtype, kind, black, step, tmp_path):
     write(tmp_path, [tiff((grey.astype(np.int64) * step + black).astype(dtype)) for grey in GREY], "tif")
-    images, _ = read(tmp_path)
+    images, (remark,) = read(tmp_path)
     np.testing.assert_array_equal(images, GREY)
+    assert remark.startswith(f"in {kind} images {black:,} is black and {black + 256 * step:,} white")
 
 
 def test_numbers_are_unsigned_where_the_file_does_not_say(tmp_path):
