@@ -1,5 +1,6 @@
 """A folder of images, one folder a class: `train/<class>/*.jpg` beside `val/` and `test/`, or the classes alone."""
 
+import contextlib
 import dataclasses
 import os
 import re
@@ -15,8 +16,12 @@ from jaxcnn.data.levels import Levels
 from jaxcnn.data.tree import Entry, files, is_image, listing
 from jaxcnn.errors import UserError
 
-_PACKED = re.compile(r"\.(zip|tar|t?gz|bz2|xz|7z|rar)$", re.IGNORECASE)
-"""Beside the classes: perhaps one of them, not unpacked."""
+_PACKED = re.compile(r"\.(zip|tar|t?gz|bz2|xz|7z|rar|lnk|url|webloc)$", re.IGNORECASE)
+"""Beside the classes: perhaps one of them, not unpacked, or a shortcut to it, which is not followed."""
+_LINK = re.compile(rb"[^\r\n]*[/\\][^\r\n]*")
+"""What a link holds that was unpacked as a file of text."""
+_LONGEST = 1024
+"""Bytes of it."""
 _SHOWN = 3
 """Files that a remark names."""
 
@@ -91,7 +96,7 @@ def open_folder(path: str | os.PathLike[str] | None) -> Folder:
 def _read_split(place: str, classes: list[Entry], names: tuple[str, ...], left_out: list[str]) -> FolderSource:
     """Returns the images of a split; adds the paths of the files that are none, or that no class holds."""
     beside = [entry for entry in listing(place) if entry.kind == "file"]
-    left_out += [entry.path for entry in beside if _PACKED.search(entry.name) or is_image(entry)]
+    left_out += [entry.path for entry in beside if _perhaps_class(entry) or is_image(entry)]
     paths: list[str] = []
     counts = np.zeros(len(names), int)
     for folder in classes:
@@ -105,6 +110,16 @@ def _read_split(place: str, classes: list[Entry], names: tuple[str, ...], left_o
         paths += [path.removeprefix(place).lstrip(os.sep) for path in images]  # a third of relpath's time
         counts[names.index(folder.name)] = len(images)
     return FolderSource(place, tuple(paths), np.repeat(np.arange(len(names), dtype=np.int32), counts))
+
+
+def _perhaps_class(entry: Entry) -> bool:
+    """Returns whether a file beside the classes may stand for one of them."""
+    if "." in entry.name:
+        return bool(_PACKED.search(entry.name))
+    with contextlib.suppress(OSError), open(entry.path, "rb") as file:
+        content = file.read(_LONGEST + 1)
+        return len(content) <= _LONGEST and bool(_LINK.fullmatch(content))
+    return False
 
 
 def _left_out(paths: list[str], root: Path) -> list[str]:

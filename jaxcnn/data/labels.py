@@ -33,7 +33,8 @@ def as_whole(where: str, labels: Any, hints: Mapping[str, str] | None = None) ->
     except ValueError:
         raise UserError(f"{where}: labels differ in shape: they must be one whole number each") from None
     if found.dtype.kind not in "uif":
-        hint = (hints or {}).get(found.dtype.kind)
+        texts = found.dtype.kind in "OT" and all(isinstance(label, str) for label in found.flat)  # as of a table
+        hint = (hints or {}).get("U" if texts else found.dtype.kind)
         way = f", as {hint} makes them" if hint else ""
         raise UserError(f"{where}: labels are {found.dtype}: they must be whole numbers{way}")
     _check_each(where, found, found == np.floor(found), "a whole number")

@@ -92,7 +92,7 @@ def array_dataset(data: Any, *, validation: float | None = None, test: float | N
         sources=sources,
         class_names=names or tuple(map(str, range(max(int(source.labels.max()) for source in sources.values()) + 1))),
         shape=shape,
-        alike=all(isinstance(source, ArraySource) and source.shape == shape for source in sources.values()),
+        alike=all(isinstance(source, ArraySource) and source.shape[:2] == shape[:2] for source in sources.values()),
         image_size=min(shape[0] or _SIDE, shape[1] or _SIDE),
     )
     return divide(dataset, validation=validation, test=test, seed=seed)

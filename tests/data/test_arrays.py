@@ -59,6 +59,7 @@ def test_grey_is_not_made_of_colour_in_silence():
 
 def test_splits_of_other_sizes_are_not_alike():
     assert array_dataset({"train": (IMAGES, LABELS), "test": (IMAGES, LABELS)}).alike
+    assert array_dataset({"train": (IMAGES[..., :1].repeat(3, -1), LABELS), "test": (IMAGES[..., :1], LABELS)}).alike
     assert not array_dataset({"train": (IMAGES, LABELS), "test": (IMAGES[:, :4], LABELS)}).alike
     assert not array_dataset({"train": (IMAGES, LABELS), "test": list(zip(IMAGES, LABELS, strict=True))}).alike
 

@@ -233,6 +233,20 @@ def test_links_are_followed_by_their_own_names(tmp_path):
     assert found.splits["test"].labels.tolist() == [0]
 
 
+def test_shortcuts_and_links_that_were_unpacked_as_text_are_named(tmp_path):
+    write_folder(tmp_path, {"ant": 2, "bee": 2})
+    contents = {
+        "cat": "../animals/cat",
+        "dog.lnk": "L",
+        "README": "of pets/animals\n",
+        "eel": "a/" * 600,
+        "LICENSE": "MIT",
+    }
+    for name, content in contents.items():
+        (tmp_path / name).write_text(content)
+    assert open_folder(tmp_path).remarks == ("2 files that are no images of a class are left out: cat, dog.lnk",)
+
+
 @pytest.mark.parametrize("link", ["train/cat", "val", "Testing"])
 def test_a_link_to_nowhere_moves_no_label(tmp_path, link):
     write_folder(tmp_path, BOTH)
