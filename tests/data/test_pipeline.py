@@ -169,6 +169,6 @@ def test_an_alternating_flip_shows_both_sides_of_each_example_wherever_it_comes(
 
 def test_an_example_that_comes_thrice_in_each_epoch_is_seen_for_the_fourth_time_in_the_second():
     draw = jax.jit(pipeline(batch_size=50, repeats=3).recipe.draw)
-    epochs = np.concatenate([draw(step)[0].epoch for step in range(6)])
-    np.testing.assert_array_equal(epochs[:6], [0, 1, 2, 0, 1, 2])
-    np.testing.assert_array_equal(epochs[150:156], [3, 4, 5, 3, 4, 5])
+    first, second = (draw(step)[0].epoch[:6] for step in (0, 3))
+    np.testing.assert_array_equal(first, [0, 1, 2, 0, 1, 2])
+    np.testing.assert_array_equal(second, [3, 4, 5, 3, 4, 5])

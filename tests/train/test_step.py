@@ -293,6 +293,6 @@ def test_each_part_of_a_batch_drops_units_of_its_own():
     step = make_train_step(apply_fn=drawn, tx=tx, loss_fn=lambda logits, label: logits[:, 0], accumulate_steps=2)
     params = jnp.zeros(())
     state = TrainState(step=jnp.int32(3), params=params, batch_stats={}, opt_state=tx.init(params), ema=None)
-    _, sums = step(state, get_batch(jnp.float32(0), 0), key)
+    _, sums = jax.jit(step)(state, {"image": jnp.zeros((16, 1)), "label": jnp.zeros(16, jnp.int32)}, key)
     each = [jax.random.uniform(jax.random.fold_in(jax.random.fold_in(key, 3), part)) for part in (0, 1)]
     assert float(sums["loss"]) == pytest.approx(8 * float(sum(each)))
