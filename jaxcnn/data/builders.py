@@ -5,14 +5,19 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+
 from jaxcnn.addresses import local_path
 from jaxcnn.data.archives import READERS
-from jaxcnn.data.archives.examples import Examples, MissingFilesError
+from jaxcnn.data.archives.examples import EncodedImages, Examples, MissingFilesError
 from jaxcnn.data.catalog import DatasetInfo, dataset_info
 from jaxcnn.data.download import download
 from jaxcnn.data.prepared import ARRAY_RECORD, data_folder, find_prepared, unreadable
 from jaxcnn.data.writing import write_records
 from jaxcnn.errors import UserError
+
+_ENOUGH, _NEAR = 1_000, 0.02
+"""Images whose mean says which data set they are of, and how near it must be."""
 
 
 def prepare(
@@ -106,10 +111,25 @@ def _read(info: DatasetInfo, source: Path, allow_partial: bool) -> dict[str, Exa
     for split, count in info.stored_examples(splits).items():
         found = len(splits[split].label) if split in splits else 0
         _check_count(info, f"{source} holds {found:,}", split, found, count, allow_partial)
+    if "train" in splits:
+        _check_brightness(info, source, splits["train"].image)
     splits = {split: examples for split, examples in splits.items() if len(examples.label)}
     if not splits:
         raise UserError(f"{source} holds no examples of {info.name}")
     return splits
+
+
+def _check_brightness(info: DatasetInfo, source: Path, image: np.ndarray | EncodedImages) -> None:
+    """Refuses another data set's images: those of MNIST and its successors have the same names and shapes."""
+    if info.encoded or not isinstance(image, np.ndarray) or len(image) < _ENOUGH:
+        return
+    found = image.mean((0, 1, 2)) / 255
+    if np.abs(found - info.mean).max() > _NEAR:
+        bright, wanted = (", ".join(f"{value:.3f}" for value in values) for values in (found, info.mean))
+        raise UserError(
+            f"{source} holds another data set than {info.name}: its training images have a mean of {bright}, where "
+            f"{wanted} was expected (white is 1)"
+        )
 
 
 def _check_count(info: DatasetInfo, holds: str, split: str, found: int, count: int, allow_partial: bool) -> None:

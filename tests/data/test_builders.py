@@ -208,3 +208,13 @@ def test_spoilt_files(spoil, match, info, tmp_path):
 def test_digits_are_not_prepared():
     with one_line_error("'digits' is installed with scikit-learn"):
         prepare("digits")
+
+
+def test_images_of_another_data_set_with_the_same_names_and_shapes_are_refused(info, monkeypatch, tmp_path):
+    many = dataclasses.replace(info, examples={"train": 1_000, "test": TEST})
+    monkeypatch.setitem(catalog.CATALOG, "mnist", many)
+    write_archive(many, tmp_path)
+    with one_line_error("holds another data set than mnist: its training images have a mean of 0.500, where 0.131 was"):
+        prepare("mnist", source=tmp_path, data_dir=tmp_path / "data")
+    monkeypatch.setitem(catalog.CATALOG, "mnist", dataclasses.replace(many, mean=(0.51,)))
+    assert prepare("mnist", source=tmp_path, data_dir=tmp_path / "data").is_dir()
