@@ -87,7 +87,8 @@ def open_folder(path: str | os.PathLike[str] | None) -> Folder:
     classes = {split: class_folders(place) for split, place in layout.places.items()}
     names = tuple(entry.name for entry in classes["train"])
     if len(names) < 2:
-        raise UserError(f"{layout.places['train']} holds {len(names)} folders of images: it must hold one a class")
+        held = f"{layout.places['train']} holds {len(names)} folders of images"
+        raise UserError(f"{held}: every class needs one of its own, and there must be two at least")
     left_out: list[str] = []
     splits = {split: _read_split(layout.places[split], classes[split], names, left_out) for split in classes}
     return Folder(splits, names, (*layout.remarks, *alike(classes["train"]), *_left_out(left_out, root)))

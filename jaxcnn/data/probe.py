@@ -1,5 +1,6 @@
 """What a sample of somebody's own images says of all of them: the range of deep ones, and whether some have frames."""
 
+import contextlib
 import re
 from collections.abc import Iterator, Mapping
 
@@ -12,7 +13,8 @@ from jaxcnn.data.measure import spaced
 from jaxcnn.errors import UserError
 
 SAMPLE = 200
-"""Images of each split, equally spaced, that are looked at; JPEG files are not, for they have 8 bits."""
+"""Images of each split, equally spaced, that are looked at, and as many with a name of JPEG, unless they are that: JPEG
+has 8 bits."""
 _PIXELS = 4096
 """Of each of them, for a count of levels."""
 _LEAST = 32
@@ -79,12 +81,21 @@ class _Seen:
 
 def _sample(sources: Mapping[str, FolderSource]) -> Iterator[tuple[str, bytes]]:
     for source in sources.values():
-        others = [index for index, path in enumerate(source.paths) if not _JPEG.search(path)]
-        for index in spaced(len(others), SAMPLE).tolist():
-            try:
-                yield source.name(others[index]), source[others[index]].content
-            except UnreadableError:
-                continue
+        named = np.array([bool(_JPEG.search(path)) for path in source.paths])
+        for group in (np.flatnonzero(~named), np.flatnonzero(named)):
+            for index in group[spaced(len(group), SAMPLE)].tolist():
+                if not (named[index] and _begins_as_jpeg(source.name(index))):
+                    with contextlib.suppress(UnreadableError):
+                        yield source.name(index), source[index].content
+
+
+def _begins_as_jpeg(path: str) -> bool:
+    """Returns whether a file is what it is called: others are also called so, and may be deep."""
+    try:
+        with open(path, "rb", buffering=0) as file:
+            return file.read(2) == b"\xff\xd8"
+    except OSError:
+        return True  # whoever reads it later says what is wrong
 
 
 def _frames(names: list[str]) -> list[str]:

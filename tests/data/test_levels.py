@@ -225,3 +225,14 @@ def test_what_pillow_takes_for_something_else_is_refused(data, says):
     for read_it in (lambda: decode(data, 1), lambda: decode_fast(data, 3, lambda height, width: 1)):
         with pytest.raises(UnreadableError, match=f"^{says}.*, which is not read: save it as PNG$"):
             read_it()
+
+
+def test_deep_images_with_a_name_of_jpeg_keep_their_levels(tmp_path):
+    files = [encoded(grey.astype(np.uint16), "PNG") if number else encoded(grey) for number, grey in enumerate(GREY)]
+    write(tmp_path, files, "jpg")
+    images, remarks = read(tmp_path)
+    for grey, image in zip(GREY[1:], images[1:], strict=True):
+        np.testing.assert_array_equal(image, grey)
+    assert [remark.partition(":")[0] for remark in remarks] == [
+        "in 16-bit grey images 0 is black and 256 white, for all alike"
+    ]
