@@ -130,6 +130,8 @@ def _unknown(data: bytes) -> str:
         return "it is HEIC, AVIF or a film: save it as JPEG or PNG"
     if data[128:132] == b"DICM":
         return "it is DICOM: save it as PNG"
+    if data.startswith((b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51", b"v/1\x01")):
+        return "it is JPEG 2000 or OpenEXR: save it as PNG"
     tiff = data.startswith((b"II*\0", b"MM\0*"))
     return "it is TIFF of a kind that is not read: save it with 8 or 16 bits, in grey or RGB" if tiff else "no image"
 

@@ -177,6 +177,21 @@ def test_what_cannot_be_read_says_so_in_a_line(data):
             read()
 
 
+@pytest.mark.parametrize(
+    ("head", "says"),
+    [
+        (bytes(4) + b"ftypheic", "it is HEIC, AVIF or a film: save it as JPEG or PNG"),
+        (bytes(128) + b"DICM", "it is DICOM: save it as PNG"),
+        (b"\0\0\0\x0cjP  \r\n\x87\n", "it is JPEG 2000 or OpenEXR: save it as PNG"),
+        (b"v/1\x01\x02", "it is JPEG 2000 or OpenEXR: save it as PNG"),
+        (b"II*\0" + bytes(40), "it is TIFF of a kind that is not read: save it with 8 or 16 bits, in grey or RGB"),
+    ],
+)
+def test_images_of_other_kinds_are_told_what_to_be(head, says):
+    with pytest.raises(UnreadableError, match=f"^{says}$"):
+        decode(head + bytes(64), 3)
+
+
 def promising(height: int, width: int, format: str) -> bytes:
     """A small file whose head says that its image has other sides."""
     data = bytearray(encoded(PICTURE, format))
