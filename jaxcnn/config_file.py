@@ -1,7 +1,6 @@
 """From a file to a config: Python with get_config(), or JSON as a run folder keeps it."""
 
 import difflib
-import functools
 import traceback
 import types
 from collections.abc import Mapping
@@ -63,9 +62,18 @@ def from_plain(plain: Mapping[str, Any], place: str) -> tuple[ConfigDict, list[s
 
 
 def assign(config: ConfigDict, key: str, value: Any) -> None:
-    """Sets a key by its full name, to a value of any type: `jaxcnn.train.frozen` says what is wrong with it."""
+    """Sets a key by its full name, to a value of any type: `jaxcnn.train.frozen` says what is wrong with it.
+
+    Raises:
+        UserError: for a key within a model's field that is no dictionary here.
+    """
     *parts, last = key.split(".")
-    group = functools.reduce(lambda inner, part: inner[part], parts, config)
+    group: Any = config
+    for part in parts:
+        group = group.get(part) if isinstance(group, ConfigDict) else None
+    if not isinstance(group, ConfigDict):
+        whole = ".".join(parts)
+        raise UserError(f"{key}: {whole} is no dictionary here; set it as a whole, --config.{whole}=VALUE")
     if key == FIELDS and isinstance(value, Mapping):
         value = ConfigDict(value)
     with group.unlocked(), group.ignore_type():

@@ -132,15 +132,21 @@ def hint(name: str) -> str:
 def nearest(name: str) -> list[str]:
     """Returns the keys that a name may mean: with its last part, by what it is called elsewhere, or by its letters."""
     keys = [*KINDS, FIELDS]
-    exact = [key for key in (name, f"{name}.name") if key in keys]
     whole, last = _squeezed(name), _squeezed(name.rpartition(".")[2])
+    exact = [key for key in keys if _squeezed(key) in (whole, f"{whole}.name")]
     whole_names = {_squeezed(key): key for key in keys} if "." in name else {}
     spelt = exact or [whole_names[near] for near in difflib.get_close_matches(whole, whole_names, n=1, cutoff=0.88)]
     if spelt:
         return spelt
-    ends = [key for key in keys if _squeezed(key.rpartition(".")[2]) == last]
+    ends = [key for key in keys if _squeezed(key.rpartition(".")[2]) == last] or _of_group(keys, last)
     meant = [key for key, names in _OTHER_NAMES.items() if last in map(_squeezed, names.split())]
     return list(dict.fromkeys([*ends, *meant] or _alike(keys, whole, last, 0.88) or _alike(keys, whole, last, 0.7)))[:5]
+
+
+def _of_group(keys: Iterable[str], last: str) -> list[str]:
+    """Returns the keys of the groups that are called so; of one with a `name` that alone."""
+    own = [key for key in keys if last == _squeezed(key.rpartition(".")[0].rpartition(".")[2])]
+    return [key for key in own if key.endswith(".name")] or own
 
 
 def _alike(keys: Iterable[str], whole: str, last: str, cutoff: float) -> list[str]:

@@ -102,9 +102,16 @@ def _read_flags(values: flags.FlagValues, argv: Sequence[str]) -> None:
         way_out = f"did you mean {' or '.join(f'--{name}' for name in found)}?" if found else there
         raise UserError(f"there is no --{error.flagname}: {way_out}") from None
     except flags.Error as error:
-        raise UserError(one_line(error)) from None
+        raise UserError(_unreadable(values, one_line(error))) from None
     if stray_ones:
         raise UserError(stray(stray_ones[0]))
+
+
+def _unreadable(values: flags.FlagValues, said: str) -> str:
+    """Returns what is wrong with an option, where absl has words for programmers."""
+    found = re.match(r"flag --(\w+)=", said)
+    right = {"int": "a whole number", "bool": "true or false"}.get(values[found[1]].flag_type()) if found else None
+    return f"--{found[1]} must be {right}" if found and right else said
 
 
 def _underscored(argument: str) -> str:

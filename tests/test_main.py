@@ -56,7 +56,8 @@ def test_overrides_reach_the_config_with_their_types(parse):
         ([CONFIG, "--workdir=w", "lr=0.1"], "did you mean --config.optimizer.learning_rate=0.1?"),
         ([CONFIG, "--workdir=w", "config.seed=3"], "did you mean --config.seed=3?"),
         ([CONFIG, "--workdri=w"], "did you mean --workdir?"),
-        ([CONFIG, "--workdir=w", "--num_processes=two"], "flag --num_processes=two"),
+        ([CONFIG, "--workdir=w", "--num_processes=two"], "--num_processes must be a whole number"),
+        ([CONFIG, "--workdir=w", "--force=perhaps"], "--force must be true or false"),
         ([CONFIG, "--workdir=w", "--cordinator=h:1"], "did you mean --coordinator?"),
         ([CONFIG], "--workdir is missing: python -m jaxcnn.main --config="),
         ([CONFIG, "--workdir="], "--workdir is missing: "),
@@ -84,6 +85,11 @@ def test_overrides_reach_the_config_with_their_types(parse):
         ([CONFIG, "--workdir=w", "--config.batch_size="], "it must be a whole number, by default 128"),
         ([CONFIG, "--workdir=w", "--config.data.augment=None"], "it must be a text, by default ''"),
         ([CONFIG, "--workdir=w", "--config.model.fields=3"], "it must be a dictionary"),
+        ([CONFIG, "--workdir=w", "--config.model.fields.hidden.size=3"], "set it as a whole, --config.model.fields.hi"),
+        (
+            [CONFIG, "--workdir=w", "--config.model.fields.hidden=[8, 4]", "--config.model.fields.hidden.size=3"],
+            "model.fields.hidden is no dictionary here",
+        ),
     ],
 )
 def test_a_wrong_command_line_is_one_line(parse, arguments, says):
@@ -109,6 +115,9 @@ def test_a_wrong_command_line_is_one_line(parse, arguments, says):
         ("milestones", "schedule.boundaries"),
         ("optimizer.momentun", "optimizer.momentum?"),
         ("optimiser.name", "optimizer.name?"),
+        ("Model", "model.name?"),
+        ("train.optimizer", "optimizer.name?"),
+        ("norm_options", "model.norm_options.epsilon or model.norm_options.examples or "),
     ],
 )
 def test_what_a_key_is_called_elsewhere_names_ours_by_its_full_path(parse, name, key):
