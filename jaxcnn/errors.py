@@ -25,8 +25,9 @@ class Fault(RuntimeError):  # noqa: N818
 def unknown_word(kind: str, word: object, known: Iterable[str]) -> UserError:
     """Returns the error for a `word` that is not among the `known` ones of this `kind` ("model", "norm", ...)."""
     words = sorted(known)
-    nearest = difflib.get_close_matches(str(word), words, n=3, cutoff=0.6)
-    hint = f"did you mean {' or '.join(nearest)}?" if nearest else f"known: {', '.join(words)}"
+    small = {known_word.lower(): known_word for known_word in words}
+    nearest = difflib.get_close_matches(str(word).lower(), small, n=3, cutoff=0.6)
+    hint = f"did you mean {' or '.join(small[near] for near in nearest)}?" if nearest else f"known: {', '.join(words)}"
     return UserError(f"unknown {kind} {str(word)!r}: {hint}")
 
 

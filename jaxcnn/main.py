@@ -24,6 +24,7 @@ from jaxcnn.config_file import one_line
 from jaxcnn.config_keys import nearest
 from jaxcnn.entry import answer, leave
 from jaxcnn.errors import UserError, say
+from jaxcnn.train.folder import read_json
 
 USAGE = """\
 usage: python -m jaxcnn.main --config=configs/NAME.py --workdir=DIR [--config.key=value ...]
@@ -61,6 +62,8 @@ def parse(argv: Sequence[str]) -> Request:
         raise UserError(f"{missing} missing: {_SHORT}; results go to the folder DIR")
     bucket_address("--workdir", workdir)  # what is none must not become a folder of that name
     config, remarks = line.config(line.file or _file_of_run(workdir))
+    if not line.file and "data.dir" not in dict(line.changes):
+        remarks += _find_data(config, workdir)
     return Request(
         config=config,
         workdir=workdir,
@@ -128,6 +131,21 @@ def _file_of_run(workdir: str) -> str:
     if not file.is_file():
         raise UserError(f"--config is missing: {_SHORT}; there is no run in {workdir} to go on with")
     return str(file)
+
+
+def _find_data(config: ConfigDict, workdir: str) -> list[str]:
+    """Has data that are not where a run's config says, seen from here, taken from where its card says they were.
+
+    Returns what to tell the user of it.
+    """
+    named, card = config.data.dir, local_path("--workdir", workdir) / "run.json"
+    if not named or Path(named).expanduser().exists() or not card.is_file():
+        return []
+    found = read_json(card).get("data", {}).get("dir")
+    if not found or not Path(found).is_dir():
+        return []
+    config.data.dir = found
+    return [f"there is no {named} here: the data are taken from {found}, as before"]
 
 
 def main(argv: Sequence[str] = tuple(sys.argv)) -> int:

@@ -9,7 +9,7 @@ import pytest
 
 from jaxcnn import config_keys, main
 from jaxcnn.config import base_config
-from jaxcnn.errors import UserError
+from jaxcnn.errors import UserError, unknown_word
 
 ROOT = Path(__file__).parents[1]
 CONFIG = f"--config={ROOT}/configs/digits_lenet5.py"
@@ -165,6 +165,28 @@ def test_nothing_puts_every_key_that_may_be_none_back_to_its_default_meaning(par
     before = config_keys.flat(parse(full, "--workdir=w").config.to_dict())
     after = config_keys.flat(parse(full, "--workdir=w", *changes).config.to_dict())
     assert all(before[key] is not None and after[key] is None for key in optional)
+
+
+def test_a_run_alone_finds_its_data_from_any_folder(parse, tmp_path, monkeypatch):
+    run, data = tmp_path / "run", tmp_path / "images"
+    run.mkdir()
+    data.mkdir()
+    plain = parse(CONFIG, "--workdir=w", "--config.data.dir=images").config.to_dict()
+    (run / "config.json").write_text(json.dumps(plain))
+    (run / "run.json").write_text(json.dumps({"data": {"dir": str(data)}}))
+    monkeypatch.chdir(tmp_path)
+    assert parse("--workdir=run").config.data.dir == "images"
+    monkeypatch.chdir(run)
+    request = parse(f"--workdir={run}")
+    assert request.config.data.dir == str(data)
+    assert request.remarks == [f"there is no images here: the data are taken from {data}, as before"]
+    assert parse(f"--workdir={run}", "--config.data.dir=other").config.data.dir == "other"
+    data.rmdir()
+    assert parse(f"--workdir={run}").config.data.dir == "images"
+
+
+def test_a_word_is_known_whatever_its_case():
+    assert str(unknown_word("data set", "CIFAR-10", ["cifar10", "mnist"])).endswith("did you mean cifar10?")
 
 
 def test_none_is_a_word_of_norms(parse):
