@@ -6,11 +6,11 @@ from fractions import Fraction
 
 from jaxcnn.errors import UserError
 
-_LENGTH = re.compile(r"(\d+\.?\d*|\.\d+)\s*(steps?|epochs?)?")
+_LENGTH = re.compile(r"((?:\d+\.?\d*|\.\d+)(?:e\d{1,2})?)\s*(steps?|epochs?)?")
 
 
 def parse_duration(key: str, text: str, steps_per_epoch: Fraction) -> Fraction:
-    """Returns the steps, not rounded, that a text such as "500 steps", "2.5 epochs" or "500" (steps) stands for.
+    """Returns the steps, not rounded, that a text such as "500 steps", "2.5 epochs" or "5e2" (steps) stands for.
 
     Args:
         key: of the config, to be named in an error.

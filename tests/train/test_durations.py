@@ -10,13 +10,16 @@ EPOCH = Fraction(1297, 64)
 
 @pytest.mark.parametrize(
     ("text", "steps"),
-    [("500", 500), ("500 steps", 500), ("1 step", 1), ("2epochs", 2 * EPOCH), (" 0.5 epochs ", EPOCH / 2), ("0", 0)],
+    [("500", 500), ("500 steps", 500), ("1 step", 1), ("2epochs", 2 * EPOCH), (" 0.5 epochs ", EPOCH / 2), ("0", 0)]
+    + [("1e3", 1000), ("1.5e1 steps", 15), ("1e1epochs", 10 * EPOCH)],
 )
 def test_a_length_is_exact(text, steps):
     assert parse_duration("key", text, EPOCH) == steps
 
 
-@pytest.mark.parametrize("text", ["", "epochs", "-1 epochs", "5 minutes", "2.5 steps", "1e3", "one epoch"])
+@pytest.mark.parametrize(
+    "text", ["", "epochs", "-1 epochs", "5 minutes", "2.5 steps", "1e", "1e999", "2.55e1", "one epoch"]
+)
 def test_anything_else_is_refused_with_the_key(text):
     with pytest.raises(UserError, match="log_every"):
         parse_duration("log_every", text, EPOCH)
