@@ -89,12 +89,12 @@ def parse_value(key: str, text: str) -> Any:
         if optional:
             return None
         if kind is not str or text:
-            raise UserError(f"--config.{key}={text}: it must be {NAMES[kind]}, by default {_default(key)!r}")
+            raise UserError(f"--config.{key}={_shown(text)}: it must be {NAMES[kind]}, by default {_default(key)!r}")
     try:
         return _READ[kind](text)
     except (ValueError, OverflowError):
         may = " or None" if optional else ""
-        raise UserError(f"--config.{key}={text}: it must be {NAMES[kind]}{may}") from None
+        raise UserError(f"--config.{key}={_shown(text)}: it must be {NAMES[kind]}{may}") from None
 
 
 def parse_literal(text: str) -> Any:
@@ -170,6 +170,11 @@ def listed(keys: Iterable[str]) -> str:
     return ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
 
 
+def _shown(text: str) -> str:
+    """Returns a text with its line breaks and the like escaped."""
+    return repr(text)[1:-1]
+
+
 def _squeezed(name: str) -> str:
     return name.lower().replace("_", "").replace("-", "")
 
@@ -196,7 +201,7 @@ def _switch(text: str) -> bool:
 def _fields(text: str) -> dict[str, Any]:
     fields = parse_literal(text) if text not in ("", "None") else {}
     if not isinstance(fields, dict):
-        raise UserError(f"--config.{FIELDS}={text}: it must be a dictionary, as '{{\"padding\": 2}}'")
+        raise UserError(f"--config.{FIELDS}={_shown(text)}: it must be a dictionary, as '{{\"padding\": 2}}'")
     return fields
 
 

@@ -85,6 +85,7 @@ def test_overrides_reach_the_config_with_their_types(parse):
         ([CONFIG, "--workdir=w", "--config.batch_size="], "it must be a whole number, by default 128"),
         ([CONFIG, "--workdir=w", "--config.data.augment=None"], "it must be a text, by default ''"),
         ([CONFIG, "--workdir=w", "--config.model.fields=3"], "it must be a dictionary"),
+        ([CONFIG, "--workdir=w", "--config.batch_size=3\n4"], r"batch_size=3\n4: it must be a whole number"),
         ([CONFIG, "--workdir=w", "--config.model.fields.hidden.size=3"], "set it as a whole, --config.model.fields.hi"),
         (
             [CONFIG, "--workdir=w", "--config.model.fields.hidden=[8, 4]", "--config.model.fields.hidden.size=3"],

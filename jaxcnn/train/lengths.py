@@ -39,6 +39,10 @@ def schedule_shape(config: FrozenConfigDict, steps_per_epoch: Fraction, total: i
         factor=s.factor,
         end_factor=s.end_factor,
     )
+    longest = {"warmup": shape.warmup, "every": shape.every, "boundaries": max(shape.boundaries, default=0)}
+    for key, steps in longest.items():
+        if steps >= 2**31:
+            raise UserError(f"schedule.{key} is {s[key]!r}: it is more than {2**31 - 1} steps")
     if s.name == "multistep" and not shape.boundaries:
         raise UserError("schedule multistep needs schedule.boundaries, as '10, 14, 18 epochs'")
     return shape

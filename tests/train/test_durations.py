@@ -10,8 +10,17 @@ EPOCH = Fraction(1297, 64)
 
 @pytest.mark.parametrize(
     ("text", "steps"),
-    [("500", 500), ("500 steps", 500), ("1 step", 1), ("2epochs", 2 * EPOCH), (" 0.5 epochs ", EPOCH / 2), ("0", 0)]
-    + [("1e3", 1000), ("1.5e1 steps", 15), ("1e1epochs", 10 * EPOCH)],
+    [
+        ("500", 500),
+        ("500 steps", 500),
+        ("1 step", 1),
+        ("2epochs", 2 * EPOCH),
+        (" 0.5 epochs ", EPOCH / 2),
+        ("0", 0),
+        ("1e3", 1000),
+        ("1.5e1 steps", 15),
+        ("1e1epochs", 10 * EPOCH),
+    ],
 )
 def test_a_length_is_exact(text, steps):
     assert parse_duration("key", text, EPOCH) == steps
