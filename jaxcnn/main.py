@@ -5,12 +5,14 @@ SLURM, Open MPI, Kubernetes or a TPU slice says; --distributed asks JAX to look 
 -v says what is set for the process, and how not to have it.
 """
 
+import contextlib
 import dataclasses
 import difflib
 import functools
 import re
 import sys
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,8 @@ from absl import flags
 from ml_collections import ConfigDict
 
 from jaxcnn import platforms, runtime, streams
-from jaxcnn.addresses import bucket_address, local_path
+from jaxcnn.addresses import bucket_address
+from jaxcnn.buckets import Bucket
 from jaxcnn.command_line import stray, take_apart
 from jaxcnn.config_file import one_line
 from jaxcnn.config_keys import nearest
@@ -61,7 +64,8 @@ def parse(argv: Sequence[str]) -> Request:
         missing = "--workdir is" if line.file else "--config and --workdir are"
         raise UserError(f"{missing} missing: {_SHORT}; results go to the folder DIR")
     bucket_address("--workdir", workdir)  # what is none must not become a folder of that name
-    config, remarks = line.config(line.file or _file_of_run(workdir))
+    with contextlib.nullcontext(line.file) if line.file else _file_of_run(workdir) as file:
+        config, remarks = line.config(file)
     if not line.file and "data.dir" not in dict(line.changes):
         remarks += _find_data(config, workdir)
     return Request(
@@ -125,12 +129,26 @@ def _underscored(argument: str) -> str:
     return found[1] + ("no" if found[2] else "") + found[3].replace("-", "_") + (found[4] or "")
 
 
-def _file_of_run(workdir: str) -> str:
-    """Returns the config file of the run in a folder; raises `UserError` where there is none."""
-    file = local_path("--workdir", workdir) / "config.json"
-    if not file.is_file():
-        raise UserError(f"--config is missing: {_SHORT}; there is no run in {workdir} to go on with")
-    return str(file)
+@contextlib.contextmanager
+def _file_of_run(workdir: str) -> Iterator[str]:
+    """Gives the config file of the run in a folder; raises `UserError` where there is none."""
+    with tempfile.TemporaryDirectory(prefix="jaxcnn-") as copy:
+        address = bucket_address("--workdir", workdir)
+        file = Path(copy if address else workdir).expanduser() / "config.json"
+        if address:
+            _fetch_config(address, file)
+        if not file.is_file():
+            raise UserError(f"--config is missing: {_SHORT}; there is no run in {workdir} to go on with")
+        yield str(file)
+
+
+def _fetch_config(address: str, file: Path) -> None:
+    try:
+        Bucket(address).download(file.name, file)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise UserError(f"--workdir cannot be used: {error}") from None
 
 
 def _find_data(config: ConfigDict, workdir: str) -> list[str]:
@@ -138,8 +156,8 @@ def _find_data(config: ConfigDict, workdir: str) -> list[str]:
 
     Returns what to tell the user of it.
     """
-    named, card = config.data.dir, local_path("--workdir", workdir) / "run.json"
-    if not named or Path(named).expanduser().exists() or not card.is_file():
+    named, card = config.data.dir, Path(workdir).expanduser() / "run.json"
+    if not named or bucket_address("--workdir", workdir) or Path(named).expanduser().exists() or not card.is_file():
         return []
     found = read_json(card).get("data", {}).get("dir")
     if not found or not Path(found).is_dir():

@@ -1,18 +1,20 @@
 """`python -m jaxcnn verify RUN`: whether checkpoints are what was saved, and recorded numbers what they give."""
 
+import contextlib
 import math
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from ml_collections import ConfigDict
 
-from jaxcnn.addresses import local_path
+from jaxcnn.addresses import bucket_address
 from jaxcnn.commands.parser import CommandParser
 from jaxcnn.config_file import load_json
 from jaxcnn.errors import UserError
-from jaxcnn.train.checkpoint import Checkpoints
 from jaxcnn.train.folder import RunFolder, read_lines
-from jaxcnn.train.loop import make_evaluator
+from jaxcnn.train.loop import make_evaluator, open_checkpoints
 from jaxcnn.train.mesh import replicated
+from jaxcnn.train.mirror import fetched
 from jaxcnn.train.setup import resolve
 
 SPLITS = ("val", "test")
@@ -27,12 +29,17 @@ def main(argv: Sequence[str]) -> int:
         UserError: for a folder that holds no run, or whose data cannot be read, in one line.
     """
     arguments = _parser().parse_args(argv)
-    if not (local_path("RUN", arguments.run) / "config.json").is_file():
-        raise UserError(f"{arguments.run} holds no run: there is no config.json in it")
-    folder = RunFolder(arguments.run)
+    address = bucket_address("RUN", arguments.run)
+    with fetched(address) if address else contextlib.nullcontext(arguments.run) as place:
+        if not (Path(place).expanduser() / "config.json").is_file():
+            raise UserError(f"{arguments.run} holds no run: there is no config.json in it")
+        return _verify(RunFolder(arguments.run, copy=Path(place)), arguments.data_dir)
+
+
+def _verify(folder: RunFolder, data_dir: str | None) -> int:
     config, _ = load_json(folder.config)
-    if arguments.data_dir:
-        config.data.dir = arguments.data_dir
+    if data_dir:
+        config.data.dir = data_dir
     good = True
     for line, fine in _findings(folder, config):
         print(("ok     " if fine else "WRONG  ") + line, flush=True)
@@ -45,7 +52,7 @@ def _findings(folder: RunFolder, config: ConfigDict) -> Iterator[tuple[str, bool
     lines = read_lines(folder.metrics)
     run = resolve(config)
     evaluate = make_evaluator(run, batch_size=config.eval_batch_size)
-    with Checkpoints(folder.checkpoints, read_only=True) as checkpoints:
+    with open_checkpoints(folder, read_only=True) as checkpoints:
         if not checkpoints.steps():
             yield "there is no checkpoint", False
         for step in checkpoints.steps():

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -50,8 +51,26 @@ class _Manager(ocp.CheckpointManager):
 class Checkpoints:
     """The checkpoints of one run, named by their steps. A context manager: leaving it waits for unfinished writes."""
 
-    def __init__(self, path: Path, *, read_only: bool = False) -> None:
-        """One that is `read_only` leaves alone what another process may be writing there.
+    def __init__(
+        self,
+        path: Path,
+        *,
+        name: str | None = None,
+        read_only: bool = False,
+        removed: str | None = None,
+        carry_over: Callable[[], str] = str,
+        processes: ocp.options.MultiprocessingOptions | None = None,
+    ) -> None:
+        """Opens a folder of checkpoints.
+
+        Args:
+            path: of the folder.
+            name: what messages call it, if not by its path.
+            read_only: leaves alone what another process may be writing there.
+            removed: a folder beside them that those are moved to that are no longer kept, for others to remove; by
+                default they are removed here.
+            carry_over: brings what was written to where it is kept in the end; returns what is in the way, else "".
+            processes: which of several read and write it; by default all of them, together.
 
         Raises:
             UserError: the folder cannot be used.
@@ -67,8 +86,11 @@ class Checkpoints:
             cleanup_tmp_directories=not read_only,
             create=not read_only,
             read_only=read_only,
+            todelete_subdir=removed,
             save_interval_steps=0 if read_only else 1,
+            multiprocessing_options=processes or ocp.options.MultiprocessingOptions(),
         )
+        self._path, self._name, self.carry_over = path, name or str(path), carry_over
         self._writing: int | None = None
         self._broken: list[int | None] = []
         self._quiet = contextlib.ExitStack()
@@ -77,7 +99,7 @@ class Checkpoints:
             self._manager = _Manager(path, options=options)
         except OSError as error:
             self._quiet.close()
-            raise UserError(f"the checkpoints in {path} cannot be used: {error.strerror}") from None
+            raise UserError(f"the checkpoints in {self._name} cannot be used: {error.strerror}") from None
 
     def __enter__(self) -> "Checkpoints":
         return self
@@ -85,7 +107,11 @@ class Checkpoints:
     def __exit__(self, kind: type[BaseException] | None, *_: BaseException | TracebackType | None) -> None:
         if hosts.lost(kind):
             return  # what is being written waits for a process that is gone
-        self.settle()  # close() would raise what it returns
+        self.close()
+
+    def close(self) -> None:
+        """Waits for unfinished writes, and clears away what there is of failed ones."""
+        self.settle_here()  # close() would raise what it returns
         with contextlib.suppress(Exception):  # all that was to be said of a failed write has been said
             self._manager.close()
         for step in self._broken:
@@ -94,14 +120,15 @@ class Checkpoints:
 
     def steps(self) -> list[int]:
         """Returns the steps that are there to be restored, in rising order; one that is being written is not yet."""
-        return hosts.from_first(
-            lambda: sorted(step for step in self._manager.all_steps() if self._folder(step).is_dir())
-        )
+        return hosts.from_first(self.steps_here)
+
+    def steps_here(self) -> list[int]:
+        """Returns what `steps` does, of what this process sees."""
+        return sorted(step for step in self._manager.all_steps() if self._folder(step).is_dir())
 
     def best(self) -> float:
         """Returns the best validation accuracy among the checkpoints, or `NOT_EVALUATED`."""
-        steps = self.steps()
-        return hosts.from_first(lambda: max(map(self.accuracy, steps), default=NOT_EVALUATED))
+        return hosts.from_first(lambda: max(map(self.accuracy, self.steps_here()), default=NOT_EVALUATED))
 
     def accuracy(self, step: int) -> float:
         """Returns the validation accuracy at a step, or `NOT_EVALUATED`, also where its record cannot be read."""
@@ -118,11 +145,15 @@ class Checkpoints:
         Returns:
             In a line what has gone wrong with this write or with the one before it, which then are not there; else "".
         """
-        trouble = self.settle()
+        return self.save_here(step, state, accuracy)
+
+    def save_here(self, step: int, state: Any, accuracy: float) -> str:
+        """Does what `save` does, in this process."""
+        trouble = self.settle_here()
         items = ocp.args.Composite(state=ocp.args.PyTreeSave(state), checksums=ocp.args.JsonSave(checksums(state)))
         self._writing = step
         try:
-            if not Path(self._manager.directory).is_dir():  # which orbax would make anew, without what it held
+            if not self._path.is_dir():  # which orbax would make anew, without what it held
                 raise FileNotFoundError(errno.ENOENT, "the folder is gone")
             self._manager.save(step, args=items, metrics={BEST: accuracy})
         except Exception as error:  # orbax raises what it likes
@@ -139,6 +170,10 @@ class Checkpoints:
 
         Without `wait`, it returns at once where that is still open.
         """
+        return self.settle_here(wait=wait)
+
+    def settle_here(self, *, wait: bool = True) -> str:
+        """Does what `settle` does, in this process."""
         if self._writing is None or (not wait and self._manager.is_saving_in_progress()):
             return ""
         try:
@@ -155,17 +190,21 @@ class Checkpoints:
             self._manager.wait_until_finished()
         self._clear(step)
         self._broken.append(step)
-        return f"the checkpoint {self._folder(step)} cannot be written: {_reason(error)}"
+        return f"the checkpoint {self._called(step)} cannot be written: {_reason(error)}"
 
     def _clear(self, step: int | None) -> None:
         """Removes what there is of an unfinished checkpoint; abandoned threads of orbax may still be adding to it."""
         until = time.monotonic() + CLEARING
-        while parts := list(Path(self._manager.directory).glob(f"{step}.orbax-checkpoint-tmp*")):
+        while parts := list(self._path.glob(f"{step}.orbax-checkpoint-tmp*")):
             for part in parts:
                 shutil.rmtree(part, ignore_errors=True)
             if time.monotonic() > until:
                 return  # the next start clears it
             time.sleep(0.01)
+
+    def carried_over(self) -> str:
+        """Brings what was written to where it is kept in the end; returns in a line what is in the way, else ""."""
+        return self.carry_over()
 
     def misfit(self, abstract_state: Any, step: int) -> str:
         """Returns the path and shapes of an array that differs between a checkpoint and `abstract_state`, or ""."""
@@ -190,7 +229,10 @@ class Checkpoints:
             UserError: where the checkpoint cannot be read as this tree, or is not what was saved.
             Fault: where the machine cannot hold it.
         """
-        step = self.steps()[-1] if step is None else step
+        return self.restore_here(abstract_state, sharding, self.steps()[-1] if step is None else step)
+
+    def restore_here(self, abstract_state: Any, sharding: Sharding, step: int) -> Any:
+        """Does what `restore` does, in this process."""
         target = jax.tree.map(
             lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding), abstract_state
         )
@@ -198,7 +240,7 @@ class Checkpoints:
         items = ocp.args.Composite(
             state=ocp.args.PyTreeRestore(target, restore_args=arguments), checksums=ocp.args.JsonRestore()
         )
-        where = self._folder(step)
+        where = self._called(step)
         try:
             found = self._manager.restore(step, args=items)
         except (MemoryError, jax.errors.JaxRuntimeError) as error:  # of the machine: the checkpoint may be good
@@ -219,16 +261,21 @@ class Checkpoints:
         What another process set aside before is left as it is.
         """
         folder = self._folder(step)
-        number = 1
-        while (aside := folder.with_name(f"damaged-{step}-{number}")).exists():
-            number += 1
-        hosts.wait(f"all know {aside.name}")
+        aside = folder.with_name(hosts.from_first(lambda: _unused(step, folder.parent)))
         hosts.on_first(lambda: _rename(folder, aside), None)
-        self._manager.reload()
+        self.reload()
         return aside
 
+    def reload(self) -> None:
+        """Looks anew for what there is."""
+        self._manager.reload()
+
     def _folder(self, step: int | None) -> Path:
-        return Path(self._manager.directory) / str(step)
+        return self._path / str(step)
+
+    def _called(self, step: int | None) -> str:
+        """Returns what messages call the folder of a step."""
+        return f"{self._name}/{step}"
 
 
 def checksums(state: Any) -> dict[str, str]:
@@ -245,6 +292,14 @@ def _digest(array: np.ndarray) -> str:
 
 def _changed(saved: dict[str, str], found: dict[str, str]) -> list[str]:
     return sorted(path for path in saved.keys() | found.keys() if saved.get(path) != found.get(path))
+
+
+def _unused(step: int, place: Path) -> str:
+    """Returns a name for a damaged checkpoint that none has yet."""
+    number = 1
+    while (place / f"damaged-{step}-{number}").exists():
+        number += 1
+    return f"damaged-{step}-{number}"
 
 
 def _rename(folder: Path, aside: Path) -> None:

@@ -12,40 +12,73 @@ from typing import Any
 
 from ml_collections import FrozenConfigDict
 
-from jaxcnn.addresses import local_path
+from jaxcnn.addresses import bucket_address
 from jaxcnn.config import base_config
-from jaxcnn.errors import UserError
+from jaxcnn.errors import UserError, say
 from jaxcnn.train.changes import BACK, FORCED, MAY_DIFFER, Change, as_json, differences, flat, resumed_line
+from jaxcnn.train.lock import Lock
+from jaxcnn.train.mirror import Mirror, copy_of
 
 OUTPUT = "output.log"
 """What a run could not say where it should have, for nobody reads it any more."""
 
 
 class RunFolder:
-    """config.json, run.json, metrics.jsonl and checkpoints/ under one path, made where missing."""
+    """config.json, run.json, metrics.jsonl and checkpoints/ under one path, made where missing.
 
-    def __init__(self, path: str | os.PathLike[str], *, make: bool = True) -> None:
-        """`make` is off where it is only looked at."""
-        self.path = local_path("the run folder", path).absolute()
-        self.config = self.path / "config.json"
-        self.history = self.path / "config_history.json"
-        self.card = self.path / "run.json"
-        self.metrics = self.path / "metrics.jsonl"
-        self.checkpoints = self.path / "checkpoints"
-        self.tensorboard = self.path / "tensorboard"
-        _check_name(self.path)
+    Of a folder in a bucket they are those of a copy on this machine, which `hold` makes and keeps alike.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, make: bool = True, copy: Path | None = None) -> None:
+        """`make` is off where it is only looked at; `copy` is where that of a bucket is, if not as usual."""
+        address = bucket_address("the run folder", path)
+        here = Path(path).expanduser().absolute()
+        self.path: str | Path = address or here
+        """As messages call it."""
+        self.in_bucket = address is not None
+        self.place = (copy or copy_of(address)) if address else here
+        """Where its files are on this machine."""
+        self.config = self.place / "config.json"
+        self.history = self.place / "config_history.json"
+        self.card = self.place / "run.json"
+        self.metrics = self.place / "metrics.jsonl"
+        self.checkpoints = self.place / "checkpoints"
+        self.tensorboard = self.place / "tensorboard"
+        self._held: Lock | Mirror | None = None
+        if not self.in_bucket:
+            _check_name(here)
         try:
-            if make:
+            if make and not self.in_bucket:
                 self.checkpoints.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UserError(f"the work folder {self.path} cannot be used: {error.strerror}: {error.filename}") from None
 
+    def hold(self) -> "Lock | Mirror":
+        """Returns what keeps the folder for this process until it is left, and a folder in a bucket alike.
+
+        Raises:
+            UserError: another process has it, or it cannot be read or written.
+        """
+        self._held = Mirror(str(self.path), self.place, say) if self.in_bucket else Lock(self.place)
+        return self._held
+
+    def carry_over(self) -> str:
+        """Brings all that was written to where it belongs; returns in a line why that cannot be done, else ""."""
+        return self._held.flush() if isinstance(self._held, Mirror) else ""
+
+    def identity(self) -> str:
+        """Returns what all processes of a run must have alike, if they share this folder."""
+        if self.in_bucket:
+            return str(self.path)
+        return self.config.read_text(encoding="utf-8") if self.config.exists() else ""
+
     def check(self, config: FrozenConfigDict, *, force: bool = False) -> None:
         """Raises `UserError` where there are checkpoints of a run of another config, unless by `force`; reads, no more.
 
+        Of a folder in a bucket nothing is here yet, and `adopt` is what refuses.
         Differing are keys that a resumed run must keep, and that never had this value in the folder.
         """
-        if self._holds_state():
+        if not self.in_bucket and self._holds_state():
             self._refuse(self._changes(as_json(config)), force=force)
 
     def differs(self, config: FrozenConfigDict) -> bool:

@@ -12,11 +12,12 @@ import re
 import sys
 import threading
 from collections.abc import Callable, Collection, Mapping
-from typing import NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import jax
 import numpy as np
 from jax.experimental import multihost_utils
+from jax.sharding import Sharding
 
 from jaxcnn.errors import UserError
 
@@ -141,6 +142,25 @@ def from_first(action: Callable[[], Value]) -> Value:
     if jax.process_count() == 1:
         return action()
     return json.loads(_gather(on_first(lambda: json.dumps(action()), ""))[0])
+
+
+def spread(tree: Any, abstract: Any, sharding: Sharding) -> Any:
+    """Returns in every process the arrays that process 0 has, bit by bit, on all devices of `sharding`.
+
+    Args:
+        tree: in process 0 arrays in memory; of the others nothing is looked at.
+        abstract: their shapes and dtypes, in every process.
+        sharding: one that has every array whole on each device.
+    """
+    leaves, shape = jax.tree.flatten(abstract)
+    own = [np.asarray(leaf) for leaf in jax.tree.leaves(tree)] if first() else []
+    sizes = [leaf.size * np.dtype(leaf.dtype).itemsize for leaf in leaves]
+    sent = np.concatenate([np.zeros(0, np.uint8), *(leaf.reshape(-1).view(np.uint8) for leaf in own)])
+    content = multihost_utils.broadcast_one_to_all(sent if first() else np.zeros(sum(sizes), np.uint8))
+    parts = np.split(np.asarray(content), np.cumsum(sizes)[:-1])
+    values = [part.view(leaf.dtype).reshape(leaf.shape) for part, leaf in zip(parts, leaves, strict=True)]
+    put = [jax.make_array_from_callback(value.shape, sharding, value.__getitem__) for value in values]
+    return jax.tree.unflatten(shape, put)
 
 
 def union(names: Mapping[str, Collection[str]]) -> dict[str, list[str]]:

@@ -5,6 +5,7 @@ import os
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
+import jax
 from ml_collections import ConfigDict
 
 from jaxcnn.data.views import parse_views
@@ -15,10 +16,11 @@ from jaxcnn.train.checkpoint import Checkpoints
 from jaxcnn.train.clock import Clock
 from jaxcnn.train.evaluate import Evaluator, over_views
 from jaxcnn.train.folder import RunFolder, read_json, read_lines
-from jaxcnn.train.lock import Lock
 from jaxcnn.train.mesh import replicated
+from jaxcnn.train.mirror import REMOVED
 from jaxcnn.train.preemption import Preempted, Preemption
 from jaxcnn.train.progress import Progress, print_rows
+from jaxcnn.train.relay import Relay
 from jaxcnn.train.report import epochs_of, opening, recomputed, result_rows
 from jaxcnn.train.run import Run
 from jaxcnn.train.seeds import each
@@ -61,9 +63,9 @@ def train_and_evaluate(
     run = hosts.together(lambda: resolve(config, data))
     folder = hosts.together(lambda: RunFolder(workdir))
     with contextlib.ExitStack() as stack:
-        stack.enter_context(hosts.on_first(lambda: Lock(folder.path), contextlib.nullcontext()))
+        stack.enter_context(hosts.on_first(folder.hold, contextlib.nullcontext()))
         stack.enter_context(contextlib.closing(run.pipeline))
-        checkpoints = stack.enter_context(hosts.together(lambda: Checkpoints(folder.checkpoints)))
+        checkpoints = stack.enter_context(hosts.together(lambda: open_checkpoints(folder)))
         result, unsaved = _go_on(run, folder, checkpoints, clock, force=force)
     if hosts.first():
         print_rows(result_rows(run, folder.path, result, *_recorded(folder)))
@@ -110,6 +112,14 @@ def _go_on(
             result = _marked(run, evaluate(state.eval_variables, "test"))
             writer.write(steps_taken(state), result)
             return result, training.secure(run.total_steps)
+
+
+def open_checkpoints(folder: RunFolder, *, read_only: bool = False) -> Checkpoints:
+    """Returns the checkpoints of a run folder."""
+    kind = Relay if folder.in_bucket and jax.process_count() > 1 else Checkpoints
+    name = f"{folder.path}/checkpoints"
+    removed = REMOVED if folder.in_bucket else None
+    return kind(folder.checkpoints, name=name, read_only=read_only, removed=removed, carry_over=folder.carry_over)
 
 
 @contextlib.contextmanager
@@ -168,7 +178,7 @@ def _check_alike(run: Run, folder: RunFolder) -> None:
     config.data.dir = None
     hosts.check_same("the config", config.to_json())
     hosts.check_same("the data", run.data["fingerprint"])
-    hosts.check_same("the run folder", folder.config.read_text(encoding="utf-8") if folder.config.exists() else "")
+    hosts.check_same("the run folder", folder.identity())
 
 
 def _check_fit(run: Run, checkpoints: Checkpoints, step: int) -> None:

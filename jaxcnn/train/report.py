@@ -13,7 +13,7 @@ _NAMED = 6
 """How many classes are named."""
 
 
-def opening(run: Run, folder: Path, start: int) -> dict[str, list[str]]:
+def opening(run: Run, folder: str | Path, start: int) -> dict[str, list[str]]:
     """Returns lines that say what the run is: of net, data, steps, and where its results go."""
     steps = f"{run.total_steps} x {run.config.batch_size} examples ({epochs_of(run)(run.total_steps)} epochs)"
     devices = run.mesh.devices
@@ -44,7 +44,7 @@ def recomputed(run: Run, changes: Iterable[str]) -> list[str]:
 
 def result_rows(
     run: Run,
-    folder: Path,
+    folder: str | Path,
     result: Mapping[str, float],
     lines: Sequence[Mapping[str, Any]],
     card: Mapping[str, Any],

@@ -120,11 +120,11 @@ class Training:
         """Sees to it that the state, that of `step`, is saved; returns in words what is in the way, else ""."""
         trouble = self._settle()
         if step in self.checkpoints.steps():
-            return ""
+            return self.checkpoints.carried_over()
         trouble = self._save(step) or self._settle() or trouble
         saved = self.checkpoints.steps()
         if step in saved:
-            return ""
+            return self.checkpoints.carried_over()
         return f"{trouble}; " + (f"step {saved[-1]} is the last that is saved" if saved else "nothing is saved")
 
     def _save(self, step: int) -> str:

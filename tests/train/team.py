@@ -32,8 +32,8 @@ def get_config():
 class Team:
     """Processes that train one run; leaving the context ends what is left of them."""
 
-    def __init__(self, folder, count, *arguments, devices=1, heartbeat=60, own=()):
-        """`own` are further arguments of each process."""
+    def __init__(self, folder, count, *arguments, devices=1, heartbeat=60, own=(), environments=()):
+        """`own` are further arguments of each process, `environments` what each has set."""
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "small.py").write_text(CONFIG)
         self.folder, self.port = folder, free_port()
@@ -57,7 +57,8 @@ class Team:
                     *arguments,
                     *(own[number] if own else ()),
                 ]
-                self.processes.append(subprocess.Popen(command, env=environment, cwd=ROOT, stdout=out, stderr=err))
+                variables = environment | (environments[number] if environments else {})
+                self.processes.append(subprocess.Popen(command, env=variables, cwd=ROOT, stdout=out, stderr=err))
 
     def __enter__(self):
         return self

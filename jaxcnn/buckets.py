@@ -1,0 +1,145 @@
+"""What lies in a bucket, through fsspec and its drivers: found, read, written and removed by name.
+
+Every call ends within a time, and whatever a driver raises is a `BucketError` of one line. Names are those below the
+address, with "/" between their parts; a bucket has no folders. Drivers are imported on use.
+"""
+
+import dataclasses
+import functools
+import logging
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any, NoReturn
+
+from jaxcnn.errors import UserError
+
+ANSWER = 20.0
+"""Seconds that a bucket has for a listing or a small object; drivers try anew within them."""
+TRANSFER = 900.0
+"""Seconds that it has for a file."""
+_CREDENTIALS = {
+    "gs": "log in with `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS",
+    "s3": "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run `aws configure`",
+}
+_NEED_A_BUCKET_ALONE = ("find", "pipe_file", "put_file")
+
+
+class BucketError(OSError):
+    """What a bucket did not do, in one line that names it."""
+
+    def __init__(self, line: str) -> None:
+        super().__init__(None, line)
+        self.line = line
+
+    def __str__(self) -> str:
+        return self.line
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """An object in a bucket."""
+
+    size: int
+    """In bytes."""
+    tag: str
+    """Another one for other content."""
+
+
+class Bucket:
+    """The objects below an address, as `jaxcnn.addresses.bucket_address` returns it. Cheap to make and to pickle."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self._scheme, _, self._root = address.partition("://")
+
+    def find(self, *below: str) -> dict[str, Entry]:
+        """Returns what there is, by name, in order: all of it, or what is `below` parts of a name.
+
+        Raises:
+            UserError: where the driver is not installed.
+            BucketError: where there is no such bucket, it cannot be reached, or access is refused.
+        """
+        found = self._do("find", "/".join((self._root, *below)), detail=True, seconds=ANSWER)
+        entries = {name: info for name, info in found.items() if info.get("type") == "file"}
+        start = len(self._root) + 1
+        return {name[start:]: Entry(int(info["size"] or 0), _tag(info)) for name, info in sorted(entries.items())}
+
+    def read(self, name: str) -> bytes:
+        """Returns an object; raises FileNotFoundError where there is none, else `BucketError`."""
+        return self._do("cat_file", self._path(name), seconds=TRANSFER)
+
+    def write(self, name: str, content: bytes) -> None:
+        """Writes an object, whole or not at all."""
+        self._do("pipe_file", self._path(name), content, seconds=TRANSFER)
+
+    def upload(self, path: Path, name: str) -> None:
+        """Writes an object from a file, which must not change meanwhile; FileNotFoundError where the file is gone."""
+        path.stat()  # its absence is not the bucket's
+        self._do("put_file", str(path), self._path(name), seconds=TRANSFER)
+
+    def download(self, name: str, path: Path) -> None:
+        """Writes a file from an object, FileNotFoundError where there is none; the folder of the file is made."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._do("get_file", self._path(name), str(path), seconds=TRANSFER)
+
+    def remove(self, names: Collection[str]) -> None:
+        """Removes objects; those that are not there are none."""
+        for name in names:
+            try:
+                self._do("rm_file", self._path(name), seconds=ANSWER)
+            except FileNotFoundError:
+                continue
+
+    def _path(self, name: str) -> str:
+        return f"{self._root}/{name}"
+
+    def _do(self, call: str, *arguments: Any, seconds: float, **keywords: Any) -> Any:
+        system = file_system(self._scheme)
+        from fsspec.asyn import sync
+
+        try:
+            return sync(system.loop, getattr(system, f"_{call}"), *arguments, timeout=seconds, **keywords)
+        except Exception as error:  # drivers raise what their libraries do
+            self._explain(error, call, seconds)
+
+    def _explain(self, error: Exception, call: str, seconds: float) -> NoReturn:
+        """Raises what an error of a driver means."""
+        bucket = f"{self._scheme}://{self._root.partition('/')[0]}"
+        if isinstance(error, FileNotFoundError) and call in _NEED_A_BUCKET_ALONE:
+            raise BucketError(f"there is no bucket {bucket}") from None
+        if isinstance(error, FileNotFoundError):
+            raise FileNotFoundError(*error.args) from None
+        if isinstance(error, TimeoutError):
+            raise BucketError(f"{bucket} has not answered within {seconds:g} s") from None
+        said = " ".join(str(error).split())[:300] or type(error).__name__
+        kind = type(error).__name__
+        if kind in ("NoCredentialsError", "DefaultCredentialsError", "PartialCredentialsError"):
+            raise BucketError(f"{bucket} needs credentials: {_CREDENTIALS[self._scheme]}") from None
+        if isinstance(error, PermissionError) or getattr(error, "code", None) in (401, 403) or "Forbidden" in said:
+            raise BucketError(f"{bucket} refuses access ({said}): {_CREDENTIALS[self._scheme]}") from None
+        raise BucketError(f"{bucket} cannot be used: {said}") from None
+
+
+@functools.cache
+def file_system(scheme: str) -> Any:
+    """Returns fsspec's file system of a scheme, which remembers no listing.
+
+    Raises:
+        UserError: where its driver is not installed.
+    """
+    try:
+        if scheme == "gs":
+            logging.getLogger("gcsfs").setLevel(logging.CRITICAL + 1)  # a page for every error that it raises as well
+            from gcsfs.core import GCSFileSystem  # the plain one: gcsfs's default asks by gRPC what kind a bucket is
+
+            return GCSFileSystem(use_listings_cache=False)
+        from s3fs import S3FileSystem
+
+        return S3FileSystem(use_listings_cache=False)
+    except ImportError:
+        install = {"gs": "gcs", "s3": "s3"}[scheme]
+        raise UserError(f"{scheme}:// needs a driver: pip install 'jaxcnn[{install}]'") from None
+
+
+def _tag(info: dict[str, Any]) -> str:
+    return str(info.get("generation") or info.get("ETag") or info.get("etag") or "").strip('"')

@@ -1,0 +1,99 @@
+"""One run in a folder of a bucket at a time: an object that its owner writes anew again and again.
+
+A bucket has no locks that end with a process. So whoever finds the object looks whether it still changes: where it
+does, the folder is in use; where it does not, its owner is gone.
+"""
+
+import contextlib
+import os
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+
+from jaxcnn.buckets import Bucket
+from jaxcnn.errors import UserError
+
+NAME = "lock"
+BEAT = 10.0
+"""Seconds between two writes of the owner."""
+PATIENCE = 25.0
+"""For how many seconds an object that does not change is looked at, before its owner counts as gone."""
+
+
+class Lease:
+    """The right to write below an address. A context manager: leaving it gives the right back."""
+
+    def __init__(self, bucket: Bucket, mark: Path, say: Callable[[str], None]) -> None:
+        """Takes it.
+
+        Args:
+            bucket: with the address.
+            mark: a file of this machine that says which lease was taken here last: that one's owner is gone.
+            say: shows a line to the user.
+
+        Raises:
+            UserError: another process has it.
+            BucketError: the bucket cannot be read or written.
+        """
+        self._bucket, self._say = bucket, say
+        self._owner = f"process {os.getpid()} on {socket.gethostname()}"
+        self._own = uuid.uuid4().hex
+        self.lost = ""
+        """In a line who has taken it since, else ""."""
+        taken_here = mark.read_text() if mark.exists() else ""
+        if (found := self._read()) and not (taken_here and found.startswith(taken_here)):
+            self._wait_for(found)
+        mark.write_text(self._own)
+        self._write(0)
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._renew, name="lease", daemon=True)
+        self._thread.start()
+
+    def __enter__(self) -> "Lease":
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self._end.set()
+        self._thread.join()
+        with contextlib.suppress(OSError):
+            if self._read().startswith(self._own):
+                self._bucket.remove([NAME])
+
+    def _wait_for(self, found: str) -> None:
+        """Returns once the owner counts as gone."""
+        owner = found.partition(" ")[2].partition(",")[0]
+        where = self._bucket.address
+        self._say(f"{where} was in use by {owner}: looking for {PATIENCE:g} s whether it still is")
+        until = time.monotonic() + PATIENCE
+        while time.monotonic() < until:
+            time.sleep(min(1.0, PATIENCE / 10))
+            now = self._read()
+            if not now:
+                return
+            if now != found:
+                raise UserError(f"{where} is in use by {owner}: wait for it, or use another --workdir")
+
+    def _renew(self) -> None:
+        beat = 0
+        while not self._end.wait(BEAT) and not self.lost:
+            beat += 1
+            with contextlib.suppress(OSError):  # the next beat tries again
+                found = self._read()
+                if found and not found.startswith(self._own):
+                    taken_by = found.partition(" ")[2].partition(",")[0]
+                    self.lost = f"{self._bucket.address} has been taken over by {taken_by}, and is no longer written"
+                else:
+                    self._write(beat)
+
+    def _read(self) -> str:
+        try:
+            return self._bucket.read(NAME).decode(errors="replace")
+        except FileNotFoundError:
+            return ""
+
+    def _write(self, beat: int) -> None:
+        self._bucket.write(NAME, f"{self._own} {self._owner}, {beat}\n".encode())
