@@ -15,8 +15,10 @@ from jaxcnn.errors import UserError
 
 ANSWER = 20.0
 """Seconds that a bucket has for a listing or a small object; drivers try anew within them."""
-TRANSFER = 900.0
-"""Seconds that it has for a file."""
+SLOWEST = 1e6
+"""Bytes a second: a file has as much longer."""
+MOST = 2e9
+"""Bytes that an object is taken to have where its size is not known."""
 _CREDENTIALS = {
     "gs": "log in with `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS",
     "s3": "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run `aws configure`",
@@ -65,22 +67,22 @@ class Bucket:
         return {name[start:]: Entry(int(info["size"] or 0), _tag(info)) for name, info in sorted(entries.items())}
 
     def read(self, name: str) -> bytes:
-        """Returns an object; raises FileNotFoundError where there is none, else `BucketError`."""
-        return self._do("cat_file", self._path(name), seconds=TRANSFER)
+        """Returns a small object; raises FileNotFoundError where there is none, else `BucketError`."""
+        return self._do("cat_file", self._path(name), seconds=ANSWER)
 
     def write(self, name: str, content: bytes) -> None:
         """Writes an object, whole or not at all."""
-        self._do("pipe_file", self._path(name), content, seconds=TRANSFER)
+        self._do("pipe_file", self._path(name), content, seconds=ANSWER + len(content) / SLOWEST)
 
     def upload(self, path: Path, name: str) -> None:
         """Writes an object from a file, which must not change meanwhile; FileNotFoundError where the file is gone."""
-        path.stat()  # its absence is not the bucket's
-        self._do("put_file", str(path), self._path(name), seconds=TRANSFER)
+        seconds = ANSWER + path.stat().st_size / SLOWEST  # raises where it is gone
+        self._do("put_file", str(path), self._path(name), seconds=seconds)
 
     def download(self, name: str, path: Path) -> None:
         """Writes a file from an object, FileNotFoundError where there is none; the folder of the file is made."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._do("get_file", self._path(name), str(path), seconds=TRANSFER)
+        self._do("get_file", self._path(name), str(path), seconds=ANSWER + MOST / SLOWEST)
 
     def remove(self, names: Collection[str]) -> None:
         """Removes objects; those that are not there are none."""

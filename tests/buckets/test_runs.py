@@ -135,8 +135,7 @@ def outage(emulator, monkeypatch):
     def turn():
         if not away:
             patch = stack.enter_context(monkeypatch.context())
-            for limit in ("ANSWER", "TRANSFER"):
-                patch.setattr(buckets, limit, 0.3)
+            patch.setattr(buckets, "ANSWER", 0.3)
             stack.enter_context(emulator.away())
         else:
             stack.close()
