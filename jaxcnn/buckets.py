@@ -112,7 +112,7 @@ class Bucket:
         if isinstance(error, FileNotFoundError):
             raise FileNotFoundError(*error.args) from None
         if isinstance(error, TimeoutError):
-            raise BucketError(f"{bucket} has not answered within {seconds:g} s") from None
+            raise BucketError(f"{bucket} has not answered within {seconds:.3g} s") from None
         said = " ".join(str(error).split())[:300] or type(error).__name__
         kind = type(error).__name__
         if kind in ("NoCredentialsError", "DefaultCredentialsError", "PartialCredentialsError"):
