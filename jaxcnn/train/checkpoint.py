@@ -84,7 +84,7 @@ class Checkpoints:
             preservation_policy=policy.AnyPreservationPolicy(keep),
             best_fn=accuracy,  # without it metrics are not written
             cleanup_tmp_directories=not read_only,
-            create=not read_only,
+            create=not read_only and processes is None,  # orbax makes no folder for one of several
             read_only=read_only,
             todelete_subdir=removed,
             save_interval_steps=0 if read_only else 1,

@@ -15,6 +15,7 @@ class Relay(Checkpoints):
 
     def __init__(self, *arguments: Any, **keywords: Any) -> None:
         """Opens the folder in the first process, as `Checkpoints` does."""
+        self._writing = None  # elsewhere than in the first process nothing is
         if hosts.first():
             alone = ocp.options.MultiprocessingOptions(active_processes={0}, barrier_sync_key_prefix="first")
             super().__init__(*arguments, processes=alone, **keywords)
