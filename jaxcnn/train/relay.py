@@ -39,7 +39,7 @@ class Relay(Checkpoints):
 
     def carried_over(self) -> str:
         """Returns, in all processes, what is in the way of the first."""
-        return hosts.from_first(self.carry_over)
+        return hosts.from_first(lambda: self.carry_over())  # which only the first has
 
     def restore(self, abstract_state: Any, sharding: Sharding, step: int | None = None) -> Any:
         """Returns the state that the first process has restored, in all of them."""
