@@ -44,10 +44,10 @@ class Lease:
         self._own = uuid.uuid4().hex
         self.lost = ""
         """In a line who has taken it since, else ""."""
-        taken_here = mark.read_text() if mark.exists() else ""
+        taken_here = mark.read_text(encoding="utf-8") if mark.exists() else ""
         if (found := self._read()) and not (taken_here and found.startswith(taken_here)):
             self._wait_for(found)
-        mark.write_text(self._own)
+        mark.write_text(self._own, encoding="utf-8")
         self._write(0)
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._renew, name="lease", daemon=True)
