@@ -71,6 +71,8 @@ def save_variables(
         (partial / CARD).write_text(card, encoding="utf-8")
         with ocp.PyTreeCheckpointer() as checkpointer:
             checkpointer.save(partial / CHECKPOINT, dict(variables))
+        if folder.is_dir():
+            folder.rmdir()  # Windows renames onto nothing that is there, not even an empty folder
         partial.rename(folder)
     except OSError as error:
         raise UserError(f"{folder} cannot be written: {error.strerror or error}") from None

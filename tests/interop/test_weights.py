@@ -77,8 +77,14 @@ def test_the_number_of_classes_is_the_papers_by_default(tmp_path, source):
     assert model.num_classes == 10
 
 
-def test_an_empty_folder_is_used_and_a_full_one_is_not(tmp_path, source):
-    folder = tmp_path / "out"
+def test_an_empty_folder_is_used_and_a_full_one_is_not(tmp_path, source, monkeypatch):
+    def as_windows_does(path, target):
+        if target.exists():
+            raise FileExistsError(17, "Cannot create a file when that file already exists", str(target))
+        return renamed(path, target)
+
+    renamed, folder = Path.rename, tmp_path / "out"
+    monkeypatch.setattr(Path, "rename", as_windows_does)
     folder.mkdir()
     save_variables(folder, "resnet20", variables(), source=source, **FIELDS)
     with pytest.raises(UserError, match=f"^{folder} is in use; name a folder that is new or empty$"):
