@@ -14,8 +14,9 @@ def known(*flags: str) -> list[str]:
     """Returns those of `flags`, each "--name=value", that the installed jaxlib knows, in their order.
 
     The names stand in its compiled library as C strings, and words that a flag can be set to stand there in capitals:
-    10 ms for flags that it knows, 0.2 s for one that it does not. No list of releases could name those to come. Names
-    of flags that were taken away may still be there, but not as strings of their own.
+    30 ms for flags that it knows, 0.2 s for one that it does not. No list of releases could name those to come. Names
+    of flags that were taken away may still be there, but not as strings of their own. Other names are strings too, as
+    those of options for the code of CPUs; a flag is also a field of XLA's DebugOptions, which the library describes.
     """
     with _library() as library:
         return [flag for flag in flags if _knows(library, flag)]
@@ -23,10 +24,18 @@ def known(*flags: str) -> list[str]:
 
 def _knows(library: mmap.mmap | None, flag: str) -> bool:
     name, _, value = flag.removeprefix("--").partition("=")
-    if library is None or library.find(f"\0{name}\0".encode()) < 0:
+    if library is None or any(library.find(form) < 0 for form in (f"\0{name}\0".encode(), _field(name))):
         return False
     literal = value in _LITERALS or value.lstrip("-").isdigit()
     return literal or library.find(value.upper().encode()) >= 0
+
+
+def _field(name: str) -> bytes:
+    """Returns how the description of a protocol buffer has a field's name: its length before, its number's tag behind.
+
+    Source: FieldDescriptorProto of protobuf's descriptor.proto, where `name` is 1 and `number` is 3.
+    """
+    return b"\x0a" + bytes([len(name)]) + name.encode() + b"\x18"
 
 
 @contextlib.contextmanager

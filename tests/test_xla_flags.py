@@ -28,7 +28,8 @@ def in_a_process(flags):
 
 
 def test_the_installed_jaxlib_takes_all_that_it_is_said_to_know():
-    flags = xla_flags.known(*OURS, "--xla_no_such_flag=1")
+    option = "--xla_cpu_optimize_for_size=true"  # of the code for CPUs: its name is a string there, and it is no flag
+    flags = xla_flags.known(*OURS, "--xla_no_such_flag=1", option)
     assert "--xla_cpu_experimental_ynn_fusion_type=individual_dot" in flags
     assert "--xla_no_such_flag=1" not in flags
     assert in_a_process(flags) == 0
@@ -42,14 +43,15 @@ def library(monkeypatch, tmp_path):
     monkeypatch.setattr("importlib.util.find_spec", {"jaxlib": spec}.get)
     (tmp_path / "__init__.py").write_bytes(b"\0xla_gone\0")
     (tmp_path / "mlir").mkdir()
-    content = b"\0xla_kept\0help\0xla_word\0KIND_OF_WORD\0 R\x08xla_gone set_xla_goneEv\0no_xla_gone\0"
+    content = b"\0xla_kept\0help\0xla_word\0KIND_OF_WORD\0 R\x08xla_gone set_xla_goneEv\0no_xla_gone\0xla_part\0"
+    content += b"\n\x08xla_kept\x18\x01 \x01\n\x08xla_word\x18\x02 \x01"  # fields
     (tmp_path / "libjax_common.so").write_bytes(content)
 
 
 @pytest.mark.usefixtures("library")
-def test_a_flag_is_known_where_its_name_and_its_word_are_strings_of_the_library():
+def test_a_flag_is_known_where_name_and_word_are_strings_of_the_library_and_it_is_a_field():
     flags = ["--xla_kept=true", "--xla_kept=-1", "--xla_kept=", "--xla_word=of_word"]
-    assert xla_flags.known("--xla_gone=true", *flags, "--xla_word=other", "--xla_kep=1") == flags
+    assert xla_flags.known("--xla_gone=true", *flags, "--xla_word=other", "--xla_kep=1", "--xla_part=1") == flags
 
 
 def test_without_jaxlib_none_is_known(monkeypatch):
