@@ -8,6 +8,9 @@ from types import TracebackType
 
 from filelock import lock_descriptor
 
+_TURNS = 100
+"""How often a lock is taken anew; there are file systems where an open file is never the one of its name."""
+
 
 class Held(Exception):  # noqa: N818
     """Another process has the lock; the message says which one."""
@@ -25,8 +28,10 @@ class FileLock:
         """
         self.path = path
         self._open()
-        while self.works and not self._is_in_place():  # whoever had it has taken the file away meanwhile
-            self._file.close()
+        for _ in range(_TURNS):
+            if not self.works or self._is_in_place():
+                break
+            self._file.close()  # whoever had it has taken the file away meanwhile
             self._open()
         with contextlib.suppress(OSError):  # on a full disk the lock holds, and only does not say whose it is
             os.truncate(self._file.fileno(), 0)

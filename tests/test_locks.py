@@ -46,6 +46,14 @@ def test_a_file_that_is_taken_away_while_one_waits_for_it_locks_nothing(tmp_path
         FileLock(tmp_path / "lock")
 
 
+def test_where_no_open_file_is_the_one_of_its_name_a_lock_is_taken_all_the_same(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr("os.path.samestat", lambda *_: len(asked) > 1_000 or asked.append(None))
+    with FileLock(tmp_path / "lock"), pytest.raises(Held):
+        FileLock(tmp_path / "lock")
+    assert 1 < len(asked) < 1_000
+
+
 def test_a_file_system_without_locks_keeps_nobody_out(tmp_path, monkeypatch):
     def unknown(*_, **__):
         raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
