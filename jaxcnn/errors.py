@@ -25,10 +25,15 @@ class Fault(RuntimeError):  # noqa: N818
 def unknown_word(kind: str, word: object, known: Iterable[str]) -> UserError:
     """Returns the error for a `word` that is not among the `known` ones of this `kind` ("model", "norm", ...)."""
     words = sorted(known)
-    small = {known_word.lower(): known_word for known_word in words}
-    nearest = difflib.get_close_matches(str(word).lower(), small, n=3, cutoff=0.6)
-    hint = f"did you mean {' or '.join(small[near] for near in nearest)}?" if nearest else f"known: {', '.join(words)}"
+    near = nearest(str(word), words)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(words)}"
     return UserError(f"unknown {kind} {str(word)!r}: {hint}")
+
+
+def nearest(word: str, known: Iterable[str]) -> list[str]:
+    """Returns up to three of the `known` words that are spelt most like `word`, the nearest first."""
+    small = {known_word.lower(): known_word for known_word in known}
+    return [small[near] for near in difflib.get_close_matches(word.lower(), small, n=3, cutoff=0.6)]
 
 
 def check_word(kind: str, word: object, known: Iterable[str]) -> None:
