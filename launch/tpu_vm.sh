@@ -1,21 +1,24 @@
 #!/usr/bin/env bash
 # What it does: one run on a Cloud TPU slice, from nothing to nothing. The slice is asked for as a queued resource.
 #     create          ask for the slice, and wait until it is there
-#     install         bring this checkout to every worker, install it, mount the shared folder at /mnt/runs
+#     install         bring this checkout to every worker and install it; with a share, mount it at /mnt/runs
 #     run ARGS        train on all workers, ARGS as for `python -m jaxcnn.main`
 #     logs            what every worker has said, into NAME.log
 #     delete          give the slice back
 #     all ARGS        create, install, run, logs, delete; a spot slice that is taken away is asked for again, and the
 #                     run goes on from its last checkpoint
-# What it needs: gcloud, logged in, in a project with the Cloud TPU API and quota for the slice; git; an NFS share that
-#   the workers reach, such as Filestore, for it must outlive them: --workdir=/mnt/runs/... Prepared data sets lie there
-#   too: --config.data.dir=/mnt/runs/data.
-# What it costs: the slice from the moment it is active until `delete`, whether it trains or not, and the share, as of
-#   your provider's price list; spot slices are cheaper and may be taken away at any moment. Look with
+# What it needs: gcloud, logged in, in a project with the Cloud TPU API and quota for the slice; git; a bucket that the
+#   workers' service account may write (role Storage Object User), for the workers share no disk and their own goes with
+#   them. The run folder is $BUCKET/runs/$NAME, unless --workdir says otherwise. Prepared data sets are read from
+#   $BUCKET/data, where `python -m jaxcnn prepare DATASET --data-dir=$BUCKET/data` puts them, unless --config.data.dir
+#   says otherwise. NFS=HOST:/SHARE in place of BUCKET=gs://.. takes an NFS share that the workers reach, such as
+#   Filestore: /mnt/runs stands for $BUCKET then.
+# What it costs: the slice from the moment it is active until `delete`, whether it trains or not, and the bucket or
+#   the share, as of your provider's price list; spot slices are cheaper and may be taken away at any moment. Look with
 #   `gcloud compute tpus queued-resources list` that nothing is left over.
 # It could not be run for real yet: only its dry run is tested.
 #
-# usage: NAME=.. ZONE=.. NFS=HOST:/SHARE launch/tpu_vm.sh [--dry-run] create|install|run|logs|delete|all [--config=.. --workdir=/mnt/runs/.. ...]
+# usage: NAME=.. ZONE=.. BUCKET=gs://.. launch/tpu_vm.sh [--dry-run] create|install|run|logs|delete|all [--config=.. --config.KEY=.. ...]
 # $TYPE, $RUNTIME: the slice, by default 16 chips of v5e on 4 workers. $SPOT=1: a spot slice. $ATTEMPTS: how often `all` asks.
 set -euo pipefail
 
@@ -30,7 +33,14 @@ if [[ ${1:-} == --dry-run ]]; then
   shift
 fi
 verb=${1:-}
-[[ -n $verb && -n ${NAME:-} && -n ${ZONE:-} && -n ${NFS:-} ]] || usage
+[[ -n $verb && -n ${NAME:-} && -n ${ZONE:-} ]] || usage
+if [[ -n ${NFS:-} ]]; then
+  [[ -z ${BUCKET:-} ]] || usage # one of the two
+  place=/mnt/runs
+else
+  [[ ${BUCKET:-} == gs://?* ]] || usage
+  place=${BUCKET%/}
+fi
 shift
 tpus=(gcloud compute tpus)
 home=$(cd "$(dirname "$0")/.." && pwd)
@@ -67,14 +77,18 @@ install() {
   run_or_print git -C "$home" archive --format=tar.gz --prefix=jaxcnn/ "--output=/tmp/$NAME.tar.gz" HEAD &&
     run_or_print "${tpus[@]}" tpu-vm scp "/tmp/$NAME.tar.gz" "$NAME:jaxcnn.tar.gz" "--zone=$ZONE" --worker=all &&
     on_all_workers "tar -xzf jaxcnn.tar.gz && python3 -m pip install --user --quiet uv && \
-export PATH=\$HOME/.local/bin:\$PATH && uv venv --quiet --python 3.11 env && uv pip install --quiet --python env/bin/python './jaxcnn[tpu]'" &&
-    on_all_workers "sudo apt-get install -y -q nfs-common && sudo mkdir -p /mnt/runs && \
+export PATH=\$HOME/.local/bin:\$PATH && uv venv --quiet --python 3.11 env && uv pip install --quiet --python env/bin/python './jaxcnn[tpu,gcs]'" &&
+    { [[ -z ${NFS:-} ]] || mount_share; }
+}
+
+mount_share() {
+  on_all_workers "sudo apt-get install -y -q nfs-common && sudo mkdir -p /mnt/runs && \
 { mountpoint -q /mnt/runs || sudo mount -t nfs $(printf %q "$NFS") /mnt/runs; }"
 }
 
 train() {
-  on_all_workers "set -o pipefail; cd jaxcnn && ../env/bin/python -m jaxcnn.main $(printf '%q ' "$@") --distributed \
---config.preempted_status=143 2>&1 | tee -a ../jaxcnn.log"
+  on_all_workers "set -o pipefail; cd jaxcnn && TFDS_DATA_DIR=$(printf %q "$place/data") ../env/bin/python -m jaxcnn.main \
+$(printf '%q ' "--workdir=$place/runs/$NAME" "$@") --distributed --config.preempted_status=143 2>&1 | tee -a ../jaxcnn.log"
 }
 
 logs() {

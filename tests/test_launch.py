@@ -61,29 +61,75 @@ def test_slurm_runs_one_step_with_all_processes():
     assert_main_knows(main_arguments(words))
 
 
-def test_tpu_vm_goes_from_nothing_to_nothing():
-    environment = {"NAME": "slice", "ZONE": "zone-a", "NFS": "10.0.0.2:/share", "SPOT": "1"}
-    lines = dry_run("tpu_vm.sh", "all", *ARGUMENTS, **environment)
+@pytest.mark.parametrize(
+    ("place", "folder"),
+    [({"BUCKET": "gs://box/mine/"}, "gs://box/mine"), ({"NFS": "10.0.0.2:/share"}, "/mnt/runs")],
+)
+def test_tpu_vm_goes_from_nothing_to_nothing(place, folder):
+    environment = {"NAME": "slice", "ZONE": "zone-a", "SPOT": "1", "BUCKET": "", "NFS": ""} | place
+    lines = dry_run("tpu_vm.sh", "all", ARGUMENTS[0], ARGUMENTS[2], **environment)
     verbs = [" ".join(words[3:5]) for words in lines if words[0] == "gcloud"]
-    ssh = "tpu-vm ssh"
-    assert verbs == ["queued-resources create", "tpu-vm scp", ssh, ssh, ssh, ssh, "queued-resources delete"]
+    ssh = ["tpu-vm ssh"] * (4 if "NFS" in place else 3)
+    assert verbs == ["queued-resources create", "tpu-vm scp", *ssh, "queued-resources delete"]
     assert all("--zone=zone-a" in words for words in lines if words[0] == "gcloud")
+    commands = " ".join(word for words in lines for word in words if word.startswith("--command="))
+    assert "'./jaxcnn[tpu,gcs]'" in commands
+    assert ("mount -t nfs 10.0.0.2:/share /mnt/runs" in commands) == ("NFS" in place)
     assert "--spot" in lines[0]
     assert "--spot" not in dry_run("tpu_vm.sh", "create", **environment | {"SPOT": ""})[0]
     (command,) = [word for words in lines for word in words if "jaxcnn.main" in word]
-    trained = main_arguments(shlex.split(command.removeprefix("--command=").split(" 2>&1")[0]))
-    assert trained == [*ARGUMENTS, "--distributed", "--config.preempted_status=143"]
+    words = shlex.split(command.removeprefix("--command=").split(" 2>&1")[0])
+    assert f"TFDS_DATA_DIR={folder}/data" in words
+    trained = main_arguments(words)
+    own = [f"--workdir={folder}/runs/slice"]
+    assert trained == [*own, ARGUMENTS[0], ARGUMENTS[2], "--distributed", "--config.preempted_status=143"]
     assert_main_knows(trained)
 
 
-@pytest.mark.parametrize(("script", "words"), [("local.sh", ["none"]), ("local.sh", []), ("tpu_vm.sh", ["create"])])
-def test_a_wrong_line_is_answered_with_the_usage(script, words):
-    environment = {key: value for key, value in os.environ.items() if key not in ("NAME", "ZONE", "NFS")}
+def test_tpu_vm_trains_in_the_run_folder_that_is_asked_for():
+    environment = {"NAME": "slice", "ZONE": "zone-a", "BUCKET": "gs://box", "NFS": ""}
+    (words,) = dry_run("tpu_vm.sh", "run", *ARGUMENTS, **environment)
+    (command,) = [word for word in words if "jaxcnn.main" in word]
+    with contextlib.chdir(ROOT):
+        request = main.parse(["main", *main_arguments(shlex.split(command.split(" 2>&1")[0]))])
+    assert request.workdir == "/runs/two words"
+
+
+@pytest.mark.parametrize(
+    ("script", "words", "environment"),
+    [
+        ("local.sh", ["none"], {}),
+        ("local.sh", [], {}),
+        ("tpu_vm.sh", ["create"], {}),
+        ("tpu_vm.sh", ["create"], {"NAME": "n", "ZONE": "z"}),
+        ("tpu_vm.sh", ["create"], {"NAME": "n", "ZONE": "z", "BUCKET": "box"}),
+        ("tpu_vm.sh", ["create"], {"NAME": "n", "ZONE": "z", "BUCKET": "gs://box", "NFS": "10.0.0.2:/share"}),
+        ("tpu_vm.sh", ["none"], {"NAME": "n", "ZONE": "z", "BUCKET": "gs://box"}),
+    ],
+)
+def test_a_wrong_line_is_answered_with_the_usage(script, words, environment):
+    around = {key: value for key, value in os.environ.items() if key not in ("NAME", "ZONE", "NFS", "BUCKET")}
     done = subprocess.run(
-        ["bash", str(LAUNCH / script), *words], env=environment, capture_output=True, text=True, check=False
+        ["bash", str(LAUNCH / script), *words], env=around | environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 2
     assert done.stderr.startswith("usage: ")
+
+
+def jobset_on_a_share():
+    """The job set as the line in its head makes it for a share."""
+    text = (LAUNCH / "gke_jobset.yaml").read_text()
+    (line,) = [line for line in text.splitlines() if line.startswith("#        sed ")]
+    command = line.lstrip("# ").split(" | ")[0]
+    return subprocess.run(shlex.split(command), cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+
+def container_of(jobset):
+    """The one container of a job set, with its pod."""
+    (workers,) = jobset["spec"]["replicatedJobs"]
+    pod = workers["template"]["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    return container, pod
 
 
 def test_the_jobset_is_yaml_with_the_flags_of_main():
@@ -94,14 +140,27 @@ def test_the_jobset_is_yaml_with_the_flags_of_main():
     job = workers["template"]["spec"]
     assert job["parallelism"] == job["completions"] == 4
     assert found["spec"]["coordinator"]["replicatedJob"] == workers["name"]
-    (container,) = job["template"]["spec"]["containers"]
+    container, pod = container_of(found)
     assert container["command"] == ["python", "-m", "jaxcnn.main"]
     assert "--distributed" in container["args"]
     assert_main_knows(container["args"])
     assert (ROOT / container["args"][0].removeprefix("--config=")).exists()
+    assert {arg for arg in container["args"] if "gs://" in arg} == {
+        "--workdir=gs://YOUR_BUCKET/runs/fashion_mnist_resnet20",
+        "--config.data.dir=gs://YOUR_BUCKET/data",
+    }
+    assert "volumes" not in pod
     advised = re.findall(r"--(?:coordinator|num_processes|process_id)=", text)
     assert len(advised) == 3
     assert_main_knows([*container["args"], *(f"{flag}1" for flag in advised)])
+
+
+def test_the_jobset_takes_a_share_in_place_of_the_bucket():
+    container, pod = container_of(yaml.safe_load(jobset_on_a_share()))
+    assert {"--workdir=/share/runs/fashion_mnist_resnet20", "--config.data.dir=/share/data"} <= {*container["args"]}
+    (mount,), (volume,) = container["volumeMounts"], pod["volumes"]
+    assert mount == {"name": volume["name"], "mountPath": "/share"}
+    assert volume["persistentVolumeClaim"] == {"claimName": "share"}
 
 
 @pytest.mark.parametrize("name", [*SCRIPTS, "gke_jobset.yaml"])
