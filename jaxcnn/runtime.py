@@ -55,11 +55,12 @@ _NO = ("n", "no", "f", "false", "off", "0")
 """What jax takes for a no, in small letters."""
 
 
-def _tunes(environment: Mapping[str, str]) -> bool:
+def tuned(environment: Mapping[str, str] = os.environ) -> bool:
+    """Returns whether `JAXCNN_TUNING` leaves on what makes jaxcnn fast; to be asked before anything is traced."""
     return environment.get("JAXCNN_TUNING", "on").lower() not in _NO
 
 
-_formulations = _tunes(os.environ)
+_formulations = tuned(os.environ)
 _canonical: contextvars.ContextVar[bool] = contextvars.ContextVar("canonical", default=False)
 
 
@@ -70,7 +71,7 @@ def begin(environment: MutableMapping[str, str] = os.environ) -> None:
     process starts. With them, a step's largest block does not fit into the hole that the last step's has left, for the
     few bytes that lie in such a cache, and memory grows from step to step.
     """
-    if _tunes(environment) and _computes_on_cpu(environment) and _malloc_is_free(environment):
+    if tuned(environment) and _computes_on_cpu(environment) and _malloc_is_free(environment):
         sys.stdout.flush()
         with contextlib.suppress(OSError):
             os.execve(
@@ -92,9 +93,9 @@ def configure(environment: MutableMapping[str, str] = os.environ) -> None:
         return
     _keep_programs(environment)
     _say_once_what_is_not_kept()
-    if _tunes(environment):
+    if tuned(environment):
         _collect_rarely()
-    if _tunes(environment) and _computes_on_cpu(environment):
+    if tuned(environment) and _computes_on_cpu(environment):
         _choose_convolutions(environment)
         _keep_memory(environment)
 

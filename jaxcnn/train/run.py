@@ -16,6 +16,7 @@ from jaxcnn.data.pipeline import Pipeline
 from jaxcnn.data.sources import Dataset
 from jaxcnn.ops.window import Pads
 from jaxcnn.train.losses import LossFn
+from jaxcnn.train.mesh import platform_of
 from jaxcnn.train.schedules import Shape
 from jaxcnn.train.seeds import Chance, chance_of, each, seeds_of
 from jaxcnn.train.state import TrainState
@@ -59,6 +60,8 @@ class Run:
     eval_every: Fraction
     checkpoint_every: Fraction
     steps_per_dispatch: int
+    tuned: bool = True
+    """Whether net and step are computed in the forms of `jaxcnn.accel`."""
 
     def abstract_state(self) -> TrainState:
         """Returns the shapes and dtypes of the state, without computing it."""
@@ -81,6 +84,10 @@ class Run:
         if not self.abstract_state().batch_stats:
             return None
         return self.config.model.norm_options.examples or self.config.batch_size // self.config.accumulate_steps
+
+    def forms_on(self, mesh: Mesh) -> str:
+        """Returns the platform of whose forms net and step are on the devices of `mesh`; an empty one: the plain."""
+        return platform_of(mesh) if self.tuned else ""
 
     @property
     def mapped(self) -> bool:

@@ -12,6 +12,7 @@ import optax
 from jax.sharding import Mesh
 from ml_collections import ConfigDict, FrozenConfigDict
 
+from jaxcnn import runtime
 from jaxcnn.data.dataset import Dataset
 from jaxcnn.data.sources import ARRAYS
 from jaxcnn.errors import UserError
@@ -115,6 +116,7 @@ def resolve(config: ConfigDict, data: Any | None = None, *, devices: Sequence[ja
         total_steps=total,
         steps_per_epoch=steps_per_epoch,
         steps_per_dispatch=config.steps_per_dispatch or (1 if streams or jax.default_backend() == "cpu" else 10),
+        tuned=runtime.tuned(),
         **intervals,
     )
 

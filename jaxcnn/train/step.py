@@ -1,6 +1,5 @@
 """One step of training and one of evaluation, made of parts and pure: no config, flag or global inside."""
 
-import math
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
@@ -8,8 +7,8 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from jaxcnn.ops.platform import on
 from jaxcnn.train import metrics
+from jaxcnn.train.finite import Choose, guard
 from jaxcnn.train.losses import LossFn
 from jaxcnn.train.state import TrainState, update_ema
 from jaxcnn.types import Array, Batch, Metrics, Variables
@@ -17,8 +16,6 @@ from jaxcnn.types import Array, Batch, Metrics, Variables
 TrainStep: TypeAlias = Callable[[TrainState, Batch, Array], tuple[TrainState, Metrics]]
 UPDATED = ("batch_stats", "aux_logits")
 """Collections that a net fills in training."""
-_SMALL = 2**12
-"""Numbers in an array so small that copies of all such arrays of a net are not felt."""
 EvalStep: TypeAlias = Callable[[Variables, Batch], Metrics]
 
 
@@ -30,6 +27,7 @@ def make_train_step(
     ema_decay: float | None = None,
     aux_weight: float = 0.0,
     on_nonfinite: str | None = None,
+    choose: Choose | None = None,
     accumulate_steps: int = 1,
     axis_name: str | None = None,
 ) -> TrainStep:
@@ -45,7 +43,7 @@ def make_train_step(
             None: it is learnt from. "stop": the state stays as it is, its step number too, so that the step can be
             looked into. "skip": all but the step number stays, and no other metric is counted. The last two count it
             as `nonfinite`.
-
+        choose: finds whether a step is finite and chooses the state; None: `jaxcnn.train.finite.choose_each`.
         accumulate_steps: the batch is taken in so many parts, one after the other, of which part i has the examples i,
             i + accumulate_steps, ...; their gradients are averaged. Batch norm sees a part at a time.
         axis_name: of the mapped axis that the batch is split over, for a step that pmap or shard_map maps; what is
@@ -81,7 +79,7 @@ def make_train_step(
         new = TrainState(step=state.step + 1, params=params, batch_stats=batch_stats, opt_state=opt_state, ema=ema)
         if on_nonfinite is None:
             return new, sums | {"nonfinite": jnp.zeros((), jnp.int32)}
-        return _guarded(state, new, gradients, updates, loss, sums, skip=on_nonfinite == "skip")
+        return guard(state, new, gradients, updates, loss, sums, skip=on_nonfinite == "skip", choose=choose)
 
     return train_step
 
@@ -102,79 +100,6 @@ def _accumulated(gradient: Callable[..., Any], parts: int) -> Callable[..., Any]
         return (loss, (batch_stats, sums)), gradients
 
     return accumulated
-
-
-def _guarded(
-    old: TrainState, new: TrainState, gradients: Any, updates: Any, loss: Array, sums: Metrics, *, skip: bool
-) -> tuple[TrainState, Metrics]:
-    """Returns the new state and its metrics where all is finite, else the old state, which may go one step on."""
-    kept = old.replace(step=new.step) if skip else old
-    finite, state = on("cpu", _either_whole, _either_each, gradients, updates, loss, new, kept)
-    if skip:
-        sums = jax.tree.map(lambda value: jnp.where(finite, value, jnp.zeros_like(value)), sums)
-    return state, sums | {"nonfinite": jnp.where(finite, 0, 1).astype(jnp.int32)}
-
-
-def _either_each(gradients: Any, updates: Any, loss: Array, new: TrainState, kept: TrainState) -> tuple[Array, Any]:
-    """Returns whether the step is finite, and the state that it leaves, array by array."""
-    finite = _finite(gradients, updates, (loss, new.batch_stats))
-    return finite, jax.tree.map(lambda new, kept: jnp.where(finite, new, kept), new, kept)
-
-
-def _either_whole(gradients: Any, updates: Any, loss: Array, new: TrainState, kept: TrainState) -> tuple[Array, Any]:
-    """Returns what `_either_each` does, the state as a whole: XLA for CPUs compiles a kernel for each `where`.
-
-    It looks at the new parameters in place of the updates, which so need no memory, and a kernel each, of their own.
-    Their squares are not finite either where a finite update takes them over 1e19.
-    """
-    del updates
-    finite = _finite_by_rows((gradients, new.params), (loss, new.batch_stats))
-    return finite, jax.lax.cond(finite, lambda new, _: new, lambda _, kept: kept, new, kept)
-
-
-def _finite(gradients: Any, updates: Any, further: Any) -> Array:
-    """Returns () bool: whether the sums of squares of the first two are finite, and all numbers of `further`.
-
-    Arrays of `gradients` and of `updates`, a tree of the same shapes, share a sum; small arrays too.
-
-    The sums are laid side by side. Were they added up one by one, XLA would compute that chain, as long as there are
-    arrays, anew in each fusion that uses its end, of which there are as many again: for EfficientNet-B0 two thirds of
-    the program.
-    """
-    pairs = zip(_joined(gradients), _joined(updates), strict=True)
-    checked = [jnp.square(gradient) + jnp.square(update) for gradient, update in pairs]
-    checked += [array * 0 for array in _joined(further)]  # a sum of what is joined alone XLA takes apart again
-    return jnp.all(jnp.isfinite(jnp.stack([jnp.sum(array) for array in checked])))
-
-
-def _joined(tree: Any) -> list[Array]:
-    """Returns the arrays of a tree, the small ones joined: each alone takes XLA as long as a large one, to compile."""
-    leaves = jax.tree.leaves(tree)
-    joined = [leaf.ravel() for leaf in leaves if leaf.size <= _SMALL]
-    return [leaf for leaf in leaves if leaf.size > _SMALL] + ([jnp.concatenate(joined)] if joined else [])
-
-
-def _finite_by_rows(squared: Any, further: Any) -> Array:
-    """Returns () bool: whether the squares of the numbers of `squared` are finite, and all numbers of `further`.
-
-    As optimizers square a gradient, one whose square overflows would leave them infinite while it changes no parameter.
-
-    Of large arrays, the sums of the rows stand for the numbers: they are products, which a library computes, where XLA
-    for CPUs compiles two or three kernels for a large sum.
-    """
-    numbers = [_weighed(array, math.sqrt(jnp.finfo(array.dtype).max)) for array in _joined(squared)]
-    numbers += [_weighed(array, 1.0) for array in _joined(further)]
-    return jnp.isfinite(jnp.sum(jnp.concatenate(numbers) * 0))
-
-
-def _weighed(x: Array, weight: float) -> Array:
-    """Returns x * weight; of more than one axis its sums over the last, four times each.
-
-    For a product with one vector, XLA for CPUs compiles a kernel.
-    """
-    if x.ndim == 1:
-        return x * weight
-    return (x.reshape(-1, x.shape[-1]) @ jnp.full((x.shape[-1], 4), weight, x.dtype)).ravel()
 
 
 def make_eval_step(*, apply_fn: Callable[..., Any], loss_fn: LossFn) -> EvalStep:

@@ -10,6 +10,7 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
+from jaxcnn.accel.platform import chooser
 from jaxcnn.errors import Fault, UserError
 from jaxcnn.layers.remat import rematerialize
 from jaxcnn.train import metrics
@@ -29,8 +30,8 @@ from jaxcnn.train.step import TrainStep, make_train_step
 from jaxcnn.train.writers import MetricsWriter
 
 
-def make_step(run: Run) -> TrainStep:
-    """Returns the pure training step of the run; under pmap it is one device's part."""
+def make_step(run: Run, mesh: Mesh | None = None) -> TrainStep:
+    """Returns the pure training step of the run, on its own mesh or another; under pmap it is one device's part."""
     return make_train_step(
         apply_fn=rematerialize(run.model.apply) if run.config.model.remat else run.model.apply,
         tx=run.tx,
@@ -38,6 +39,7 @@ def make_step(run: Run) -> TrainStep:
         ema_decay=run.config.ema.decay,
         aux_weight=run.config.loss.aux_weight,
         on_nonfinite=run.config.on_nonfinite,
+        choose=chooser(run.forms_on(mesh or run.mesh)),
         accumulate_steps=run.config.accumulate_steps,
         axis_name=AXIS if run.mapped else None,
     )
@@ -47,7 +49,7 @@ def make_run_dispatch(run: Run, mesh: Mesh | None = None) -> Dispatch:
     """Returns the compiled steps of the run, as of `make_dispatch`, on its own mesh or another."""
     mesh = mesh or run.mesh
     return make_dispatch(
-        make_step(run),
+        make_step(run, mesh),
         run.pipeline.train_batch,
         mesh,
         rolled=platform_of(mesh) != "cpu",

@@ -1,7 +1,5 @@
 """The step and its dispatch, on a net of one convolution."""
 
-import contextlib
-
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -9,16 +7,17 @@ import numpy as np
 import optax
 import pytest
 
-from jaxcnn import runtime
+from jaxcnn.accel.cpu.finite import choose_whole, finite_by_rows
 from jaxcnn.models import create_model
 from jaxcnn.train import metrics
 from jaxcnn.train.diagnose import first_nonfinite
 from jaxcnn.train.dispatch import make_dispatch
+from jaxcnn.train.finite import all_finite, choose_each
 from jaxcnn.train.losses import make_loss
 from jaxcnn.train.mesh import in_turn, make_mesh, replicated
 from jaxcnn.train.seeds import chance_of
 from jaxcnn.train.state import TrainState, create_state, update_ema
-from jaxcnn.train.step import _finite, _finite_by_rows, make_eval_step, make_train_step
+from jaxcnn.train.step import make_eval_step, make_train_step
 
 SHAPE = (8, 8, 1)
 
@@ -177,38 +176,42 @@ def test_bfloat16_computes_in_bfloat16_and_keeps_the_state_in_float32():
     assert 0 < gap < 0.1 * moved
 
 
-@pytest.mark.parametrize("forms", [contextlib.nullcontext, runtime.canonical_forms], ids=["whole", "each"])
-def test_running_statistics_that_overflow_are_not_finite(forms):
+@pytest.mark.parametrize("choose", [choose_whole, choose_each])
+def test_running_statistics_that_overflow_are_not_finite(choose):
     """Such a norm gives zeros: loss and gradient are finite, and only what evaluation would use is not."""
     model, state, _, loss_fn = parts()
-    step = make_train_step(apply_fn=model.apply, tx=optax.sgd(0.1, momentum=0.9), loss_fn=loss_fn, on_nonfinite="stop")
+    step = make_train_step(
+        apply_fn=model.apply, tx=optax.sgd(0.1, momentum=0.9), loss_fn=loss_fn, on_nonfinite="stop", choose=choose
+    )
     batch = get_batch(0.0, 0)
     batch["image"] *= 1e22
-    with forms():
-        kept, sums = jax.jit(step)(state, batch, jax.random.key(0))
+    kept, sums = jax.jit(step)(state, batch, jax.random.key(0))
     assert int(sums["nonfinite"]) == 1
     jax.tree.map(np.testing.assert_array_equal, kept, state)
     found = first_nonfinite(model, loss_fn, state.variables, batch, jax.random.key(0))
     assert found == "the running statistics of norm1"
 
 
-@pytest.mark.parametrize("forms", [contextlib.nullcontext, runtime.canonical_forms], ids=["whole", "each"])
-def test_an_update_that_is_not_finite_changes_nothing(forms):
+@pytest.mark.parametrize("choose", [choose_whole, choose_each])
+def test_an_update_that_is_not_finite_changes_nothing(choose):
     model, state, _, loss_fn = parts()
-    step = make_train_step(apply_fn=model.apply, tx=optax.sgd(np.inf), loss_fn=loss_fn, on_nonfinite="skip")
-    with forms():
-        kept, sums = jax.jit(step)(state, get_batch(0.0, 0), jax.random.key(0))
+    step = make_train_step(
+        apply_fn=model.apply, tx=optax.sgd(np.inf), loss_fn=loss_fn, on_nonfinite="skip", choose=choose
+    )
+    kept, sums = jax.jit(step)(state, get_batch(0.0, 0), jax.random.key(0))
     assert int(sums["nonfinite"]) == 1
     jax.tree.map(np.testing.assert_array_equal, kept.params, state.params)
     assert int(kept.step) == 1
 
 
 @pytest.mark.parametrize("hidden", [(), (2**10,)], ids=["small", "large"])
-@pytest.mark.parametrize("forms", [contextlib.nullcontext, runtime.canonical_forms], ids=["whole", "each"])
-def test_a_gradient_whose_square_overflows_changes_nothing(forms, hidden):
+@pytest.mark.parametrize("choose", [choose_whole, choose_each])
+def test_a_gradient_whose_square_overflows_changes_nothing(choose, hidden):
     """Adam would keep an infinite average of squares, which holds its parameter still for ever."""
     model, state, _, loss_fn = parts(norm="none", act="relu", hidden=hidden)
-    step = make_train_step(apply_fn=model.apply, tx=optax.adam(0.1), loss_fn=loss_fn, on_nonfinite="skip")
+    step = make_train_step(
+        apply_fn=model.apply, tx=optax.adam(0.1), loss_fn=loss_fn, on_nonfinite="skip", choose=choose
+    )
     state = state.replace(opt_state=optax.adam(0.1).init(state.params))
     batch = get_batch(0.0, 0)
     batch["image"] *= 1e22
@@ -216,8 +219,7 @@ def test_a_gradient_whose_square_overflows_changes_nothing(forms, hidden):
         lambda params: jnp.mean(loss_fn(model.apply({"params": params}, batch["image"]), batch["label"]))
     )
     assert all(jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(gradients(state.params)))
-    with forms():
-        kept, sums = jax.jit(step)(state, batch, jax.random.key(0))
+    kept, sums = jax.jit(step)(state, batch, jax.random.key(0))
     assert int(sums["nonfinite"]) == 1
     jax.tree.map(np.testing.assert_array_equal, (kept.params, kept.opt_state), (state.params, state.opt_state))
 
@@ -244,7 +246,7 @@ def test_one_number_in_an_array_of_any_size_makes_a_step_not_finite(place, shape
     middle = tuple(length // 2 for length in shape)
     trees[place]["other"] = trees[place]["other"].at[middle].set(value).at[*middle[:-1], 0].set(abs(value))
     gradients, *further = trees.values()
-    found = jax.jit(_finite)(gradients, *further), jax.jit(_finite_by_rows)((gradients, further[0]), further[1])
+    found = jax.jit(all_finite)(gradients, *further), jax.jit(finite_by_rows)((gradients, further[0]), further[1])
     assert [bool(finite) for finite in found] == [np.isfinite(value)] * 2
 
 

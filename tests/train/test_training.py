@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
+from jaxcnn.accel.cpu.finite import choose_whole
 from jaxcnn.train import metrics, training
 from jaxcnn.train.checkpoint import NOT_EVALUATED
 from jaxcnn.train.preemption import Preempted
@@ -76,6 +77,7 @@ def test_a_step_is_made_as_the_config_says(monkeypatch):
     asked = {"ema.decay": 0.5, "loss.aux_weight": 0.25, "on_nonfinite": "skip", "accumulate_steps": 2}
     made = make_step(run_of(**asked))
     assert [made[key] for key in ("ema_decay", "aux_weight", "on_nonfinite", "accumulate_steps")] == [*asked.values()]
+    assert made["choose"] is choose_whole
 
 
 def test_a_checkpoint_has_the_accuracy_of_its_own_step_and_no_other(run, monkeypatch):

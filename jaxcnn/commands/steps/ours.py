@@ -13,6 +13,7 @@ import numpy as np
 import optax
 
 from jaxcnn import runtime
+from jaxcnn.accel.platform import chooser, default_platform
 from jaxcnn.analysis.folding import fold_batch_norm
 from jaxcnn.commands.steps.work import AUX_WEIGHT, LEARNING_RATE, MOMENTUM, Work
 from jaxcnn.config import base_config
@@ -152,6 +153,7 @@ def _training(work: Work) -> tuple[Step, Init]:
         loss_fn=make_loss("softmax"),
         aux_weight=AUX_WEIGHT,
         on_nonfinite=base_config().on_nonfinite,
+        choose=chooser(_forms()),
     )
     return step, jax.jit(functools.partial(_create, work, tx))
 
@@ -167,6 +169,11 @@ def _inference(work: Work) -> tuple[Step, Init]:
         return apply_fn(variables, batch["image"], train=False)
 
     return infer, lambda: variables
+
+
+def _forms() -> str:
+    """Returns the platform of jax's default device, whose forms are used; an empty one where `JAXCNN_TUNING` is off."""
+    return default_platform() if runtime.tuned() else ""
 
 
 def _create(work: Work, tx: optax.GradientTransformation) -> TrainState:

@@ -1,0 +1,1 @@
+"""What XLA for CPUs does slowly, in forms that it does fast."""
