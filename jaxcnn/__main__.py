@@ -1,33 +1,38 @@
-"""`python -m jaxcnn COMMAND ...`: looks the command up and hands it the rest of the line."""
+"""`jaxcnn COMMAND ...`, or `python -m jaxcnn COMMAND ...`: looks the command up and hands it the rest of the line."""
 
+import contextlib
 import functools
 import importlib
+import os
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
-from jaxcnn import platforms, runtime, streams
-from jaxcnn.entry import answer_in_print, leave
+from jaxcnn import __version__, platforms, runtime, streams
+from jaxcnn.entry import answer, answer_in_print, leave
 from jaxcnn.errors import UserError, check_word
 
-COMPUTING = {"benchmark", "browse", "verify"}
-"""Commands that compile programs; with `-v` they say what has been set for that."""
-TRAIN = "to train: python -m jaxcnn.main --config=configs/digits_lenet5.py --workdir=runs/digits"
-_TRAINING = {"train", "main", "run", "fit", "training", "resume", "evaluate", "eval"}
-LISTING = {"datasets", "models"}
+COMPUTING = {"benchmark", "browse", "train", "verify"}
+"""Commands that compile programs."""
+TRAIN = "to train: jaxcnn train --config=digits_lenet5 --workdir=runs/digits"
+_TRAINING = {"main", "run", "fit", "training", "resume", "evaluate", "eval"}
+LISTING = {"configs", "datasets", "models"}
 """Commands that do nothing but print."""
 COMMANDS = {  # command -> its module, imported when asked for, with main(argv) -> exit status; and its help
-    "benchmark": ("jaxcnn.commands.benchmark", "measure how fast things are here"),
-    "browse": ("jaxcnn.commands.browse", "write a picture of what a network really sees"),
-    "datasets": ("jaxcnn.commands.datasets", "list the data sets and which are prepared where"),
-    "import-weights": ("jaxcnn.commands.import_weights", "keep a reference implementation's weights as ours"),
+    "train": ("jaxcnn.main", "train a network, or go on with a run"),
+    "configs": ("jaxcnn.commands.configs", "list the configs that come with jaxcnn"),
     "models": ("jaxcnn.commands.models", "list the models, their papers and sizes"),
+    "datasets": ("jaxcnn.commands.datasets", "list the data sets and which are prepared where"),
     "prepare": ("jaxcnn.commands.prepare", "make a data set ready to train on"),
+    "browse": ("jaxcnn.commands.browse", "write a picture of what a network really sees"),
     "verify": ("jaxcnn.commands.verify", "check a run folder: its checksums, and its recorded numbers anew"),
+    "import-weights": ("jaxcnn.commands.import_weights", "keep a reference implementation's weights as ours"),
+    "benchmark": ("jaxcnn.commands.benchmark", "measure how fast things are here"),
 }
 
 
 def main(argv: Sequence[str]) -> int:
-    """Runs a command line; returns the exit status.
+    """Runs a command line, without its program; returns the exit status.
 
     Raises:
         UserError: for an unknown command, or what the command says is wrong.
@@ -35,27 +40,45 @@ def main(argv: Sequence[str]) -> int:
     if not argv or argv[0] in ("-h", "--help"):
         print(_usage(), file=sys.stdout if argv else sys.stderr)
         return 0 if argv else 2
-    name, *rest = argv
+    if argv[0] == "--version":
+        print(f"jaxcnn {__version__}")
+        return 0
+    name = argv[0].replace("_", "-")
     if name in _TRAINING:
         raise UserError(f"there is no command {name!r}: {TRAIN}")
     check_word("command", name, COMMANDS)
     runtime.configure()
     platforms.hush_cuda()
-    return importlib.import_module(COMMANDS[name][0]).main(rest)
+    return importlib.import_module(COMMANDS[name][0]).main(argv[1:])
+
+
+def run() -> NoReturn:
+    """Runs the command line of this process, and ends it with the exit status."""
+    argv = sys.argv[1:]
+    streams.open_streams(ends=_only_prints(argv))
+    if COMPUTING & set(argv[:1]):
+        runtime.begin()
+    _import_from_here()
+    answering = answer if argv[:1] == ["train"] else answer_in_print  # a training's result is its folder
+    leave(answering(functools.partial(main, argv)))
+
+
+def _import_from_here() -> None:
+    """Has a user's modules be importable from the current folder with the console script, as they are with -m."""
+    with contextlib.suppress(OSError):  # the folder was removed
+        if not sys.flags.safe_path and os.getcwd() not in sys.path:
+            sys.path.insert(0, os.getcwd())
 
 
 def _only_prints(argv: Sequence[str]) -> bool:
     """Returns whether there is nothing left to do where nobody reads what is printed."""
-    return not argv or argv[0] in LISTING or bool({"-h", "--help"} & set(argv))
+    return not argv or argv[0] in {"--version", *LISTING} or bool({"-h", "--help"} & set(argv))
 
 
 def _usage() -> str:
     lines = (f"  {name:14} {about}" for name, (_, about) in COMMANDS.items())
-    return "\n".join(["usage: python -m jaxcnn COMMAND ...", *lines, "", TRAIN])
+    return "\n".join(["usage: jaxcnn COMMAND ...", *lines, "", TRAIN])
 
 
 if __name__ == "__main__":
-    streams.open_streams(ends=_only_prints(sys.argv[1:]))
-    if COMPUTING & set(sys.argv[1:2]):
-        runtime.begin()
-    leave(answer_in_print(functools.partial(main, sys.argv[1:])))
+    run()

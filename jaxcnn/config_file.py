@@ -13,6 +13,7 @@ from ml_collections import ConfigDict, FrozenConfigDict
 from jaxcnn.config import base_config
 from jaxcnn.config_keys import FIELDS, GROUPS, KINDS, flat, hint, listed
 from jaxcnn.errors import UserError
+from jaxcnn.shipped import config_files
 from jaxcnn.train.folder import read_json
 
 
@@ -20,7 +21,8 @@ def load(place: str) -> tuple[ConfigDict, list[str]]:
     """Returns the config of a file, and what to tell the user of it.
 
     Args:
-        place: a path; what follows a colon behind a Python file's name is handed to its get_config().
+        place: a path, or the name of a config that comes with jaxcnn; what follows a colon behind a Python file's name
+            is handed to its get_config().
 
     Raises:
         UserError: for a file that is missing, or no config, in one line with the place of the mistake.
@@ -30,6 +32,8 @@ def load(place: str) -> tuple[ConfigDict, list[str]]:
     head, colon, tail = place.rpartition(":")
     if colon and not path.exists() and Path(head).expanduser().is_file():
         path, argument = Path(head).expanduser(), [tail]
+    if place in config_files() and not path.is_file():
+        path = config_files()[place]
     if path.is_dir():
         inside = path / "config.json"
         of_run = f"--workdir={place} goes on with its run, --config={inside} takes its config"
@@ -81,13 +85,13 @@ def assign(config: ConfigDict, key: str, value: Any) -> None:
 
 
 def _nearest_files(path: Path) -> str:
-    folders = dict.fromkeys([path.parent, Path("configs")])
-    there = [file for folder in folders if folder.is_dir() for file in sorted(folder.glob("*.py"))]
-    names = {file.stem: file for file in reversed(there)}
+    """Returns a hint: configs with a name like that of a path, in its folder or among those that come with jaxcnn."""
+    there = sorted(path.parent.glob("*.py")) if path.parent.is_dir() else []
+    names = {name: name for name in config_files()} | {file.stem: str(file) for file in there}
     near = difflib.get_close_matches(path.stem, names, n=3)
     if near:
-        return f"did you mean {' or '.join(str(names[name]) for name in near)}?"
-    return f"there are {listed(map(str, there))}" if there else "a config is a Python file, as configs/digits_lenet5.py"
+        return f"did you mean {' or '.join(names[name] for name in near)}?"
+    return f"a config is a Python file, or one of {listed(config_files())}"
 
 
 def _run(path: Path, argument: list[str]) -> ConfigDict:

@@ -1,4 +1,4 @@
-"""Trains, resumes and evaluates a run: `python -m jaxcnn.main --config=FILE --workdir=DIR [--config.key=value ...]`.
+"""Trains, resumes and evaluates a run: `jaxcnn train`, or `python -m jaxcnn.main`, with a config and a run folder.
 
 One of several processes also has --coordinator=HOST:PORT --num_processes=N --process_id=I, or finds the others by what
 SLURM, Open MPI, Kubernetes or a TPU slice says; --distributed asks JAX to look for them, --nodistributed not to.
@@ -30,8 +30,10 @@ from jaxcnn.errors import UserError, say
 from jaxcnn.train.folder import read_json
 
 USAGE = """\
-usage: python -m jaxcnn.main --config=configs/NAME.py --workdir=DIR [--config.key=value ...]
-       python -m jaxcnn.main --workdir=DIR [--config.key=value ...]    goes on with the run in DIR"""
+usage: jaxcnn train --config=CONFIG --workdir=DIR [--config.key=value ...]
+       jaxcnn train --workdir=DIR [--config.key=value ...]    goes on with the run in DIR
+
+CONFIG is a Python file, a config.json or a name that `jaxcnn configs` lists, as digits_lenet5."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -51,14 +53,14 @@ class Request:
 
 
 def parse(argv: Sequence[str]) -> Request:
-    """Returns what a command line asks for; the config has its overrides applied.
+    """Returns what a command line, without its program, asks for; the config has its overrides applied.
 
     Raises:
         UserError: for a key, a value, a file or an argument that is wrong, in one line.
     """
-    line = take_apart(argv[1:])
+    line = take_apart(argv)
     values = _flags()
-    _read_flags(values, [argv[0], *map(_underscored, line.rest)])
+    _read_flags(values, ["jaxcnn", *map(_underscored, line.rest)])
     workdir = values["workdir"].value
     if not workdir:
         missing = "--workdir is" if line.file else "--config and --workdir are"
@@ -78,7 +80,7 @@ def parse(argv: Sequence[str]) -> Request:
     )
 
 
-_SHORT = "python -m jaxcnn.main --config=configs/NAME.py --workdir=DIR"
+_SHORT = "jaxcnn train --config=digits_lenet5 --workdir=DIR"
 _PROCESSES = ("coordinator", "num_processes", "process_id", "distributed")
 
 
@@ -166,8 +168,8 @@ def _find_data(config: ConfigDict, workdir: str) -> list[str]:
     return [f"there is no {named} here: the data are taken from {found}, as before"]
 
 
-def main(argv: Sequence[str] = tuple(sys.argv)) -> int:
-    """Runs a command line; returns the exit status."""
+def main(argv: Sequence[str]) -> int:
+    """Runs a command line, without its program; returns the exit status."""
     if _asks_for_help(argv):
         print(f"{USAGE}\n\n{__doc__}\nThe keys and their defaults: jaxcnn/config.py.")
         return 0
@@ -203,7 +205,7 @@ def _train(request: Request) -> int:
             say(f"jaxcnn: {runtime.announcement()}")
         for remark in request.remarks:
             say(f"jaxcnn: {remark}")
-        say(f"jaxcnn: {config.model.name} on {config.data.name}")
+        say(f"jaxcnn: {config.model.name} on {config.data.name}, results in {request.workdir}")
     from jaxcnn.train.loop import Preempted, train_and_evaluate
 
     try:
@@ -216,6 +218,6 @@ def _train(request: Request) -> int:
 
 
 if __name__ == "__main__":
-    streams.open_streams(ends=_asks_for_help(sys.argv))
+    streams.open_streams(ends=_asks_for_help(sys.argv[1:]))
     runtime.begin()
-    leave(answer(main))
+    leave(answer(functools.partial(main, sys.argv[1:])))

@@ -76,7 +76,7 @@ PLACES = {
     "data.dir of a prepared set": lambda text: open_dataset("mnist", data_dir=text),
     "prepare": lambda text: prepare("mnist", source=text, data_dir="there"),
     "load_variables": load_variables,
-    "--workdir": lambda text: main.parse(["main", f"--config={ROOT}/configs/digits_lenet5.py", f"--workdir={text}"]),
+    "--workdir": lambda text: main.parse([f"--config={ROOT}/configs/digits_lenet5.py", f"--workdir={text}"]),
     "prepare --data-dir": lambda text: commands(["prepare", "mnist", "--data-dir", text]),
     "prepare --from": lambda text: commands(["prepare", "mnist", "--data-dir", "there", "--from", text]),
     "datasets --data-dir": lambda text: commands(["datasets", "--data-dir", text]),

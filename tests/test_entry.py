@@ -100,7 +100,7 @@ def test_a_training_whose_output_goes_away_trains_on_and_says_so_in_its_folder(t
         monkeypatch.setattr(sys, "stdout", out)
         streams.open_streams()
         run = tmp_path / "run"
-        assert main.main(["main", f"--config={tmp_path}/small.py", f"--workdir={run}"]) == 0
+        assert main.main([f"--config={tmp_path}/small.py", f"--workdir={run}"]) == 0
         monkeypatch.undo()
     first, *rest = (run / "output.log").read_text().splitlines()
     assert first == "jaxcnn: standard output cannot be written (Broken pipe): what it misses stands here"

@@ -173,7 +173,7 @@ FIELDS = st.dictionaries(
 
 def parsed(*arguments):
     """Returns the config of a command line."""
-    return main.parse(["main", *arguments]).config
+    return main.parse(arguments).config
 
 
 def answer(action):

@@ -38,7 +38,7 @@ def main_arguments(words):
 def assert_main_knows(arguments):
     """It takes every flag and every key of its config."""
     with contextlib.chdir(ROOT):
-        main.parse(["main", *arguments])
+        main.parse(arguments)
 
 
 @pytest.mark.parametrize("device", ["--cpu", "--gpu"])

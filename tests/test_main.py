@@ -17,7 +17,7 @@ CONFIG = f"--config={ROOT}/configs/digits_lenet5.py"
 
 @pytest.fixture
 def parse():
-    return lambda *arguments: main.parse(["main", *arguments])
+    return lambda *arguments: main.parse(arguments)
 
 
 def said(action):
@@ -59,17 +59,21 @@ def test_overrides_reach_the_config_with_their_types(parse):
         ([CONFIG, "--workdir=w", "--num_processes=two"], "--num_processes must be a whole number"),
         ([CONFIG, "--workdir=w", "--force=perhaps"], "--force must be true or false"),
         ([CONFIG, "--workdir=w", "--cordinator=h:1"], "did you mean --coordinator?"),
-        ([CONFIG], "--workdir is missing: python -m jaxcnn.main --config="),
+        ([CONFIG], "--workdir is missing: jaxcnn train --config="),
         ([CONFIG, "--workdir="], "--workdir is missing: "),
-        ([], "--config and --workdir are missing: python -m jaxcnn.main --config="),
+        ([], "--config and --workdir are missing: jaxcnn train --config="),
         ([CONFIG + ":arg", "--workdir=w"], "takes 0 positional arguments but 1 was given"),
         ([CONFIG, "--workdir=w", "--config.optimizer.lerning_rate=1"], "did you mean optimizer.learning_rate?"),
         (["--workdir=w"], "--config is missing: "),
         (["--workdir=w", "--config.batch_size=3"], "there is no run in w to go on with"),
         (["--config=", "--workdir=w"], "--config is missing: "),
-        (["--config=configs/no_such.py", "--workdir=w"], "there is no config file configs/no_such.py: there are"),
-        (["--config=configs/digits_lenet5", "--workdir=w"], "did you mean configs/digits_lenet5.py?"),
-        (["--config=digits_lenet", "--workdir=w"], "did you mean configs/digits_lenet5.py"),
+        (
+            ["--config=configs/no_such.py", "--workdir=w"],
+            "there is no config file configs/no_such.py: a config is a Python file, or one of digits_lenet5, ",
+        ),
+        (["--config=configs/digits_lenet5", "--workdir=w"], "did you mean configs/digits_lenet5.py"),
+        (["--config=digits_lenet", "--workdir=w"], "did you mean digits_lenet5"),
+        (["--config=elsewhere/digits_lenet5.py", "--workdir=w"], "did you mean digits_lenet5"),
         (["--config=configs", "--workdir=w"], "--config=configs is a folder: name a file in it"),
         ([CONFIG, "--work-dir=w"], "did you mean --workdir?"),
         ([CONFIG, "--workdir"], "Missing value for flag --workdir"),

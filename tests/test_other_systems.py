@@ -30,7 +30,7 @@ for name in ("SIGALRM", "SIGCHLD", "SIGHUP", "SIGKILL", "SIGPIPE", "SIGQUIT", "S
 import jaxcnn
 from jaxcnn import entry, main, runtime
 runtime.begin()
-status = entry.answer(lambda: main.main(sys.argv))
+status = entry.answer(lambda: main.main(sys.argv[1:]))
 for found in pkgutil.walk_packages(jaxcnn.__path__, "jaxcnn."):
     try:
         importlib.import_module(found.name)

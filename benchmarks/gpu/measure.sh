@@ -21,7 +21,7 @@ step() { # NAME MODEL FURTHER-ARGUMENTS...
   local name=$1
   shift
   echo "== $name"
-  run python -m jaxcnn benchmark step --precision bfloat16 "$@" --json "$folder/$name.json"
+  run jaxcnn benchmark step --precision bfloat16 "$@" --json "$folder/$name.json"
 }
 
 run() {

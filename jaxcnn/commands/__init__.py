@@ -1,1 +1,1 @@
-"""The commands of `python -m jaxcnn`, one file each."""
+"""The commands of `jaxcnn`, one file each."""

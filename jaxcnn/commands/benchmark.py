@@ -1,4 +1,4 @@
-"""`python -m jaxcnn benchmark SUBJECT ...`: measures how fast things are on this machine."""
+"""`jaxcnn benchmark SUBJECT ...`: measures how fast things are on this machine."""
 
 import importlib
 import sys
@@ -32,4 +32,4 @@ def main(argv: Sequence[str]) -> int:
 
 def _usage() -> str:
     lines = (f"  {name:10} {about}" for name, (_, about) in SUBJECTS.items())
-    return "\n".join(["usage: python -m jaxcnn benchmark SUBJECT ...", *lines])
+    return "\n".join(["usage: jaxcnn benchmark SUBJECT ...", *lines])

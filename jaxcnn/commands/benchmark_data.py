@@ -1,4 +1,4 @@
-"""`python -m jaxcnn benchmark data CONFIG [--config.key=value ...] ...`: how fast each stage of the data is.
+"""`jaxcnn benchmark data CONFIG [--config.key=value ...] ...`: how fast each stage of the data is.
 
 read, decode and crop are of one thread, on examples that were read before, and so lie in the page cache. feed is all
 that the host does for a stream, read to transfer, in as many threads or processes as training has.
@@ -226,7 +226,7 @@ def _row(name: str, rate: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _parser() -> ConfigParser:
-    parser = ConfigParser("python -m jaxcnn benchmark data", description=(__doc__ or "").split(": ", 1)[1])
+    parser = ConfigParser("jaxcnn benchmark data", description=(__doc__ or "").split(": ", 1)[1])
     parser.add_argument("--seconds", metavar="N", type=float, default=2.0, help="for each stage; default: 2")
     parser.add_argument("--no-step", dest="step", action="store_false", help="leave out the model's training step")
     parser.add_argument("--json", metavar="FILE", type=Path, help="where to write the figures as well")

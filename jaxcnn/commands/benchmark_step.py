@@ -1,4 +1,4 @@
-"""`python -m jaxcnn benchmark step MODEL... [--against torch]`: how fast steps are, beside PyTorch's on the same work.
+"""`jaxcnn benchmark step MODEL... [--against torch]`: how fast steps are, beside PyTorch's on the same work.
 
 The step is the trainer's own, on one batch that lies on the device. Each contender has a process of its own; they work
 in turns, so that what else the machine does strikes all alike.
@@ -166,8 +166,8 @@ def _row(name: str, result: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _parser() -> CommandParser:
-    parser = CommandParser("python -m jaxcnn benchmark step", description=(__doc__ or "").split(": ", 1)[1])
-    parser.add_argument("models", metavar="MODEL", nargs="+", help="of `python -m jaxcnn models`")
+    parser = CommandParser("jaxcnn benchmark step", description=(__doc__ or "").split(": ", 1)[1])
+    parser.add_argument("models", metavar="MODEL", nargs="+", help="of `jaxcnn models`")
     parser.add_argument("--batch-size", metavar="N", type=int, default=32, help="default: 32")
     parser.add_argument("--image-size", metavar="N", type=int, help="default: the model's")
     parser.add_argument("--classes", metavar="N", type=int, help="default: the model's")

@@ -1,4 +1,4 @@
-"""`python -m jaxcnn benchmark tpu CONFIG --topology v5e:4x4 ...`: what a training step would cost on a TPU slice.
+"""`jaxcnn benchmark tpu CONFIG --topology v5e:4x4 ...`: what a training step would cost on a TPU slice.
 
 libtpu's compiler compiles the step that training would dispatch, from shapes alone: no TPU is needed, and no data set
 of the catalog. Memory, FLOP, bytes and collectives are then facts of the program; seconds follow from the chip's
@@ -168,7 +168,7 @@ def _row(cost: dict[str, Any], first: dict[str, Any] | None) -> tuple[str, ...]:
 
 
 def _parser() -> ConfigParser:
-    parser = ConfigParser("python -m jaxcnn benchmark tpu", description=(__doc__ or "").split(": ", 1)[1])
+    parser = ConfigParser("jaxcnn benchmark tpu", description=(__doc__ or "").split(": ", 1)[1])
     parser.add_argument(
         "--topology", metavar="SLICE", action="append", required=True, help="as v5e:4x4; several, or with commas"
     )

@@ -1,4 +1,4 @@
-"""`python -m jaxcnn browse CONFIG [--config.key=value ...] [--output FILE.png] ...`: what a network really sees."""
+"""`jaxcnn browse CONFIG [--config.key=value ...] [--output FILE.png] ...`: what a network really sees."""
 
 import contextlib
 from collections.abc import Sequence
@@ -78,7 +78,7 @@ def _title(run: Run, shape: tuple[int, ...], split: str, number: int) -> str:
 
 
 def _parser() -> ConfigParser:
-    parser = ConfigParser("python -m jaxcnn browse", description="Write a picture of what a network really sees.")
+    parser = ConfigParser("jaxcnn browse", description="Write a picture of what a network really sees.")
     parser.add_argument("--output", metavar="FILE", type=Path, default=Path("browse.png"), help="default: browse.png")
     parser.add_argument("--split", choices=SPLITS, default="train", help="default: train, augmented")
     parser.add_argument("--count", metavar="N", type=int, default=64, help="images of the batch at most; default: 64")

@@ -1,4 +1,4 @@
-"""`python -m jaxcnn datasets [PATTERN] [--data-dir DIR] [--markdown]`: lists the data sets and which are prepared."""
+"""`jaxcnn datasets [PATTERN] [--data-dir DIR] [--markdown]`: lists the data sets and which are prepared."""
 
 import fnmatch
 from collections.abc import Sequence
@@ -51,7 +51,7 @@ def _prepared(info: DatasetInfo, folder: Path) -> str:
 
 
 def _parser() -> CommandParser:
-    parser = CommandParser("python -m jaxcnn datasets", description="List the data sets and which are prepared where.")
+    parser = CommandParser("jaxcnn datasets", description="List the data sets and which are prepared where.")
     parser.add_argument("pattern", metavar="PATTERN", nargs="?", default="*", help="as 'cifar*'; else all")
     parser.add_argument("--data-dir", metavar="DIR", help="where they lie; else ~/tensorflow_datasets")
     parser.add_argument("--markdown", action="store_true", help="the table in Markdown")

@@ -1,4 +1,4 @@
-"""`python -m jaxcnn import-weights MODEL FILE --output DIR`: a reference implementation's weights, kept as ours."""
+"""`jaxcnn import-weights MODEL FILE --output DIR`: a reference implementation's weights, kept as ours."""
 
 import re
 import sys
@@ -112,9 +112,7 @@ _numbers.__name__ = "numbers"  # what argparse calls it in its complaint
 
 
 def _parser() -> CommandParser:
-    parser = CommandParser(
-        "python -m jaxcnn import-weights", description="Keep a reference implementation's weights as ours."
-    )
+    parser = CommandParser("jaxcnn import-weights", description="Keep a reference implementation's weights as ours.")
     parser.add_argument("model", metavar="MODEL", help="our name of the net")
     parser.add_argument("file", metavar="FILE", type=Path, help=f"{READABLE}, known by content")
     parser.add_argument("--output", metavar="DIR", required=True, help="where to write; new, or an empty folder")

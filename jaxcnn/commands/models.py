@@ -1,4 +1,4 @@
-"""`python -m jaxcnn models [PATTERN] [--operations] [--markdown]`: lists the models, their papers and sizes."""
+"""`jaxcnn models [PATTERN] [--operations] [--markdown]`: lists the models, their papers and sizes."""
 
 from collections.abc import Sequence
 
@@ -46,7 +46,7 @@ def operations(name: str) -> str:
 
 
 def _parser() -> CommandParser:
-    parser = CommandParser("python -m jaxcnn models", description="List the models, their papers and sizes.")
+    parser = CommandParser("jaxcnn models", description="List the models, their papers and sizes.")
     parser.add_argument("pattern", metavar="PATTERN", nargs="?", default="*", help="as 'resnet*'; else all")
     parser.add_argument(
         "--operations",

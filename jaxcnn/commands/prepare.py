@@ -1,4 +1,4 @@
-"""`python -m jaxcnn prepare NAME [--from DIR] [--data-dir DIR] [--allow-partial] [--format F]`: readies a data set."""
+"""`jaxcnn prepare NAME [--from DIR] [--data-dir DIR] [--allow-partial] [--format F]`: readies a data set."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -38,7 +38,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _parser() -> CommandParser:
-    parser = CommandParser("python -m jaxcnn prepare", description="Make a data set ready to train on.")
+    parser = CommandParser("jaxcnn prepare", description="Make a data set ready to train on.")
     parser.add_argument("name", metavar="NAME", help=", ".join(CATALOG))
     parser.add_argument(
         "--from", dest="source", metavar="DIR", type=Path, help="where its official files lie; else download"

@@ -1,4 +1,4 @@
-"""`python -m jaxcnn verify RUN`: whether checkpoints are what was saved, and recorded numbers what they give."""
+"""`jaxcnn verify RUN`: whether checkpoints are what was saved, and recorded numbers what they give."""
 
 import contextlib
 import math
@@ -91,7 +91,7 @@ def _close(found: float, recorded: float | None) -> bool:
 
 def _parser() -> CommandParser:
     parser = CommandParser(
-        "python -m jaxcnn verify", description="Check a run folder: its checksums, and its recorded numbers anew."
+        "jaxcnn verify", description="Check a run folder: its checksums, and its recorded numbers anew."
     )
     parser.add_argument("run", metavar="RUN", help="the run folder, as was given as --workdir")
     parser.add_argument("--data-dir", metavar="DIR", help="where its data lies now, if not where it was")

@@ -76,7 +76,7 @@ def unreadable(info: DatasetInfo, found: Prepared, form: str = ARRAY_RECORD) -> 
     """Returns the error for a data set that is not stored in the form that is asked for, with the ways out."""
     return UserError(
         f"data set {info.name!r} in {found.place} is stored as {', '.join(sorted(found.formats))}, not {form}: prepare "
-        f"it in another folder (python -m jaxcnn prepare {info.name} --data-dir DIR), or, where TensorFlow, "
+        f"it in another folder (jaxcnn prepare {info.name} --data-dir DIR), or, where TensorFlow, "
         f"apache-beam and mlcroissant are installed, run `tfds convert_format --dataset_version_dir={found.place} "
         f"--out_file_format={form}`"
     )

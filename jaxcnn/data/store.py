@@ -106,7 +106,7 @@ def open_prepared(
         option = f" --data-dir {os.fspath(data_dir)}" if data_dir else ""
         raise UserError(
             f"data set {info.name!r} is not prepared in {data_folder(data_dir)}: run "
-            f"`python -m jaxcnn prepare {info.name}{option}`, with --from DIR where its files lie"
+            f"`jaxcnn prepare {info.name}{option}`, with --from DIR where its files lie"
         )
     if not found.readable:
         raise unreadable(info, found)

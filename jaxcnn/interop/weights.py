@@ -82,7 +82,7 @@ def save_variables(
 
 
 def load_variables(directory: str | os.PathLike[str]) -> tuple[Net, Variables]:
-    """Returns the model and the variables that `python -m jaxcnn import-weights` wrote, on the default device.
+    """Returns the model and the variables that `jaxcnn import-weights` wrote, on the default device.
 
     `model.apply(variables, image)` maps whitened float images (batch, height, width, channels) to float32 logits.
 

@@ -111,7 +111,7 @@ def test_the_slowest_is_named(rates, says):
         (["dota"], "unknown subject 'dota': did you mean data"),
         ([*DIGITS, "--seconds=0"], "--seconds is 0: it must be above 0"),
         ([*DIGITS, "--config.model.name=lenet6"], "unknown model 'lenet6': did you mean lenet5"),
-        (["data"], "the following arguments are required: CONFIG; usage: python -m jaxcnn benchmark data"),
+        (["data"], "the following arguments are required: CONFIG; usage: jaxcnn benchmark data"),
     ],
 )
 def test_a_wrong_command_line_is_one_line(arguments, says):

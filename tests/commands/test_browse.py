@@ -79,7 +79,7 @@ def test_mixed_labels_name_both_classes():
         (["--output=picture.nonsense"], "--output picture.nonsense cannot be written: "),
         (["--config.batch_siz=3"], r"did you mean batch_size\?"),
         (["--config.data.augment=flap()"], "unknown augmentation 'flap': did you mean flip"),
-        (["stray"], "unrecognized arguments: stray; usage: python -m jaxcnn browse "),
+        (["stray"], "unrecognized arguments: stray; usage: jaxcnn browse "),
     ],
 )
 def test_a_wrong_command_line_is_one_line(arguments, says):

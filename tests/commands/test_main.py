@@ -1,15 +1,21 @@
 import importlib
+import os
 import subprocess
 import sys
+import tomllib
+from pathlib import Path
 
 import pytest
 
+import jaxcnn.main
 from jaxcnn import runtime
 from jaxcnn.__main__ import COMMANDS, main
 from jaxcnn.commands.config import ConfigParser
 from jaxcnn.config import base_config
 from jaxcnn.entry import answer
 from jaxcnn.errors import UserError
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_unknown_command_names_the_nearest():
@@ -95,8 +101,40 @@ def test_a_command_about_a_run_takes_its_config_in_the_usual_ways(tmp_path, caps
 
 
 def test_training_is_told_of_where_it_is_looked_for(capsys):
-    training = "to train: python -m jaxcnn.main --config="
+    training = "to train: jaxcnn train --config=digits_lenet5 --workdir="
     assert main([]) == 2
     assert training in capsys.readouterr().err
-    with pytest.raises(UserError, match=rf"^there is no command 'train': {training}"):
-        main(["train", "--config=x"])
+    with pytest.raises(UserError, match=rf"^there is no command 'fit': {training}"):
+        main(["fit", "--config=x"])
+
+
+def test_the_version_is_the_one_that_is_installed_as(capsys):
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"jaxcnn {jaxcnn.__version__}\n"
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    assert project["project"]["dynamic"] == ["version"]
+    assert project["tool"]["hatch"]["version"]["path"] == "jaxcnn/__init__.py"
+
+
+def test_train_is_main(monkeypatch):
+    monkeypatch.setattr(jaxcnn.main, "_train", lambda request: 40 + request.config.seed)
+    assert main(["train", "--config=digits_lenet5", "--workdir=w", "--config.seed=2"]) == 42
+
+
+def test_a_command_may_be_written_with_underscores():
+    with pytest.raises(UserError, match="required: MODEL, FILE, --output"):
+        main(["import_weights"])
+
+
+def test_the_console_script_finds_modules_of_the_current_folder_as_python_m_does(tmp_path):
+    (tmp_path / "mine.py").write_text("name = 'resnet20'\n")
+    (tmp_path / "own.py").write_text(
+        "import mine\nfrom jaxcnn.config import base_config\n"
+        "def get_config():\n    config = base_config()\n    config.model.name = mine.name\n    return config\n"
+    )
+    script = "import sys; sys.path[0] = '/bin'; from jaxcnn import __main__ as m, main as t; "
+    script += "t._train = lambda request: print(request.config.model.name) or 0; m.run()"
+    line = [sys.executable, "-c", script, "train", "--config=own.py", "--workdir=w"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "JAXCNN_TUNING": "off"}
+    done = subprocess.run(line, env=environment, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout == "resnet20\n"

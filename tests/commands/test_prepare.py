@@ -55,7 +55,7 @@ def test_digits_need_nothing(capsys):
     ("line", "match"),
     [
         (["minst"], "unknown data set 'minst': did you mean mnist"),
-        ([], "the following arguments are required: NAME; usage: python -m jaxcnn prepare"),
+        ([], "the following arguments are required: NAME; usage: jaxcnn prepare"),
         (["mnist", "--fro", "x"], "unrecognized arguments: --fro x; usage"),
         (["mnist", "--from"], "argument --from: expected one argument; usage"),
         (["mnist", "--format", "csv"], "argument --format: invalid choice: 'csv'"),

@@ -31,7 +31,7 @@ def place(info, tmp_path):
 
 
 def test_not_prepared(info, tmp_path):
-    command = f"python -m jaxcnn prepare mnist --data-dir {tmp_path}"
+    command = f"jaxcnn prepare mnist --data-dir {tmp_path}"
     with one_line_error(f"data set 'mnist' is not prepared in {tmp_path}: run `{command}`"):
         load_splits("mnist", data_dir=tmp_path)
 

@@ -20,7 +20,7 @@ from jaxcnn.entry import answer, leave
 runtime.configure()
 from jaxcnn.train import hosts
 hosts.HEARTBEAT_SECONDS = int(sys.argv.pop(1))
-leave(answer(lambda: main.main(sys.argv)))
+leave(answer(lambda: main.main(sys.argv[1:])))
 """
 CONFIG = """
 from tests.train.test_loop import config

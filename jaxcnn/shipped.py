@@ -1,0 +1,14 @@
+"""The configs that come with jaxcnn, which go by their names alone: `--config=digits_lenet5`.
+
+They lie in configs/ beside the package in a checkout, and within the package where a wheel was installed.
+"""
+
+from pathlib import Path
+
+_PACKAGE = Path(__file__).parent
+
+
+def config_files() -> dict[str, Path]:
+    """Returns the file of each config that comes with jaxcnn, by name, in order."""
+    folder = next(filter(Path.is_dir, (_PACKAGE / "configs", _PACKAGE.parent / "configs")), None)
+    return {file.stem: file for file in sorted(folder.glob("*.py"))} if folder else {}
