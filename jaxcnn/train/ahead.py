@@ -8,7 +8,6 @@ from ml_collections import ConfigDict
 
 from jaxcnn.data.blank import blank_dataset
 from jaxcnn.data.catalog import CATALOG
-from jaxcnn.train import metrics
 from jaxcnn.train.checks import check_batch
 from jaxcnn.train.mesh import over_batch, replicated
 from jaxcnn.train.run import Run
@@ -41,7 +40,7 @@ def lower_step(run: Run, mesh: Mesh) -> jax.stages.Lowered:
     check_batch(run.config, mesh)
     here = replicated(mesh)
     dispatch: Any = make_run_dispatch(run, mesh)
-    state, sums = _shapes(run.abstract_state(), here), _shapes(metrics.zeros(run.num_seeds), here)
+    state, sums = _shapes(run.abstract_state(), here), _shapes(run.no_sums(), here)
     chance = _shapes(jax.eval_shape(lambda: run.chance), here)
     return dispatch.lower(state, sums, _feed(run, mesh), chance, num_steps=1)
 

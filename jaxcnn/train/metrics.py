@@ -1,42 +1,145 @@
 """Metrics as sums over examples, so that they add up over batches and devices exactly; divided once, on the host."""
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 
+from jaxcnn.errors import UserError
+from jaxcnn.parts import Part, find_part, part_name
 from jaxcnn.types import Array, Metrics
 
+MetricFn: TypeAlias = Callable[[Array, Array], Array]
+"""(logits (batch, num_classes), label, as the loss has it) -> value of each example (batch,), of any number type."""
+MetricFns: TypeAlias = Mapping[str, MetricFn]
+"""Name -> metric."""
 
-def summed(logits: Array, label: Array, losses: Array, mask: Array | None = None) -> Metrics:
-    """Returns sums over the examples whose mask is not 0: `loss` float32, `correct` and `examples` int32.
+_COUNTS = ("examples", "nonfinite")
+"""Sums that are no metric: how many examples there are, and how many steps that are not finite."""
+_TAKEN = ("loss", *_COUNTS, "seconds", "images_per_second", "learning_rate", "partial")
+"""Names that a line of metrics.jsonl has already."""
+
+
+def classes_of(label: Array) -> Array:
+    """Returns (batch,) the class of each example; of soft labels (batch, num_classes) that of the largest entry."""
+    return label if label.ndim == 1 else jnp.argmax(label, axis=-1)
+
+
+def accuracy(logits: Array, label: Array) -> Array:
+    """Returns (batch,) bool: whether the largest logit is that of the class."""
+    return jnp.argmax(logits, axis=-1) == classes_of(label)
+
+
+def top5(logits: Array, label: Array) -> Array:
+    """Returns (batch,) bool: whether the class is among the 5 largest logits (Russakovsky et al., arXiv:1409.0575)."""
+    _, best = lax.top_k(logits, min(5, logits.shape[-1]))
+    return jnp.any(best == classes_of(label)[:, None], axis=-1)
+
+
+METRICS: MetricFns = {"accuracy": accuracy, "top5": top5}
+"""Word -> metric."""
+DEFAULT: MetricFns = {"accuracy": accuracy}
+
+
+def find_metrics(asked: Iterable[Part] | MetricFns) -> dict[str, MetricFn]:
+    """Returns metrics by name.
+
+    Args:
+        asked: words of `METRICS`, paths and functions, which are called by the last part of their names; or a mapping
+            from names to functions.
+
+    Raises:
+        UserError: for what is not known, cannot be imported, or has a name that cannot be or comes twice.
+    """
+    named = asked.items() if isinstance(asked, Mapping) else [(_short_name(each), each) for each in asked]
+    found: dict[str, MetricFn] = {}
+    for name, each in named:
+        if not re.fullmatch(r"[A-Za-z_][\w@.-]*", name) or name in _TAKEN:
+            raise UserError(
+                f"a metric cannot be called {name!r}: letters, digits and _, and none of {', '.join(_TAKEN)}"
+            )
+        if name in found:
+            raise UserError(f"two metrics are called {name}: give them as a mapping from names of their own")
+        found[name] = find_part("metric", each, METRICS)
+    return found
+
+
+def _short_name(metric: Part) -> str:
+    return re.split("[:.]", part_name(metric))[-1]
+
+
+def summed(
+    logits: Array, label: Array, losses: Array, mask: Array | None = None, *, functions: MetricFns = DEFAULT
+) -> Metrics:
+    """Returns sums over the examples whose mask is not 0: `loss` float32, `examples` int32 and each metric by name.
+
+    That of a metric is int32 where its values are bool or int, else float32. No gradient passes through it.
 
     Args:
         logits: (batch, num_classes).
         label: (batch,) int, or (batch, num_classes) float, of which the largest entry is the class.
         losses: (batch,) float32.
         mask: (batch,) 1 for an example that counts, 0 for padding; None counts all.
+        functions: the metrics.
+
+    Raises:
+        UserError: the loss or a metric does not give one number for each example.
     """
+    if losses.shape != logits.shape[:1]:
+        raise UserError(_misshapen("the loss", losses, len(logits)))
     counts = jnp.ones(losses.shape, bool) if mask is None else mask > 0
-    label = label if label.ndim == 1 else jnp.argmax(label, axis=-1)
-    correct = (jnp.argmax(logits, axis=-1) == label) & counts
+    logits = lax.stop_gradient(logits)
+    sums = {name: _sum(name, function(logits, label), counts) for name, function in functions.items()}
     return {
         "loss": jnp.sum(jnp.where(counts, losses, 0)),
-        "correct": jnp.sum(correct, dtype=jnp.int32),
+        **sums,
         "examples": jnp.sum(counts, dtype=jnp.int32),
     }
 
 
-def zeros(num_seeds: int = 1) -> dict[str, Any]:
+def _sum(name: str, values: Array, counts: Array) -> Array:
+    if jnp.shape(values) != counts.shape:
+        raise UserError(_misshapen(f"metric {name}", values, len(counts)))
+    dtype = jnp.float32 if jnp.issubdtype(values.dtype, jnp.floating) else jnp.int32
+    return jnp.sum(jnp.where(counts, values, jnp.zeros((), values.dtype)), dtype=dtype)
+
+
+def _misshapen(what: str, values: Array, examples: int) -> str:
+    return (
+        f"{what} gives an array of shape {jnp.shape(values)}: it must give one number for each example, ({examples},)"
+    )
+
+
+def zeros(num_seeds: int = 1, functions: MetricFns = DEFAULT, *, num_classes: int = 2) -> dict[str, Any]:
     """Returns the sums of no training step: those of `summed`, and `nonfinite`, the steps that are not finite.
 
     They are of NumPy, (num_seeds,) each, or () of one.
+
+    Args:
+        num_seeds: how many nets are trained at once.
+        functions: the metrics.
+        num_classes: width of the logits.
+
+    Raises:
+        UserError: a metric does not give one number for each example.
     """
     shape = (num_seeds,) if num_seeds > 1 else ()
-    counts = {name: np.zeros(shape, np.int32) for name in ("correct", "examples", "nonfinite")}
-    return {"loss": np.zeros(shape, np.float32), **counts}
+    dtypes = {name: leaf.dtype for name, leaf in _abstract(functions, num_classes).items()} | {"nonfinite": np.int32}
+    return {name: np.zeros(shape, dtype) for name, dtype in dtypes.items()}
+
+
+def _abstract(functions: MetricFns, num_classes: int) -> dict[str, jax.ShapeDtypeStruct]:
+    """Returns the shapes and dtypes of the sums; nothing is computed."""
+
+    def sums(*arrays: Array) -> Metrics:
+        return summed(*arrays, functions=functions)
+
+    logits, losses = (jax.ShapeDtypeStruct(shape, jnp.float32) for shape in ((2, num_classes), (2,)))
+    return dict(jax.eval_shape(sums, logits, jax.ShapeDtypeStruct((2,), jnp.int32), losses))
 
 
 def add(one: Metrics, other: Metrics) -> Metrics:
@@ -45,17 +148,16 @@ def add(one: Metrics, other: Metrics) -> Metrics:
 
 
 def means(batches: Iterable[Mapping[str, Any]], seeds: Iterable[int] = ()) -> dict[str, float]:
-    """Returns `loss` (nats), `accuracy` (a share) and `examples` over all `batches` of sums, added in float64.
+    """Returns `loss` (nats), each metric and `examples` over all `batches` of sums, added in float64.
 
     Sums of several `seeds`, (seeds,) each, give the mean over them, their sample deviation (n - 1) as `loss/std` and
     `accuracy/std`, and each by its seed: of seeds 5 and 6 `loss/seed5`, `loss/seed6`, `accuracy/seed5`, ...
     """
     fetched = jax.device_get(list(batches))
-    loss, correct, examples = (
-        sum(np.float64(sums[key]) for sums in fetched) for key in ("loss", "correct", "examples")
-    )
+    totals = {key: sum(np.float64(sums[key]) for sums in fetched) for key in fetched[0]}
+    examples = totals["examples"]
     with np.errstate(divide="ignore", invalid="ignore"):  # of no examples: not a number
-        shares = {"loss": np.divide(loss, examples), "accuracy": np.divide(correct, examples)}
+        shares = {name: np.divide(total, examples) for name, total in totals.items() if name not in _COUNTS}
     result = {name: float(np.mean(share)) for name, share in shares.items()} | {"examples": int(np.max(examples))}
     for name, share in shares.items():
         if np.ndim(share):

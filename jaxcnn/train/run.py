@@ -17,6 +17,7 @@ from jaxcnn.data.sources import Dataset
 from jaxcnn.ops.window import Pads
 from jaxcnn.train.losses import LossFn
 from jaxcnn.train.mesh import platform_of
+from jaxcnn.train.metrics import MetricFns, zeros
 from jaxcnn.train.schedules import Shape
 from jaxcnn.train.seeds import Chance, chance_of, each, seeds_of
 from jaxcnn.train.state import TrainState
@@ -41,12 +42,16 @@ class Run:
     image_shape: tuple[int, int, int]
     """(height, width, channels) of what the network is trained on."""
     model: nn.Module
+    num_classes: int
+    """Width of the logits."""
     tx: optax.GradientTransformation
     init_state: Init
     """Makes the fresh state, on every device of the mesh; traced once, for its shapes too."""
     loss_fn: LossFn
     eval_loss_fn: LossFn
     """Without label smoothing, so that runs can be compared."""
+    metrics: MetricFns
+    """What is measured beside the loss, by name."""
     learning_rate: optax.Schedule
     schedule: Shape
     """What the schedule is made of, in steps."""
@@ -98,6 +103,10 @@ class Run:
     def chance(self) -> Chance:
         """Where the run's chances come from; of several seeds, with the seeds as its axis."""
         return jax.jit(each(chance_of, self.num_seeds))(seeds_of(self.config.seed, self.num_seeds))
+
+    def no_sums(self) -> dict[str, Any]:
+        """Returns the sums of no training step, as of `metrics.zeros`."""
+        return zeros(self.num_seeds, self.metrics, num_classes=self.num_classes)
 
     @property
     def num_seeds(self) -> int:

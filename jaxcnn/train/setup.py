@@ -36,6 +36,7 @@ from jaxcnn.train.inputs import make_inputs, open_data
 from jaxcnn.train.lengths import peak_rate, schedule_shape, total_steps
 from jaxcnn.train.losses import make_loss
 from jaxcnn.train.mesh import AXIS, make_mesh, platform_of, replicated
+from jaxcnn.train.metrics import find_metrics
 from jaxcnn.train.optimizers import make_optimizer
 from jaxcnn.train.run import Init, Run
 from jaxcnn.train.schedules import make_schedule, unreached
@@ -105,10 +106,12 @@ def resolve(config: ConfigDict, data: Any | None = None, *, devices: Sequence[ja
         remarks=remarks,
         image_shape=shape,
         model=model,
+        num_classes=num_classes,
         tx=tx,
         init_state=init_state,
         loss_fn=make_loss(config.loss.name, label_smoothing=config.loss.label_smoothing),
         eval_loss_fn=make_loss(config.loss.name),
+        metrics=find_metrics(("accuracy",)),
         learning_rate=learning_rate,
         schedule=schedule,
         peak=peak,

@@ -7,9 +7,9 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from jaxcnn.train import metrics
 from jaxcnn.train.finite import Choose, guard
 from jaxcnn.train.losses import LossFn
+from jaxcnn.train.metrics import DEFAULT, MetricFns, summed
 from jaxcnn.train.state import TrainState, update_ema
 from jaxcnn.types import Array, Batch, Metrics, Variables
 
@@ -24,6 +24,7 @@ def make_train_step(
     apply_fn: Callable[..., Any],
     tx: optax.GradientTransformation,
     loss_fn: LossFn,
+    metrics: MetricFns = DEFAULT,
     ema_decay: float | None = None,
     aux_weight: float = 0.0,
     on_nonfinite: str | None = None,
@@ -37,6 +38,7 @@ def make_train_step(
         apply_fn: `model.apply` of a model made by `create_model`.
         tx: the optimizer.
         loss_fn: (logits, label) -> loss of each example; their mean over the global batch is minimised.
+        metrics: name -> (logits, label) -> value of each example, summed as the loss is.
         ema_decay: of the moving average, whose place in the state must exist; None for none.
         aux_weight: weight of the loss of each auxiliary head.
         on_nonfinite: what becomes of a step that is not finite in its loss, gradient, update or running statistics.
@@ -58,7 +60,7 @@ def make_train_step(
         losses = loss_fn(logits, batch["label"])
         heads = jax.tree.leaves(updated.get("aux_logits", {}))
         auxiliary = sum(jnp.mean(loss_fn(head, batch["label"])) for head in heads)
-        sums = metrics.summed(logits, batch["label"], losses)
+        sums = summed(logits, batch["label"], losses, functions=metrics)
         return jnp.mean(losses) + aux_weight * auxiliary, (updated.get("batch_stats", {}), sums)
 
     gradient = _accumulated(jax.value_and_grad(objective, has_aux=True), accumulate_steps)
@@ -102,7 +104,7 @@ def _accumulated(gradient: Callable[..., Any], parts: int) -> Callable[..., Any]
     return accumulated
 
 
-def make_eval_step(*, apply_fn: Callable[..., Any], loss_fn: LossFn) -> EvalStep:
+def make_eval_step(*, apply_fn: Callable[..., Any], loss_fn: LossFn, metrics: MetricFns = DEFAULT) -> EvalStep:
     """Returns `eval_step(variables, batch) -> metrics`: sums over the examples whose mask is 1, to be jitted.
 
     A batch without a `mask` counts as a whole.
@@ -110,6 +112,7 @@ def make_eval_step(*, apply_fn: Callable[..., Any], loss_fn: LossFn) -> EvalStep
 
     def eval_step(variables: Variables, batch: Batch) -> Metrics:
         logits = apply_fn(variables, batch["image"], train=False)
-        return metrics.summed(logits, batch["label"], loss_fn(logits, batch["label"]), batch.get("mask"))
+        losses = loss_fn(logits, batch["label"])
+        return summed(logits, batch["label"], losses, batch.get("mask"), functions=metrics)
 
     return eval_step

@@ -13,7 +13,6 @@ from jax.sharding import Mesh
 from jaxcnn.accel.platform import chooser
 from jaxcnn.errors import Fault, UserError
 from jaxcnn.layers.remat import rematerialize
-from jaxcnn.train import metrics
 from jaxcnn.train.checkpoint import NOT_EVALUATED, Checkpoints
 from jaxcnn.train.diagnose import first_nonfinite
 from jaxcnn.train.dispatch import Dispatch, make_dispatch
@@ -36,6 +35,7 @@ def make_step(run: Run, mesh: Mesh | None = None) -> TrainStep:
         apply_fn=rematerialize(run.model.apply) if run.config.model.remat else run.model.apply,
         tx=run.tx,
         loss_fn=run.loss_fn,
+        metrics=run.metrics,
         ema_decay=run.config.ema.decay,
         aux_weight=run.config.loss.aux_weight,
         on_nonfinite=run.config.on_nonfinite,
@@ -213,7 +213,7 @@ class Training:
         return step
 
     def _new_span(self) -> Span:
-        return Span(sums=on_every_device(self.run.mesh, metrics.zeros(self.run.num_seeds)))
+        return Span(sums=on_every_device(self.run.mesh, self.run.no_sums()))
 
     def _log(self, step: int) -> None:
         values = self.span.values(self.run.seeds)

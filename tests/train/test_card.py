@@ -119,7 +119,7 @@ def test_a_folder_from_before_times_were_kept_goes_on(restarted, tmp_path):
 
 
 def test_a_span_of_compiling_alone_has_no_speed():
-    sums = {"loss": 1.0, "correct": 1, "examples": 2, "nonfinite": 0}
+    sums = {"loss": 1.0, "accuracy": 1, "examples": 2, "nonfinite": 0}
     assert math.isnan(Span(sums, seconds=1e-9).values(())["train/images_per_second"])
     assert Span(sums, images=10, seconds=2.0).values(())["train/images_per_second"] == 5.0
 

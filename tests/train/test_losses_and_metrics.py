@@ -2,6 +2,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxcnn.errors import UserError
 from jaxcnn.train import metrics
 from jaxcnn.train.losses import LOSSES, make_loss
 
@@ -33,8 +34,8 @@ def test_sums_leave_out_the_padding_even_where_it_is_not_a_number():
 
 
 def test_means_divide_once():
-    one = {"loss": np.float32(1.0), "correct": np.int32(1), "examples": np.int32(1)}
-    three = {"loss": np.float32(1.0), "correct": np.int32(1), "examples": np.int32(3)}
+    one = {"loss": np.float32(1.0), "accuracy": np.int32(1), "examples": np.int32(1)}
+    three = {"loss": np.float32(1.0), "accuracy": np.int32(1), "examples": np.int32(3)}
     assert metrics.means([one, three]) == {"loss": 0.5, "accuracy": 0.5, "examples": 4}
     step = three | {"nonfinite": np.int32(0)}
     assert metrics.means([metrics.add(metrics.zeros(), step)])["accuracy"] == pytest.approx(1 / 3)
@@ -42,9 +43,72 @@ def test_means_divide_once():
 
 def test_soft_labels_count_by_their_largest_class():
     label = jnp.array([[0.6, 0.4, 0.0], [0.0, 0.9, 0.1]])
-    assert int(metrics.summed(jnp.asarray(LOGITS), label, jnp.zeros(2))["correct"]) == 2
+    assert int(metrics.summed(jnp.asarray(LOGITS), label, jnp.zeros(2))["accuracy"]) == 2
 
 
 def test_padding_is_never_correct():
     logits, label = jnp.array([[1.0, 0.0], [1.0, 0.0]]), jnp.zeros(2, jnp.int32)
-    assert int(metrics.summed(logits, label, jnp.zeros(2), jnp.array([1.0, 0.0]))["correct"]) == 1
+    assert int(metrics.summed(logits, label, jnp.zeros(2), jnp.array([1.0, 0.0]))["accuracy"]) == 1
+
+
+def margin(logits, label):
+    """The logit of the class less the largest of all."""
+    return jnp.take_along_axis(logits, metrics.classes_of(label)[:, None], axis=-1)[:, 0] - logits.max(axis=-1)
+
+
+def test_metrics_are_words_paths_and_functions():
+    found = metrics.find_metrics(["accuracy", "jaxcnn.train.metrics:top5", margin])
+    assert found == {"accuracy": metrics.accuracy, "top5": metrics.top5, "margin": margin}
+    assert metrics.find_metrics({"top": "accuracy", "m": margin}) == {"top": metrics.accuracy, "m": margin}
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        (["acuracy"], "unknown metric 'acuracy': did you mean accuracy?"),
+        (["accuracy", "accuracy"], "two metrics are called accuracy"),
+        ({"loss": margin}, "a metric cannot be called 'loss'"),
+        ({"a/b": margin}, "a metric cannot be called 'a/b'"),
+        ([lambda logits, label: 0], "a metric cannot be called '<lambda>'"),
+    ],
+)
+def test_metrics_that_cannot_be_are_refused(asked, says):
+    with pytest.raises(UserError, match=says):
+        metrics.find_metrics(asked)
+
+
+def test_the_class_is_among_the_five_largest_logits():
+    logits = np.random.default_rng(0).normal(size=(200, 10)).astype(np.float32)
+    label = np.arange(200) % 10
+    expected = [label[i] in np.argsort(-logits[i])[:5] for i in range(200)]
+    assert 0.4 < np.mean(expected) < 0.6
+    np.testing.assert_array_equal(metrics.top5(jnp.asarray(logits), jnp.asarray(label)), expected)
+    assert metrics.top5(jnp.asarray(logits[:, :3]), jnp.zeros(200, jnp.int32)).all()
+
+
+def test_a_metric_of_numbers_is_averaged_over_the_examples_that_count():
+    label = jnp.asarray(LABEL)
+    losses, functions = jnp.zeros(2), {"margin": margin}
+    both = metrics.summed(jnp.asarray(LOGITS), label, losses, functions=functions)
+    first = metrics.summed(jnp.asarray(LOGITS), label, losses, jnp.array([1.0, 0.0]), functions=functions)
+    assert set(both) == {"loss", "margin", "examples"}
+    assert metrics.means([both, first])["margin"] == pytest.approx((0 - 3.2 + 0) / 3, rel=1e-6)
+
+
+def test_the_sums_of_no_step_have_the_metrics_own_types():
+    functions = {"accuracy": metrics.accuracy, "margin": margin}
+    sums = metrics.zeros(3, functions, num_classes=4)
+    assert {name: (leaf.dtype.name, leaf.shape) for name, leaf in sums.items()} == {
+        "loss": ("float32", (3,)),
+        "accuracy": ("int32", (3,)),
+        "margin": ("float32", (3,)),
+        "examples": ("int32", (3,)),
+        "nonfinite": ("int32", (3,)),
+    }
+
+
+def test_a_metric_or_a_loss_of_the_wrong_shape_is_refused():
+    with pytest.raises(UserError, match=r"metric mean gives an array of shape \(\): it must give one number for each"):
+        metrics.zeros(1, {"mean": lambda logits, label: logits.mean()})
+    with pytest.raises(UserError, match=r"the loss gives an array of shape \(2, 3\).*each example, \(2,\)"):
+        metrics.summed(jnp.asarray(LOGITS), jnp.asarray(LABEL), jnp.zeros((2, 3)))
