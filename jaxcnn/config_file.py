@@ -14,7 +14,7 @@ from jaxcnn.config import base_config
 from jaxcnn.config_keys import FIELDS, GROUPS, KINDS, flat, hint, listed
 from jaxcnn.errors import UserError
 from jaxcnn.shipped import config_files
-from jaxcnn.train.folder import read_json
+from jaxcnn.train.files.folder import read_json
 
 
 def load(place: str) -> tuple[ConfigDict, list[str]]:

@@ -27,7 +27,7 @@ from jaxcnn.config_file import one_line
 from jaxcnn.config_keys import nearest
 from jaxcnn.entry import answer, leave
 from jaxcnn.errors import UserError, say
-from jaxcnn.train.folder import read_json
+from jaxcnn.train.files.folder import read_json
 
 USAGE = """\
 usage: jaxcnn train --config=CONFIG --workdir=DIR [--config.key=value ...]
@@ -47,7 +47,7 @@ class Request:
     force: bool
     """Whether to go on in a run folder of another config, where its state fits."""
     processes: dict[str, Any]
-    """Keyword arguments of `jaxcnn.train.hosts.join`."""
+    """Keyword arguments of `jaxcnn.train.devices.hosts.join`."""
     remarks: list[str]
     """What to tell the user of how the line was understood."""
 
@@ -176,7 +176,7 @@ def main(argv: Sequence[str]) -> int:
     runtime.configure()  # before a config file can import jax
     platforms.hush_cuda()
     request = parse(argv)
-    from jaxcnn.train import hosts  # imports jax: must come after runtime.configure
+    from jaxcnn.train.devices import hosts  # imports jax: must come after runtime.configure
 
     hosts.join(**request.processes)
     if hosts.first():
@@ -190,14 +190,14 @@ def _asks_for_help(argv: Sequence[str]) -> bool:
 
 def _keep_output(workdir: str) -> None:
     """Has what cannot be shown any more stand in the run folder."""
-    from jaxcnn.train.folder import OUTPUT, append_text
+    from jaxcnn.train.files.folder import OUTPUT, append_text
 
     if not bucket_address("--workdir", workdir):  # nothing can be appended to there
         streams.keep_with(functools.partial(append_text, Path(workdir).expanduser() / OUTPUT))
 
 
 def _train(request: Request) -> int:
-    from jaxcnn.train import hosts
+    from jaxcnn.train.devices import hosts
 
     config = request.config
     if hosts.first():  # before the long imports

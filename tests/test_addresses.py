@@ -7,8 +7,8 @@ import pytest
 from jaxcnn import base_config, load_variables, main, train_and_evaluate
 from jaxcnn.__main__ import main as commands
 from jaxcnn.addresses import bucket_address, local_path
-from jaxcnn.data.builders import prepare
-from jaxcnn.data.sources import open_dataset
+from jaxcnn.data.read.sources import open_dataset
+from jaxcnn.data.sets.builders import prepare
 from jaxcnn.errors import UserError
 from tests.train.team import ROOT
 

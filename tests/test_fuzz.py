@@ -12,15 +12,15 @@ from ml_collections import ConfigDict
 
 from jaxcnn import main
 from jaxcnn.config import base_config
-from jaxcnn.data.crops import DECODERS
+from jaxcnn.data.read.crops import DECODERS
 from jaxcnn.errors import UserError
 from jaxcnn.layers.activation import ACTIVATIONS
 from jaxcnn.layers.norm import NORMS
 from jaxcnn.train.inputs import ON_ERROR, PLACEMENTS
 from jaxcnn.train.loop import train_and_evaluate
-from jaxcnn.train.losses import LOSSES
-from jaxcnn.train.optimizers import OPTIMIZERS
-from jaxcnn.train.schedules import SCHEDULES
+from jaxcnn.train.parts.losses import LOSSES
+from jaxcnn.train.parts.optimizers import OPTIMIZERS
+from jaxcnn.train.parts.schedules import SCHEDULES
 from jaxcnn.train.setup import resolve
 
 CONFIG_FILE = """

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from jaxcnn import main
-from jaxcnn.train.folder import read_json, read_lines
+from jaxcnn.train.files.folder import read_json, read_lines
 from tests.train.team import CONFIG, ROOT
 
 LAUNCH = ROOT / "launch"

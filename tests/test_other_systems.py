@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from jaxcnn import xla_flags
-from jaxcnn.data import writing
-from jaxcnn.data.builders import prepare
-from jaxcnn.data.prepared import ARRAY_RECORD, TFRECORD
-from jaxcnn.train.folder import read_lines
+from jaxcnn.data.read.prepared import ARRAY_RECORD, TFRECORD
+from jaxcnn.data.sets import writing
+from jaxcnn.data.sets.builders import prepare
+from jaxcnn.train.files.folder import read_lines
 from tests.data.archives import tiny_catalog, write_archive
 
 ROOT = Path(__file__).parents[1]

@@ -185,7 +185,7 @@ def _stream(decoder: str, workers: int, *, pinned: bool = False, stock: bool = F
         if not stock:
             configure()
 
-        from jaxcnn.data.reader import AHEAD
+        from jaxcnn.data.feed.reader import AHEAD
 
         pipeline = stream_run(folder, decoder, workers).pipeline
         batches = (len(pipeline.feed(step)["label"]) for step in itertools.count())
@@ -198,8 +198,8 @@ def small_pipeline(augment: str, batch: int):
     """Returns the pipeline of the small images."""
     import jax
 
-    from jaxcnn.data.augment import parse_augment
-    from jaxcnn.data.pipeline import DevicePipeline, Recipe
+    from jaxcnn.augment import parse_augment
+    from jaxcnn.data.feed.pipeline import DevicePipeline, Recipe
 
     split = {"image": _small_images()[..., None], "label": np.arange(SMALL_COUNT, dtype=np.int32) % 10}
     recipe = Recipe(

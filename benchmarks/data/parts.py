@@ -48,12 +48,12 @@ def stream_parts(folder: Path) -> dict[str, Work]:
     import cv2
     import jax
 
-    from jaxcnn.data.batches import CropDraws, aligned
-    from jaxcnn.data.crops import RandomResizedCrop
-    from jaxcnn.data.decode import decode_fast
-    from jaxcnn.data.feistel import HostOrder
-    from jaxcnn.data.order import round_keys
-    from jaxcnn.train.mesh import from_processes
+    from jaxcnn.data.feed.batches import CropDraws, aligned
+    from jaxcnn.data.feed.feistel import HostOrder
+    from jaxcnn.data.feed.order import round_keys
+    from jaxcnn.data.read.crops import RandomResizedCrop
+    from jaxcnn.data.read.decode import decode_fast
+    from jaxcnn.train.devices.mesh import from_processes
 
     cv2.setNumThreads(0)
     run = stream_run(folder, "simplejpeg", 0)

@@ -17,8 +17,8 @@ import numpy as np
 from jax.profiler import ProfileData
 
 from jaxcnn.config import base_config
-from jaxcnn.train import metrics
-from jaxcnn.train.mesh import in_turn, on_every_device
+from jaxcnn.train.devices.mesh import in_turn, on_every_device
+from jaxcnn.train.parts import metrics
 from jaxcnn.train.run import Run
 from jaxcnn.train.setup import resolve
 from jaxcnn.train.training import make_run_dispatch

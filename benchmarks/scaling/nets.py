@@ -11,7 +11,7 @@ from flax import traverse_util
 from jaxcnn.analysis.trace import multiply_adds
 from jaxcnn.layers.variables import abstract_variables
 from jaxcnn.models import create_model, model_variant
-from jaxcnn.train.folder import write_json
+from jaxcnn.train.files.folder import write_json
 
 NETS = (
     *("alexnet", "vgg16", "googlenet_torchvision", "resnet18", "resnet50", "resnet152", "inception_v3", "densenet121"),

@@ -12,8 +12,8 @@ from typing import TypeAlias
 import jax
 
 from jaxcnn.config import base_config
-from jaxcnn.train import metrics
-from jaxcnn.train.mesh import in_turn, on_every_device
+from jaxcnn.train.devices.mesh import in_turn, on_every_device
+from jaxcnn.train.parts import metrics
 from jaxcnn.train.setup import resolve
 from jaxcnn.train.training import make_run_dispatch
 

@@ -31,7 +31,7 @@ from jaxcnn.analysis.trace import operations
 from jaxcnn.layers.norm import make_norm
 from jaxcnn.models import model_variant
 from jaxcnn.train.ahead import lower_step, resolve_blank
-from jaxcnn.train.mesh import make_mesh
+from jaxcnn.train.devices.mesh import make_mesh
 from jaxcnn.train.run import Run
 
 FIGURES = Path(__file__).parent / "figures"

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxcnn.data.augment import Draw, parse_augment
+from jaxcnn.augment import Draw, parse_augment
 
 ROUNDS = 30
 SIZES = ((128, 32), (16, 224))

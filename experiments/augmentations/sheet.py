@@ -9,10 +9,10 @@ import numpy as np
 from PIL import Image, ImageDraw
 from sklearn.datasets import load_sample_images
 
-from jaxcnn.data.augment import Draw, parse_augment
-from jaxcnn.data.augment.operations import OPERATIONS, apply, magnitudes
-from jaxcnn.data.augment.policy import WIDE
-from jaxcnn.data.views import parse_views
+from jaxcnn.augment import Draw, parse_augment
+from jaxcnn.augment.operations import OPERATIONS, apply, magnitudes
+from jaxcnn.augment.policy import WIDE
+from jaxcnn.augment.views import parse_views
 
 SIDE, COLUMNS, GAP, MARGIN = 56, 10, 2, 236
 AUGMENTATIONS = (

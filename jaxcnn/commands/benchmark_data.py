@@ -18,14 +18,14 @@ import numpy as np
 from jaxcnn.commands.config import ConfigParser
 from jaxcnn.commands.stopwatch import ROUNDS, Rate, in_turns
 from jaxcnn.commands.table import print_rows
-from jaxcnn.data.batches import CropDraws
-from jaxcnn.data.crops import Crop, RandomResizedCrop
-from jaxcnn.data.decode import Encoded, UnreadableError, decode, decode_fast
-from jaxcnn.data.hold import unreadable
-from jaxcnn.data.reader import AHEAD
+from jaxcnn.data.feed.batches import CropDraws
+from jaxcnn.data.feed.reader import AHEAD
+from jaxcnn.data.read.crops import Crop, RandomResizedCrop
+from jaxcnn.data.read.decode import Encoded, UnreadableError, decode, decode_fast
+from jaxcnn.data.read.hold import unreadable
 from jaxcnn.errors import UserError
-from jaxcnn.train.folder import write_json
-from jaxcnn.train.mesh import from_processes, over_batch, replicated
+from jaxcnn.train.devices.mesh import from_processes, over_batch, replicated
+from jaxcnn.train.files.folder import write_json
 from jaxcnn.train.run import Run
 from jaxcnn.train.setup import resolve
 from jaxcnn.train.training import make_step

@@ -21,7 +21,7 @@ from jaxcnn.commands.stopwatch import Rate, in_turns
 from jaxcnn.commands.table import print_rows
 from jaxcnn.errors import UserError
 from jaxcnn.models import check_image_size, create_model, model_variant
-from jaxcnn.train.folder import write_json
+from jaxcnn.train.files.folder import write_json
 
 _MIB = 2**20
 

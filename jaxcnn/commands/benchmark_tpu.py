@@ -26,8 +26,8 @@ from jaxcnn.commands.table import print_rows
 from jaxcnn.errors import UserError
 from jaxcnn.train.ahead import lower_step, resolve_blank
 from jaxcnn.train.checks import check_batch
-from jaxcnn.train.folder import write_json
-from jaxcnn.train.mesh import make_mesh
+from jaxcnn.train.devices.mesh import make_mesh
+from jaxcnn.train.files.folder import write_json
 from jaxcnn.train.run import Run
 
 HEADER = ("slice", "chips", "batch", "GB a chip", "fits", "TFLOP", "GB accessed", "collectives", "MB reduced")

@@ -7,7 +7,7 @@ from pathlib import Path
 from jaxcnn.commands.parser import CommandParser
 from jaxcnn.commands.table import print_rows
 from jaxcnn.data.catalog import CATALOG, DatasetInfo
-from jaxcnn.data.prepared import data_folder, find_prepared
+from jaxcnn.data.read.prepared import data_folder, find_prepared
 from jaxcnn.errors import UserError, unknown_word
 
 HEADER = ("name", "title", "image", "train", "test", "classes", "licence", "prepared")

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from jaxcnn.commands.parser import CommandParser
-from jaxcnn.data.builders import prepare
 from jaxcnn.data.catalog import CATALOG, dataset_info
-from jaxcnn.data.prepared import ARRAY_RECORD, TFRECORD, data_folder, find_prepared
+from jaxcnn.data.read.prepared import ARRAY_RECORD, TFRECORD, data_folder, find_prepared
+from jaxcnn.data.sets.builders import prepare
 
 
 def main(argv: Sequence[str]) -> int:

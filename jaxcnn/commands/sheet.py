@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from jaxcnn.data.transforms import to_pil
+from jaxcnn.data.read.transforms import to_pil
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 _SIDE = 128  # pixels that a small image is magnified up to

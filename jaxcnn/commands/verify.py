@@ -11,10 +11,10 @@ from jaxcnn.addresses import bucket_address
 from jaxcnn.commands.parser import CommandParser
 from jaxcnn.config_file import load_json
 from jaxcnn.errors import UserError
-from jaxcnn.train.folder import RunFolder, read_lines
+from jaxcnn.train.devices.mesh import replicated
+from jaxcnn.train.files.folder import RunFolder, read_lines
+from jaxcnn.train.files.mirror import fetched
 from jaxcnn.train.loop import make_evaluator, open_checkpoints
-from jaxcnn.train.mesh import replicated
-from jaxcnn.train.mirror import fetched
 from jaxcnn.train.setup import resolve
 
 SPLITS = ("val", "test")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxcnn.data.catalog import CATALOG
-from jaxcnn.data.predicting import for_predicting
+from jaxcnn.data.read.predicting import for_predicting
 from jaxcnn.errors import UserError
 from jaxcnn.interop.layouts import BILINEAR, Preprocessing
 from jaxcnn.interop.reference import make_reference

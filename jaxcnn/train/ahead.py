@@ -6,10 +6,10 @@ import jax
 from jax.sharding import Mesh, Sharding
 from ml_collections import ConfigDict
 
-from jaxcnn.data.blank import blank_dataset
 from jaxcnn.data.catalog import CATALOG
+from jaxcnn.data.read.blank import blank_dataset
 from jaxcnn.train.checks import check_batch
-from jaxcnn.train.mesh import over_batch, replicated
+from jaxcnn.train.devices.mesh import over_batch, replicated
 from jaxcnn.train.run import Run
 from jaxcnn.train.setup import resolve
 from jaxcnn.train.training import make_run_dispatch

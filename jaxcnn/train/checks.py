@@ -9,18 +9,18 @@ import jax.numpy as jnp
 from jax.sharding import Mesh
 from ml_collections import FrozenConfigDict
 
-from jaxcnn.data.augment import parse_calls
-from jaxcnn.data.dataset import Dataset
-from jaxcnn.data.views import parse_views
+from jaxcnn.augment import parse_calls
+from jaxcnn.augment.views import parse_views
+from jaxcnn.data.read.dataset import Dataset
 from jaxcnn.errors import UserError, check_word
 from jaxcnn.layers.means import Mean, means_of_norms
 from jaxcnn.layers.remat import blocks_of
 from jaxcnn.layers.variables import abstract_variables
 from jaxcnn.models import MODELS
-from jaxcnn.train.losses import LOSSES
-from jaxcnn.train.mesh import check_batch_size
-from jaxcnn.train.optimizers import OPTIMIZERS
-from jaxcnn.train.schedules import SCHEDULES
+from jaxcnn.train.devices.mesh import check_batch_size
+from jaxcnn.train.parts.losses import LOSSES
+from jaxcnn.train.parts.optimizers import OPTIMIZERS
+from jaxcnn.train.parts.schedules import SCHEDULES
 from jaxcnn.train.squares import stored_shape
 
 PRECISIONS = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}

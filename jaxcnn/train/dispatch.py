@@ -8,8 +8,8 @@ import jax
 from jax.sharding import Mesh, PartitionSpec
 
 from jaxcnn.ops.platform import compiled_for
-from jaxcnn.train import metrics
-from jaxcnn.train.mesh import AXIS, over_batch, platform_of, replicated
+from jaxcnn.train.devices.mesh import AXIS, over_batch, platform_of, replicated
+from jaxcnn.train.parts import metrics
 from jaxcnn.train.seeds import Chance, each
 from jaxcnn.train.state import TrainState
 from jaxcnn.train.step import TrainStep

@@ -7,11 +7,11 @@ from typing import Any
 import jax
 from jax.sharding import Mesh
 
-from jaxcnn.data.pipeline import Pipeline
-from jaxcnn.data.views import Views, average
+from jaxcnn.augment.views import Views, average
+from jaxcnn.data.feed.pipeline import Pipeline
 from jaxcnn.ops.platform import compiled_for
-from jaxcnn.train import metrics
-from jaxcnn.train.mesh import in_turn, over_batch, over_processes, platform_of, replicated
+from jaxcnn.train.devices.mesh import in_turn, over_batch, over_processes, platform_of, replicated
+from jaxcnn.train.parts import metrics
 from jaxcnn.train.step import EvalStep
 from jaxcnn.types import Array, Metrics, Variables
 

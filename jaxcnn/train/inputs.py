@@ -11,19 +11,19 @@ import numpy as np
 from jax.sharding import Mesh
 from ml_collections import FrozenConfigDict
 
-from jaxcnn.data.augment import make_augment, parse_calls
-from jaxcnn.data.calls import Call
-from jaxcnn.data.crops import DECODERS, FITS, Crop, RandomResizedCrop, ToSquare
-from jaxcnn.data.dataset import Dataset
-from jaxcnn.data.hold import hold
-from jaxcnn.data.measure import fingerprint, sampled_statistics, source_fingerprint
-from jaxcnn.data.order import example_at
-from jaxcnn.data.pipeline import DevicePipeline, Pipeline, Recipe
-from jaxcnn.data.predicting import for_predicting
-from jaxcnn.data.sources import ARRAYS, array_dataset, open_dataset
-from jaxcnn.data.stream import StreamPipeline
+from jaxcnn.augment import make_augment, parse_calls
+from jaxcnn.augment.calls import Call
+from jaxcnn.data.feed.order import example_at
+from jaxcnn.data.feed.pipeline import DevicePipeline, Pipeline, Recipe
+from jaxcnn.data.feed.stream import StreamPipeline
+from jaxcnn.data.read.crops import DECODERS, FITS, Crop, RandomResizedCrop, ToSquare
+from jaxcnn.data.read.dataset import Dataset
+from jaxcnn.data.read.hold import hold
+from jaxcnn.data.read.measure import fingerprint, sampled_statistics, source_fingerprint
+from jaxcnn.data.read.predicting import for_predicting
+from jaxcnn.data.read.sources import ARRAYS, array_dataset, open_dataset
 from jaxcnn.errors import UserError, check_word
-from jaxcnn.train.mesh import from_processes, on_every_device
+from jaxcnn.train.devices.mesh import from_processes, on_every_device
 from jaxcnn.train.squares import make_square, remarks
 
 PLACEMENTS = ("auto", "device", "stream")

@@ -7,7 +7,7 @@ from ml_collections import FrozenConfigDict
 
 from jaxcnn.errors import UserError
 from jaxcnn.train.durations import parse_boundaries, parse_duration, parse_period
-from jaxcnn.train.schedules import Shape
+from jaxcnn.train.parts.schedules import Shape
 
 
 def total_steps(config: FrozenConfigDict, steps_per_epoch: Fraction) -> int:

@@ -8,27 +8,27 @@ from typing import Any
 import jax
 from ml_collections import ConfigDict
 
-from jaxcnn.data.views import parse_views
+from jaxcnn.augment.views import parse_views
 from jaxcnn.errors import Fault, UserError, say
-from jaxcnn.train import hosts
-from jaxcnn.train.card import RunCard
-from jaxcnn.train.checkpoint import Checkpoints
-from jaxcnn.train.clock import Clock
+from jaxcnn.train.devices import hosts
+from jaxcnn.train.devices.mesh import replicated
 from jaxcnn.train.evaluate import Evaluator, over_views
-from jaxcnn.train.folder import RunFolder, read_json, read_lines
-from jaxcnn.train.mesh import replicated
-from jaxcnn.train.mirror import REMOVED
-from jaxcnn.train.preemption import Preempted, Preemption
-from jaxcnn.train.progress import Progress, print_rows
-from jaxcnn.train.relay import Relay
-from jaxcnn.train.report import epochs_of, opening, recomputed, result_rows
+from jaxcnn.train.files.card import RunCard
+from jaxcnn.train.files.checkpoint import Checkpoints
+from jaxcnn.train.files.clock import Clock
+from jaxcnn.train.files.folder import RunFolder, read_json, read_lines
+from jaxcnn.train.files.mirror import REMOVED
+from jaxcnn.train.files.relay import Relay
+from jaxcnn.train.hooks.preemption import Preempted, Preemption
+from jaxcnn.train.hooks.progress import Progress, print_rows
+from jaxcnn.train.hooks.report import epochs_of, opening, recomputed, result_rows
+from jaxcnn.train.hooks.writers import MetricsWriter, NoWriter
 from jaxcnn.train.run import Run
 from jaxcnn.train.seeds import each
 from jaxcnn.train.setup import resolve, settled
 from jaxcnn.train.state import TrainState, steps_taken
 from jaxcnn.train.step import make_eval_step
 from jaxcnn.train.training import Training
-from jaxcnn.train.writers import MetricsWriter, NoWriter
 
 __all__ = ["Preempted", "make_evaluator", "train_and_evaluate"]
 

@@ -9,7 +9,7 @@ import jax
 import numpy as np
 
 from jaxcnn.layers.norm import default_num_groups
-from jaxcnn.train.optimizers import kernels_only
+from jaxcnn.train.parts.optimizers import kernels_only
 from jaxcnn.train.run import Run
 
 

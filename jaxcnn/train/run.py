@@ -11,14 +11,14 @@ import optax
 from jax.sharding import Mesh
 from ml_collections import FrozenConfigDict
 
-from jaxcnn.data.crops import Crop
-from jaxcnn.data.pipeline import Pipeline
-from jaxcnn.data.sources import Dataset
+from jaxcnn.data.feed.pipeline import Pipeline
+from jaxcnn.data.read.crops import Crop
+from jaxcnn.data.read.sources import Dataset
 from jaxcnn.ops.window import Pads
-from jaxcnn.train.losses import LossFn
-from jaxcnn.train.mesh import platform_of
-from jaxcnn.train.metrics import MetricFns, zeros
-from jaxcnn.train.schedules import Shape
+from jaxcnn.train.devices.mesh import platform_of
+from jaxcnn.train.parts.losses import LossFn
+from jaxcnn.train.parts.metrics import MetricFns, zeros
+from jaxcnn.train.parts.schedules import Shape
 from jaxcnn.train.seeds import Chance, chance_of, each, seeds_of
 from jaxcnn.train.state import TrainState
 

@@ -13,8 +13,8 @@ from jax.sharding import Mesh
 from ml_collections import ConfigDict, FrozenConfigDict
 
 from jaxcnn import runtime
-from jaxcnn.data.dataset import Dataset
-from jaxcnn.data.sources import ARRAYS
+from jaxcnn.data.read.dataset import Dataset
+from jaxcnn.data.read.sources import ARRAYS
 from jaxcnn.errors import UserError
 from jaxcnn.layers.means import Mean, means_of_norms
 from jaxcnn.layers.padding import paddings_of_convolutions
@@ -30,16 +30,16 @@ from jaxcnn.train.checks import (
     check_views,
     check_words,
 )
+from jaxcnn.train.devices.mesh import AXIS, make_mesh, platform_of, replicated
 from jaxcnn.train.durations import parse_period
 from jaxcnn.train.frozen import frozen
 from jaxcnn.train.inputs import make_inputs, open_data
 from jaxcnn.train.lengths import peak_rate, schedule_shape, total_steps
-from jaxcnn.train.losses import make_loss
-from jaxcnn.train.mesh import AXIS, make_mesh, platform_of, replicated
-from jaxcnn.train.metrics import find_metrics
-from jaxcnn.train.optimizers import make_optimizer
+from jaxcnn.train.parts.losses import make_loss
+from jaxcnn.train.parts.metrics import find_metrics
+from jaxcnn.train.parts.optimizers import make_optimizer
+from jaxcnn.train.parts.schedules import make_schedule, unreached
 from jaxcnn.train.run import Init, Run
-from jaxcnn.train.schedules import make_schedule, unreached
 from jaxcnn.train.seeds import each, init_key, seeds_of
 from jaxcnn.train.squares import train_shape
 from jaxcnn.train.state import TrainState, create_state
@@ -66,7 +66,7 @@ def resolve(config: ConfigDict, data: Any | None = None, *, devices: Sequence[ja
     Args:
         config: of the run.
         data: in place of the data set that the config names: a `Dataset`, or as of
-            `jaxcnn.data.sources.array_dataset`.
+            `jaxcnn.data.read.sources.array_dataset`.
         devices: to run on; None: all.
 
     Raises:

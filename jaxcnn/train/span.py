@@ -4,7 +4,7 @@ import dataclasses
 import math
 from collections.abc import Iterable
 
-from jaxcnn.train import metrics
+from jaxcnn.train.parts import metrics
 from jaxcnn.types import Metrics
 
 

@@ -4,11 +4,11 @@ import jax
 import jax.numpy as jnp
 from ml_collections import FrozenConfigDict
 
-from jaxcnn.data.augment import Draw, parse_augment
-from jaxcnn.data.crops import ToSquare
-from jaxcnn.data.dataset import Dataset
-from jaxcnn.data.remarks import of_labels, of_sizes, of_view
-from jaxcnn.data.views import parse_views
+from jaxcnn.augment import Draw, parse_augment
+from jaxcnn.augment.views import parse_views
+from jaxcnn.data.read.crops import ToSquare
+from jaxcnn.data.read.dataset import Dataset
+from jaxcnn.data.read.remarks import of_labels, of_sizes, of_view
 from jaxcnn.models import model_variant
 
 SMALL_STEM = 64

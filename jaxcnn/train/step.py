@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import optax
 
 from jaxcnn.train.finite import Choose, guard
-from jaxcnn.train.losses import LossFn
-from jaxcnn.train.metrics import DEFAULT, MetricFns, summed
+from jaxcnn.train.parts.losses import LossFn
+from jaxcnn.train.parts.metrics import DEFAULT, MetricFns, summed
 from jaxcnn.train.state import TrainState, update_ema
 from jaxcnn.types import Array, Batch, Metrics, Variables
 

@@ -13,20 +13,20 @@ from jax.sharding import Mesh
 from jaxcnn.accel.platform import chooser
 from jaxcnn.errors import Fault, UserError
 from jaxcnn.layers.remat import rematerialize
-from jaxcnn.train.checkpoint import NOT_EVALUATED, Checkpoints
-from jaxcnn.train.diagnose import first_nonfinite
+from jaxcnn.train.devices.mesh import AXIS, in_turn, on_every_device, platform_of
 from jaxcnn.train.dispatch import Dispatch, make_dispatch
 from jaxcnn.train.durations import next_due
 from jaxcnn.train.evaluate import Evaluator
-from jaxcnn.train.mesh import AXIS, in_turn, on_every_device, platform_of
-from jaxcnn.train.preemption import Preempted, Preemption
-from jaxcnn.train.progress import Progress
+from jaxcnn.train.files.checkpoint import NOT_EVALUATED, Checkpoints
+from jaxcnn.train.hooks.diagnose import first_nonfinite
+from jaxcnn.train.hooks.preemption import Preempted, Preemption
+from jaxcnn.train.hooks.progress import Progress
+from jaxcnn.train.hooks.writers import MetricsWriter
 from jaxcnn.train.run import Run
 from jaxcnn.train.seeds import one_of
 from jaxcnn.train.span import Span
 from jaxcnn.train.state import TrainState
 from jaxcnn.train.step import TrainStep, make_train_step
-from jaxcnn.train.writers import MetricsWriter
 
 
 def make_step(run: Run, mesh: Mesh | None = None) -> TrainStep:

@@ -6,7 +6,7 @@ import pytest
 from jax.sharding import NamedSharding, PartitionSpec
 
 from jaxcnn.analysis.collectives import Collective, collectives, totals
-from jaxcnn.train.mesh import AXIS, make_mesh
+from jaxcnn.train.devices.mesh import AXIS, make_mesh
 
 LINES = {
     "%all-reduce.3 = f32[64]{0:T(128)S(1)} all-reduce(%x.2), channel_id=4, "

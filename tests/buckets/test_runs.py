@@ -10,10 +10,10 @@ import pytest
 from jaxcnn import buckets
 from jaxcnn.buckets import Bucket
 from jaxcnn.errors import Fault, UserError
-from jaxcnn.train import lease, mirror
-from jaxcnn.train.checkpoint import Checkpoints
+from jaxcnn.train.files import lease, mirror
+from jaxcnn.train.files.checkpoint import Checkpoints
+from jaxcnn.train.hooks.preemption import Preemption
 from jaxcnn.train.loop import Preempted, train_and_evaluate
-from jaxcnn.train.preemption import Preemption
 from jaxcnn.train.training import Training
 from tests.train.small_runs import ARRAYS, config
 

@@ -6,8 +6,8 @@ import pytest
 
 from jaxcnn.commands import benchmark, benchmark_data
 from jaxcnn.commands.stopwatch import AT_LEAST, Rate, in_turns
-from jaxcnn.data.decode import UnreadableError
-from jaxcnn.data.reader import Reader
+from jaxcnn.data.feed.reader import Reader
+from jaxcnn.data.read.decode import UnreadableError
 from jaxcnn.errors import UserError
 from tests.data.photos import write_folder
 

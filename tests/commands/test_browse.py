@@ -5,7 +5,7 @@ from PIL import Image
 from jaxcnn.commands import browse
 from jaxcnn.commands.sheet import contact_sheet
 from jaxcnn.config import base_config
-from jaxcnn.data.sources import load_splits
+from jaxcnn.data.read.sources import load_splits
 from jaxcnn.errors import UserError
 from jaxcnn.train.setup import resolve
 

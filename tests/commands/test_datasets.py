@@ -2,7 +2,7 @@ import pytest
 
 from jaxcnn.commands import datasets
 from jaxcnn.data import catalog
-from jaxcnn.data.builders import prepare
+from jaxcnn.data.sets.builders import prepare
 from jaxcnn.errors import UserError
 from tests.data.archives import tiny_catalog, write_archive
 

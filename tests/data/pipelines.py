@@ -5,8 +5,8 @@ from typing import Any
 
 import jax
 
-from jaxcnn.data.pipeline import DevicePipeline, Feed, Recipe
-from jaxcnn.data.split import Split
+from jaxcnn.data.feed.pipeline import DevicePipeline, Feed, Recipe
+from jaxcnn.data.read.split import Split
 
 
 def device_pipeline(

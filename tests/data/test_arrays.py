@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from jaxcnn.data.labels import MOST_CLASSES, as_whole
-from jaxcnn.data.sources import array_dataset
+from jaxcnn.data.read.labels import MOST_CLASSES, as_whole
+from jaxcnn.data.read.sources import array_dataset
 from jaxcnn.errors import UserError
 from tests.data.photos import encoded, picture
 

@@ -1,8 +1,8 @@
 import pytest
 
-from jaxcnn.data.blank import blank_dataset
 from jaxcnn.data.catalog import CATALOG
-from jaxcnn.data.sources import open_dataset
+from jaxcnn.data.read.blank import blank_dataset
+from jaxcnn.data.read.sources import open_dataset
 from jaxcnn.errors import UserError
 
 

@@ -9,9 +9,9 @@ import tensorflow_datasets as tfds
 from PIL import Image
 
 from jaxcnn.data import catalog
-from jaxcnn.data.builders import prepare
-from jaxcnn.data.prepared import find_prepared
-from jaxcnn.data.sources import open_dataset
+from jaxcnn.data.read.prepared import find_prepared
+from jaxcnn.data.read.sources import open_dataset
+from jaxcnn.data.sets.builders import prepare
 from tests.data.archives import (
     TEST,
     TRAIN,

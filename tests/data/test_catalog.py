@@ -2,15 +2,15 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
-from jaxcnn.data.archives import READERS
 from jaxcnn.data.catalog import CATALOG, dataset_info
 from jaxcnn.data.catalog.imagenet import SYNSETS
-from jaxcnn.data.crops import ToSquare
-from jaxcnn.data.hold import hold
-from jaxcnn.data.measure import channel_statistics
-from jaxcnn.data.prepared import find_prepared
-from jaxcnn.data.sources import load_splits
-from jaxcnn.data.store import open_prepared
+from jaxcnn.data.read.crops import ToSquare
+from jaxcnn.data.read.hold import hold
+from jaxcnn.data.read.measure import channel_statistics
+from jaxcnn.data.read.prepared import find_prepared
+from jaxcnn.data.read.sources import load_splits
+from jaxcnn.data.read.store import open_prepared
+from jaxcnn.data.sets.archives import READERS
 from jaxcnn.errors import UserError
 
 PUBLISHED = {  # mean and std of the training images as they are generally quoted, e.g. in torchvision's references

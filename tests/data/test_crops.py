@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jaxcnn.data.batches import CropDraws
-from jaxcnn.data.crops import DRAWS, FITS, RandomResizedCrop, ToSquare
+from jaxcnn.data.feed.batches import CropDraws
+from jaxcnn.data.read.crops import DRAWS, FITS, RandomResizedCrop, ToSquare
 from tests.data.photos import cropped, encoded, picture
 
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from jaxcnn.data.crops import DRAWS, RandomResizedCrop, ToSquare
-from jaxcnn.data.decode import Photograph, UnreadableError, decode, decode_fast
-from jaxcnn.data.heads import orientation, without_metadata
-from jaxcnn.data.transforms import to_array
+from jaxcnn.data.read.crops import DRAWS, RandomResizedCrop, ToSquare
+from jaxcnn.data.read.decode import Photograph, UnreadableError, decode, decode_fast
+from jaxcnn.data.read.heads import orientation, without_metadata
+from jaxcnn.data.read.transforms import to_array
 from tests.data.photos import cropped, encoded, picture
 
 PICTURE = picture(1)

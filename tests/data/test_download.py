@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from jaxcnn.data import catalog
-from jaxcnn.data.builders import prepare
-from jaxcnn.data.prepared import find_prepared
+from jaxcnn.data.read.prepared import find_prepared
+from jaxcnn.data.sets.builders import prepare
 from tests.data.archives import TEST, TRAIN, tiny_catalog, write_archive
 from tests.data.archives.errors import one_line_error
 

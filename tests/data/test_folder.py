@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from jaxcnn.data.folder import open_folder
-from jaxcnn.data.sources import load_splits, open_dataset
+from jaxcnn.data.read.folder import open_folder
+from jaxcnn.data.read.sources import load_splits, open_dataset
 from jaxcnn.errors import UserError
 from tests.data.photos import picture, write_folder
 

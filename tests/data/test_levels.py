@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jaxcnn.data.decode import UnreadableError, decode, decode_fast
-from jaxcnn.data.levels import Range, range_of
-from jaxcnn.data.sources import open_dataset
+from jaxcnn.data.read.decode import UnreadableError, decode, decode_fast
+from jaxcnn.data.read.levels import Range, range_of
+from jaxcnn.data.read.sources import open_dataset
 from jaxcnn.errors import UserError
 from tests.data.photos import encoded, picture
 
@@ -121,7 +121,7 @@ def test_one_value_that_would_make_all_the_rest_black_is_refused(tmp_path):
 
 
 def test_an_image_beyond_the_range_of_the_others_is_named(tmp_path, monkeypatch):
-    monkeypatch.setattr("jaxcnn.data.probe.SAMPLE", 3)
+    monkeypatch.setattr("jaxcnn.data.read.probe.SAMPLE", 3)
     images = [grey.astype(np.int32) for grey in GREY]
     images[0] *= 100
     write(tmp_path, images, "tif")

@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxcnn.data.feistel import HostOrder
-from jaxcnn.data.order import augmentation_keys, example_at, fixed_keys, round_keys
+from jaxcnn.data.feed.feistel import HostOrder
+from jaxcnn.data.feed.order import augmentation_keys, example_at, fixed_keys, round_keys
 
 
 @pytest.fixture(autouse=True)

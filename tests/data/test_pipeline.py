@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
-from jaxcnn.data.augment import parse_augment
-from jaxcnn.data.pipeline import DevicePipeline, Pipeline, whiten
-from jaxcnn.data.split import Split
+from jaxcnn.augment import parse_augment
+from jaxcnn.data.feed.pipeline import DevicePipeline, Pipeline, whiten
+from jaxcnn.data.read.split import Split
 from tests.data.pipelines import device_pipeline
 
 MEAN, STD = np.array([0.3, 0.5], np.float32), np.array([0.2, 0.4], np.float32)

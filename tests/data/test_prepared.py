@@ -6,8 +6,8 @@ import pytest
 import tensorflow_datasets as tfds
 
 from jaxcnn.data import catalog
-from jaxcnn.data.builders import prepare
-from jaxcnn.data.prepared import data_folder, find_prepared
+from jaxcnn.data.read.prepared import data_folder, find_prepared
+from jaxcnn.data.sets.builders import prepare
 from tests.data.archives import TEST, tiny_catalog, write_archive
 from tests.data.archives.errors import one_line_error
 

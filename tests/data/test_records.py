@@ -3,9 +3,9 @@ import pickle
 import numpy as np
 import pytest
 
-from jaxcnn.data.crops import ToSquare
-from jaxcnn.data.hold import hold
-from jaxcnn.data.records import ArraySource, PairSource, Subset, check_labels, make_source
+from jaxcnn.data.read.crops import ToSquare
+from jaxcnn.data.read.hold import hold
+from jaxcnn.data.read.records import ArraySource, PairSource, Subset, check_labels, make_source
 from jaxcnn.errors import UserError
 from tests.data.photos import cropped, encoded, picture
 

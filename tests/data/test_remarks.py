@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from jaxcnn.data.crops import ToSquare
-from jaxcnn.data.remarks import of_labels, of_sizes, of_view
-from jaxcnn.data.sources import array_dataset, load_splits
+from jaxcnn.data.read.crops import ToSquare
+from jaxcnn.data.read.remarks import of_labels, of_sizes, of_view
+from jaxcnn.data.read.sources import array_dataset, load_splits
 from jaxcnn.errors import UserError
 from tests.data.photos import picture
 

@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from jaxcnn.data.measure import channel_statistics, fingerprint, source_fingerprint
-from jaxcnn.data.prepared import data_folder
-from jaxcnn.data.records import ArraySource
-from jaxcnn.data.sources import load_splits, open_dataset
-from jaxcnn.data.split import Split, cut
+from jaxcnn.data.read.measure import channel_statistics, fingerprint, source_fingerprint
+from jaxcnn.data.read.prepared import data_folder
+from jaxcnn.data.read.records import ArraySource
+from jaxcnn.data.read.sources import load_splits, open_dataset
+from jaxcnn.data.read.split import Split, cut
 from jaxcnn.errors import UserError
 from tests.data.photos import write_folder
 

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
-from jaxcnn.data import catalog, store
-from jaxcnn.data.builders import prepare
-from jaxcnn.data.crops import ToSquare
-from jaxcnn.data.hold import hold
-from jaxcnn.data.sources import load_splits, open_dataset
-from jaxcnn.data.store import PreparedSource
+from jaxcnn.data import catalog
+from jaxcnn.data.read import store
+from jaxcnn.data.read.crops import ToSquare
+from jaxcnn.data.read.hold import hold
+from jaxcnn.data.read.sources import load_splits, open_dataset
+from jaxcnn.data.read.store import PreparedSource
+from jaxcnn.data.sets.builders import prepare
 from jaxcnn.errors import UserError
 from tests.data.archives import TEST, TRAIN, tiny_catalog, write_archive
 from tests.data.archives.errors import one_line_error

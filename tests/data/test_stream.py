@@ -7,15 +7,15 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxcnn.data.augment import parse_augment
-from jaxcnn.data.crops import RandomResizedCrop, ToSquare
-from jaxcnn.data.folder import FolderSource
-from jaxcnn.data.hold import hold
-from jaxcnn.data.pipeline import Pipeline, Recipe
-from jaxcnn.data.reader import AHEAD
-from jaxcnn.data.records import make_source
-from jaxcnn.data.sources import open_dataset
-from jaxcnn.data.stream import StreamPipeline
+from jaxcnn.augment import parse_augment
+from jaxcnn.data.feed.pipeline import Pipeline, Recipe
+from jaxcnn.data.feed.reader import AHEAD
+from jaxcnn.data.feed.stream import StreamPipeline
+from jaxcnn.data.read.crops import RandomResizedCrop, ToSquare
+from jaxcnn.data.read.folder import FolderSource
+from jaxcnn.data.read.hold import hold
+from jaxcnn.data.read.records import make_source
+from jaxcnn.data.read.sources import open_dataset
 from jaxcnn.errors import UserError
 from tests.data.photos import picture, write_folder
 from tests.data.pipelines import device_pipeline

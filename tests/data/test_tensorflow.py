@@ -15,9 +15,9 @@ import pytest
 import tensorflow_datasets as tfds
 from PIL import Image
 
-from jaxcnn.data.archives.imagenet import as_jpeg
-from jaxcnn.data.builders import prepare
 from jaxcnn.data.catalog import dataset_info
+from jaxcnn.data.sets.archives.imagenet import as_jpeg
+from jaxcnn.data.sets.builders import prepare
 from tests.data.archives import jpeg, tiny_catalog, write_archive
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]

@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxcnn.data import threefry
+from jaxcnn.data.feed import threefry
 
 DRAWS = {
     "fold_in": lambda key: jax.random.key_data(jax.random.fold_in(key, 7)),

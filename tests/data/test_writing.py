@@ -3,9 +3,10 @@ import shutil
 import pytest
 import tensorflow_datasets as tfds
 
-from jaxcnn.data import catalog, writing
-from jaxcnn.data.builders import prepare
-from jaxcnn.data.prepared import find_prepared
+from jaxcnn.data import catalog
+from jaxcnn.data.read.prepared import find_prepared
+from jaxcnn.data.sets import writing
+from jaxcnn.data.sets.builders import prepare
 from tests.data.archives import TEST, TRAIN, tiny_catalog, write_archive
 from tests.data.archives.errors import one_line_error
 

@@ -9,8 +9,8 @@ import pytest
 from jax import export
 
 from jaxcnn.models import create_model, list_models, model_variant
-from jaxcnn.train import metrics
-from jaxcnn.train.losses import make_loss
+from jaxcnn.train.parts import metrics
+from jaxcnn.train.parts.losses import make_loss
 from jaxcnn.train.state import create_state
 from jaxcnn.train.step import make_train_step
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from jaxcnn import runtime
 from jaxcnn.ops.once import once, stored
-from jaxcnn.train.mesh import make_mesh, over_batch, replicated
+from jaxcnn.train.devices.mesh import make_mesh, over_batch, replicated
 
 
 def shifted(x, kernel):

@@ -9,10 +9,11 @@ import pytest
 from jaxcnn.command_line import read_config
 from jaxcnn.errors import UserError
 from jaxcnn.ops import platform
-from jaxcnn.train import dispatch, metrics, setup
+from jaxcnn.train import dispatch, setup
 from jaxcnn.train.ahead import lower_step, resolve_blank
+from jaxcnn.train.devices.mesh import make_mesh, platform_of, replicated
 from jaxcnn.train.loop import make_evaluator
-from jaxcnn.train.mesh import make_mesh, platform_of, replicated
+from jaxcnn.train.parts import metrics
 from jaxcnn.train.setup import resolve
 
 

@@ -12,11 +12,11 @@ import jax
 import pytest
 
 from jaxcnn.models import create_model, list_models
-from jaxcnn.train.card import RunCard
-from jaxcnn.train.clock import Clock
-from jaxcnn.train.folder import RunFolder, read_json, read_lines
+from jaxcnn.train.files.card import RunCard
+from jaxcnn.train.files.clock import Clock
+from jaxcnn.train.files.folder import RunFolder, read_json, read_lines
+from jaxcnn.train.hooks.report import opening, result_rows
 from jaxcnn.train.loop import train_and_evaluate
-from jaxcnn.train.report import opening, result_rows
 from jaxcnn.train.resolved import fields_of, group_counts, resolved
 from jaxcnn.train.setup import resolve
 from jaxcnn.train.span import Span

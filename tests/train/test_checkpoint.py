@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from jaxcnn.errors import UserError
-from jaxcnn.train.checkpoint import NOT_EVALUATED, Checkpoints
-from jaxcnn.train.mesh import make_mesh, replicated
+from jaxcnn.train.devices.mesh import make_mesh, replicated
+from jaxcnn.train.files.checkpoint import NOT_EVALUATED, Checkpoints
 from jaxcnn.train.state import TrainState
 
 

@@ -4,8 +4,8 @@ import jax
 import pytest
 
 from jaxcnn.errors import UserError
-from jaxcnn.train.card import run_card
-from jaxcnn.train.report import opening
+from jaxcnn.train.files.card import run_card
+from jaxcnn.train.hooks.report import opening
 from jaxcnn.train.setup import resolve
 from tests.train.small_runs import ARRAYS, config
 

@@ -15,12 +15,13 @@ import pytest
 
 from jaxcnn.entry import answer
 from jaxcnn.errors import Fault, UserError
-from jaxcnn.train import loop, training, writers
-from jaxcnn.train.checkpoint import Checkpoints
-from jaxcnn.train.folder import read_lines
-from jaxcnn.train.lock import Lock
+from jaxcnn.train import loop, training
+from jaxcnn.train.files.checkpoint import Checkpoints
+from jaxcnn.train.files.folder import read_lines
+from jaxcnn.train.files.lock import Lock
+from jaxcnn.train.hooks import writers
+from jaxcnn.train.hooks.preemption import Preempted
 from jaxcnn.train.loop import train_and_evaluate
-from jaxcnn.train.preemption import Preempted
 from tests.train.test_loop import config, last_state
 from tests.train.test_reliability import at_step
 

@@ -10,8 +10,8 @@ from tensorboardX.proto import event_pb2
 
 from jaxcnn.config import base_config
 from jaxcnn.errors import UserError
-from jaxcnn.train.folder import RunFolder, read_lines
-from jaxcnn.train.writers import MetricsWriter
+from jaxcnn.train.files.folder import RunFolder, read_lines
+from jaxcnn.train.hooks.writers import MetricsWriter
 
 
 def config(**changes):

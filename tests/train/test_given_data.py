@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from jaxcnn.data.views import parse_views
+from jaxcnn.augment.views import parse_views
 from jaxcnn.errors import UserError
 from jaxcnn.train.evaluate import over_views
 from jaxcnn.train.loop import train_and_evaluate

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from jaxcnn.errors import UserError
-from jaxcnn.train import hosts
-from jaxcnn.train.checkpoint import Checkpoints
-from jaxcnn.train.folder import read_lines
-from jaxcnn.train.lock import Lock
+from jaxcnn.train.devices import hosts
+from jaxcnn.train.devices.mesh import make_mesh, replicated
+from jaxcnn.train.files.checkpoint import Checkpoints
+from jaxcnn.train.files.folder import read_lines
+from jaxcnn.train.files.lock import Lock
 from jaxcnn.train.loop import train_and_evaluate
-from jaxcnn.train.mesh import make_mesh, replicated
 from jaxcnn.train.setup import resolve
 from tests.train.team import Team
 from tests.train.test_loop import config

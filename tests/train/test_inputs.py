@@ -9,18 +9,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jaxcnn.data import measure
-from jaxcnn.data.builders import prepare
-from jaxcnn.data.sources import array_dataset
+from jaxcnn.data.read import measure
+from jaxcnn.data.read.sources import array_dataset
+from jaxcnn.data.sets.builders import prepare
 from jaxcnn.errors import UserError
 from jaxcnn.train import inputs, training
 from jaxcnn.train.ahead import resolve_blank
-from jaxcnn.train.card import run_card
-from jaxcnn.train.checkpoint import Checkpoints
-from jaxcnn.train.folder import read_lines
+from jaxcnn.train.devices.mesh import replicated
+from jaxcnn.train.files.card import run_card
+from jaxcnn.train.files.checkpoint import Checkpoints
+from jaxcnn.train.files.folder import read_lines
+from jaxcnn.train.hooks.report import opening
 from jaxcnn.train.loop import make_evaluator, train_and_evaluate
-from jaxcnn.train.mesh import replicated
-from jaxcnn.train.report import opening
 from jaxcnn.train.setup import resolve
 from tests.data.archives import TEST, tiny_catalog, write_archive
 from tests.data.photos import write_folder

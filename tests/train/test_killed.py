@@ -12,9 +12,9 @@ import jax
 import numpy as np
 import pytest
 
-from jaxcnn.train.checkpoint import Checkpoints
-from jaxcnn.train.folder import read_lines
-from jaxcnn.train.mesh import make_mesh, replicated
+from jaxcnn.train.devices.mesh import make_mesh, replicated
+from jaxcnn.train.files.checkpoint import Checkpoints
+from jaxcnn.train.files.folder import read_lines
 from jaxcnn.train.setup import resolve
 from tests.train.test_loop import config
 

@@ -9,11 +9,11 @@ import pytest
 from jaxcnn.config import base_config
 from jaxcnn.errors import UserError
 from jaxcnn.train import loop, setup, training
-from jaxcnn.train.checkpoint import Checkpoints
-from jaxcnn.train.folder import read_lines
+from jaxcnn.train.devices.mesh import make_mesh, replicated
+from jaxcnn.train.files.checkpoint import Checkpoints
+from jaxcnn.train.files.folder import read_lines
 from jaxcnn.train.loop import train_and_evaluate
-from jaxcnn.train.losses import make_loss
-from jaxcnn.train.mesh import make_mesh, replicated
+from jaxcnn.train.parts.losses import make_loss
 from jaxcnn.train.setup import resolve
 
 

@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 
 from jaxcnn.errors import UserError
-from jaxcnn.train import metrics
-from jaxcnn.train.losses import LOSSES, make_loss
+from jaxcnn.train.parts import metrics
+from jaxcnn.train.parts.losses import LOSSES, make_loss
 
 LOGITS = np.array([[2.0, -1.0, 0.5], [0.1, 0.2, -3.0]], np.float32)
 LABEL = np.array([0, 2], np.int32)
@@ -57,7 +57,7 @@ def margin(logits, label):
 
 
 def test_metrics_are_words_paths_and_functions():
-    found = metrics.find_metrics(["accuracy", "jaxcnn.train.metrics:top5", margin])
+    found = metrics.find_metrics(["accuracy", "jaxcnn.train.parts.metrics:top5", margin])
     assert found == {"accuracy": metrics.accuracy, "top5": metrics.top5, "margin": margin}
     assert metrics.find_metrics({"top": "accuracy", "m": margin}) == {"top": metrics.accuracy, "m": margin}
 

@@ -7,7 +7,7 @@ import pytest
 from jaxcnn.config import base_config
 from jaxcnn.layers.variables import abstract_variables
 from jaxcnn.models import create_model
-from jaxcnn.train.optimizers import OPTIMIZERS, kernels_only, make_optimizer
+from jaxcnn.train.parts.optimizers import OPTIMIZERS, kernels_only, make_optimizer
 
 PARAMS = {"kernel": jnp.array([[1.0, -2.0]]), "bias": jnp.array([3.0])}
 GRADIENTS = {"kernel": jnp.array([[0.5, 0.25]]), "bias": jnp.array([-1.0])}

@@ -8,14 +8,14 @@ import numpy as np
 import optax
 import pytest
 
-from jaxcnn.data.augment import make_augment, parse_calls
-from jaxcnn.data.pipeline import DevicePipeline, Recipe
+from jaxcnn.augment import make_augment, parse_calls
+from jaxcnn.data.feed.pipeline import DevicePipeline, Recipe
 from jaxcnn.errors import UserError
 from jaxcnn.models import create_model
-from jaxcnn.train import metrics
+from jaxcnn.train.devices.mesh import AXIS, in_turn, make_mesh, replicated
 from jaxcnn.train.dispatch import make_dispatch
-from jaxcnn.train.losses import make_loss
-from jaxcnn.train.mesh import AXIS, in_turn, make_mesh, replicated
+from jaxcnn.train.parts import metrics
+from jaxcnn.train.parts.losses import make_loss
 from jaxcnn.train.seeds import chance_of
 from jaxcnn.train.state import create_state
 from jaxcnn.train.step import make_train_step

@@ -9,9 +9,9 @@ from fractions import Fraction
 import pytest
 from rich.console import Console
 
-from jaxcnn.train import progress
-from jaxcnn.train.figures import epoch_counter, speed, time_span
-from jaxcnn.train.progress import Progress
+from jaxcnn.train.hooks import progress
+from jaxcnn.train.hooks.figures import epoch_counter, speed, time_span
+from jaxcnn.train.hooks.progress import Progress
 
 TRAINED = {"train/loss": 0.12345, "train/accuracy": 0.98765, "train/images_per_second": 1574.4}
 

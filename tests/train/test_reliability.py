@@ -10,11 +10,11 @@ import pytest
 
 from jaxcnn.errors import UserError
 from jaxcnn.train import training
-from jaxcnn.train.checkpoint import Checkpoints
-from jaxcnn.train.folder import read_lines
-from jaxcnn.train.lock import Lock
+from jaxcnn.train.files.checkpoint import Checkpoints
+from jaxcnn.train.files.folder import read_lines
+from jaxcnn.train.files.lock import Lock
+from jaxcnn.train.hooks.preemption import Preempted, Preemption
 from jaxcnn.train.loop import train_and_evaluate
-from jaxcnn.train.preemption import Preempted, Preemption
 from jaxcnn.train.state import steps_taken
 from tests.train.test_loop import config, last_state
 

@@ -6,7 +6,7 @@ import pytest
 
 from jaxcnn.errors import UserError
 from jaxcnn.train.durations import parse_boundaries
-from jaxcnn.train.schedules import SCHEDULES, Shape, make_schedule
+from jaxcnn.train.parts.schedules import SCHEDULES, Shape, make_schedule
 
 SHAPE = Shape(total=100, every=5, boundaries=(10, 14, 18), factor=0.5, end_factor=0.1)
 EXPECTED = {

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from jaxcnn.errors import UserError
-from jaxcnn.train.folder import read_json, read_lines
+from jaxcnn.train.files.folder import read_json, read_lines
+from jaxcnn.train.hooks.preemption import Preempted
 from jaxcnn.train.loop import train_and_evaluate
-from jaxcnn.train.preemption import Preempted
 from jaxcnn.train.seeds import chance_of, each, init_key, one_of, seeds_of
 from jaxcnn.train.setup import resolve
 from tests.train import test_loop

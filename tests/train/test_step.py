@@ -9,12 +9,12 @@ import pytest
 
 from jaxcnn.accel.cpu.finite import choose_whole, finite_by_rows
 from jaxcnn.models import create_model
-from jaxcnn.train import metrics
-from jaxcnn.train.diagnose import first_nonfinite
+from jaxcnn.train.devices.mesh import in_turn, make_mesh, replicated
 from jaxcnn.train.dispatch import make_dispatch
 from jaxcnn.train.finite import all_finite, choose_each
-from jaxcnn.train.losses import make_loss
-from jaxcnn.train.mesh import in_turn, make_mesh, replicated
+from jaxcnn.train.hooks.diagnose import first_nonfinite
+from jaxcnn.train.parts import metrics
+from jaxcnn.train.parts.losses import make_loss
 from jaxcnn.train.seeds import chance_of
 from jaxcnn.train.state import TrainState, create_state, update_ema
 from jaxcnn.train.step import make_eval_step, make_train_step

@@ -7,10 +7,11 @@ import jax.numpy as jnp
 import pytest
 
 from jaxcnn.accel.cpu.finite import choose_whole
-from jaxcnn.train import metrics, training
-from jaxcnn.train.checkpoint import NOT_EVALUATED
-from jaxcnn.train.preemption import Preempted
-from jaxcnn.train.progress import Progress
+from jaxcnn.train import training
+from jaxcnn.train.files.checkpoint import NOT_EVALUATED
+from jaxcnn.train.hooks.preemption import Preempted
+from jaxcnn.train.hooks.progress import Progress
+from jaxcnn.train.parts import metrics
 from jaxcnn.train.setup import resolve
 from jaxcnn.train.state import TrainState
 from jaxcnn.train.training import Training, make_step

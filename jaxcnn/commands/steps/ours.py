@@ -21,9 +21,9 @@ from jaxcnn.errors import UserError
 from jaxcnn.layers.remat import rematerialize
 from jaxcnn.models import create_model
 from jaxcnn.ops.platform import compiled_for
-from jaxcnn.train.losses import make_loss
-from jaxcnn.train.mesh import in_turn, make_mesh
-from jaxcnn.train.optimizers import make_optimizer
+from jaxcnn.train.devices.mesh import in_turn, make_mesh
+from jaxcnn.train.parts.losses import make_loss
+from jaxcnn.train.parts.optimizers import make_optimizer
 from jaxcnn.train.setup import PRECISIONS
 from jaxcnn.train.state import TrainState, create_state
 from jaxcnn.train.step import make_train_step

@@ -55,7 +55,7 @@ class DatasetInfo:
     test_split: str = "test"
     """What "test" is called in the records of tensorflow-datasets."""
     archive: str | None = None
-    """How the official files are laid out, a key of `jaxcnn.data.archives.READERS`; None: installed with a package."""
+    """How the official files are laid out, a key of `data.sets.archives.READERS`; None: installed with a package."""
     files: Mapping[str, SourceFile] = dataclasses.field(default_factory=dict)
     """What is downloaded, by content."""
     optional: Mapping[str, int] = dataclasses.field(default_factory=dict)

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jaxcnn.data.archives import cifar
-from jaxcnn.data.archives.cifar import read_cifar_split
-from jaxcnn.data.archives.pickles import read_pickle
+from jaxcnn.data.sets.archives import cifar
+from jaxcnn.data.sets.archives.cifar import read_cifar_split
+from jaxcnn.data.sets.archives.pickles import read_pickle
 from tests.data.archives import coarse, python2_pickle, tiny_catalog, write_archive, write_pickled_cifar
 from tests.data.archives.errors import one_line_error
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jaxcnn.data.archives.idx import read_idx, read_idx_split
 from jaxcnn.data.catalog import dataset_info
+from jaxcnn.data.sets.archives.idx import read_idx, read_idx_split
 from tests.data.archives import TEST, TRAIN, idx_bytes, tiny_catalog, write_archive
 from tests.data.archives.errors import one_line_error
 from tests.data.archives.idx import replace

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jaxcnn.data.archives.imagenet import as_jpeg, read_imagenet_split
 from jaxcnn.data.catalog.imagenet import SYNSETS
+from jaxcnn.data.sets.archives.imagenet import as_jpeg, read_imagenet_split
 from tests.data.archives import FIRST_VALIDATION_LABELS, jpeg, tar_bytes, tiny_catalog, write_archive, write_tar
 from tests.data.archives.errors import one_line_error
 

@@ -3,7 +3,7 @@ import pytest
 import scipy.io
 import scipy.sparse
 
-from jaxcnn.data.archives.svhn import read_svhn_split
+from jaxcnn.data.sets.archives.svhn import read_svhn_split
 from tests.data.archives import tiny_catalog, write_archive
 from tests.data.archives.errors import one_line_error
 

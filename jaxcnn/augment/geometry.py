@@ -1,0 +1,69 @@
+"""Augmentations that move pixels and leave their values."""
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from jaxcnn.augment.checks import MOST_PIXELS, check_whole
+from jaxcnn.augment.draw import Augment, Draw, Move, by_example
+from jaxcnn.augment.settle import settle
+from jaxcnn.errors import UserError, check_word
+from jaxcnn.types import Array
+
+_FILLS = {"zero": "constant", "edge": "edge", "reflect": "reflect"}
+
+
+def shift(pixels: int, fill: str = "zero") -> Augment:
+    """Returns a translation by a whole number of pixels, uniform in [-pixels, pixels] down and across on their own.
+
+    `fill` says what comes in at the border: "zero" (black), "edge" (the border repeated) or "reflect" (the image
+    mirrored at its outermost pixels). With "zero" this is padding followed by a random crop (He et al., 2016, section
+    4.2), and has the name `pad_and_crop` too.
+
+    Raises:
+        UserError: for a `pixels` that is no whole number from 0 to 1024, or another `fill`; when called, for an image
+            that is not larger than `pixels`.
+    """
+    check_whole("augmentation shift", "pixels", pixels, 0, MOST_PIXELS)
+    check_word("fill of augmentation shift", fill, _FILLS)
+
+    def augment(draw: Draw, images: Array, labels: Array) -> tuple[Array, Array]:
+        side = min(images.shape[1:3])
+        if pixels >= side:
+            raise UserError(f"augmentation shift: pixels is {pixels}: the image has {side}, so at most {side - 1}")
+        corner = settle(jax.vmap(lambda key: jax.random.randint(key, (2,), 0, 2 * pixels + 1))(draw.key))
+        padded = jnp.pad(images, ((0, 0), (pixels, pixels), (pixels, pixels), (0, 0)), mode=_FILLS[fill])
+        return jax.vmap(_crop, in_axes=(0, 0, None))(padded, corner, images.shape[1:]), labels
+
+    return Move(augment)
+
+
+def flip() -> Augment:
+    """Returns a left-right mirroring of every other image, at random."""
+
+    def augment(draw: Draw, images: Array, labels: Array) -> tuple[Array, Array]:
+        return _mirror(jax.vmap(jax.random.bernoulli)(draw.key), images), labels
+
+    return Move(augment)
+
+
+def alternating_flip() -> Augment:
+    """Returns a left-right mirroring that is random in the first epoch and from then on every other epoch's.
+
+    An example is seen from both sides in any two epochs that follow each other (Jordan, 2024, section 3.6).
+    """
+
+    def augment(draw: Draw, images: Array, labels: Array) -> tuple[Array, Array]:
+        first = jax.vmap(jax.random.bernoulli)(draw.fixed)
+        return _mirror(first ^ (draw.epoch % 2 == 1), images), labels
+
+    return Move(augment)
+
+
+def _mirror(mirrored: Array, images: Array) -> Array:
+    return jnp.where(by_example(settle(mirrored)), images[:, :, ::-1], images)
+
+
+def _crop(image: Array, corner: Array, shape: tuple[int, ...]) -> Array:
+    # On a CPU this is 2 to 15 times faster than sums of static shifts or products with one-hot matrices.
+    return lax.dynamic_slice(image, (corner[0], corner[1], jnp.zeros((), corner.dtype)), shape)

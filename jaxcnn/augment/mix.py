@@ -1,0 +1,149 @@
+"""Augmentations that mix two examples, and make labels soft: (batch, num_classes) float32.
+
+An example's partner is the one that stands as far from the batch's other end (`images[::-1]`), so of an odd batch the
+one in the middle has itself. Each example has a weight of its own, drawn from its own key: in a pair, both are mixed,
+and with weights that are independent. What an example becomes depends on its partner and on nothing else.
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxcnn.augment.boxes import Box
+from jaxcnn.augment.checks import check_number
+from jaxcnn.augment.draw import Augment, Draw, by_example
+from jaxcnn.errors import UserError
+from jaxcnn.types import Array
+
+_ALPHAS = 0.01, 100
+_KNOTS = 4096  # between which quantiles are interpolated: exact to 1e-4 for an alpha to 1, beyond that but for the ends
+
+
+def mixup(alpha: float = 0.2, p: float = 1.0, *, num_classes: int | None = None) -> Augment:
+    """Returns the mean of two images and of their labels, weighted by Beta(alpha, alpha) (Zhang et al., 2018).
+
+    Args:
+        alpha: from 0.01 to 100; the paper's is 0.2 for ImageNet and 1 for CIFAR-10.
+        p: probability for an example to be mixed.
+        num_classes: a config has it from the data set; not needed where labels are soft already.
+
+    Raises:
+        UserError: for numbers out of range; when called, for a missing `num_classes`.
+    """
+    _check("mixup", {"alpha": alpha}, p)
+
+    def augment(draw: Draw, images: Array, labels: Array) -> tuple[Array, Array]:
+        labels = _soften("mixup", labels, num_classes)
+        own = _weight(draw, alpha, p)
+        return _mean(own, images), _mean(own, labels)
+
+    return augment
+
+
+def cutmix(alpha: float = 1.0, p: float = 1.0, *, num_classes: int | None = None) -> Augment:
+    """Returns images with a rectangle of another, and labels in proportion to the areas (Yun et al., 2019).
+
+    The area that is left is Beta(alpha, alpha), the centre of the rectangle equally likely at any pixel; where it
+    reaches over the border it is cut, and the labels go by what is left of it.
+
+    Args:
+        alpha: from 0.01 to 100; the paper's is 1.
+        p: probability for an example to be mixed; the paper's is 1 for ImageNet and 0.5 for CIFAR.
+        num_classes: a config has it from the data set; not needed where labels are soft already.
+
+    Raises:
+        UserError: for numbers out of range; when called, for a missing `num_classes`.
+    """
+    _check("cutmix", {"alpha": alpha}, p)
+
+    def augment(draw: Draw, images: Array, labels: Array) -> tuple[Array, Array]:
+        labels = _soften("cutmix", labels, num_classes)
+        inside = _cut(draw, _weight(draw, alpha, p), images.shape)
+        own = 1 - jnp.mean(inside.astype(jnp.float32), axis=(1, 2, 3))
+        return jnp.where(inside, images[::-1], images), _mean(own, labels)
+
+    return augment
+
+
+def mixup_cutmix(
+    mixup_alpha: float = 0.8,
+    cutmix_alpha: float = 1.0,
+    switch: float = 0.5,
+    p: float = 1.0,
+    *,
+    num_classes: int | None = None,
+) -> Augment:
+    """Returns mixup or cutmix, each example on its own; the defaults are those of DeiT (Touvron et al., 2021).
+
+    Args:
+        mixup_alpha: from 0.01 to 100.
+        cutmix_alpha: from 0.01 to 100.
+        switch: probability for cutmix.
+        p: probability for an example to be mixed.
+        num_classes: a config has it from the data set; not needed where labels are soft already.
+
+    Raises:
+        UserError: for numbers out of range; when called, for a missing `num_classes`.
+    """
+    _check("mixup_cutmix", {"mixup_alpha": mixup_alpha, "cutmix_alpha": cutmix_alpha}, p)
+    check_number("augmentation mixup_cutmix", "switch", switch, 0, 1)
+    mix, cut = mixup(mixup_alpha, p), cutmix(cutmix_alpha, p)
+
+    def augment(draw: Draw, images: Array, labels: Array) -> tuple[Array, Array]:
+        labels = _soften("mixup_cutmix", labels, num_classes)
+        mixed, cutted = (each(draw.fold(number), images, labels) for number, each in enumerate((mix, cut)))
+        is_cut = draw.uniform(1)[0] < switch
+        return jnp.where(by_example(is_cut), cutted[0], mixed[0]), jnp.where(is_cut[:, None], cutted[1], mixed[1])
+
+    return augment
+
+
+def _check(name: str, alphas: dict[str, float], p: float) -> None:
+    for alpha, value in alphas.items():
+        check_number(f"augmentation {name}", alpha, value, *_ALPHAS)
+    check_number(f"augmentation {name}", "p", p, 0, 1)
+
+
+def _soften(name: str, labels: Array, num_classes: int | None) -> Array:
+    """Returns labels (batch,) as (batch, num_classes) float32, and those as they are."""
+    if labels.ndim == 2:
+        return labels
+    if num_classes is None:
+        raise UserError(f"augmentation {name}: it needs num_classes to mix labels")
+    return jax.nn.one_hot(labels, num_classes, dtype=jnp.float32)
+
+
+def _weight(draw: Draw, alpha: float, p: float) -> Array:
+    """Returns the weight of each example's own part, (batch,); 1 for one that is not mixed."""
+    uniform, coin = draw.fold(0).uniform(2)
+    return jnp.where(coin < p, _beta(uniform, alpha), 1)
+
+
+def _beta(uniform: Array, alpha: float) -> Array:
+    """Returns Beta(alpha, alpha) of uniform (batch,), by its quantiles.
+
+    Sampling with rejections would take seconds to compile, and wait in each of its loops for all devices.
+    """
+    from scipy.special import betaincinv  # a quarter of a second, for those who mix alone
+
+    parts = np.linspace(0, 1, _KNOTS + 1).clip(0.25 / _KNOTS, 1 - 0.25 / _KNOTS)  # the ends may lie far out
+    quantiles = betaincinv(alpha, alpha, parts).astype(np.float32)
+    place = uniform * _KNOTS
+    below = jnp.floor(place)
+    low, high = (jnp.take(quantiles, below.astype(jnp.int32) + step) for step in (0, 1))
+    return low + (place - below) * (high - low)
+
+
+def _mean(own: Array, values: Array) -> Array:
+    weight = own.reshape(-1, *(1,) * (values.ndim - 1))
+    return weight * values + (1 - weight) * values[::-1]
+
+
+def _cut(draw: Draw, own: Array, shape: tuple[int, ...]) -> Array:
+    """Returns which pixels come from the partner, (batch, height, width, 1) bool."""
+    _, height, width, _ = shape
+    down, right = draw.fold(1).uniform(2)
+    part = jnp.sqrt(1 - own)
+    high, wide = jnp.floor(part * height), jnp.floor(part * width)
+    top, left = jnp.floor(down * height) - high // 2, jnp.floor(right * width) - wide // 2
+    return Box(top, left, high, wide).inside(shape)

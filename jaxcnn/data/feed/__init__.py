@@ -1,0 +1,1 @@
+"""From examples to batches: their order, and the pipelines on the device and streaming."""

@@ -1,0 +1,125 @@
+"""Batches by number, made on the host: what runs in the processes that decode. Imports no JAX.
+
+Which examples, and every chance in cropping them, is a function of (seed, epoch, place): a batch can be made by any
+process, at any time, in any order.
+"""
+
+import dataclasses
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from jaxcnn.data.feed.feistel import HostOrder
+from jaxcnn.data.read.crops import DRAWS, Crop, ToSquare
+from jaxcnn.data.read.decode import UnreadableError
+from jaxcnn.data.read.records import Source
+from jaxcnn.errors import UserError
+
+HostBatch = dict[str, np.ndarray]
+"""`image` (rows, size, size, channels) uint8, `label` (rows,) int32, `mask` (rows,) float32: 1 for an
+example in evaluation, and `unreadable` (rows,) int64: the example that could not be read there, else -1."""
+_TRIES = 100
+_ALIGNMENT = 64  # bytes
+_CROP = 1  # keeps the stream of host crops apart from others that may come
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class TrainBatches:
+    """The training batches of a run, the same ones that a split on the device gives."""
+
+    source: Source
+    order: HostOrder
+    seed: int
+    batch_size: int
+    """Over all processes."""
+    crop: Crop
+    rows: slice
+    """Those of the batch that this process makes."""
+    steps: int
+
+    def __len__(self) -> int:
+        return self.steps
+
+    def __getitem__(self, step: int) -> HostBatch:
+        """Returns the rows of a step's batch; for an unreadable image, the next one that can be read stands in."""
+        position = np.arange(step * self.batch_size, (step + 1) * self.batch_size)[self.rows]
+        places = zip(*(each.tolist() for each in self.order.example_at(position.astype(np.uint32))), strict=True)
+        batch, draws = _empty(len(position), self.crop), CropDraws(self.seed)
+        for row, (epoch, place, example) in enumerate(places):
+            self._fill(batch, row, example, draws(epoch, place))
+        return batch
+
+    def _fill(self, batch: HostBatch, row: int, example: int, uniform: Sequence[float]) -> None:
+        labels = self.source.labels
+        for number in range(example, example + _TRIES):
+            found = number % len(labels)
+            try:
+                self.crop(self.source[found], uniform, batch["image"][row])
+            except UnreadableError:
+                batch["unreadable"][row] = example
+                continue
+            batch["label"][row] = labels[found]
+            return
+        raise UserError(f"{_TRIES} images in a row cannot be read, from {self.source.name(example)} on")
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class EvalBatches:
+    """The batches of one pass over a split, in its order; the last is padded."""
+
+    source: Source
+    batch_size: int
+    """Over all processes."""
+    crop: ToSquare
+    rows: slice
+    """Those of the batch that this process makes."""
+
+    def __len__(self) -> int:
+        return -(-len(self.source.labels) // self.batch_size)
+
+    def __getitem__(self, number: int) -> HostBatch:
+        """Returns the rows of a batch; what is no example, or cannot be read, is black and masked."""
+        position = np.arange(number * self.batch_size, (number + 1) * self.batch_size)[self.rows]
+        batch, labels = _empty(len(position), self.crop), self.source.labels
+        batch["image"][:] = 0
+        for row, example in enumerate(position[position < len(labels)].tolist()):
+            try:
+                self.crop(self.source[example], (), batch["image"][row])
+            except UnreadableError:
+                batch["unreadable"][row] = example
+                continue
+            batch["label"][row], batch["mask"][row] = labels[example], 1
+        return batch
+
+
+class CropDraws:
+    """What is random in the crops of a run: Philox's raw numbers, which NumPy's releases do not change."""
+
+    def __init__(self, seed: int) -> None:
+        self._philox = np.random.Philox(key=[seed, _CROP])
+        self._state = self._philox.state
+
+    def __call__(self, epoch: int, place: int) -> list[float]:
+        """Returns the uniform numbers of one crop, DRAWS of them in [0, 1)."""
+        self._state["state"]["counter"][:] = 0, place, epoch, 0  # four times as fast as a new generator
+        self._philox.state = self._state
+        return ((self._philox.random_raw(DRAWS) >> np.uint64(11)) * 2.0**-53).tolist()
+
+
+def aligned(shape: tuple[int, ...], dtype: DTypeLike) -> np.ndarray:
+    """Returns an array to be filled that JAX on a CPU takes as it lies; one that begins elsewhere it copies."""
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    memory = np.empty(size + _ALIGNMENT, np.uint8)
+    start = -memory.ctypes.data % _ALIGNMENT
+    return memory[start : start + size].view(dtype).reshape(shape)
+
+
+def _empty(rows: int, crop: Crop) -> HostBatch:
+    return {
+        "image": aligned((rows, crop.size, crop.size, crop.channels), np.uint8),
+        "label": np.zeros(rows, np.int32),
+        "mask": np.zeros(rows, np.float32),
+        "unreadable": np.full(rows, -1, np.int64),
+    }

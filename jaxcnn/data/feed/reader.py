@@ -1,0 +1,136 @@
+"""Batches by number, prepared ahead of their use by worker processes, and handed to the device by a thread."""
+
+import gc
+import multiprocessing
+import os
+import signal
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import cv2
+import numpy as np
+from absl import flags
+
+from jaxcnn.data.feed.batches import EvalBatches, HostBatch, TrainBatches, aligned
+from jaxcnn.errors import UserError
+
+AHEAD = 2
+"""Batches that wait on the device, beside those that wait in the workers."""
+
+_ENDED = "terminated unexpectedly"  # what grain says of a worker that is gone
+
+
+class Reader:
+    """Gives batches by number, fastest in ascending order; any can be the first, and nothing before it is made."""
+
+    def __init__(self, batches: TrainBatches | EvalBatches, *, workers: int, place: Callable[[HostBatch], Any]) -> None:
+        """Starts nothing yet.
+
+        Args:
+            batches: what is read.
+            workers: processes that make batches; 0 for threads of this one.
+            place: moves a batch to where it is used, called in a thread.
+        """
+        self._batches, self._workers, self._place = batches, workers, place
+        self._waiting: deque[Future[Any]] = deque()
+        self._next = -1  # number of the batch that comes first out of `_waiting`
+        self._source: Iterator[HostBatch] | None = None
+        self._thread: ThreadPoolExecutor | None = None
+
+    def get(self, number: int) -> Any:
+        """Returns a batch, as `place` gives it; after the last one, the reader closes.
+
+        Raises:
+            IndexError: for a number that there is no batch of.
+            UserError: what `place` says is wrong with it; a worker process that was killed.
+        """
+        if not 0 <= number < len(self._batches):
+            raise IndexError(f"batch {number} of {len(self._batches)}")
+        if self._source is None or number != self._next:
+            self._open(number)
+        self._prepare()
+        try:
+            batch = self._waiting.popleft().result()
+        except BaseException:
+            self.close()
+            raise
+        self._next += 1
+        self._prepare()
+        if self._next == len(self._batches):
+            self.close()
+        return batch
+
+    def close(self) -> None:
+        """Ends threads and worker processes."""
+        if self._thread is not None:
+            self._thread.shutdown(cancel_futures=True)
+        if self._source is not None and hasattr(self._source, "close"):
+            self._source.close()
+        self._waiting.clear()
+        self._source = self._thread = None
+        if self._workers:
+            gc.collect()  # grain leaves the last batch in a cycle, and its shared memory to be complained of at the end
+
+    def _open(self, number: int) -> None:
+        self.close()
+        self._source = _iterate(self._batches, number, self._workers)
+        self._thread = ThreadPoolExecutor(1, "jaxcnn-reader")
+        self._next = number
+
+    def _prepare(self) -> None:
+        while len(self._waiting) < min(AHEAD, len(self._batches) - self._next):
+            assert self._thread is not None
+            assert self._source is not None
+            self._waiting.append(self._thread.submit(self._make, self._source))
+
+    def _make(self, source: Iterator[HostBatch]) -> Any:
+        batch = self._of_workers(source) if self._workers else next(source)
+        return self._place(batch)
+
+    def _of_workers(self, source: Iterator[HostBatch]) -> HostBatch:
+        try:
+            batch = next(source)
+        except RuntimeError as error:
+            if _ENDED not in str(error):
+                raise
+            raise UserError(
+                "a process that decodes images was killed, most likely because memory ran out: make data.workers, now "
+                f"{self._workers}, smaller; 0 decodes in threads of the training process"
+            ) from None
+        # Copied, so that their shared memory is free again, whatever a device does with a batch.
+        return {name: _copy(value) for name, value in batch.items()}
+
+
+def _copy(value: np.ndarray) -> np.ndarray:
+    copied = aligned(value.shape, value.dtype)
+    copied[...] = value
+    return copied
+
+
+def _iterate(batches: TrainBatches | EvalBatches, start: int, workers: int) -> Iterator[HostBatch]:
+    import grain  # imported on use: it takes a second, and what lives on the device does without
+
+    if not flags.FLAGS.is_parsed():  # in a program without flags of its own; grain asks for some
+        flags.FLAGS.mark_as_parsed()
+    threads = 0 if workers else min(os.cpu_count() or 1, 16)
+    options = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=threads)
+    data = grain.MapDataset.source(batches)[start:].to_iter_dataset(options)
+    processes = grain.MultiprocessingOptions(num_workers=workers, per_worker_buffer_size=1)
+    return iter(data.mp_prefetch(processes, worker_init_fn=_begin) if workers else data)
+
+
+def _begin(worker: int, workers: int) -> None:  # noqa: ARG001
+    """Prepares a worker: there are as many as there should be threads, and it ends with the process that it serves."""
+    cv2.setNumThreads(0)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()  # also of one that was killed
+        os._exit(1)

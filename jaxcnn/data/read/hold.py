@@ -1,0 +1,83 @@
+"""Whole splits in memory: decoded once, the way evaluation does it."""
+
+import os
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+import numpy as np
+from rich.console import Console
+from rich.progress import track
+
+from jaxcnn.data.read.crops import ToSquare
+from jaxcnn.data.read.decode import UnreadableError
+from jaxcnn.data.read.records import Source
+from jaxcnn.data.read.split import Split
+from jaxcnn.errors import UserError
+
+_CHUNK = 256
+
+
+class Held(NamedTuple):
+    """A split, and what did not make it there."""
+
+    split: Split
+    skipped: frozenset[str]
+    """Names of the images that cannot be read."""
+
+
+def hold(source: Source, crop: ToSquare, *, skip: bool = False, stand_in: bool = False) -> Held:
+    """Returns every example of a source, decoded, in its order.
+
+    Args:
+        source: of the examples.
+        crop: makes the squares.
+        skip: leaves out images that cannot be read.
+        stand_in: puts the next image that can be read in the place of one that cannot, as a stream does in training.
+
+    Raises:
+        UserError: for the first image that cannot be read, unless `skip`; for a source of which nothing is left.
+    """
+    labels = source.labels
+    images = np.empty((len(labels), crop.size, crop.size, crop.channels), np.uint8)
+    good = np.ones(len(labels), bool)
+
+    def decode(start: int) -> None:
+        for index in range(start, min(start + _CHUNK, len(labels))):
+            try:
+                crop(source[index], (), images[index])
+            except UnreadableError as error:
+                if not skip:
+                    raise unreadable(source, index, error) from None
+                good[index] = False
+
+    _for_each(decode, range(0, len(labels), _CHUNK), images.nbytes > 2**28)
+    if not good.any():
+        raise UserError(f"none of the {len(labels):,} images can be read, {source.name(0)} being the first")
+    skipped = frozenset(source.name(index) for index in np.flatnonzero(~good).tolist())
+    kept = _next_true(good) if stand_in else np.flatnonzero(good)
+    return Held(Split(images[kept], labels[kept]) if skipped else Split(images, labels), skipped)
+
+
+def _next_true(good: np.ndarray) -> np.ndarray:
+    """Returns, for every place, the first at or after it that is true, from the start again after the end."""
+    places = np.flatnonzero(good)
+    return places[np.searchsorted(places, np.arange(len(good))) % len(places)]
+
+
+def unreadable(source: Source, index: int, error: UnreadableError) -> UserError:
+    """Returns the error for an image that cannot be read."""
+    return UserError(f"{source.name(index)} cannot be read: {error} (data.on_error = 'skip' leaves such images out)")
+
+
+def _for_each(function: Callable[[int], None], items: range, shown: bool) -> None:
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        try:
+            done = pool.map(function, items)
+            hidden = not shown or not sys.stderr.isatty()
+            for _ in track(done, "decoding", total=len(items), console=Console(stderr=True), disable=hidden):
+                pass
+        except UserError:
+            pool.shutdown(cancel_futures=True)
+            raise

@@ -1,0 +1,82 @@
+"""What is measured of data: channel statistics and fingerprints."""
+
+import hashlib
+from collections.abc import Mapping
+
+import numpy as np
+
+from jaxcnn.data.read.crops import ToSquare
+from jaxcnn.data.read.decode import Photograph, UnreadableError
+from jaxcnn.data.read.hold import hold
+from jaxcnn.data.read.records import Source, Subset
+from jaxcnn.data.read.split import Split
+
+SAMPLE = 1000
+"""Images, equally spaced, that stand for a split too large to be read whole."""
+
+
+def channel_statistics(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns mean and standard deviation of every channel, on the scale where white is 1.
+
+    They are exact, from counts of the 256 levels. Meant for the examples that are trained on, after the validation cut.
+    A channel that never varies gets the deviation 1, which whitens it to 0.
+
+    Args:
+        image: (examples, height, width, channels) uint8.
+
+    Returns:
+        Two arrays (channels,) float32.
+    """
+    channels = range(image.shape[-1])
+    share = np.stack([np.bincount(image[..., c].ravel(), minlength=256) for c in channels]) / image[..., 0].size
+    level = np.arange(256) / 255
+    mean = share @ level
+    variance = (share * (level - mean[:, None]) ** 2).sum(axis=1)
+    std = np.sqrt(np.where(variance > 0, variance, 1))
+    return mean.astype(np.float32), std.astype(np.float32)
+
+
+def sampled_statistics(source: Source, crop: ToSquare, *, skip: bool = False) -> tuple[np.ndarray, np.ndarray]:
+    """Returns `channel_statistics` of `SAMPLE` equally spaced examples; `skip` leaves out those that cannot be read."""
+    return channel_statistics(hold(Subset(source, spaced(len(source.labels))), crop, skip=skip).split.image)
+
+
+def fingerprint(splits: Mapping[str, Split]) -> str:
+    """Returns 16 hexadecimal digits (SHA-256) that change with any image, label, their order or the cut."""
+    digest = hashlib.sha256()
+    for name in sorted(splits):
+        for array in splits[name]:
+            digest.update(f"{name} {array.shape} {array.dtype}".encode())
+            digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()[:16]
+
+
+def source_fingerprint(sources: Mapping[str, Source]) -> str:
+    """Returns 16 hexadecimal digits that change with any label, their order or the cut, and with a sampled image file.
+
+    The files are those of `SAMPLE` equally spaced examples of each split.
+    """
+    digest = hashlib.sha256()
+    for name in sorted(sources):
+        labels = sources[name].labels
+        digest.update(f"{name} {labels.shape}".encode())
+        digest.update(labels.tobytes())
+        for index in spaced(len(labels)):
+            digest.update(_content(sources[name], index))
+    return digest.hexdigest()[:16]
+
+
+def _content(source: Source, index: int) -> bytes:
+    try:
+        data = source[index]
+    except UnreadableError:
+        return b"unreadable"
+    if isinstance(data, Photograph):
+        return data.content
+    return data if isinstance(data, bytes) else f"{data.shape}".encode() + data.tobytes()
+
+
+def spaced(size: int, most: int = SAMPLE) -> np.ndarray:
+    """Returns at most so many of the numbers below `size`, equally spaced."""
+    count = min(size, most)
+    return (2 * np.arange(count) + 1) * size // (2 * count)

@@ -1,0 +1,225 @@
+"""Reading prepared data sets: tensorflow-datasets' folders in the array_record format.
+
+tensorflow-datasets is imported on use: it takes a second, and the small sets do without. JAX is not imported.
+"""
+
+import contextlib
+import dataclasses
+import functools
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.progress import track
+
+from jaxcnn.data.catalog import CATALOG, DatasetInfo
+from jaxcnn.data.read.decode import UnreadableError
+from jaxcnn.data.read.prepared import Prepared, damaged, data_folder, find_prepared, unreadable
+from jaxcnn.errors import UserError, unknown_word
+
+_HELD = 2**29  # bytes; a split whose files are smaller is read once, and kept
+_CHUNK = 1000  # records at a time: three times as fast as one by one
+_UNLABELLED = -1  # what stands for a label that is kept secret
+
+
+class PreparedSource:
+    """A split of a prepared data set, read by the record; a small one whole, when labels are needed."""
+
+    def __init__(
+        self, place: str | os.PathLike[str], split: str, *, image: str = "image", label: str = "label"
+    ) -> None:
+        """Describes the split; nothing is read.
+
+        Args:
+            place: the folder of the data set, down to the version.
+            split: as it is called on disk.
+            image: the feature that is the image.
+            label: the feature that is the label.
+        """
+        self.place, self.split, self._image, self._label = Path(place), split, image, label
+        self._held: list[bytes] = []
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Returns what another process needs; it reads the images itself."""
+        return {name: value for name, value in vars(self).items() if name != "_records"} | {"_held": []}
+
+    @functools.cached_property
+    def labels(self) -> np.ndarray:
+        """(examples,) int32: from a file beside the records, or from all records, which is then kept in such a file."""
+        beside = self.place / f"{'labels' if self._label == 'label' else self._label}-{self.split}.npy"
+        if beside.is_file():
+            found = np.load(beside, allow_pickle=False)
+            if found.shape == (len(self._records),) and found.dtype == np.int32:
+                return found
+        labels = self._scan()
+        if not self._held:
+            _keep(beside, labels)
+        return labels
+
+    def __getitem__(self, index: int) -> bytes:
+        if self._held:
+            return self._held[index]
+        try:
+            return self._records[int(index)][self._image]
+        except Exception as error:  # array_record and its proto parser each have their own
+            raise UnreadableError(type(error).__name__) from None
+
+    def name(self, index: int) -> str:
+        """Returns the number of an example."""
+        return f"record {index} of {self.split} in {self.place}"
+
+    @functools.cached_property
+    def _records(self) -> Any:
+        import tensorflow_datasets as tfds
+
+        builder = tfds.builder_from_directory(self.place)  # its data source picks array_record by itself
+        # Decoding it ourselves takes a quarter off the time and keeps an advertisement for OpenCV off the terminal.
+        return builder.as_data_source(self.split, decoders={self._image: tfds.decode.SkipDecoding()})
+
+    def _scan(self) -> np.ndarray:
+        size, files = len(self._records), self.place.glob(f"*-{self.split}.array_record*")
+        small = sum(path.stat().st_size for path in files) < _HELD
+        starts, console = range(0, size, _CHUNK), Console(stderr=True)
+        quiet = small or not sys.stderr.isatty()
+        labels: list[int] = []
+        for start in track(starts, f"reading the labels of {self.split}", console=console, disable=quiet):
+            records = self._records.__getitems__(range(start, min(start + _CHUNK, size)))
+            labels += [int(record[self._label]) for record in records]
+            self._held += [record[self._image] for record in records] if small else []
+        return np.array(labels, np.int32)
+
+
+def open_prepared(
+    info: DatasetInfo, data_dir: str | os.PathLike[str] | None = None
+) -> tuple[dict[str, PreparedSource], Prepared]:
+    """Returns the splits "train" and "test" of a data set in the catalog as distributed, and what lies on disk.
+
+    Raises:
+        UserError: for a data set that is not prepared, is in another format, has no such split, or is damaged.
+    """
+    found = find_prepared(info, data_dir)
+    if found is None:
+        option = f" --data-dir {os.fspath(data_dir)}" if data_dir else ""
+        raise UserError(
+            f"data set {info.name!r} is not prepared in {data_folder(data_dir)}: run "
+            f"`jaxcnn prepare {info.name}{option}`, with --from DIR where its files lie"
+        )
+    if not found.readable:
+        raise unreadable(info, found)
+    return {split: _open(info, found, split) for split in info.examples}, found
+
+
+def open_any(
+    name: str, data_dir: str | os.PathLike[str] | None = None
+) -> tuple[dict[str, PreparedSource], DatasetInfo, tuple[str, ...]]:
+    """Returns the splits of any image-classification set that tensorflow-datasets prepared, and what it says of itself.
+
+    The splits are "train" and, where there are any, "val" (its "validation") and "test". One without labels, all of
+    them -1, as where a competition keeps them secret, is left out; the names of those come third.
+
+    Args:
+        name: in tensorflow-datasets, or name/config.
+        data_dir: the folder of all prepared data sets.
+
+    Raises:
+        UserError: for a set that is not prepared, in another format, damaged, not of one image and one class label, or
+            without labels to train on.
+    """
+    info = _blank(name)
+    found = find_prepared(info, data_dir)
+    if found is None:
+        folder = data_folder(data_dir)
+        raise UserError(f"{unknown_word('data set', name, [*CATALOG, 'folder'])}; nor is one prepared in {folder}")
+    if not found.readable:
+        raise unreadable(info, found)
+    features = _features(info, found)
+    image, label = (_only(info, features, kind) for kind in ("Image", "ClassLabel"))
+    height, width, channels = features[image].shape
+    channels = 1 if channels == 1 else 3  # what decoding makes of all others
+    info = dataclasses.replace(
+        info,
+        shape=(height, width, channels) if height and width else (None, None, channels),
+        image_size=min(height, width) if height and width else info.image_size,
+        class_names=tuple(features[label].names),
+        examples=found.examples,
+    )
+    splits = {"train": "train", "val": "validation", "test": "test"}
+    sources = {
+        split: PreparedSource(found.place, stored, image=image, label=label)
+        for split, stored in splits.items()
+        if stored in found.examples
+    }
+    if "train" not in sources:
+        raise UserError(f"data set {name!r} in {found.place} has no split train")
+    for split, source in sources.items():
+        _check_labels(info, found, split, source, found.examples[source.split])
+    unlabelled = tuple(split for split, source in sources.items() if _unlabelled(source))
+    if "train" in unlabelled:
+        raise UserError(f"data set {name!r} in {found.place} has no labels in its split train: all are {_UNLABELLED}")
+    return {split: source for split, source in sources.items() if split not in unlabelled}, info, unlabelled
+
+
+def _open(info: DatasetInfo, found: Prepared, split: str) -> PreparedSource:
+    stored = info.stored_split(split)
+    source = PreparedSource(found.place, stored, label=info.label_key)
+    expected = (found.partial or {}).get(stored, {}).get("examples", info.examples[split])
+    if stored not in found.examples:
+        raise UserError(f"data set {info.name!r} in {found.place} was prepared without its split {stored}")
+    if found.examples[stored] != expected:
+        raise damaged(
+            info, found.place, f"{split} has {found.examples[stored]} examples where {expected} were expected"
+        )
+    _check_labels(info, found, split, source, expected)
+    return source
+
+
+def _check_labels(info: DatasetInfo, found: Prepared, split: str, source: PreparedSource, expected: int) -> None:
+    """Raises `UserError` where the labels of a split cannot be read, or are not as many as expected."""
+    try:
+        size = len(source.labels)
+    except Exception as error:  # array_record and its proto parser each have their own
+        raise damaged(info, found.place, f"{type(error).__name__} in {split}") from None
+    if size != expected:
+        raise damaged(info, found.place, f"{split} has {size} examples where {expected} were expected")
+
+
+def _unlabelled(source: PreparedSource) -> bool:
+    return len(source.labels) > 0 and bool((source.labels == _UNLABELLED).all())
+
+
+def _features(info: DatasetInfo, found: Prepared) -> Mapping[str, Any]:
+    import tensorflow_datasets as tfds
+
+    try:
+        return tfds.builder_from_directory(found.place).info.features
+    except Exception as error:  # it reads the folder's JSON files
+        raise damaged(info, found.place, type(error).__name__) from None
+
+
+def _only(info: DatasetInfo, features: Mapping[str, Any], kind: str) -> str:
+    """Returns the name of the one feature of a kind, or of the one that is called like it."""
+    names = [name for name, feature in features.items() if type(feature).__name__ == kind]
+    usual = {"Image": "image", "ClassLabel": "label"}[kind]
+    if len(names) != 1 and usual not in names:
+        raise UserError(f"data set {info.name!r} has {len(names)} features {kind}: it must have one, or one {usual!r}")
+    return names[0] if len(names) == 1 else usual
+
+
+def _blank(name: str) -> DatasetInfo:
+    """Returns the entry of a data set of which nothing is known but where it would lie."""
+    nothing: dict[str, Any] = {"class_names": (), "examples": {}, "mean": (), "std": (), "validation": 0}
+    nothing |= dict.fromkeys(("statistics", "licence", "citation", "homepage"), "")
+    return DatasetInfo(name=name, title=name, shape=(None, None, 3), image_size=224, **nothing)
+
+
+def _keep(path: Path, labels: np.ndarray) -> None:
+    """Writes the labels where that is allowed, so that they need no second scan."""
+    partial = path.with_suffix(f".{os.getpid()}.partial")
+    with contextlib.suppress(OSError):
+        with partial.open("wb") as file:
+            np.save(file, labels)
+        partial.replace(path)

@@ -1,0 +1,1 @@
+"""Making prepared data sets out of official archives."""

@@ -1,0 +1,142 @@
+"""Preparing a data set: from its official files to the folder that tensorflow-datasets reads, without TensorFlow."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from jaxcnn.addresses import local_path
+from jaxcnn.data.catalog import DatasetInfo, dataset_info
+from jaxcnn.data.read.prepared import ARRAY_RECORD, data_folder, find_prepared, unreadable
+from jaxcnn.data.sets.archives import READERS
+from jaxcnn.data.sets.archives.examples import EncodedImages, Examples, MissingFilesError
+from jaxcnn.data.sets.download import download
+from jaxcnn.data.sets.writing import write_records
+from jaxcnn.errors import UserError
+
+_ENOUGH, _NEAR = 1_000, 0.02
+"""Images whose mean says which data set they are of, and how near it must be."""
+
+
+def prepare(
+    name: str,
+    *,
+    source: str | os.PathLike[str] | None = None,
+    data_dir: str | os.PathLike[str] | None = None,
+    allow_partial: bool = False,
+    form: str = ARRAY_RECORD,
+) -> Path:
+    """Writes a data set as tensorflow-datasets would, the same examples in the same order; one that is there is kept.
+
+    Everything is read and checked before anything is written, and what is written gets its final name last, so that a
+    run that is killed leaves nothing that passes for a data set.
+
+    Args:
+        name: of the data set.
+        source: the folder that holds its official files; None downloads them into `data_dir`/downloads.
+        data_dir: the folder of all prepared data sets; None: $TFDS_DATA_DIR, else ~/tensorflow_datasets.
+        allow_partial: prepares what is there of a data set that is not whole, and marks it with a file `partial.json`;
+            a split without examples is left out.
+        form: how the records are stored: "array_record", which training and `tfds.data_source` read, or "tfrecord",
+            which `tfds.load` reads with TensorFlow. tensorflow-datasets reads either from a folder, not both.
+
+    Returns:
+        The folder that holds the data set.
+
+    Raises:
+        UserError: for an unknown name, files that are missing, damaged or not what the catalog says, a download that
+            fails, a folder that cannot be written, or a data set that is there but partial or in another form; in one
+            line.
+    """
+    info = dataset_info(name)
+    if info.archive is None:
+        raise UserError(f"data set {name!r} is installed with scikit-learn and is not prepared")
+    folder = data_folder(data_dir)
+    if place := _kept(info, folder, allow_partial, form):
+        return place
+    downloads = folder / "downloads"
+    with _no_empty_folders(downloads / info.tfds_name, downloads / "extracted", folder / info.tfds_name):
+        splits = _read(info, _source(info, source, downloads), allow_partial)
+        return write_records(info, splits, folder, form=form)
+
+
+@contextlib.contextmanager
+def _no_empty_folders(*places: Path) -> Iterator[None]:
+    """Takes away those of the folders, and of those above them, that were made within and that hold nothing."""
+    above = {folder for place in places for folder in (place, *place.parents)}
+    new = [folder for folder in above if not os.path.exists(folder)]
+    try:
+        yield
+    finally:
+        for folder in sorted(new, key=lambda folder: len(folder.parts), reverse=True):
+            with contextlib.suppress(OSError):
+                folder.rmdir()  # does nothing where something is in it
+
+
+def _kept(info: DatasetInfo, folder: Path, allow_partial: bool, form: str) -> Path | None:
+    """Returns where the data set lies prepared, if it does."""
+    found = find_prepared(info, folder)
+    if found is None:
+        return None
+    if form not in found.formats:
+        raise unreadable(info, found, form)
+    if found.partial and not allow_partial:
+        raise UserError(
+            f"{found.place} is only a part of {info.name} ({found.counts()}): remove it to prepare it anew, or give "
+            "--allow-partial to keep it"
+        )
+    return found.place
+
+
+def _source(info: DatasetInfo, source: str | os.PathLike[str] | None, downloads: Path) -> Path:
+    if source is None:
+        source = downloads / info.tfds_name
+        download(info, source)
+    return local_path("the folder of official files", source)
+
+
+def _read(info: DatasetInfo, source: Path, allow_partial: bool) -> dict[str, Examples]:
+    """Returns the splits, as stored, of which the official files hold examples."""
+    splits: dict[str, Examples] = {}
+    missing: list[str] = []
+    for split in [*map(info.stored_split, info.examples), *info.optional]:
+        try:
+            splits[split] = READERS[info.archive or ""](info, source, split)
+        except MissingFilesError as error:
+            missing += () if split in info.optional else error.names
+    if missing and not (allow_partial and splits):
+        raise MissingFilesError(info, source, missing)
+    for split, count in info.stored_examples(splits).items():
+        found = len(splits[split].label) if split in splits else 0
+        _check_count(info, f"{source} holds {found:,}", split, found, count, allow_partial)
+    if "train" in splits:
+        _check_brightness(info, source, splits["train"].image)
+    splits = {split: examples for split, examples in splits.items() if len(examples.label)}
+    if not splits:
+        raise UserError(f"{source} holds no examples of {info.name}")
+    return splits
+
+
+def _check_brightness(info: DatasetInfo, source: Path, image: np.ndarray | EncodedImages) -> None:
+    """Refuses another data set's images: those of MNIST and its successors have the same names and shapes."""
+    if info.encoded or not isinstance(image, np.ndarray) or len(image) < _ENOUGH:
+        return
+    found = image.mean((0, 1, 2)) / 255
+    if np.abs(found - info.mean).max() > _NEAR:
+        bright, wanted = (", ".join(f"{value:.3f}" for value in values) for values in (found, info.mean))
+        raise UserError(
+            f"{source} holds another data set than {info.name}: its training images have a mean of {bright}, where "
+            f"{wanted} was expected (white is 1)"
+        )
+
+
+def _check_count(info: DatasetInfo, holds: str, split: str, found: int, count: int, allow_partial: bool) -> None:
+    if found > count:
+        raise UserError(f"{holds} {split} examples, where {info.name} has {count:,}")
+    if found < count and not allow_partial:
+        raise UserError(
+            f"{holds} of the {count:,} {split} examples of {info.name}: bring all of them, or give --allow-partial to "
+            "prepare what is there, marked as partial"
+        )

@@ -1,0 +1,324 @@
+"""Checkpoints by orbax, with a checksum of every array: written behind the training, the latest and the best kept."""
+
+import contextlib
+import errno
+import hashlib
+import os
+import re
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import jax
+import numpy as np
+import orbax.checkpoint as ocp
+from jax.sharding import Sharding
+from orbax.checkpoint.checkpoint_managers import preservation_policy as policy
+
+from jaxcnn.errors import Fault, UserError
+from jaxcnn.quiet import quiet
+from jaxcnn.train.devices import hosts
+
+BEST = "val/accuracy"
+NOT_EVALUATED = -1.0
+"""The accuracy of a checkpoint whose step was not evaluated: worse than any."""
+LATEST = 2
+"""How many of the latest are kept: should the last one be damaged, there is one to go back to."""
+CLEARING = 2.0
+"""For how many seconds what is left of a failed write is cleared away before the next start is left to do it."""
+
+
+class _Manager(ocp.CheckpointManager):
+    """Orbax's, but that it leaves JAX's preemption point alone: that counts its calls, and the loop makes them."""
+
+    def reached_preemption(self, step: int) -> bool:
+        """Returns that it does not look."""
+        del step
+        return False
+
+    def metrics(self, step: int) -> Any:
+        """Returns what was recorded at a step, or None where that cannot be read: what is saved there may be whole."""
+        try:
+            found = super().metrics(step)
+        except Exception:  # whatever damaged JSON leads to
+            return None
+        return found if isinstance(found, dict) and isinstance(found.get(BEST), int | float) else None
+
+
+class Checkpoints:
+    """The checkpoints of one run, named by their steps. A context manager: leaving it waits for unfinished writes."""
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        name: str | None = None,
+        read_only: bool = False,
+        removed: str | None = None,
+        carry_over: Callable[[], str] = str,
+        processes: ocp.options.MultiprocessingOptions | None = None,
+    ) -> None:
+        """Opens a folder of checkpoints.
+
+        Args:
+            path: of the folder.
+            name: what messages call it, if not by its path.
+            read_only: leaves alone what another process may be writing there.
+            removed: a folder beside them that those are moved to that are no longer kept, for others to remove; by
+                default they are removed here.
+            carry_over: brings what was written to where it is kept in the end; returns what is in the way, else "".
+            processes: which of several read and write it; by default all of them, together.
+
+        Raises:
+            UserError: the folder cannot be used.
+        """
+
+        def accuracy(found: dict[str, float]) -> float:
+            return found.get(BEST, NOT_EVALUATED)
+
+        keep = [policy.LatestN(LATEST), policy.BestN(n=1, get_metric_fn=accuracy)]
+        options = ocp.CheckpointManagerOptions(
+            preservation_policy=policy.AnyPreservationPolicy(keep),
+            best_fn=accuracy,  # without it metrics are not written
+            cleanup_tmp_directories=not read_only,
+            create=not read_only and processes is None,  # orbax makes no folder for one of several
+            read_only=read_only,
+            todelete_subdir=removed,
+            save_interval_steps=0 if read_only else 1,
+            multiprocessing_options=processes or ocp.options.MultiprocessingOptions(),
+        )
+        self._path, self._name, self.carry_over = path, name or str(path), carry_over
+        self._writing: int | None = None
+        self._broken: list[int | None] = []
+        self._quiet = contextlib.ExitStack()
+        self._quiet.enter_context(quiet())
+        try:
+            self._manager = _Manager(path, options=options)
+        except OSError as error:
+            self._quiet.close()
+            raise UserError(f"the checkpoints in {self._name} cannot be used: {error.strerror}") from None
+
+    def __enter__(self) -> "Checkpoints":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: BaseException | TracebackType | None) -> None:
+        if hosts.lost(kind):
+            return  # what is being written waits for a process that is gone
+        self.close()
+
+    def close(self) -> None:
+        """Waits for unfinished writes, and clears away what there is of failed ones."""
+        self.settle_here()  # close() would raise what it returns
+        with contextlib.suppress(Exception):  # all that was to be said of a failed write has been said
+            self._manager.close()
+        for step in self._broken:
+            self._clear(step)
+        self._quiet.close()
+
+    def steps(self) -> list[int]:
+        """Returns the steps that are there to be restored, in rising order; one that is being written is not yet."""
+        return hosts.from_first(self.steps_here)
+
+    def steps_here(self) -> list[int]:
+        """Returns what `steps` does, of what this process sees."""
+        return sorted(step for step in self._manager.all_steps() if self._folder(step).is_dir())
+
+    def best(self) -> float:
+        """Returns the best validation accuracy among the checkpoints, or `NOT_EVALUATED`."""
+        return hosts.from_first(lambda: max(map(self.accuracy, self.steps_here()), default=NOT_EVALUATED))
+
+    def accuracy(self, step: int) -> float:
+        """Returns the validation accuracy at a step, or `NOT_EVALUATED`, also where its record cannot be read."""
+        try:
+            return self._manager.metrics(step)[BEST]
+        except Exception:  # whatever a damaged record leads to; `restore` is what names it
+            return NOT_EVALUATED
+
+    def save(self, step: int, state: Any, accuracy: float = NOT_EVALUATED) -> str:
+        """Begins to write `state` and its checksums; returns when it is copied, not when it is written.
+
+        `accuracy` is that of the validation split at this very step.
+
+        Returns:
+            In a line what has gone wrong with this write or with the one before it, which then are not there; else "".
+        """
+        return self.save_here(step, state, accuracy)
+
+    def save_here(self, step: int, state: Any, accuracy: float) -> str:
+        """Does what `save` does, in this process."""
+        trouble = self.settle_here()
+        items = ocp.args.Composite(state=ocp.args.PyTreeSave(state), checksums=ocp.args.JsonSave(checksums(state)))
+        self._writing = step
+        try:
+            if not self._path.is_dir():  # which orbax would make anew, without what it held
+                raise FileNotFoundError(errno.ENOENT, "the folder is gone")
+            self._manager.save(step, args=items, metrics={BEST: accuracy})
+        except Exception as error:  # orbax raises what it likes
+            return self._failed(error)
+        return trouble
+
+    @property
+    def writing(self) -> int | None:
+        """The step whose checkpoint is being written; None where none is, or `settle` has found it written."""
+        return self._writing
+
+    def settle(self, *, wait: bool = True) -> str:
+        """Waits for the write that is under way; returns in a line what has gone wrong with it, else "".
+
+        Without `wait`, it returns at once where that is still open.
+        """
+        return self.settle_here(wait=wait)
+
+    def settle_here(self, *, wait: bool = True) -> str:
+        """Does what `settle` does, in this process."""
+        if self._writing is None or (not wait and self._manager.is_saving_in_progress()):
+            return ""
+        try:
+            self._manager.wait_until_finished()
+        except Exception as error:
+            return self._failed(error)
+        self._writing = None
+        return ""
+
+    def _failed(self, error: Exception) -> str:
+        """Clears away what was written of a checkpoint; returns the line about it."""
+        step, self._writing = self._writing, None
+        with contextlib.suppress(Exception):  # which may still be writing
+            self._manager.wait_until_finished()
+        self._clear(step)
+        self._broken.append(step)
+        return f"the checkpoint {self._called(step)} cannot be written: {_reason(error)}"
+
+    def _clear(self, step: int | None) -> None:
+        """Removes what there is of an unfinished checkpoint; abandoned threads of orbax may still be adding to it."""
+        until = time.monotonic() + CLEARING
+        while parts := list(self._path.glob(f"{step}.orbax-checkpoint-tmp*")):
+            for part in parts:
+                shutil.rmtree(part, ignore_errors=True)
+            if time.monotonic() > until:
+                return  # the next start clears it
+            time.sleep(0.01)
+
+    def carried_over(self) -> str:
+        """Brings what was written to where it is kept in the end; returns in a line what is in the way, else ""."""
+        return self.carry_over()
+
+    def misfit(self, abstract_state: Any, step: int) -> str:
+        """Returns the path and shapes of an array that differs between a checkpoint and `abstract_state`, or ""."""
+        try:
+            with ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as reader:
+                found = _shapes(reader.metadata(self._folder(step) / "state").item_metadata.tree)
+        except Exception:  # a damaged checkpoint; `restore` is what names it
+            return ""
+        wanted = _shapes(abstract_state)
+        differ = sorted(path for path in wanted.keys() | found.keys() if wanted.get(path) != found.get(path))
+        return f"{differ[0]} was {found.get(differ[0])} and is {wanted.get(differ[0])}" if differ else ""
+
+    def restore(self, abstract_state: Any, sharding: Sharding, step: int | None = None) -> Any:
+        """Returns the state of `step`, by default the latest, on the devices of `sharding`.
+
+        Args:
+            abstract_state: tree of shapes and dtypes, as `jax.eval_shape` gives it.
+            sharding: where each array of it shall live, on any number of devices.
+            step: one of `steps()`.
+
+        Raises:
+            UserError: where the checkpoint cannot be read as this tree, or is not what was saved.
+            Fault: where the machine cannot hold it.
+        """
+        return self.restore_here(abstract_state, sharding, self.steps()[-1] if step is None else step)
+
+    def restore_here(self, abstract_state: Any, sharding: Sharding, step: int) -> Any:
+        """Does what `restore` does, in this process."""
+        target = jax.tree.map(
+            lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding), abstract_state
+        )
+        arguments = ocp.checkpoint_utils.construct_restore_args(target)
+        items = ocp.args.Composite(
+            state=ocp.args.PyTreeRestore(target, restore_args=arguments), checksums=ocp.args.JsonRestore()
+        )
+        where = self._called(step)
+        try:
+            found = self._manager.restore(step, args=items)
+        except (MemoryError, jax.errors.JaxRuntimeError) as error:  # of the machine: the checkpoint may be good
+            if jax.process_count() > 1:
+                raise  # `hosts.run` ends all of them
+            raise Fault(f"the checkpoint {where} cannot be read now, and is left as it is: {_reason(error)}") from error
+        except Exception as error:  # orbax raises a bare Exception for damaged files
+            line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            raise UserError(f"the checkpoint {where} cannot be restored: {line[:200]}") from error
+        changed = _changed(found.checksums, checksums(found.state))
+        if changed:
+            raise UserError(f"the checkpoint {where} is damaged: {changed[0]} is not what was saved")
+        return found.state
+
+    def set_aside(self, step: int) -> Path:
+        """Renames the folder of a step that cannot be restored, so that the step can be saved again; returns the name.
+
+        What another process set aside before is left as it is.
+        """
+        folder = self._folder(step)
+        aside = folder.with_name(hosts.from_first(lambda: _unused(step, folder.parent)))
+        hosts.on_first(lambda: _rename(folder, aside), None)
+        self.reload()
+        return aside
+
+    def reload(self) -> None:
+        """Looks anew for what there is."""
+        self._manager.reload()
+
+    def _folder(self, step: int | None) -> Path:
+        return self._path / str(step)
+
+    def _called(self, step: int | None) -> str:
+        """Returns what messages call the folder of a step."""
+        return f"{self._name}/{step}"
+
+
+def checksums(state: Any) -> dict[str, str]:
+    """Returns 16 hexadecimal digits (SHA-256) for every array of a tree, by its path."""
+    leaves = jax.tree_util.tree_leaves_with_path(jax.device_get(state))
+    return {jax.tree_util.keystr(path, simple=True, separator="/"): _digest(np.asarray(leaf)) for path, leaf in leaves}
+
+
+def _digest(array: np.ndarray) -> str:
+    digest = hashlib.sha256(f"{array.dtype} {array.shape}".encode())
+    digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+    return digest.hexdigest()[:16]
+
+
+def _changed(saved: dict[str, str], found: dict[str, str]) -> list[str]:
+    return sorted(path for path in saved.keys() | found.keys() if saved.get(path) != found.get(path))
+
+
+def _unused(step: int, place: Path) -> str:
+    """Returns a name for a damaged checkpoint that none has yet."""
+    number = 1
+    while (place / f"damaged-{step}-{number}").exists():
+        number += 1
+    return f"damaged-{step}-{number}"
+
+
+def _rename(folder: Path, aside: Path) -> None:
+    try:
+        folder.rename(aside)
+    except OSError as error:
+        raise UserError(f"the damaged checkpoint {folder} cannot be moved: {error.strerror}") from None
+
+
+def _shapes(tree: Any) -> dict[str, tuple[int, ...]]:
+    leaves = jax.tree_util.tree_leaves_with_path(tree)
+    return {jax.tree_util.keystr(path, simple=True, separator="/"): tuple(leaf.shape) for path, leaf in leaves}
+
+
+def _reason(error: Exception) -> str:
+    """Returns why a write failed: the operating system's words where the error has its number."""
+    number = re.search(r"os_error_code='(\d+)'", str(error))
+    if number:
+        return os.strerror(int(number[1]))
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]

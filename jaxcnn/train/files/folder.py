@@ -1,0 +1,265 @@
+"""The run folder: what a run was asked for, what it was, and what it reached."""
+
+import errno
+import json
+import math
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ml_collections import FrozenConfigDict
+
+from jaxcnn.addresses import bucket_address
+from jaxcnn.config import base_config
+from jaxcnn.errors import UserError, say
+from jaxcnn.train.files.changes import BACK, FORCED, MAY_DIFFER, Change, as_json, differences, flat, resumed_line
+from jaxcnn.train.files.lock import Lock
+from jaxcnn.train.files.mirror import Mirror, copy_of
+
+OUTPUT = "output.log"
+"""What a run could not say where it should have, for nobody reads it any more."""
+
+
+class RunFolder:
+    """config.json, run.json, metrics.jsonl and checkpoints/ under one path, made where missing.
+
+    Of a folder in a bucket they are those of a copy on this machine, which `hold` makes and keeps alike.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, make: bool = True, copy: Path | None = None) -> None:
+        """`make` is off where it is only looked at; `copy` is where that of a bucket is, if not as usual."""
+        address = bucket_address("the run folder", path)
+        here = Path(path).expanduser().absolute()
+        self.path: str | Path = address or here
+        """As messages call it."""
+        self.in_bucket = address is not None
+        self.place = (copy or copy_of(address)) if address else here
+        """Where its files are on this machine."""
+        self.config = self.place / "config.json"
+        self.history = self.place / "config_history.json"
+        self.card = self.place / "run.json"
+        self.metrics = self.place / "metrics.jsonl"
+        self.checkpoints = self.place / "checkpoints"
+        self.tensorboard = self.place / "tensorboard"
+        self._held: Lock | Mirror | None = None
+        if not self.in_bucket:
+            _check_name(here)
+        try:
+            if make and not self.in_bucket:
+                self.checkpoints.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(f"the work folder {self.path} cannot be used: {error.strerror}: {error.filename}") from None
+
+    def hold(self) -> "Lock | Mirror":
+        """Returns what keeps the folder for this process until it is left, and a folder in a bucket alike.
+
+        Raises:
+            UserError: another process has it, or it cannot be read or written.
+        """
+        self._held = Mirror(str(self.path), self.place, say) if self.in_bucket else Lock(self.place)
+        return self._held
+
+    def carry_over(self) -> str:
+        """Brings all that was written to where it belongs; returns in a line why that cannot be done, else ""."""
+        return self._held.flush() if isinstance(self._held, Mirror) else ""
+
+    def identity(self) -> str:
+        """Returns what all processes of a run must have alike, if they share this folder."""
+        if self.in_bucket:
+            return str(self.path)
+        return self.config.read_text(encoding="utf-8") if self.config.exists() else ""
+
+    def check(self, config: FrozenConfigDict, *, force: bool = False) -> None:
+        """Raises `UserError` where there are checkpoints of a run of another config, unless by `force`; reads, no more.
+
+        Of a folder in a bucket nothing is here yet, and `adopt` is what refuses.
+        Differing are keys that a resumed run must keep, and that never had this value in the folder.
+        """
+        if not self.in_bucket and self._holds_state():
+            self._refuse(self._changes(as_json(config)), force=force)
+
+    def differs(self, config: FrozenConfigDict) -> bool:
+        """Returns whether what is saved may be of another config than one that a resumed run may go on with."""
+        return not self.config.exists() or bool(self._changes(as_json(config)).keys() - MAY_DIFFER)
+
+    def adopt(self, config: FrozenConfigDict, *, resumed: bool, force: bool = False) -> list[str]:
+        """Writes config.json; returns the lines that say what differs from the run that is resumed.
+
+        What is changed by force is remembered, so that a run may go back to it.
+
+        Raises:
+            UserError: as `check`.
+        """
+        new = as_json(config)
+        changes = self._changes(new) if resumed else {}
+        forced = self._refuse(changes, force=force)
+        self._remember(changes, resumed=resumed)
+        write_json(self.config, new)
+        return [resumed_line(change, forced) for change in changes.values()]
+
+    def _refuse(self, changes: Mapping[str, Change], *, force: bool) -> list[Change]:
+        """Returns the changes that need force; raises `UserError` where there are some without it."""
+        found = [
+            change for key, change in changes.items() if key not in MAY_DIFFER and change.new not in self._had(key)
+        ]
+        if found and not force:
+            differ = ", ".join(map(str, found))
+            raise UserError(f"{self.path} holds a run of another config: {differ}; use another --workdir, or --force")
+        return found
+
+    def _remember(self, changes: Mapping[str, Change], *, resumed: bool) -> None:
+        """Keeps the values that keys have no more; nothing of an earlier start, where the run begins anew."""
+        if not resumed:
+            self.history.unlink(missing_ok=True)
+        left = {key: change.old for key, change in changes.items() if key not in MAY_DIFFER}
+        new = {key: [*self._had(key), old] for key, old in left.items() if old not in self._had(key)}
+        if new:
+            write_json(self.history, self._history() | new)
+
+    def _holds_state(self) -> bool:
+        return self.checkpoints.is_dir() and any(entry.name.isdigit() for entry in self.checkpoints.iterdir())
+
+    def _history(self) -> dict[str, Any]:
+        return read_json(self.history) if self.history.exists() else {}
+
+    def _had(self, key: str) -> list[Any]:
+        """Returns the values that a key once had here, and has no more."""
+        return list(self._history().get(key, []))
+
+    def gone(self, *, resumed: bool) -> list[str]:
+        """Returns a line for what somebody has taken away, before it is written anew."""
+        if not resumed:
+            count = len(read_lines(self.metrics))
+            begun = f"there is no checkpoint in {self.path}: the run begins anew"
+            return [f"warning: {begun}, and {count} lines of an earlier start leave metrics.jsonl"] if count else []
+        lost = {
+            self.config: "whether the run had this config cannot be checked",
+            self.card: "whether the run had these data cannot be checked",
+            self.metrics: "the metrics of the steps before are lost",
+        }
+        return [f"warning: {file.name} is gone: {what}" for file, what in lost.items() if not file.exists()]
+
+    def write_card(self, card: Mapping[str, Any], step: int, changes: Sequence[str]) -> None:
+        """Writes run.json; it keeps, and gets from `changes`, what was changed by force and at which step."""
+        forced = read_json(self.card).get("forced", []) if step and self.card.exists() else []
+        new = [line for line in changes if line.startswith((FORCED, BACK))]
+        forced += [{"step": step, "changes": new}] if new else []
+        write_json(self.card, {**card, "forced": forced})
+
+    def _changes(self, new: dict[str, Any]) -> dict[str, Change]:
+        """Returns what differs from config.json, by key; keys that are newer than the folder had their defaults."""
+        if not self.config.exists():
+            return {}
+        defaults = as_json(FrozenConfigDict(base_config()))
+        return {change.key: change for change in differences(flat(defaults) | flat(read_json(self.config)), flat(new))}
+
+    def earlier_card(self, fingerprint: str, *, resumed: bool) -> dict[str, Any] | None:
+        """Returns the card of the run that is resumed, if there is one.
+
+        Raises:
+            UserError: where that run was on other data than those of `fingerprint`.
+        """
+        if not resumed or not self.card.exists():
+            return None
+        card = read_json(self.card)
+        before = card.get("data", {}).get("fingerprint")
+        if before != fingerprint:
+            raise UserError(f"{self.path} holds a run on other data ({before} -> {fingerprint}); use another --workdir")
+        return card
+
+    def test_result(self, step: int) -> dict[str, float] | None:
+        """Returns the last line of metrics.jsonl that evaluated the test split after `step`, or None."""
+        lines = [line for line in read_lines(self.metrics) if line["step"] == step and "test/accuracy" in line]
+        return {key: math.nan if value is None else value for key, value in lines[-1].items()} if lines else None
+
+
+def _check_name(path: Path) -> None:
+    """Raises `UserError` for a name that Python writes in other bytes than orbax, whose names are UTF-8."""
+    try:
+        alike = str(path).encode() == os.fsencode(path)
+    except UnicodeError:
+        alike = False
+    if not alike:
+        raise UserError(
+            f"checkpoints cannot be kept under the name {path}, which is no UTF-8 here: use another --workdir"
+            + ("" if sys.getfilesystemencoding() == "utf-8" else ", or set PYTHONUTF8=1")
+        )
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Returns the object in a JSON file; raises `UserError` where there is none."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} cannot be read: {error}") from None
+    if not isinstance(found, dict):
+        raise UserError(f"{path} cannot be read: it holds no JSON object")
+    return found
+
+
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
+    """Writes a JSON file, whole or not at all; leaves alone one that already says the same."""
+    replace_text(path, json.dumps(value, indent=2) + "\n")
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Writes a file, whole or not at all; leaves alone one that already says the same."""
+    partial = path.with_name(path.name + ".partial")
+    try:
+        if not path.exists() or path.read_bytes() != text.encode():
+            partial.write_bytes(text.encode())
+            partial.replace(path)
+    except OSError as error:
+        raise UserError(f"{path} cannot be written: {error.strerror}") from None
+
+
+def append_text(path: Path, text: str) -> None:
+    """Appends to a file, whole or not at all; raises OSError."""
+    content = text.encode(errors="backslashreplace")
+    with path.open("ab", buffering=0) as file:
+        size = os.fstat(file.fileno()).st_size
+        try:
+            if (file.write(content) or 0) < len(content):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError:
+            os.ftruncate(file.fileno(), size)
+            raise
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """Returns the objects of metrics.jsonl, without a last line that was cut short; [] where there is no file.
+
+    Raises:
+        UserError: for any other line that is no metrics of a step.
+    """
+    try:
+        texts = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}") from None
+    lines = []
+    for number, text in enumerate(texts, start=1):
+        try:
+            line = json.loads(text)
+            line["step"] + 0
+        except (ValueError, TypeError, KeyError):
+            if number == len(texts) and text.startswith("{"):
+                break
+            raise UserError(f"{path}:{number} is no line of metrics; move the file away") from None
+        lines.append(line)
+    return lines
+
+
+def git_commit() -> str | None:
+    """Returns the commit of the checkout that this package runs from, with "+" where files differ from it."""
+    here = Path(__file__).parent
+    try:
+        commit = subprocess.run(
+            ["git", "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty=+"],
+            cwd=here, capture_output=True, text=True, timeout=10, check=True,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return commit.stdout.strip()

@@ -1,0 +1,272 @@
+"""A run folder in a bucket: the run works on a copy of its own on this machine, and every change is carried over.
+
+So everything that a disk promises holds there as it is: orbax writes its files, metrics.jsonl grows by lines, and
+training never waits for a network. In the bucket things become true in the same order as here: metrics before the
+checkpoint of their step, a checkpoint's files before the marker that makes it one, new checkpoints before old ones are
+removed. The marker is orbax's own for object stores, so orbax reads such a checkpoint from the bucket too.
+"""
+
+import concurrent.futures
+import contextlib
+import getpass
+import hashlib
+import re
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+
+from jaxcnn.buckets import Bucket, BucketError
+from jaxcnn.errors import UserError
+from jaxcnn.train.files.lease import Lease
+from jaxcnn.train.files.lock import Lock
+
+INTERVAL = 3.0
+"""Seconds between two looks for what has changed."""
+LAST = 60.0
+"""For how many seconds what is left is tried to be carried over, before a run leaves without."""
+MARKER = "commit_success.txt"
+"""The object that makes a checkpoint of what lies beside it: here orbax writes it, there it is written last."""
+REMOVED = "removed"
+"""The folder of the copy that checkpoints are moved to when they are removed, so that each is there whole or not."""
+_LEASE = "lease"
+"""The file of a copy that says which lease of the bucket was taken for it."""
+_UNSENT = "unsent"
+"""The file of a copy that has more than its bucket."""
+_AT_ONCE = 8
+_STEP = re.compile(r"checkpoints/(\d+)/.+")
+_FETCHED = re.compile(r"(config|config_history|run)\.json|metrics\.jsonl")
+_DAMAGED = re.compile(r"(checkpoints/damaged-[\d-]+)/.+")
+_NOT_CARRIED = re.compile(
+    r"lock|lease|unsent|checkpoints/removed/.*|.*/commit_success\.txt|.*\.partial|.*\.orbax-checkpoint-tmp.*"
+)
+Signature = tuple[int, int]
+"""(bytes, time of the last change in nanoseconds) of a file."""
+
+
+def copy_of(address: str) -> Path:
+    """Returns where this machine's copy of a run folder lies: always the same, below $TMPDIR or what stands for it."""
+    try:
+        user = getpass.getuser()
+    except (OSError, KeyError):  # one without a name, as in containers
+        user = "nobody"
+    return Path(tempfile.gettempdir()) / f"jaxcnn-{user}" / hashlib.sha256(address.encode()).hexdigest()[:16]
+
+
+@contextlib.contextmanager
+def fetched(address: str) -> Iterator[Path]:
+    """Gives a copy of a run folder in a bucket to look at, which is removed afterwards.
+
+    Raises:
+        UserError: where the bucket cannot be read.
+    """
+    with tempfile.TemporaryDirectory(prefix="jaxcnn-") as copy:
+        with _asked(address):
+            _fetch(Bucket(address), Path(copy))
+        yield Path(copy)
+
+
+class Mirror:
+    """Keeps the copy of a run folder and the bucket alike. A context manager: leaving it carries over what is left."""
+
+    def __init__(self, address: str, copy: Path, say: Callable[[str], None]) -> None:
+        """Locks the copy, makes it what the bucket has, and begins to carry over what changes.
+
+        Args:
+            address: of the run folder in the bucket.
+            copy: its folder on this machine.
+            say: shows a line to the user.
+
+        Raises:
+            UserError: where the bucket cannot be read, the copy cannot be written, or another process has it.
+        """
+        self._address, self._copy, self._say = address, copy, say
+        self._bucket = Bucket(address)
+        self._trouble = ""
+        self._turn, self._end = threading.Lock(), threading.Event()
+        with contextlib.ExitStack() as opening, _asked(address):
+            copy.mkdir(parents=True, exist_ok=True, mode=0o700)
+            opening.enter_context(_locked(copy, address))
+            self._there = set(self._bucket.find())  # before anything is written, for what is wrong with the bucket
+            self._lease = opening.enter_context(Lease(self._bucket, copy / _LEASE, say))
+            self._clear()
+            self._there, fetched = _fetch(self._bucket, copy)
+            self._sent = {name: _signature(copy / name) for name in fetched}
+            self._whole = {match[1] for name in fetched if (match := _STEP.fullmatch(name))}
+            self._lock = opening.pop_all()
+        self._thread = threading.Thread(target=self._carry_on, name="mirror", daemon=True)
+        self._thread.start()
+
+    def __enter__(self) -> "Mirror":
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self._end.set()
+        self._thread.join()
+        trouble = self.flush()
+        self._lock.close()
+        if trouble:
+            self._say(f"warning: {trouble}")
+        else:
+            shutil.rmtree(self._copy, ignore_errors=True)
+
+    def flush(self) -> str:
+        """Carries over all that has changed; returns in a line why `LAST` seconds are not enough for that, else ""."""
+        until = time.monotonic() + LAST
+        while not (whole := self._carry()) and time.monotonic() < until:
+            time.sleep(1.0)
+        return "" if whole else f"{self._trouble or self._address}; what is missing there is in {self._copy}"
+
+    def _carry_on(self) -> None:
+        while not self._end.wait(INTERVAL):
+            self._carry()
+
+    def _carry(self) -> bool:
+        """Carries over what has changed; returns whether all of it has been."""
+        with self._turn:
+            try:
+                if self._lease.lost:
+                    raise BucketError(self._lease.lost)
+                whole = self._carry_files()
+            except FileNotFoundError:  # orbax has removed a checkpoint meanwhile
+                return False
+            except OSError as error:
+                if not self._trouble:
+                    self._say(f"warning: {error}; the run goes on, and what is new is kept in {self._copy} for later")
+                self._trouble = f"{self._address} lacks what is new: {error}"
+                (self._copy / _UNSENT).touch()
+                return False
+            if self._trouble:
+                self._say(f"{self._address} can be written again, and has all that was kept for it")
+                (self._copy / _UNSENT).unlink(missing_ok=True)
+                self._trouble = ""
+            return whole
+
+    def _carry_files(self) -> bool:
+        shutil.rmtree(self._copy / "checkpoints" / REMOVED, ignore_errors=True)
+        local = self._local()
+        steps = {name: match[1] for name in local if (match := _STEP.fullmatch(name))}
+        for name in local:
+            if name not in steps:
+                self._send(name, local)
+        self._remove([name for name in self._sent if name not in local and not _STEP.fullmatch(name)])
+        whole = [
+            self._carry_step(step, {name: local[name] for name in steps if steps[name] == step})
+            for step in sorted(set(steps.values()), key=int)
+        ]
+        there = {name: match[1] for name in self._there if (match := _STEP.fullmatch(name))}
+        for step in sorted(set(there.values()) - set(steps.values())):
+            self._remove([_marker(step)])
+            self._remove([name for name in there if there[name] == step])
+        return all(whole)
+
+    def _carry_step(self, step: str, local: Mapping[str, Signature]) -> bool:
+        """Makes a checkpoint in the bucket the one here; returns whether it is whole there."""
+        old = {name for name in self._there if _is_of(name, step) and not name.endswith(MARKER)} - local.keys()
+        if step in self._whole and not old and all(self._sent.get(name) == local[name] for name in local):
+            return True
+        self._whole.discard(step)
+        self._remove([_marker(step)])
+        for name in local:
+            self._send(name, local)
+        self._remove(old)
+        if local != {name: signature for name, signature in self._local().items() if _is_of(name, step)}:
+            return False  # it has been removed meanwhile
+        items = {name.split("/")[2] for name in local if name.count("/") > 2}
+        for marker in (*(f"checkpoints/{step}/{item}/{MARKER}" for item in sorted(items)), _marker(step)):
+            self._there.add(marker)
+            self._bucket.write(marker, b"")
+        self._whole.add(step)
+        return True
+
+    def _send(self, name: str, local: Mapping[str, Signature]) -> None:
+        """Writes a file into the bucket, where that has not been done since it changed."""
+        if self._sent.get(name) == local[name]:
+            return
+        self._there.add(name)  # also one that fails may be written
+        if name.startswith("checkpoints/"):
+            self._bucket.upload(self._copy / name, name)
+        else:  # it may grow meanwhile
+            self._bucket.write(name, (self._copy / name).read_bytes())
+        self._sent[name] = local[name]
+
+    def _remove(self, names: Iterable[str]) -> None:
+        for name in sorted(set(names) & self._there):
+            self._bucket.remove([name])
+            self._there.discard(name)
+            self._sent.pop(name, None)
+
+    def _local(self) -> dict[str, Signature]:
+        """Returns the files here that belong into the bucket."""
+        paths = (path for path in self._copy.rglob("*") if path.is_file())
+        names = {path.relative_to(self._copy).as_posix(): path for path in paths}
+        return {name: _signature(path) for name, path in sorted(names.items()) if not _NOT_CARRIED.fullmatch(name)}
+
+    def _clear(self) -> None:
+        """Makes way for what the bucket has; what another start could not carry over is kept beside, and said."""
+        left = [path for path in self._copy.iterdir() if path.name not in ("lock", _LEASE)]
+        aside = None
+        if (self._copy / _UNSENT).exists():
+            aside = tempfile.mkdtemp(prefix=f"{self._copy.name}-unsent-", dir=self._copy.parent)
+            self._say(f"warning: what could not be carried over to {self._address} before is now in {aside}")
+        for path in left:
+            if aside:
+                shutil.move(path, aside)
+            elif path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+
+
+def _locked(copy: Path, address: str) -> Lock:
+    try:
+        return Lock(copy)
+    except UserError as error:
+        raise UserError(str(error).replace(str(copy), address)) from None
+
+
+@contextlib.contextmanager
+def _asked(address: str) -> Iterator[None]:
+    """Raises `UserError` where the bucket or the copy cannot be used."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"the run folder {address} cannot be used: {error}") from None
+
+
+def _fetch(bucket: Bucket, folder: Path) -> tuple[set[str], list[str]]:
+    """Brings what a run goes on from into a folder; returns the names of all that there is, and of what was brought.
+
+    Of checkpoints that were set aside only the names are brought. What has no marker is no checkpoint.
+    """
+    there = set(bucket.find())
+    fetched = [name for name in there if _FETCHED.fullmatch(name) or (_in_a_checkpoint(name, there))]
+    with concurrent.futures.ThreadPoolExecutor(_AT_ONCE) as pool:
+        list(pool.map(lambda name: bucket.download(name, folder / name), fetched))
+    (folder / "checkpoints").mkdir(exist_ok=True)
+    for name in there:
+        if damaged := _DAMAGED.fullmatch(name):
+            (folder / damaged[1]).mkdir(parents=True, exist_ok=True)
+    return there, fetched
+
+
+def _in_a_checkpoint(name: str, there: Collection[str]) -> bool:
+    """Returns whether an object is a file of a checkpoint that is whole."""
+    step = _STEP.fullmatch(name)
+    return bool(step and ".." not in name.split("/") and _marker(step[1]) in there)
+
+
+def _marker(step: str) -> str:
+    return f"checkpoints/{step}/{MARKER}"
+
+
+def _is_of(name: str, step: str) -> bool:
+    return name.startswith(f"checkpoints/{step}/")
+
+
+def _signature(path: Path) -> Signature:
+    found = path.stat()
+    return found.st_size, found.st_mtime_ns

@@ -1,0 +1,1 @@
+"""What accompanies a training: what is written, shown, watched."""

@@ -1,0 +1,88 @@
+"""Where a number that is not finite comes from: the step that made it, taken apart layer by layer."""
+
+from collections.abc import Callable
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from jaxcnn.layers.variables import loop_of
+from jaxcnn.train.parts.losses import LossFn
+from jaxcnn.types import Array, Batch, Variables
+
+
+def first_nonfinite(model: nn.Module, loss_fn: LossFn, variables: Variables, batch: Batch, dropout_key: Array) -> str:
+    """Returns in words what is the first in a training step that is not finite.
+
+    Forwards that is the image, a parameter, or the first layer whose output is not finite; where all outputs are, a
+    layer whose running statistics are not, the loss, or the last layer that has a gradient which is not, where the
+    gradient comes from first, or else the update. Outputs inside a loop (`scan`) are not seen, so the loop is named
+    along with the layer behind it.
+
+    Args:
+        model: as the step trains it.
+        loss_fn: of the step.
+        variables: `params` and `batch_stats` before the step.
+        batch: of the step.
+        dropout_key: as the step gives to "dropout".
+    """
+    for kind, tree in (("the image", batch["image"]), ("the parameters", variables["params"])):
+        if not _finite(tree):
+            return kind
+    names: list[str] = []
+
+    def forward(params: Any) -> tuple[Array, tuple[list[Array | bool], Any]]:
+        outputs: list[Array | None] = []
+        with nn.intercept_methods(_watch(names, outputs)):
+            logits, changed = model.apply(
+                {**variables, "params": params},
+                batch["image"],
+                train=True,
+                mutable=["batch_stats", "aux_logits"],
+                rngs={"dropout": dropout_key},
+            )
+        losses = loss_fn(logits, batch["label"])
+        finite = [True if output is None else jnp.all(jnp.isfinite(output)) for output in outputs]
+        return jnp.mean(losses), (finite, changed.get("batch_stats"))
+
+    (loss, (finite, statistics)), gradients = jax.jit(jax.value_and_grad(forward, has_aux=True))(variables["params"])
+    for before, name, good in zip(["", *names], names, finite, strict=False):
+        if not good:
+            loop = loop_of(before.split("/"))
+            return f"the output of {loop} or {name}" if loop else f"the output of {name}"
+    if bad := _places(statistics):
+        return f"the running statistics of {bad[0]}"
+    if not jnp.isfinite(loss):
+        return "the loss"
+    return _last_gradient(names, gradients)
+
+
+def _watch(names: list[str], outputs: list[Array | None]) -> Callable[..., Any]:
+    """Returns an interceptor that lists every layer's output, None in a loop, in the order of computation."""
+
+    def interceptor(call: Callable[..., Any], args: Any, kwargs: Any, context: Any) -> Any:
+        result = call(*args, **kwargs)
+        if context.method_name == "__call__" and isinstance(result, jax.Array):
+            name = "/".join(context.module.path) or "the net"
+            names.append(name)
+            outputs.append(None if loop_of(context.module.path) else result)
+        return result
+
+    return interceptor
+
+
+def _last_gradient(names: list[str], gradients: Any) -> str:
+    bad = _places(gradients)
+    last = next((name for name in reversed(names) if name in bad), None)
+    return f"the gradient of {last}" if last else "the update"
+
+
+def _places(tree: Any) -> list[str]:
+    """Returns the paths of the layers that have something not finite in a tree of theirs."""
+    leaves = jax.tree_util.tree_leaves_with_path(tree)
+    return ["/".join(key.key for key in path[:-1]) for path, leaf in leaves if not _finite(leaf)]
+
+
+def _finite(tree: Any) -> bool:
+    return all(bool(jnp.all(jnp.isfinite(leaf))) for leaf in jax.tree.leaves(tree))

@@ -1,0 +1,230 @@
+"""What a run shows while it trains: lines, and on a terminal a bar below them."""
+
+import contextlib
+import sys
+import textwrap
+import time
+from collections.abc import Callable, Iterable, Mapping
+from types import TracebackType
+from typing import IO, Any, cast
+
+import rich.progress
+from rich.console import Console, RenderableType
+from rich.progress_bar import ProgressBar
+from rich.table import Column, Table
+from rich.text import Text
+
+from jaxcnn.errors import say
+from jaxcnn.train.hooks.figures import speed, time_span
+
+_WIDEST, _NARROWEST = 24, 8
+"""Characters of the bar itself."""
+_GAP = 2
+_NAME = 9
+"""Characters for the name of a block of lines."""
+
+
+class Progress:
+    """A bar with steps, loss, accuracy, images/s and time left on a terminal; where there is none, a line at each log.
+
+    An output that cannot be written, as that of a terminal that was closed, ends nothing.
+    """
+
+    def __init__(
+        self,
+        *,
+        start: int,
+        total: int,
+        show: bool = True,
+        quiet: bool = False,
+        epochs: Callable[[int], str] = str,
+        console: Console | None = None,
+    ) -> None:
+        """Shows steps from `start` to `total`.
+
+        Args:
+            start: steps that were taken before.
+            total: steps of the run.
+            show: whether there is to be a bar.
+            quiet: whether to show nothing at all.
+            epochs: how a number of steps is written in epochs.
+            console: to write to; None: the standard output.
+        """
+        self.console = console or _standard_output()
+        self._quiet, self._total, self._epochs = quiet, total, epochs
+        self._step, self._pace = start, _Pace(total)
+        self._details: tuple[str, ...] = ()
+        self._said: set[tuple[str, str]] = set()
+        self._bar: _Bar | None = None
+        if show and not quiet and self.console.is_interactive:
+            self._bar = _Bar(console=self.console)
+            self._task = self._bar.add_task("", completed=start, total=total, details=(), left="")
+
+    def __enter__(self) -> "Progress":
+        if self._bar:
+            self._bar.start()
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        if self._bar:
+            self._beside(self._details)
+            self._bar.stop()
+
+    def line(self, text: str) -> None:
+        """Shows a line, above the bar where there is one."""
+        if self._bar:
+            self._bar.console.print(text, markup=False)
+        elif not self._quiet:
+            say(text)
+
+    def block(self, name: str, lines: Iterable[str]) -> None:
+        """Shows lines beside the name of what they are about, broken between words where a terminal is narrow."""
+        width = self.console.width if self.console.is_terminal else sys.maxsize
+        indent, first = " " * _NAME, f"{name:{_NAME}}"
+        for text in lines:
+            wrapped = textwrap.wrap(text, max(width - _NAME, 1), break_long_words=False, break_on_hyphens=False)
+            for part in wrapped or [""]:
+                self.line(first + part)
+                first = indent
+
+    def note(self, text: str) -> None:
+        """Shows a line where there is no bar to say as much."""
+        if self._bar is None:
+            self.line(text)
+
+    def doing(self, verb: str, what: str) -> None:
+        """Shows what takes its time just now, as "compiling": beside the bar or, the first time, in a line."""
+        if self._bar:
+            self._beside((verb,))
+        elif (verb, what) not in self._said:
+            self._said.add((verb, what))
+            self.line(f"{verb} {what}")
+
+    def advance(self, step: int) -> None:
+        """Moves the bar to `step`."""
+        self._step = step
+        self._pace.reach(step)
+        if self._bar:
+            self._bar.update(self._task, completed=step, left=self._left())
+
+    def ready(self, seconds: float) -> None:
+        """Says that a program was compiled, in so many seconds, and has taken its first step."""
+        self._pace.begin(self._step)
+        self._beside(self._details)
+        self.note(f"compiled in {time_span(seconds)}, the first call included")
+
+    def log(self, step: int, values: Mapping[str, float]) -> None:
+        """Shows training metrics, named as `train/loss`, beside the bar or in a line."""
+        details = (*_scores("train", values), speed(values["train/images_per_second"]))
+        self._details = details
+        self._beside(details)
+        self.note(self._joined(step, "train", (*details, self._left())))
+
+    def validated(self, step: int, values: Mapping[str, float], *, best: bool) -> None:
+        """Shows validation metrics, and whether they are the best so far."""
+        self._beside(self._details)
+        self.line(self._joined(step, "val", (*_scores("val", values), "best so far" if best else "")))
+
+    def _joined(self, step: int, split: str, parts: Iterable[str]) -> str:
+        where = f"step {step:>{len(str(self._total))}} of {self._total}"
+        epoch = f"epoch {self._epochs(step):>{len(self._epochs(self._total))}}"
+        return (" " * _GAP).join([where, epoch, f"{split:5}", *filter(None, parts)])
+
+    def _left(self) -> str:
+        seconds = self._pace.left()
+        return "" if seconds is None else f"{time_span(seconds)} left"
+
+    def _beside(self, details: tuple[str, ...]) -> None:
+        if self._bar:
+            self._bar.update(self._task, details=details)
+
+
+def _standard_output() -> Console:
+    """Returns where to print; a file is no terminal, whatever the environment says of colours."""
+    terminal = sys.stdout.isatty()
+    file = cast(IO[str], _Outlet(sys.stdout))
+    return Console(file=file, force_terminal=terminal, highlight=False, emoji=False, soft_wrap=True)
+
+
+class _Outlet:
+    """A stream, but that writing to it never fails: rich would end the process, or the thread that redraws the bar."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> None:
+        with contextlib.suppress(OSError):
+            self._stream.write(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError):
+            self._stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+class _Pace:
+    """How fast steps follow each other, with all that comes between them, from the first compiled step on."""
+
+    def __init__(self, total: int) -> None:
+        self._total, self._step = total, 0
+        self._first: int | None = None
+
+    def begin(self, step: int) -> None:
+        """Begins at `step`, unless it has begun."""
+        if self._first is None:
+            self._first, self._began = step, time.monotonic()
+
+    def reach(self, step: int) -> None:
+        """Notes that `step` is reached."""
+        self._step = step
+
+    def left(self) -> float | None:
+        """Returns the seconds to the last step; None where nothing is known, and at that step."""
+        if self._first is None or not self._first < self._step < self._total:
+            return None
+        return (time.monotonic() - self._began) / (self._step - self._first) * (self._total - self._step)
+
+
+class _Bar(rich.progress.Progress):
+    """One row that gives up images/s, then accuracy, then loss where the terminal has no room for them."""
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        """Yields the row of each task."""
+        for task in self.tasks:
+            yield _row(task, self.console.width)
+
+
+def _row(task: rich.progress.Task, width: int) -> Table:
+    total, bar = int(task.total or 0), "bar"
+    steps, left = f"{int(task.completed):>{len(str(total))}}/{total} steps", task.fields["left"]
+    shown: list[str] = []
+    room = width + _GAP
+    for text in filter(None, (steps, left, bar, *task.fields["details"])):  # by what is needed most
+        taken = _GAP + (_NARROWEST if text == bar else len(text))
+        if taken > room:
+            break
+        shown.append(text)
+        room -= taken
+    cells: dict[str, RenderableType] = {
+        bar: ProgressBar(total=total, completed=task.completed, width=min(_WIDEST, _NARROWEST + room)),
+        steps: Text(steps, "progress.download"),
+        **{text: Text(text) for text in task.fields["details"]},
+        left: Text(left, "progress.remaining"),
+    }
+    row = Table.grid(*(Column(no_wrap=True) for _ in shown), padding=(0, _GAP, 0, 0))
+    row.add_row(*(cell for text, cell in cells.items() if text in shown))
+    return row
+
+
+def _scores(split: str, values: Mapping[str, float]) -> tuple[str, str]:
+    return f"loss {values[f'{split}/loss']:.4f}", f"accuracy {values[f'{split}/accuracy']:.2%}"
+
+
+def print_rows(rows: Mapping[str, str]) -> None:
+    """Prints names and what they are, in two columns, after an empty line, to standard output."""
+    width = max(map(len, rows))
+    say("")
+    for name, value in rows.items():
+        say(f"{name:{width}}  {value}")

@@ -1,0 +1,151 @@
+"""What a run says of itself: its first lines and, at its end, what it has reached."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from jaxcnn.train.hooks.figures import epoch_counter, time_span
+from jaxcnn.train.parts.schedules import ENDING
+from jaxcnn.train.resolved import group_counts
+from jaxcnn.train.run import Run
+
+_NAMED = 6
+"""How many classes are named."""
+
+
+def opening(run: Run, folder: str | Path, start: int) -> dict[str, list[str]]:
+    """Returns lines that say what the run is: of net, data, steps, and where its results go."""
+    steps = f"{run.total_steps} x {run.config.batch_size} examples ({epochs_of(run)(run.total_steps)} epochs)"
+    devices = run.mesh.devices
+    return {
+        "net": [_net(run)],
+        "data": [_data(run), *_remarks(run)],
+        "steps": [
+            f"{steps} on {devices.size} x {devices.flat[0].device_kind}" + (f", from step {start}" if start else "")
+        ],
+        "seeds": _seeds(run),
+        "remarks": list(run.remarks),
+        "results": [str(folder)],
+    }
+
+
+def epochs_of(run: Run) -> Callable[[int], str]:
+    """Returns what writes a number of the run's steps as epochs, fine enough to tell one log from the next."""
+    return epoch_counter(run.steps_per_epoch, run.log_every, run.eval_every, run.total_steps)
+
+
+def recomputed(run: Run, changes: Iterable[str]) -> list[str]:
+    """Returns what becomes of the schedule where a change of the config moves its end."""
+    name = run.config.schedule.name
+    if name not in ENDING or not any("total_" in line for line in changes):
+        return []
+    return [f"the {name} schedule is recomputed: it now ends at step {run.total_steps}"]
+
+
+def result_rows(
+    run: Run,
+    folder: str | Path,
+    result: Mapping[str, float],
+    lines: Sequence[Mapping[str, Any]],
+    card: Mapping[str, Any],
+) -> dict[str, str]:
+    """Returns what a run has reached, by name.
+
+    Args:
+        run: that is at its end.
+        folder: of the run.
+        result: metrics of the test split.
+        lines: of metrics.jsonl.
+        card: run.json.
+    """
+    missing = _missing(run)
+    return {
+        "test accuracy": f"{result['test/accuracy']:.2%}" + _spread(result),
+        "test loss": f"{result['test/loss']:.4f}",
+        "test examples": f"{result['test/examples']:,}" + (f" (partial data: {missing})" if missing else ""),
+        "state tested": _tested(run),
+        **_best(run, lines),
+        "parameters": f"{run.parameter_count:,}",
+        **_time(lines, card),
+        "run folder": str(folder),
+    }
+
+
+def _net(run: Run) -> str:
+    model: Any = run.model
+    shape = "x".join(map(str, run.image_shape))
+    parts = [_norm(run), model.act, f"{run.parameter_count:,} parameters", f"images of {shape}", run.config.precision]
+    return f"{run.config.model.name}: " + ", ".join(parts)
+
+
+def _norm(run: Run) -> str:
+    """Returns the norm in use; of group norm with its groups, of batch norm with the examples that share statistics."""
+    model: Any = run.model
+    if model.norm == "none":
+        return "no norm"
+    groups = sorted(set(group_counts(run).values()))
+    if groups:
+        counts = str(groups[0]) if len(groups) == 1 else f"{groups[0]} to {groups[-1]}"
+        return f"group norm ({counts} groups)"
+    shared = run.statistics_examples
+    return f"{model.norm} norm" + (f" (over {shared} examples)" if shared else "")
+
+
+def _data(run: Run) -> str:
+    sizes, names = run.pipeline.sizes, run.dataset.class_names
+    named = ", ".join([*names[:_NAMED], *(["..."] if len(names) > _NAMED else [])])
+    counts = ", ".join(f"{sizes[split]:,} {split}" for split in ("train", "val", "test"))
+    return f"{run.config.data.name}: {len(names):,} classes ({named}); {counts}"
+
+
+def _remarks(run: Run) -> list[str]:
+    return [
+        *(f"the data set is partial: {missing}" for missing in [_missing(run)] if missing),
+        *(f"its split {split} has no labels and is left out" for split in run.data["unlabelled"]),
+        *run.data["remarks"],
+    ]
+
+
+def _seeds(run: Run) -> list[str]:
+    return [f"{run.seeds[0]} to {run.seeds[-1]} at once"] if run.num_seeds > 1 else []
+
+
+def _missing(run: Run) -> str:
+    """Returns what there is of the splits of which examples are missing."""
+    parts = run.data["partial"] or {}
+    return ", ".join(f"{part['examples']:,} of {part['of']:,} {split}" for split, part in parts.items())
+
+
+def _spread(result: Mapping[str, float]) -> str:
+    """Returns, of several seeds, how many, their deviation, and between which accuracies they are."""
+    each = [value for name, value in result.items() if name.startswith("test/accuracy/seed")]
+    if not each:
+        return ""
+    deviation = result.get("test/accuracy/std")
+    told = "" if deviation is None else f"deviation {deviation:.2%}, "
+    return f", the mean of {len(each)} seeds ({told}{min(each):.2%} to {max(each):.2%})"
+
+
+def _tested(run: Run) -> str:
+    decay = run.config.ema.decay
+    what = "the last one" if decay is None else f"the moving average (ema.decay {decay:g})"
+    return f"{what}, step {run.total_steps} (epoch {epochs_of(run)(run.total_steps)})"
+
+
+def _best(run: Run, lines: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """Returns the step with the highest validation accuracy, the first of equals."""
+    found = [(line["val/accuracy"], -line["step"]) for line in lines if line.get("val/accuracy") is not None]
+    if not found:
+        return {}
+    accuracy, step = max(found)
+    return {"best val": f"{accuracy:.2%} at step {-step} (epoch {epochs_of(run)(-step)})"}
+
+
+def _time(lines: Sequence[Mapping[str, Any]], card: Mapping[str, Any]) -> dict[str, str]:
+    """Returns how long the run took, over its restarts, and how much of that it trained."""
+    if "duration_seconds" not in card:
+        return {}
+    training = sum(line.get("train/seconds") or 0 for line in lines)
+    told = f"{time_span(card['duration_seconds'])}, {time_span(training)} of them in training steps"
+    starts = 1 + len(card["restarts"])
+    return {"time": told + (f"; started {starts} times" if starts > 1 else "")}

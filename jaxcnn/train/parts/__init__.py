@@ -1,0 +1,1 @@
+"""What a training is made of, by word: losses, metrics, optimizers, schedules."""
