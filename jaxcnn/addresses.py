@@ -56,6 +56,11 @@ def _checked(what: str, text: str, scheme: str, slashes: str, bucket: str, key: 
     return right
 
 
+def absolute(what: str, place: str | os.PathLike[str]) -> str:
+    """Returns an address as it is, and a path of this machine from its root on; errors as of `bucket_address`."""
+    return bucket_address(what, place) or str(Path(place).expanduser().absolute())
+
+
 def local_path(what: str, place: str | os.PathLike[str]) -> Path:
     """Returns a path of this machine, with ~ expanded.
 

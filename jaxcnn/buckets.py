@@ -23,15 +23,19 @@ _CREDENTIALS = {
     "gs": "log in with `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS",
     "s3": "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run `aws configure`",
 }
+_NO_NAME = ".none"
+"""Of an object that nobody has."""
 _NEED_A_BUCKET_ALONE = ("find", "pipe_file", "put_file")
 
 
 class BucketError(OSError):
     """What a bucket did not do, in one line that names it."""
 
-    def __init__(self, line: str) -> None:
+    def __init__(self, line: str, *, passing: bool = False) -> None:
         super().__init__(None, line)
         self.line = line
+        self.passing = passing
+        """Whether it may do so later: its network, or itself, is away."""
 
     def __str__(self) -> str:
         return self.line
@@ -54,14 +58,18 @@ class Bucket:
         self.address = address
         self._scheme, _, self._root = address.partition("://")
 
-    def find(self, *below: str) -> dict[str, Entry]:
+    def find(self, *below: str, seconds: float | None = None) -> dict[str, Entry]:
         """Returns what there is, by name, in order: all of it, or what is `below` parts of a name.
+
+        Args:
+            below: parts of a name.
+            seconds: that it may take; a bucket lists 1,000 objects at a time.
 
         Raises:
             UserError: where the driver is not installed.
             BucketError: where there is no such bucket, it cannot be reached, or access is refused.
         """
-        found = self._do("find", "/".join((self._root, *below)), detail=True, seconds=ANSWER)
+        found = self._do("find", "/".join((self._root, *below)), detail=True, seconds=seconds or ANSWER)
         entries = {name: info for name, info in found.items() if info.get("type") == "file"}
         start = len(self._root) + 1
         return {name[start:]: Entry(int(info["size"] or 0), _tag(info)) for name, info in sorted(entries.items())}
@@ -69,6 +77,18 @@ class Bucket:
     def read(self, name: str) -> bytes:
         """Returns a small object; raises FileNotFoundError where there is none, else `BucketError`."""
         return self._do("cat_file", self._path(name), seconds=ANSWER)
+
+    def head(self, name: str, size: int) -> bytes:
+        """Returns the first bytes of an object; raises FileNotFoundError where there is none, else `BucketError`."""
+        return self._head(self._path(name), size)
+
+    def is_object(self) -> bool:
+        """Returns whether the address is itself an object; raises `BucketError` where the bucket cannot be asked."""
+        try:
+            self._head(self._root if "/" in self._root else self._path(_NO_NAME), 1)
+        except FileNotFoundError:
+            return False
+        return True
 
     def write(self, name: str, content: bytes) -> None:
         """Writes an object, whole or not at all."""
@@ -95,6 +115,14 @@ class Bucket:
     def _path(self, name: str) -> str:
         return f"{self._root}/{name}"
 
+    def _head(self, path: str, size: int) -> bytes:
+        try:
+            return self._do("cat_file", path, start=0, end=size, seconds=ANSWER)
+        except BucketError as error:
+            if "range" in error.line.lower():  # an empty object has none that could be given
+                return b""
+            raise
+
     def _do(self, call: str, *arguments: Any, seconds: float, **keywords: Any) -> Any:
         system = file_system(self._scheme)
         from fsspec.asyn import sync
@@ -112,14 +140,14 @@ class Bucket:
         if isinstance(error, FileNotFoundError):
             raise FileNotFoundError(*error.args) from None
         if isinstance(error, TimeoutError):
-            raise BucketError(f"{bucket} has not answered within {seconds:.3g} s") from None
+            raise BucketError(f"{bucket} has not answered within {seconds:.3g} s", passing=True) from None
         said = " ".join(str(error).split())[:300] or type(error).__name__
         kind = type(error).__name__
         if kind in ("NoCredentialsError", "DefaultCredentialsError", "PartialCredentialsError"):
             raise BucketError(f"{bucket} needs credentials: {_CREDENTIALS[self._scheme]}") from None
         if isinstance(error, PermissionError) or getattr(error, "code", None) in (401, 403) or "Forbidden" in said:
             raise BucketError(f"{bucket} refuses access ({said}): {_CREDENTIALS[self._scheme]}") from None
-        raise BucketError(f"{bucket} cannot be used: {said}") from None
+        raise BucketError(f"{bucket} cannot be used: {said}", passing=True) from None
 
 
 @functools.cache

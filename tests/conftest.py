@@ -44,3 +44,14 @@ def strict_promotion(request: pytest.FixtureRequest):
     rooms = {"ops", "layers", "models"} & set(request.path.parts)
     with jax.numpy_dtype_promotion("strict" if rooms else "standard"):
         yield
+
+
+@pytest.fixture
+def memory(monkeypatch: pytest.MonkeyPatch):
+    """Buckets in memory, one called box for each scheme alike."""
+    from jaxcnn import buckets
+    from tests.buckets.memory import Memory
+
+    memory = Memory()
+    monkeypatch.setattr(buckets, "file_system", lambda scheme: memory)
+    return memory

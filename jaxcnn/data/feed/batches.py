@@ -6,14 +6,15 @@ process, at any time, in any order.
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from jaxcnn.data.feed.feistel import HostOrder
+from jaxcnn.data.read.ahead import fetched
 from jaxcnn.data.read.crops import DRAWS, Crop, ToSquare
-from jaxcnn.data.read.decode import UnreadableError
+from jaxcnn.data.read.decode import Encoded, UnreadableError
 from jaxcnn.data.read.records import Source
 from jaxcnn.errors import UserError
 
@@ -45,18 +46,22 @@ class TrainBatches:
     def __getitem__(self, step: int) -> HostBatch:
         """Returns the rows of a step's batch; for an unreadable image, the next one that can be read stands in."""
         position = np.arange(step * self.batch_size, (step + 1) * self.batch_size)[self.rows]
-        places = zip(*(each.tolist() for each in self.order.example_at(position.astype(np.uint32))), strict=True)
+        order = self.order.example_at(position.astype(np.uint32))
+        places = list(zip(*(each.tolist() for each in order), strict=True))
         batch, draws = _empty(len(position), self.crop), CropDraws(self.seed)
-        for row, (epoch, place, example) in enumerate(places):
-            self._fill(batch, row, example, draws(epoch, place))
+        images = fetched(self.source, [example for _, _, example in places])
+        for row, ((epoch, place, example), image) in enumerate(zip(places, images, strict=True)):
+            self._fill(batch, row, example, image, draws(epoch, place))
         return batch
 
-    def _fill(self, batch: HostBatch, row: int, example: int, uniform: Sequence[float]) -> None:
+    def _fill(
+        self, batch: HostBatch, row: int, example: int, image: Callable[[], Encoded], uniform: Sequence[float]
+    ) -> None:
         labels = self.source.labels
         for number in range(example, example + _TRIES):
             found = number % len(labels)
             try:
-                self.crop(self.source[found], uniform, batch["image"][row])
+                self.crop(image() if number == example else self.source[found], uniform, batch["image"][row])
             except UnreadableError:
                 batch["unreadable"][row] = example
                 continue
@@ -84,9 +89,10 @@ class EvalBatches:
         position = np.arange(number * self.batch_size, (number + 1) * self.batch_size)[self.rows]
         batch, labels = _empty(len(position), self.crop), self.source.labels
         batch["image"][:] = 0
-        for row, example in enumerate(position[position < len(labels)].tolist()):
+        examples = position[position < len(labels)].tolist()
+        for row, (example, image) in enumerate(zip(examples, fetched(self.source, examples), strict=True)):
             try:
-                self.crop(self.source[example], (), batch["image"][row])
+                self.crop(image(), (), batch["image"][row])
             except UnreadableError:
                 batch["unreadable"][row] = example
                 continue

@@ -2,18 +2,18 @@
 
 import contextlib
 import dataclasses
+import operator
 import os
 import re
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from jaxcnn.addresses import local_path
 from jaxcnn.data.read.decode import Photograph, UnreadableError
 from jaxcnn.data.read.layout import alike, class_folders, find_splits
 from jaxcnn.data.read.levels import Levels
-from jaxcnn.data.read.tree import Entry, files, is_image, listing
+from jaxcnn.data.read.places import DISK, Place
+from jaxcnn.data.read.tree import Entry, files, images, listing, root_of
 from jaxcnn.errors import UserError
 
 _PACKED = re.compile(r"\.(zip|tar|t?gz|bz2|xz|7z|rar|lnk|url|webloc)$", re.IGNORECASE)
@@ -22,6 +22,7 @@ _LINK = re.compile(rb"[^\r\n]*[/\\][^\r\n]*")
 """What a link holds that was unpacked as a file of text."""
 _LONGEST = 1024
 """Bytes of it."""
+_JPEG = b"\xff\xd8"
 _SHOWN = 3
 """Files that a remark names."""
 
@@ -37,18 +38,30 @@ class FolderSource:
     """(examples,) int32."""
     levels: Levels = dataclasses.field(default_factory=dict)
     """Of deep images."""
+    place: Place = DISK
+    """What they are read from."""
+
+    @property
+    def at_once(self) -> int:
+        """Images that are best asked for at a time."""
+        return self.place.at_once
 
     def __getitem__(self, index: int) -> Photograph:
         try:
-            with open(self.name(index), "rb") as file:
-                return Photograph(file.read(), self.levels)
+            return Photograph(self.place.read(self.name(index)), self.levels)
         except OSError as error:
-            lost = os.path.islink(self.name(index)) and not os.path.exists(self.name(index))
-            raise UnreadableError("it is a link to nowhere" if lost else error.strerror) from None
+            raise UnreadableError(error.strerror) from None
 
     def name(self, index: int) -> str:
         """Returns the path of an image."""
-        return os.path.join(self.root, self.paths[index])
+        return self.place.join(self.root, self.paths[index])
+
+    def begins_as_jpeg(self, index: int) -> bool:
+        """Returns whether a file is JPEG, or cannot be read: whoever reads it later says what is wrong."""
+        try:
+            return self.place.head(self.name(index), len(_JPEG)) == _JPEG
+        except OSError:
+            return True
 
 
 class Folder(NamedTuple):
@@ -69,8 +82,8 @@ def open_folder(path: str | os.PathLike[str] | None) -> Folder:
     image that has the ending of one, whatever it holds, so that none is lost unseen, or else begins as images do.
 
     Args:
-        path: of a folder that holds the splits, in any spelling that `find_splits` knows, or else the classes; those
-            are then "train".
+        path: of a folder, on this machine or in a bucket, that holds the splits, in any spelling that `find_splits`
+            knows, or else the classes; those are then "train".
 
     Raises:
         UserError: for a folder that is missing, a class without images or unknown to `train`, no classes, a link to
@@ -78,59 +91,60 @@ def open_folder(path: str | os.PathLike[str] | None) -> Folder:
     """
     if path is None:
         raise UserError("data.name is 'folder': data.dir must say which, as --config.data.dir=PATH")
-    root = local_path("data.dir", path)
-    if not root.is_dir():
-        raise UserError(
-            f"data.dir is {path}: " + ("it is a file: unpack it" if root.exists() else "there is no such folder")
-        )
-    layout = find_splits(str(root))
+    root = root_of("data.dir", path)
+    layout = find_splits(root)
     classes = {split: class_folders(place) for split, place in layout.places.items()}
     names = tuple(entry.name for entry in classes["train"])
     if len(names) < 2:
-        held = f"{layout.places['train']} holds {len(names)} folders of images"
+        held = f"{layout.places['train'].path} holds {len(names)} folders of images"
         raise UserError(f"{held}: every class needs one of its own, and there must be two at least")
-    left_out: list[str] = []
+    left_out: list[Entry] = []
     splits = {split: _read_split(layout.places[split], classes[split], names, left_out) for split in classes}
     return Folder(splits, names, (*layout.remarks, *alike(classes["train"]), *_left_out(left_out, root)))
 
 
-def _read_split(place: str, classes: list[Entry], names: tuple[str, ...], left_out: list[str]) -> FolderSource:
-    """Returns the images of a split; adds the paths of the files that are none, or that no class holds."""
-    beside = [entry for entry in listing(place) if entry.kind == "file"]
-    left_out += [entry.path for entry in beside if _perhaps_class(entry) or is_image(entry)]
+def _read_split(split: Entry, classes: list[Entry], names: tuple[str, ...], left_out: list[Entry]) -> FolderSource:
+    """Returns the images of a split; adds the files that are none, or that no class holds."""
+    beside = [entry for entry in listing(split) if entry.kind == "file"]
+    without_class = {*images(beside)}
+    left_out += [entry for entry in beside if entry in without_class or _perhaps_class(entry)]
     paths: list[str] = []
     counts = np.zeros(len(names), int)
     for folder in classes:
         if folder.name not in names:
             raise UserError(f"{folder.path} is a class that train does not have")
-        found = list(files(folder.path))
-        images = sorted(entry.path for entry in found if is_image(entry))
-        if not images:
+        found = list(files(folder))
+        kept = sorted(images(found), key=_path)
+        if not kept:
             raise UserError(f"{folder.path} holds no images: every class needs some, so fill it or remove it")
-        left_out += sorted({entry.path for entry in found} - set(images)) if len(images) < len(found) else []
-        paths += [path.removeprefix(place).lstrip(os.sep) for path in images]  # a third of relpath's time
-        counts[names.index(folder.name)] = len(images)
-    return FolderSource(place, tuple(paths), np.repeat(np.arange(len(names), dtype=np.int32), counts))
+        left_out += sorted({*found} - {*kept}, key=_path) if len(kept) < len(found) else []
+        paths += [entry.below(split) for entry in kept]
+        counts[names.index(folder.name)] = len(kept)
+    labels = np.repeat(np.arange(len(names), dtype=np.int32), counts)
+    return FolderSource(split.path, tuple(paths), labels, place=split.place)
+
+
+_path = operator.attrgetter("path")
 
 
 def _perhaps_class(entry: Entry) -> bool:
     """Returns whether a file beside the classes may stand for one of them."""
     if "." in entry.name:
         return bool(_PACKED.search(entry.name))
-    with contextlib.suppress(OSError), open(entry.path, "rb") as file:
-        content = file.read(_LONGEST + 1)
+    with contextlib.suppress(OSError):
+        content = entry.place.head(entry.path, _LONGEST + 1)
         return len(content) <= _LONGEST and bool(_LINK.fullmatch(content))
     return False
 
 
-def _left_out(paths: list[str], root: Path) -> list[str]:
+def _left_out(entries: list[Entry], root: Entry) -> list[str]:
     """Returns a remark on files that are left out, if any are."""
-    if not paths:
+    if not entries:
         return []
-    shown = ", ".join(os.path.relpath(path, root) for path in paths[:_SHOWN]) + (", ..." if paths[_SHOWN:] else "")
+    shown = ", ".join(entry.below(root) for entry in entries[:_SHOWN]) + (", ..." if entries[_SHOWN:] else "")
     what = (
         "1 file that is no image of a class is"
-        if len(paths) == 1
-        else f"{len(paths):,} files that are no images of a class are"
+        if len(entries) == 1
+        else f"{len(entries):,} files that are no images of a class are"
     )
     return [f"{what} left out: {shown}"]

@@ -10,11 +10,12 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
+from jaxcnn.data.read.ahead import fetched
 from jaxcnn.data.read.crops import ToSquare
 from jaxcnn.data.read.decode import UnreadableError
 from jaxcnn.data.read.records import Source
 from jaxcnn.data.read.split import Split
-from jaxcnn.errors import UserError
+from jaxcnn.errors import Fault, UserError
 
 _CHUNK = 256
 
@@ -44,9 +45,10 @@ def hold(source: Source, crop: ToSquare, *, skip: bool = False, stand_in: bool =
     good = np.ones(len(labels), bool)
 
     def decode(start: int) -> None:
-        for index in range(start, min(start + _CHUNK, len(labels))):
+        chunk = range(start, min(start + _CHUNK, len(labels)))
+        for index, image in zip(chunk, fetched(source, chunk), strict=True):
             try:
-                crop(source[index], (), images[index])
+                crop(image(), (), images[index])
             except UnreadableError as error:
                 if not skip:
                     raise unreadable(source, index, error) from None
@@ -78,6 +80,6 @@ def _for_each(function: Callable[[int], None], items: range, shown: bool) -> Non
             hidden = not shown or not sys.stderr.isatty()
             for _ in track(done, "decoding", total=len(items), console=Console(stderr=True), disable=hidden):
                 pass
-        except UserError:
+        except (UserError, Fault):
             pool.shutdown(cancel_futures=True)
             raise

@@ -1,12 +1,11 @@
 """Which folder is which split, however people write it; and where the classes are."""
 
 import itertools
-import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from jaxcnn.data.read.tree import Entry, is_image, listing, refuse_lost_links, subfolders
+from jaxcnn.data.read.tree import Entry, images, listing, refuse_lost_links, subfolders
 from jaxcnn.errors import UserError
 
 _WORDS = {
@@ -31,12 +30,12 @@ _MOST_SPLITS = 10
 class Layout(NamedTuple):
     """Where the class folders of each split are."""
 
-    places: dict[str, str]
+    places: dict[str, Entry]
     """By split, "train" and any of "val" and "test"."""
     remarks: tuple[str, ...]
 
 
-def find_splits(root: str) -> Layout:
+def find_splits(root: Entry) -> Layout:
     """Returns where the splits of a folder are: folders with a split's name that hold folders, else all is "train".
 
     A folder that holds a single folder of folders, as archives do, is that folder. Without a test split, the validation
@@ -53,8 +52,8 @@ def find_splits(root: str) -> Layout:
     splits = {entry.path: split for entry in entries if entry.kind != "file" and (split := _split(entry.name))}
     refuse_lost_links([entry for entry in entries if entry.path in splits])
     named = [entry for entry in folders if entry.path in splits]
-    divided = [entry for entry in named if "folder" in _holds(entry.path)]
-    flat = [entry for entry in named if _holds(entry.path) == {"image"}]
+    divided = [entry for entry in named if "folder" in _holds(entry)]
+    flat = [entry for entry in named if _holds(entry) == {"image"}]
     if not divided:
         _refuse_flat(place, folders, flat)
         refuse_lost_links(entries)
@@ -63,13 +62,13 @@ def find_splits(root: str) -> Layout:
         return Layout({"train": place}, remarks)
     places = _settle(place, {entry: splits[entry.path] for entry in divided})
     beside = [entry for entry in folders if entry not in divided and entry not in flat]
-    _refuse_among_classes(places, [entry for entry in beside if _may_be_class(entry) and _holds(entry.path)])
+    _refuse_among_classes(places, [entry for entry in beside if _may_be_class(entry) and _holds(entry)])
     left = [f"left out, since images without folders of classes have no labels: {_names(flat)}"] if flat else []
     left += [f"left out beside the splits: {_names(beside)}"] if beside else []
     return Layout(places, (*remarks, *left, *_one_folder(places.items())))
 
 
-def class_folders(place: str) -> list[Entry]:
+def class_folders(place: Entry) -> list[Entry]:
     """Returns the folders of the classes of a split, by name.
 
     Raises:
@@ -81,12 +80,12 @@ def class_folders(place: str) -> list[Entry]:
     classes = subfolders(place, entries)
     for one, other in itertools.pairwise(classes):
         if one.name == other.name:
-            raise UserError(f"{place} holds {one.name}/ twice, in two spellings of Unicode: rename one of them")
+            raise UserError(f"{place.path} holds {one.name}/ twice, in two spellings of Unicode: rename one of them")
     names = {entry.name for entry in classes}
     for entry in classes:
         if _split(entry.name) and names & {each.name for each in _inner(entry)}:
             raise UserError(
-                f"{entry.path} would be a class, and holds classes of {place}: splits are beside each other"
+                f"{entry.path} would be a class, and holds classes of {place.path}: splits are beside each other"
             )
         below = {split: each for each in _inner(entry) if (split := _split(each.name))}
         if "train" in below and len(below) > 1:
@@ -99,11 +98,11 @@ def class_folders(place: str) -> list[Entry]:
 
 def alike(classes: list[Entry]) -> list[str]:
     """Returns remarks where classes are the same folder."""
-    return _one_folder((entry.name, entry.path) for entry in classes)
+    return _one_folder((entry.name, entry) for entry in classes)
 
 
 def _inner(entry: Entry) -> list[Entry]:
-    return [each for each in listing(entry.path) if each.kind == "folder"]
+    return [each for each in listing(entry) if each.kind == "folder"]
 
 
 def _split(name: str) -> str | None:
@@ -112,34 +111,33 @@ def _split(name: str) -> str | None:
     return next((split for split, pattern in _SPLITS.items() if pattern.fullmatch(squeezed)), None)
 
 
-def _innermost(root: str) -> tuple[str, tuple[str, ...]]:
+def _innermost(root: Entry) -> tuple[Entry, tuple[str, ...]]:
     """Returns the first folder from `root` down that holds more than a folder of folders, and a remark."""
     place = root
-    while (inner := _only_folder(place)) and not _split(inner.name) and _holds(inner.path) == {"folder"}:
-        place = inner.path
-    return place, () if place == root else (
-        f"the data is in {os.path.relpath(place, root)}/, all that the folder holds",
-    )
+    while (inner := _only_folder(place)) and not _split(inner.name) and _holds(inner) == {"folder"}:
+        place = inner
+    return place, () if place == root else (f"the data is in {place.below(root)}/, all that the folder holds",)
 
 
-def _only_folder(place: str) -> Entry | None:
+def _only_folder(place: Entry) -> Entry | None:
     """Returns the folder that `place` holds, where that is one and nothing else is there that could be an image."""
     entries = listing(place)
     inner = subfolders(place, entries)
     return inner[0] if len(inner) == 1 and "image" not in _kinds(entries) else None
 
 
-def _holds(folder: str) -> set[str]:
+def _holds(folder: Entry) -> set[str]:
     return _kinds(listing(folder))
 
 
-def _kinds(entries: Iterable[Entry]) -> set[str]:
+def _kinds(entries: Sequence[Entry]) -> set[str]:
     """Returns which of "folder" and "image" are there; to be quick, files count by the first image alone."""
     found = {"folder" for entry in entries if entry.kind == "folder"}
-    return found | ({"image"} if any(entry.kind != "folder" and is_image(entry) for entry in entries) else set())
+    others = (entry for entry in entries if entry.kind != "folder")
+    return found | ({"image"} if next(images(others), None) else set())
 
 
-def _settle(place: str, found: Mapping[Entry, str]) -> dict[str, str]:
+def _settle(place: Entry, found: Mapping[Entry, str]) -> dict[str, Entry]:
     """Returns the folder of each split, of the folders that have a split's name."""
     by_split: dict[str, list[Entry]] = {}
     for entry, split in found.items():
@@ -148,34 +146,36 @@ def _settle(place: str, found: Mapping[Entry, str]) -> dict[str, str]:
         by_split.setdefault("val" if "test" in by_split else "test", []).extend(by_split.pop("eval"))
     for split, entries in by_split.items():
         if len(entries) > 1:
-            raise UserError(f"{place} holds {_names(entries)}, which all mean the split {split}: keep one of them")
+            raise UserError(f"{place.path} holds {_names(entries)}, which all mean the split {split}: keep one of them")
     if "train" not in by_split:
         raise UserError(
-            f"{place} holds {_names(found)}, but no train/ that holds folders of classes: known names are {_KNOWN}"
+            f"{place.path} holds {_names(found)}, but no train/ that holds folders of classes: known names are {_KNOWN}"
         )
-    return {split: _doubled(by_split[split][0].path) for split in ("train", "val", "test") if split in by_split}
+    return {split: _doubled(by_split[split][0]) for split in ("train", "val", "test") if split in by_split}
 
 
-def _doubled(split: str) -> str:
+def _doubled(split: Entry) -> Entry:
     """Returns where the classes of a split are: archives are unpacked as train/train."""
-    while (inner := _only_folder(split)) and inner.name.casefold() == os.path.basename(split).casefold():
-        split = inner.path
+    while (inner := _only_folder(split)) and inner.name.casefold() == split.name.casefold():
+        split = inner
     return split
 
 
-def _refuse_flat(place: str, folders: list[Entry], flat: list[Entry]) -> None:
+def _refuse_flat(place: Entry, folders: list[Entry], flat: list[Entry]) -> None:
     """Refuses split folders without class folders, unless they may be classes: a train beside a car and a plane."""
     classes = [entry for entry in folders if _may_be_class(entry)]
     if flat and (not classes or len({_split(entry.name) for entry in flat}) > 1):
-        raise UserError(f"{place} holds {_names(flat)} with images but no folders of classes, as {flat[0].name}/CLASS")
+        raise UserError(
+            f"{place.path} holds {_names(flat)} with images but no folders of classes, as {flat[0].name}/CLASS"
+        )
 
 
-def _refuse_among_classes(places: Mapping[str, str], others: list[Entry]) -> None:
+def _refuse_among_classes(places: Mapping[str, Entry], others: list[Entry]) -> None:
     """Refuses a train folder, the only split, beside several others: it may be a class, beside a car and a plane."""
     if len(places) == 1 and len(others) > 1:
         raise UserError(
-            f"{places['train']} may be the training split, or a class as {_names(others)}: if it is the split, move "
-            "the others away; if it is a class, put all into a folder called train"
+            f"{places['train'].path} may be the training split, or a class as {_names(others)}: if it is the split, "
+            "move the others away; if it is a class, put all into a folder called train"
         )
 
 
@@ -186,7 +186,7 @@ def _may_be_class(entry: Entry) -> bool:
 def _refuse_lookalikes(folders: list[Entry]) -> None:
     """Refuses folders with the word of a split among others: a net would learn to tell train from test."""
     alike = {entry: split for entry in folders if (split := _word_within(entry.name))}
-    divided = [entry for entry, split in alike.items() if split == "train" and "folder" in _holds(entry.path)]
+    divided = [entry for entry, split in alike.items() if split == "train" and "folder" in _holds(entry)]
     if len(set(alike.values())) > 1 and (divided or len(alike) == len(folders)):
         raise UserError(
             f"{_names(alike)} look like splits, not like classes: known names are {_KNOWN}; if they are classes, put "
@@ -196,7 +196,7 @@ def _refuse_lookalikes(folders: list[Entry]) -> None:
 
 def _refuse_same_inside(folders: list[Entry]) -> None:
     """Refuses a few folders that hold the same folders and no images: those may be classes, and these splits."""
-    if not 1 < len(folders) <= _MOST_SPLITS or "image" in _holds(folders[0].path):
+    if not 1 < len(folders) <= _MOST_SPLITS or "image" in _holds(folders[0]):
         return
     shared = set.intersection(*({each.name for each in _inner(entry)} for entry in folders))
     if len(shared) > 1 and not any(_split(name) for name in shared):  # what classes that hold splits are told is better
@@ -214,11 +214,11 @@ def _word_within(name: str) -> str | None:
     return found.pop() if len(found) == 1 else None
 
 
-def _one_folder(places: Iterable[tuple[str, str]]) -> list[str]:
+def _one_folder(places: Iterable[tuple[str, Entry]]) -> list[str]:
     """Returns a remark where links make one folder of several."""
     by_real: dict[str, list[str]] = {}
     for name, place in places:
-        by_real.setdefault(os.path.realpath(place), []).append(name)
+        by_real.setdefault(place.place.real(place.path), []).append(name)
     return [f"{' and '.join(names)} are the same folder" for names in by_real.values() if len(names) > 1]
 
 

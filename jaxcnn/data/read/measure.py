@@ -1,12 +1,13 @@
 """What is measured of data: channel statistics and fingerprints."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from jaxcnn.data.read.ahead import fetched
 from jaxcnn.data.read.crops import ToSquare
-from jaxcnn.data.read.decode import Photograph, UnreadableError
+from jaxcnn.data.read.decode import Encoded, Photograph, UnreadableError
 from jaxcnn.data.read.hold import hold
 from jaxcnn.data.read.records import Source, Subset
 from jaxcnn.data.read.split import Split
@@ -61,14 +62,14 @@ def source_fingerprint(sources: Mapping[str, Source]) -> str:
         labels = sources[name].labels
         digest.update(f"{name} {labels.shape}".encode())
         digest.update(labels.tobytes())
-        for index in spaced(len(labels)):
-            digest.update(_content(sources[name], index))
+        for example in fetched(sources[name], spaced(len(labels)).tolist()):
+            digest.update(_content(example))
     return digest.hexdigest()[:16]
 
 
-def _content(source: Source, index: int) -> bytes:
+def _content(example: Callable[[], Encoded]) -> bytes:
     try:
-        data = source[index]
+        data = example()
     except UnreadableError:
         return b"unreadable"
     if isinstance(data, Photograph):

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
+from jaxcnn.data.read.ahead import ahead, fetched
 from jaxcnn.data.read.decode import UnreadableError, open_image
 from jaxcnn.data.read.folder import FolderSource
 from jaxcnn.data.read.levels import DECLARED, Range, deep_kind, deep_values, range_of, reach, to_levels
@@ -82,20 +83,15 @@ class _Seen:
 def _sample(sources: Mapping[str, FolderSource]) -> Iterator[tuple[str, bytes]]:
     for source in sources.values():
         named = np.array([bool(_JPEG.search(path)) for path in source.paths])
-        for group in (np.flatnonzero(~named), np.flatnonzero(named)):
-            for index in group[spaced(len(group), SAMPLE)].tolist():
-                if not (named[index] and _begins_as_jpeg(source.name(index))):
-                    with contextlib.suppress(UnreadableError):
-                        yield source.name(index), source[index].content
-
-
-def _begins_as_jpeg(path: str) -> bool:
-    """Returns whether a file is what it is called: others are also called so, and may be deep."""
-    try:
-        with open(path, "rb", buffering=0) as file:
-            return file.read(2) == b"\xff\xd8"
-    except OSError:
-        return True  # whoever reads it later says what is wrong
+        other, called = np.flatnonzero(~named), np.flatnonzero(named)
+        for group in (other, called):
+            sample = group[spaced(len(group), SAMPLE)].tolist()
+            if group is called:  # others are also called so, and may be deep
+                true = ahead(source.begins_as_jpeg, sample, source.at_once)
+                sample = [index for index, is_jpeg in zip(sample, true, strict=True) if not is_jpeg()]
+            for index, image in zip(sample, fetched(source, sample), strict=True):
+                with contextlib.suppress(UnreadableError):
+                    yield source.name(index), image().content
 
 
 def _frames(names: list[str]) -> list[str]:

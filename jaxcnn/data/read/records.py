@@ -112,6 +112,11 @@ class Subset:
         """(examples,) int32."""
         return self.source.labels[self.index]
 
+    @property
+    def at_once(self) -> int:
+        """Examples that are best asked for at a time."""
+        return getattr(self.source, "at_once", 1)
+
     def __getitem__(self, index: int) -> Encoded:
         return self.source[self.index[index]]
 

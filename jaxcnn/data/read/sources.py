@@ -3,11 +3,11 @@
 import dataclasses
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from jaxcnn.addresses import absolute
 from jaxcnn.data.catalog import CATALOG, DatasetInfo, dataset_info
 from jaxcnn.data.catalog.imagenet import names_of_synsets
 from jaxcnn.data.read.crops import FITS
@@ -195,7 +195,7 @@ def _folder(data_dir: str | os.PathLike[str] | None) -> Dataset:
         name=FOLDER,
         sources={split: dataclasses.replace(source, levels=levels) for split, source in found.splits.items()},
         class_names=found.class_names,
-        dir=str(Path(data_dir).expanduser().absolute()) if data_dir else None,
+        dir=absolute("data.dir", data_dir) if data_dir else None,
         shape=(None, None, 3),
         image_size=_SIDE,
         upright=True,

@@ -3,10 +3,12 @@
 import os
 import re
 import unicodedata
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Literal, NamedTuple
+from collections.abc import Iterable, Iterator
+from pathlib import PurePath
+from typing import NamedTuple
 
+from jaxcnn.data.read.ahead import ahead
+from jaxcnn.data.read.places import DISK, Kind, Place, place_of
 from jaxcnn.errors import UserError
 
 _LEFT_BY_SYSTEMS = re.compile(
@@ -28,25 +30,40 @@ class Entry(NamedTuple):
 
     name: str
     path: str
-    kind: Literal["folder", "file", "nowhere"]
-    """Of what a link leads to; "nowhere" is a link that leads to nothing."""
+    kind: Kind
+    place: Place
+    """What it is read from."""
+
+    def below(self, folder: "Entry") -> str:
+        """Returns its path from a folder on that holds it."""
+        return self.path.removeprefix(folder.path).lstrip("/" + os.sep)  # a third of relpath's time
 
 
-def listing(folder: str) -> list[Entry]:
+def root_of(what: str, path: str | os.PathLike[str]) -> Entry:
+    """Returns a folder of the user's, of this machine or in a bucket; arguments and errors as of `place_of`."""
+    place, root = place_of(what, path)
+    return Entry("", root, "folder", place)
+
+
+def folder_here(path: str | os.PathLike[str]) -> Entry:
+    """Returns a folder of this machine."""
+    return Entry("", os.fspath(path), "folder", DISK)
+
+
+def listing(folder: Entry) -> list[Entry]:
     """Returns what is in a folder and not hidden, by name.
 
     Raises:
         UserError: for a folder that cannot be read.
     """
     try:
-        with os.scandir(folder) as found:
-            visible = [(_plain(entry.name), entry.path, _kind(entry)) for entry in found if not _hidden(entry.name)]
+        found = [(_plain(name), path, kind) for name, path, kind in folder.place.scan(folder.path, _visible)]
     except OSError as error:
-        raise UserError(f"cannot read the folder {folder}: {error.strerror}") from None
-    return [Entry(name, path, kind) for name, path, kind in sorted(visible) if kind]
+        raise UserError(f"cannot read the folder {folder.path}: {error.strerror}") from None
+    return [Entry(name, path, kind, folder.place) for name, path, kind in sorted(found)]
 
 
-def subfolders(folder: str, entries: list[Entry] | None = None) -> list[Entry]:
+def subfolders(folder: Entry, entries: list[Entry] | None = None) -> list[Entry]:
     """Returns the folders in a folder, by name.
 
     Args:
@@ -59,25 +76,25 @@ def subfolders(folder: str, entries: list[Entry] | None = None) -> list[Entry]:
     found = [entry for entry in (listing(folder) if entries is None else entries) if entry.kind == "folder"]
     above = _above(folder)
     for entry in found:
-        if os.path.realpath(entry.path) in above:
-            raise UserError(f"{entry.path} is a link back to {os.path.realpath(entry.path)}, which holds it: remove it")
+        if (real := entry.place.real(entry.path)) in above:
+            raise UserError(f"{entry.path} is a link back to {real}, which holds it: remove it")
     return found
 
 
-def files(folder: str) -> Iterator[Entry]:
+def files(folder: Entry) -> Iterator[Entry]:
     """Gives the files in a folder and all that it holds, each of these folders once: a link that leads back ends there.
 
     A link that leads nowhere counts as a file.
     """
-    seen = _above(folder) - {os.path.realpath(folder)}
+    seen = _above(folder) - {folder.place.real(folder.path)}
     waiting = [folder]
     while waiting:
-        place = waiting.pop()
-        real = os.path.realpath(place)
+        inner = waiting.pop()
+        real = inner.place.real(inner.path)
         if real not in seen:
             seen.add(real)
-            entries = listing(place)
-            waiting += [entry.path for entry in entries if entry.kind == "folder"]
+            entries = listing(inner)
+            waiting += [entry for entry in entries if entry.kind == "folder"]
             yield from (entry for entry in entries if entry.kind != "folder")
 
 
@@ -89,13 +106,26 @@ def refuse_lost_links(entries: list[Entry]) -> None:
             raise UserError(f"{entry.path} is a link to {target}, where nothing is: mend the link or remove it")
 
 
-def is_image(entry: Entry) -> bool:
-    """Returns whether a file has the ending of an image, whatever it holds, or else begins as images do."""
-    if _IMAGE.fullmatch(entry.name.rpartition(".")[2].casefold()) or entry.kind == "nowhere":
-        return True
+def images(entries: Iterable[Entry]) -> Iterator[Entry]:
+    """Gives those files that have the ending of an image, whatever they hold, and then those that begin as images do.
+
+    A link that leads nowhere counts as an image: it is named when it is asked for.
+    """
+    unnamed: dict[Place, list[Entry]] = {}
+    for entry in entries:
+        if entry.kind == "nowhere" or _IMAGE.fullmatch(entry.name.rpartition(".")[2].casefold()):
+            yield entry
+        else:
+            unnamed.setdefault(entry.place, []).append(entry)
+    for place, others in unnamed.items():
+        for entry, begins in zip(others, ahead(_begins_as_image, others, place.at_once), strict=True):
+            if begins():
+                yield entry
+
+
+def _begins_as_image(entry: Entry) -> bool:
     try:
-        with open(entry.path, "rb") as file:
-            head = file.read(_HEAD)
+        head = entry.place.head(entry.path, _HEAD)
     except OSError:
         return True  # it is named when it is asked for
     bmp, webp = (head[:2], head[6:10]) == (b"BM", bytes(4)), (head[:4], head[8:12]) == (b"RIFF", b"WEBP")
@@ -107,23 +137,11 @@ def _plain(name: str) -> str:
     return name if name.isascii() else unicodedata.normalize("NFC", name)
 
 
-def _hidden(name: str) -> bool:
-    return name.startswith(".") or bool(_LEFT_BY_SYSTEMS.fullmatch(name.casefold()))
+def _visible(name: str) -> bool:
+    return not (name.startswith(".") or _LEFT_BY_SYSTEMS.fullmatch(name.casefold()))
 
 
-def _kind(entry: os.DirEntry[str]) -> Literal["folder", "file", "nowhere"] | None:
-    """Returns the kind of an entry; None for what is neither, as a pipe, which would be waited for."""
-    try:
-        if entry.is_dir():
-            return "folder"
-        if entry.is_file():
-            return "file"
-        return None if os.path.exists(entry.path) else "nowhere"
-    except OSError:  # a link that leads to itself
-        return "nowhere"
-
-
-def _above(folder: str) -> set[str]:
+def _above(folder: Entry) -> set[str]:
     """Returns the real paths of a folder and of all that hold it."""
-    real = os.path.realpath(folder)
-    return {real, *map(str, Path(real).parents)}
+    real = folder.place.real(folder.path)
+    return {real, *map(str, PurePath(real).parents)}

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from jaxcnn.data.read.tree import listing
+from jaxcnn.data.read.tree import folder_here, listing
 from jaxcnn.errors import UserError
 
 _DEPTH = 4
@@ -52,7 +52,7 @@ def files_in(folder: Path) -> list[Path]:
 
 def _inside(folder: Path, kind: str) -> list[Path]:
     try:
-        return [Path(entry.path) for entry in listing(str(folder)) if entry.kind == kind]
+        return [Path(entry.path) for entry in listing(folder_here(folder)) if entry.kind == kind]
     except UserError:
         return []
 

@@ -23,7 +23,7 @@ from rich.progress import track
 from jaxcnn.data.catalog import DatasetInfo
 from jaxcnn.data.catalog.imagenet import SYNSETS
 from jaxcnn.data.read.decode import UnreadableError, decode, open_image
-from jaxcnn.data.read.tree import files, listing
+from jaxcnn.data.read.tree import Entry, files, folder_here, listing
 from jaxcnn.data.sets.archives.examples import EncodedImages, Examples, MissingFilesError
 from jaxcnn.data.sets.archives.files import find_file, folders_by_depth, one_folder
 from jaxcnn.errors import UserError
@@ -74,9 +74,9 @@ def _unpacked(folder: Path, split: str) -> Path | None:
 
 def _looks_unpacked(place: Path, split: str) -> bool:
     """Returns whether a folder begins as the training images do, by class, or as the validation images."""
-    for entry in listing(str(place)):
+    for entry in listing(folder_here(place)):
         if PurePosixPath(entry.name).stem in SYNSETS:
-            first = next(files(entry.path), entry).name if entry.kind == "folder" else entry.name
+            first = next(files(entry), entry).name if entry.kind == "folder" else entry.name
             return bool(_VALIDATION_NAME.fullmatch(first)) == (split != "train")
         if entry.kind == "file" and split != "train" and _VALIDATION_NAME.fullmatch(entry.name):
             return True
@@ -107,14 +107,14 @@ def _class_tars(path: Path) -> list[tuple[str, Iterable[_Member]]]:
 def _class_folders(path: Path) -> list[tuple[str, Iterable[_Member]]]:
     """Returns the name of each folder or tar in a folder, and the files in it."""
     return [
-        (entry.name, _in_folder(entry.path) if entry.kind == "folder" else _in_tar(Path(entry.path)))
-        for entry in listing(str(path))
+        (entry.name, _in_folder(entry) if entry.kind == "folder" else _in_tar(Path(entry.path)))
+        for entry in listing(folder_here(path))
     ]
 
 
 def _validation(path: Path) -> Iterator[tuple[_Member, int]]:
     labels = _validation_labels()
-    for member in _in_tar(path) if path.is_file() else _in_folder(str(path)):
+    for member in _in_tar(path) if path.is_file() else _in_folder(folder_here(path)):
         match = _VALIDATION_NAME.fullmatch(member.name)
         if not match or not 0 < int(match[1]) <= len(labels):
             raise UserError(
@@ -139,8 +139,8 @@ def _members(tar: tarfile.TarFile, path: Path, start: int = 0) -> Iterator[_Memb
             yield _Member(PurePosixPath(member.name).name, path, start + member.offset_data, member.size)
 
 
-def _in_folder(path: str) -> Iterator[_Member]:
-    for entry in files(path):
+def _in_folder(folder: Entry) -> Iterator[_Member]:
+    for entry in files(folder):
         yield _Member(entry.name, Path(entry.path), 0, os.stat(entry.path).st_size)
 
 
