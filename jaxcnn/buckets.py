@@ -19,6 +19,8 @@ SLOWEST = 1e6
 """Bytes a second: a file has as much longer."""
 MOST = 2e9
 """Bytes that an object is taken to have where its size is not known."""
+CONNECTIONS = 100
+"""To a service at a time: gcsfs has as many by itself."""
 _CREDENTIALS = {
     "gs": "log in with `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS",
     "s3": "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run `aws configure`",
@@ -165,7 +167,7 @@ def file_system(scheme: str) -> Any:
             return GCSFileSystem(use_listings_cache=False)
         from s3fs import S3FileSystem
 
-        return S3FileSystem(use_listings_cache=False)
+        return S3FileSystem(use_listings_cache=False, config_kwargs={"max_pool_connections": CONNECTIONS})
     except ImportError:
         install = {"gs": "gcs", "s3": "s3"}[scheme]
         raise UserError(f"{scheme}:// needs a driver: pip install 'jaxcnn[{install}]'") from None

@@ -159,7 +159,9 @@ def _find_data(config: ConfigDict, workdir: str) -> list[str]:
     Returns what to tell the user of it.
     """
     named, card = config.data.dir, Path(workdir).expanduser() / "run.json"
-    if not named or bucket_address("--workdir", workdir) or Path(named).expanduser().exists() or not card.is_file():
+    if not named or bucket_address("data.dir", named) or Path(named).expanduser().exists():
+        return []
+    if bucket_address("--workdir", workdir) or not card.is_file():
         return []
     found = read_json(card).get("data", {}).get("dir")
     if not found or not Path(found).is_dir():

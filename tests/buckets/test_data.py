@@ -7,7 +7,8 @@ import pytest
 
 from jaxcnn.buckets import Bucket
 from jaxcnn.errors import UserError
-from jaxcnn.train.loop import train_and_evaluate
+from jaxcnn.train.loop import Preempted, train_and_evaluate
+from tests.buckets.test_runs import ask_to_stop
 from tests.data.photos import write_folder
 from tests.train.small_runs import COUNTS, data_card, photographs
 
@@ -52,11 +53,14 @@ def test_training_on_images_is_as_from_a_disk(photos, place, tmp_path, changes):
     assert cards[0] == cards[1]
 
 
-def test_a_run_begun_on_a_disk_goes_on_from_a_bucket(photos, place, tmp_path):
+def test_a_run_begun_on_a_disk_goes_on_from_a_bucket(photos, place, tmp_path, monkeypatch):
     whole = train_and_evaluate(photographs(photos), tmp_path / "whole")
-    train_and_evaluate(photographs(photos, total_steps=4), tmp_path / "run")
+    with monkeypatch.context() as patch:
+        ask_to_stop(patch, at=4)
+        with pytest.raises(Preempted):
+            train_and_evaluate(photographs(photos), tmp_path / "run")
     shutil.rmtree(photos)
-    assert train_and_evaluate(photographs(place, total_steps=6), tmp_path / "run") == whole
+    assert train_and_evaluate(photographs(place), tmp_path / "run") == whole
 
 
 def test_an_image_that_vanishes_meanwhile_is_named(photos, place, tmp_path, monkeypatch):
@@ -69,9 +73,7 @@ def test_an_image_that_vanishes_meanwhile_is_named(photos, place, tmp_path, monk
         return make(*arguments, **keywords)
 
     monkeypatch.setattr("jaxcnn.train.setup.make_inputs", making)
-    with pytest.raises(
-        UserError, match=rf"^{place}/train/ant/003.jpg cannot be read: the object is gone \(data.on_error"
-    ):
+    with pytest.raises(UserError, match=rf"^{place}/train/ant/003.jpg cannot be read: the object is gone \(data"):
         train_and_evaluate(photographs(place, **{"data.placement": "device", "data.augment": ""}), tmp_path / "run")
 
 
