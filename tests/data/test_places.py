@@ -6,7 +6,7 @@ import time
 import numpy as np
 import pytest
 
-from jaxcnn.data import places
+from jaxcnn.data.read import places
 from jaxcnn.data.read.folder import open_folder
 from jaxcnn.data.read.measure import source_fingerprint
 from jaxcnn.data.read.sources import load_splits, open_dataset
