@@ -10,7 +10,7 @@ Batch: TypeAlias = Mapping[str, Array]
 """`image` (batch, height, width, channels) whitened float, `label` (batch,) int or (batch, num_classes) float, and in
 evaluation `mask` (batch,) float: 1 for an example that counts, 0 for padding."""
 Variables: TypeAlias = Mapping[str, Any]
-"""`params` and, in nets with batch norm, `batch_stats`: nested dicts of arrays."""
+"""`params` and every other collection that a net keeps, as `batch_stats` of batch norm: nested dicts of arrays."""
 Metrics: TypeAlias = dict[str, Array]
 """Sums over examples, and their count; divided once, on the host."""
 ModuleDef: TypeAlias = Callable[..., Any]

@@ -65,7 +65,7 @@ def _findings(folder: RunFolder, config: ConfigDict) -> Iterator[tuple[str, bool
             for split in SPLITS:
                 recorded = [line for line in lines if line["step"] == step and f"{split}/accuracy" in line]
                 if recorded:
-                    yield _compared(step, split, recorded[-1], evaluate(state.eval_variables, split))
+                    yield _compared(step, split, recorded[-1], evaluate(state, split))
 
 
 def _compared(step: int, split: str, recorded: dict[str, float], found: dict[str, float]) -> tuple[str, bool]:

@@ -12,6 +12,7 @@ from jaxcnn.data.feed.pipeline import Pipeline
 from jaxcnn.ops.platform import compiled_for
 from jaxcnn.train.devices.mesh import in_turn, over_batch, over_processes, platform_of, replicated
 from jaxcnn.train.parts import metrics
+from jaxcnn.train.state import TrainState
 from jaxcnn.train.step import EvalStep
 from jaxcnn.types import Array, Metrics, Variables
 
@@ -27,7 +28,7 @@ def over_views(apply_fn: Callable[..., Any], views: Views) -> Callable[..., Arra
 
 
 class Evaluator:
-    """Evaluates variables on a split of a pipeline; compiles on first use, then never again."""
+    """Evaluates a state on a split of a pipeline; compiles on first use, then never again."""
 
     def __init__(
         self, eval_step: EvalStep, pipeline: Pipeline, *, batch_size: int, mesh: Mesh, seeds: Iterable[int] = ()
@@ -42,16 +43,16 @@ class Evaluator:
         self._fetch = jax.jit(fetch, out_shardings=over_batch(mesh))
         self._step = jax.jit(compiled_for(platform_of(mesh))(eval_step), out_shardings=replicated(mesh))
 
-    def __call__(self, variables: Variables, split: str) -> dict[str, float]:
+    def __call__(self, state: TrainState, split: str) -> dict[str, float]:
         """Returns `{split}/loss` (nats), `{split}/accuracy` (a share) and `{split}/examples`."""
         size = self._pipeline.sizes[split]
         starts = range(0, size, self._batch_size)
-        means = metrics.means((self._evaluate(variables, split, start) for start in starts), self._seeds)
+        means = metrics.means((self._evaluate(state, split, start) for start in starts), self._seeds)
         expected = over_processes(self._pipeline.evaluated(split) - size) + size
         if means["examples"] != expected:
             raise AssertionError(f"evaluated {means['examples']} of the {expected} examples of {split}")
         return {f"{split}/{name}": value for name, value in means.items()}
 
-    def _evaluate(self, variables: Variables, split: str, start: int) -> Metrics:
+    def _evaluate(self, state: TrainState, split: str, start: int) -> Metrics:
         feed = self._pipeline.eval_feed(split, start, self._batch_size)
-        return in_turn(self._mesh, self._step(variables, self._fetch(feed, start)))
+        return in_turn(self._mesh, self._step(state, self._fetch(feed, start)))

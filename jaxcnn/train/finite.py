@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 import jax
 import jax.numpy as jnp
 
-from jaxcnn.train.state import TrainState
+from jaxcnn.train.state import TrainState, floats
 from jaxcnn.types import Array, Metrics
 
 Choose: TypeAlias = Callable[[Any, Any, Any, TrainState, TrainState], tuple[Array, TrainState]]
@@ -37,7 +37,7 @@ def guard(
         choose: what is equal to `choose_each` and faster; None: `choose_each`.
     """
     kept = old.replace(step=new.step) if skip else old
-    finite, state = (choose or choose_each)(gradients, updates, (loss, new.batch_stats), new, kept)
+    finite, state = (choose or choose_each)(gradients, updates, (loss, floats(new.collections)), new, kept)
     if skip:
         sums = jax.tree.map(lambda value: jnp.where(finite, value, jnp.zeros_like(value)), sums)
     return state, sums | {"nonfinite": jnp.where(finite, 0, 1).astype(jnp.int32)}

@@ -109,7 +109,7 @@ def _go_on(
             training = Training(run, state, evaluate, checkpoints, writer, progress, preemption)
             state = training.until_the_end(start)
             progress.doing("evaluating", "the test split")
-            result = _marked(run, evaluate(state.eval_variables, "test"))
+            result = _marked(run, evaluate(state, "test"))
             writer.write(steps_taken(state), result)
             return result, training.secure(run.total_steps)
 
@@ -189,7 +189,7 @@ def _check_fit(run: Run, checkpoints: Checkpoints, step: int) -> None:
 
 
 def make_evaluator(run: Run, *, batch_size: int) -> Evaluator:
-    """Returns what evaluates variables on a split of the run's data; `batch_size` changes no result."""
+    """Returns what evaluates a state on a split of the run's data; `batch_size` changes no result."""
     apply_fn = over_views(run.model.apply, parse_views(run.config.eval_views))
     step = make_eval_step(apply_fn=apply_fn, loss_fn=run.eval_loss_fn, metrics=run.metrics)
     step = each(step, run.num_seeds, in_axes=(0, None))

@@ -86,7 +86,7 @@ class Run:
     @property
     def statistics_examples(self) -> int | None:
         """How many examples share batch-norm statistics in training; None in a net without them."""
-        if not self.abstract_state().batch_stats:
+        if "batch_stats" not in self.abstract_state().collections:
             return None
         return self.config.model.norm_options.examples or self.config.batch_size // self.config.accumulate_steps
 

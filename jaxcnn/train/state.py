@@ -9,6 +9,7 @@ import numpy as np
 import optax
 from flax import struct
 
+from jaxcnn.layers.variables import init_variables
 from jaxcnn.types import Array, Variables
 
 
@@ -18,16 +19,16 @@ class TrainState(struct.PyTreeNode):
     step: Array
     """() int32: training steps taken."""
     params: Any
-    batch_stats: Any
-    """Running statistics; an empty dict in nets without them."""
+    collections: dict[str, Any]
+    """What else the net keeps from step to step, by collection, as `batch_stats`; empty in nets that keep nothing."""
     opt_state: optax.OptState
     ema: Variables | None
-    """Moving average of params and batch_stats, or None."""
+    """Moving average of params and collections, or None."""
 
     @property
     def variables(self) -> Variables:
         """What the last step left."""
-        return {"params": self.params, "batch_stats": self.batch_stats}
+        return {"params": self.params, **self.collections}
 
     @property
     def eval_variables(self) -> Variables:
@@ -43,24 +44,43 @@ def steps_taken(state: TrainState) -> int:
 def create_state(
     model: nn.Module, tx: optax.GradientTransformation, image_shape: tuple[int, int, int], key: Array, *, ema: bool
 ) -> TrainState:
-    """Returns a fresh state for images of `image_shape` (height, width, channels); traceable, so jit it sharded."""
-    variables = model.init(key, jnp.zeros((1, *image_shape), jnp.float32))
-    params, batch_stats = variables["params"], variables.get("batch_stats", {})
+    """Returns a fresh state for images of `image_shape` (height, width, channels); traceable, so jit it sharded.
+
+    Args:
+        model: any linen module that is called as (image, train=...), with whatever collections it has.
+        tx: the optimizer.
+        image_shape: (height, width, channels) of a float32 image.
+        key: () typed key that the parameters are drawn from.
+        ema: whether to keep a moving average of parameters and collections.
+    """
+    collections = init_variables(model, image_shape, key)
+    params = collections.pop("params", {})
     return TrainState(
         step=jnp.zeros((), jnp.int32),
         params=params,
-        batch_stats=batch_stats,
+        collections=collections,
         opt_state=tx.init(params),
         # copies: a donated buffer must not appear in the state twice
-        ema=jax.tree.map(jnp.copy, {"params": params, "batch_stats": batch_stats}) if ema else None,
+        ema=jax.tree.map(jnp.copy, {"params": params, **collections}) if ema else None,
     )
 
 
 def update_ema(ema: Variables, variables: Variables, step: Array, decay: float) -> Variables:
-    """Returns `ema` moved towards `variables`, by the update after `step` others, floats only.
+    """Returns `ema` moved towards `variables`, by the update after `step` others; what is no float takes the new value.
 
     The weight of the old value grows as (1 + step) / (10 + step) up to `decay`, so that a short run is not averaged
     with its random start.
     """
     weight = jnp.minimum(decay, (1.0 + step) / (10.0 + step))
-    return jax.tree.map(lambda old, new: (weight * old + (1 - weight) * new).astype(old.dtype), ema, variables)
+
+    def move(old: Array, new: Array) -> Array:
+        if not jnp.issubdtype(old.dtype, jnp.floating):
+            return new
+        return (weight * old + (1 - weight) * new).astype(old.dtype)
+
+    return jax.tree.map(move, ema, variables)
+
+
+def floats(tree: Any) -> list[Array]:
+    """Returns the arrays of a tree that hold floating-point numbers; counters and the like are left out."""
+    return [leaf for leaf in jax.tree.leaves(tree) if jnp.issubdtype(leaf.dtype, jnp.floating)]

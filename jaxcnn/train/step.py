@@ -1,22 +1,24 @@
 """One step of training and one of evaluation, made of parts and pure: no config, flag or global inside."""
 
+import functools
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
 import optax
+from flax.core import meta
 
 from jaxcnn.train.finite import Choose, guard
 from jaxcnn.train.parts.losses import LossFn
 from jaxcnn.train.parts.metrics import DEFAULT, MetricFns, summed
 from jaxcnn.train.state import TrainState, update_ema
-from jaxcnn.types import Array, Batch, Metrics, Variables
+from jaxcnn.types import Array, Batch, Metrics
 
 TrainStep: TypeAlias = Callable[[TrainState, Batch, Array], tuple[TrainState, Metrics]]
-UPDATED = ("batch_stats", "aux_logits")
-"""Collections that a net fills in training."""
-EvalStep: TypeAlias = Callable[[Variables, Batch], Metrics]
+AUXILIARY = "aux_logits"
+"""The collection that a net sows the logits of its auxiliary heads into, in training."""
+EvalStep: TypeAlias = Callable[[TrainState, Batch], Metrics]
 
 
 def make_train_step(
@@ -35,7 +37,8 @@ def make_train_step(
     """Returns `train_step(state, batch, key) -> (state, metrics)`, to be jitted by the caller.
 
     Args:
-        apply_fn: `model.apply` of a model made by `create_model`.
+        apply_fn: `model.apply` of any linen module that is called as (image, train=...). All collections of the state
+            are mutable in training, and stay as they are in evaluation; auxiliary logits are sown into `aux_logits`.
         tx: the optimizer.
         loss_fn: (logits, label) -> loss of each example; their mean over the global batch is minimised.
         metrics: name -> (logits, label) -> value of each example, summed as the loss is.
@@ -49,19 +52,22 @@ def make_train_step(
         accumulate_steps: the batch is taken in so many parts, one after the other, of which part i has the examples i,
             i + accumulate_steps, ...; their gradients are averaged. Batch norm sees a part at a time.
         axis_name: of the mapped axis that the batch is split over, for a step that pmap or shard_map maps; what is
-            random then differs from device to device.
+            random then differs from device to device, and collections are averaged over them.
 
     The returned step takes `key`, the same for the whole run: what is random in step s is drawn from fold_in(key, s).
+    Modules draw from the stream "dropout" or any other: flax takes those that it is not given from "params".
     """
 
-    def objective(params: Any, batch_stats: Any, batch: Batch, key: Array) -> tuple[Array, tuple[Any, Metrics]]:
-        variables, rngs = {"params": params, "batch_stats": batch_stats}, {"dropout": key}
-        logits, updated = apply_fn(variables, batch["image"], train=True, mutable=UPDATED, rngs=rngs)
+    def objective(params: Any, collections: Any, batch: Batch, key: Array) -> tuple[Array, tuple[Any, Metrics]]:
+        variables, rngs = {"params": params, **collections}, {"params": key, "dropout": key}
+        mutable = (*collections, AUXILIARY)
+        logits, updated = apply_fn(variables, batch["image"], train=True, mutable=mutable, rngs=rngs)
         losses = loss_fn(logits, batch["label"])
-        heads = jax.tree.leaves(updated.get("aux_logits", {}))
+        updated = meta.unbox(updated)
+        heads = jax.tree.leaves(updated.get(AUXILIARY, {}))
         auxiliary = sum(jnp.mean(loss_fn(head, batch["label"])) for head in heads)
         sums = summed(logits, batch["label"], losses, functions=metrics)
-        return jnp.mean(losses) + aux_weight * auxiliary, (updated.get("batch_stats", {}), sums)
+        return jnp.mean(losses) + aux_weight * auxiliary, ({name: updated[name] for name in collections}, sums)
 
     gradient = _accumulated(jax.value_and_grad(objective, has_aux=True), accumulate_steps)
 
@@ -69,16 +75,17 @@ def make_train_step(
         key = jax.random.fold_in(key, state.step)
         if axis_name is not None:
             key = jax.random.fold_in(key, jax.lax.axis_index(axis_name))
-        (loss, (batch_stats, sums)), gradients = gradient(state.params, state.batch_stats, batch, key)
+        (loss, (collections, sums)), gradients = gradient(state.params, state.collections, batch, key)
         if axis_name is not None:
             loss, gradients = jax.lax.pmean((loss, gradients), axis_name)
+            collections = jax.tree.map(functools.partial(_averaged, axis_name=axis_name), collections)
             sums = jax.lax.psum(sums, axis_name)
         updates, opt_state = tx.update(gradients, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
         ema = state.ema
         if ema_decay is not None and ema is not None:
-            ema = update_ema(ema, {"params": params, "batch_stats": batch_stats}, state.step, ema_decay)
-        new = TrainState(step=state.step + 1, params=params, batch_stats=batch_stats, opt_state=opt_state, ema=ema)
+            ema = update_ema(ema, {"params": params, **collections}, state.step, ema_decay)
+        new = TrainState(step=state.step + 1, params=params, collections=collections, opt_state=opt_state, ema=ema)
         if on_nonfinite is None:
             return new, sums | {"nonfinite": jnp.zeros((), jnp.int32)}
         return guard(state, new, gradients, updates, loss, sums, skip=on_nonfinite == "skip", choose=choose)
@@ -87,31 +94,36 @@ def make_train_step(
 
 
 def _accumulated(gradient: Callable[..., Any], parts: int) -> Callable[..., Any]:
-    """Returns `gradient` taken over `parts` of the batch in turn, averaged; running statistics pass through."""
+    """Returns `gradient` taken over `parts` of the batch in turn, averaged; collections pass through."""
     if parts == 1:
         return gradient
 
-    def accumulated(params: Any, batch_stats: Any, batch: Batch, key: Array) -> Any:
+    def accumulated(params: Any, collections: Any, batch: Batch, key: Array) -> Any:
         total: Any = None
         for part in range(parts):  # every device keeps its own examples: a part is strided, not a block
             chosen = jax.tree.map(lambda leaf: leaf.reshape(-1, parts, *leaf.shape[1:])[:, part], dict(batch))  # noqa: B023
-            (loss, (batch_stats, sums)), new = gradient(params, batch_stats, chosen, jax.random.fold_in(key, part))
+            (loss, (collections, sums)), new = gradient(params, collections, chosen, jax.random.fold_in(key, part))
             found = loss / parts, sums, jax.tree.map(lambda leaf: leaf / parts, new)
             total = found if total is None else jax.tree.map(jnp.add, total, found)
         loss, sums, gradients = total
-        return (loss, (batch_stats, sums)), gradients
+        return (loss, (collections, sums)), gradients
 
     return accumulated
 
 
-def make_eval_step(*, apply_fn: Callable[..., Any], loss_fn: LossFn, metrics: MetricFns = DEFAULT) -> EvalStep:
-    """Returns `eval_step(variables, batch) -> metrics`: sums over the examples whose mask is 1, to be jitted.
+def _averaged(leaf: Array, axis_name: str) -> Array:
+    """Returns the mean over the devices of what a net keeps: each has computed it from its part of the batch."""
+    return jax.lax.pmean(leaf, axis_name) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf
 
-    A batch without a `mask` counts as a whole.
+
+def make_eval_step(*, apply_fn: Callable[..., Any], loss_fn: LossFn, metrics: MetricFns = DEFAULT) -> EvalStep:
+    """Returns `eval_step(state, batch) -> metrics`: sums over the examples whose mask is 1, to be jitted.
+
+    What is evaluated is the moving average where the state has one. A batch without a `mask` counts as a whole.
     """
 
-    def eval_step(variables: Variables, batch: Batch) -> Metrics:
-        logits = apply_fn(variables, batch["image"], train=False)
+    def eval_step(state: TrainState, batch: Batch) -> Metrics:
+        logits = apply_fn(state.eval_variables, batch["image"], train=False)
         losses = loss_fn(logits, batch["label"])
         return summed(logits, batch["label"], losses, batch.get("mask"), functions=metrics)
 

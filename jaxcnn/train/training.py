@@ -239,7 +239,7 @@ class Training:
 
     def _validate(self, step: int) -> float:
         self.progress.doing("evaluating", "the validation split")
-        values = self.evaluate(self.state.eval_variables, "val")
+        values = self.evaluate(self.state, "val")
         self.writer.write(step, values)
         accuracy = values["val/accuracy"]
         self.progress.validated(step, values, best=accuracy > self.best)

@@ -30,7 +30,7 @@ def main(number: int, count: int, port: str, folder: str) -> None:
     for step in (0, 4, 5):
         batch = jax.device_get(get_batch(run.pipeline.feed(step), jnp.int32(step)))
         print(step, batch["label"].tolist(), batch["image"].tobytes().hex()[-64:], float(batch["image"].sum()))
-    result = make_evaluator(run, batch_size=4)(run.init_state().eval_variables, "test")
+    result = make_evaluator(run, batch_size=4)(run.init_state(), "test")
     print(result["test/examples"], result["test/accuracy"])
     for step in range(4):  # an epoch and a little: of each unreadable image one of two processes knows
         run.pipeline.feed(step)

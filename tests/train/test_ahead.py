@@ -70,7 +70,7 @@ def test_programs_of_a_run_trace_the_forms_of_its_devices_alone(monkeypatch):
     for program in (
         list,  # resolving has traced the fresh state
         lambda: lower_step(run, run.mesh),
-        lambda: make_evaluator(run, batch_size=16)(run.init_state().variables, "val"),
+        lambda: make_evaluator(run, batch_size=16)(run.init_state(), "val"),
     ):
         program()
         assert devices

@@ -6,6 +6,7 @@ import pytest
 from jaxcnn.errors import UserError
 from jaxcnn.train.devices.mesh import make_mesh, replicated
 from jaxcnn.train.files.checkpoint import NOT_EVALUATED, Checkpoints
+from jaxcnn.train.files.earlier import EarlierState
 from jaxcnn.train.state import TrainState
 
 
@@ -13,7 +14,7 @@ def state(value, devices=2):
     tree = TrainState(
         step=jnp.int32(value),
         params={"conv": {"kernel": jnp.full((3, 3, 2, 4), value, jnp.float32)}},
-        batch_stats={},
+        collections={},
         opt_state=(jnp.full((4,), value, jnp.float32), ()),
         ema=None,
     )
@@ -86,3 +87,16 @@ def test_a_checkpoint_without_its_checksums_is_damaged(tmp_path):
     saved.write_text("{}")
     with Checkpoints(tmp_path) as checkpoints, pytest.raises(UserError, match="is damaged"):
         checkpoints.restore(abstract(), on(1))
+
+
+@pytest.mark.parametrize("collections", [{}, {"batch_stats": {"norm": {"mean": jnp.ones(4)}}}])
+def test_a_checkpoint_from_before_there_were_collections_is_read(tmp_path, collections):
+    kept = state(3).replace(collections=collections)
+    kept = kept.replace(ema=jax.tree.map(jnp.copy, kept.variables))
+    with Checkpoints(tmp_path) as checkpoints:
+        checkpoints.save(3, EarlierState.of(kept))
+    with Checkpoints(tmp_path) as checkpoints:
+        assert checkpoints.misfit(jax.eval_shape(lambda: kept), 3) == ""
+        found = checkpoints.restore(jax.eval_shape(lambda: kept), on(1))
+    assert jax.tree.structure(found) == jax.tree.structure(kept)
+    jax.tree.map(np.testing.assert_array_equal, found, kept)

@@ -302,8 +302,7 @@ def test_a_net_is_trained_on_crops_and_evaluated_on_ten(root, tmp_path):
     run = resolve(photographs(root, **changes))
     assert run.image_shape == (12, 12, 3)
     assert run.pipeline.feed(0)["image"].shape == (8, 12, 12, 3)
-    variables = run.init_state().eval_variables
-    assert make_evaluator(run, batch_size=8)(variables, "test")["test/examples"] == 11
+    assert make_evaluator(run, batch_size=8)(run.init_state(), "test")["test/examples"] == 11
     run.pipeline.close()
     with pytest.raises(UserError, match="view ten_crop: size is 15: the image has 14 x 14"):
         resolve(photographs(root, **{**changes, "eval_views": "ten_crop(15)"}))

@@ -126,9 +126,7 @@ def test_a_run_is_not_shortened_below_what_it_has_done(finished):
 
 def test_label_smoothing_is_not_in_the_evaluation_loss(finished):
     smooth = config(**{"loss.label_smoothing": 0.3})
-    found = loop.make_evaluator(resolve(smooth), batch_size=64)(
-        last_state(config(), finished[0]).eval_variables, "test"
-    )
+    found = loop.make_evaluator(resolve(smooth), batch_size=64)(last_state(config(), finished[0]), "test")
     assert found["test/loss"] == pytest.approx(finished[1]["test/loss"], rel=1e-6)
 
 
@@ -145,7 +143,7 @@ def test_evaluation_is_the_same_number_whatever_the_batch_and_the_devices(finish
     state, run = last_state(settings, workdir), resolve(settings)
     assert run.mesh.size == devices
     for batch_size in (7, 64, 10**12):
-        found = loop.make_evaluator(run, batch_size=batch_size)(state.eval_variables, "test")
+        found = loop.make_evaluator(run, batch_size=batch_size)(state, "test")
         assert (found["test/examples"], found["test/accuracy"]) == (360, expected["test/accuracy"])
         assert found["test/loss"] == pytest.approx(expected["test/loss"], rel=1e-6)
 

@@ -97,7 +97,7 @@ def test_so_it_does_with_augmentation_and_mixup_in_the_step(norm, examples, devi
 
 def assert_same(state, losses, expected, expected_losses):
     np.testing.assert_allclose(losses, expected_losses, rtol=1e-4)
-    kept, wanted = ((s.params, s.batch_stats) for s in (state, expected))
+    kept, wanted = ((s.params, s.collections) for s in (state, expected))
     jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=1e-3, atol=1e-4), kept, wanted)
 
 
@@ -129,7 +129,10 @@ def test_a_batch_taken_in_parts_is_the_batch_taken_whole(norm, devices, mapped):
 def test_batch_norm_of_a_part_sees_the_part():
     part, _ = train(1, False, accumulate_steps=2, steps=1)
     whole, _ = train(1, False, steps=1)
-    assert np.abs(part.batch_stats["norm1"]["var"] - whole.batch_stats["norm1"]["var"]).max() > 1e-6
+    assert (
+        np.abs(part.collections["batch_stats"]["norm1"]["var"] - whole.collections["batch_stats"]["norm1"]["var"]).max()
+        > 1e-6
+    )
 
 
 def test_groups_that_do_not_fit_the_devices_are_refused():

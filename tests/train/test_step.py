@@ -9,7 +9,7 @@ import pytest
 
 from jaxcnn.accel.cpu.finite import choose_whole, finite_by_rows
 from jaxcnn.models import create_model
-from jaxcnn.train.devices.mesh import in_turn, make_mesh, replicated
+from jaxcnn.train.devices.mesh import AXIS, in_turn, make_mesh, replicated
 from jaxcnn.train.dispatch import make_dispatch
 from jaxcnn.train.finite import all_finite, choose_each
 from jaxcnn.train.hooks.diagnose import first_nonfinite
@@ -97,10 +97,10 @@ def test_auxiliary_heads_add_their_loss_with_its_weight():
 def test_batch_norm_statistics_move_and_evaluation_uses_them():
     model, state, step, loss_fn = parts()
     new, _ = jax.jit(step)(state, get_batch(jnp.float32(3), 0), jax.random.key(1))
-    moved = jax.tree.map(lambda a, b: bool(jnp.any(a != b)), state.batch_stats, new.batch_stats)
+    moved = jax.tree.map(lambda a, b: bool(jnp.any(a != b)), state.collections, new.collections)
     assert all(jax.tree.leaves(moved))
     batch = get_batch(jnp.float32(3), 1)
-    evaluated = make_eval_step(apply_fn=model.apply, loss_fn=loss_fn)(new.variables, batch)
+    evaluated = make_eval_step(apply_fn=model.apply, loss_fn=loss_fn)(new, batch)
     logits = model.apply(new.variables, batch["image"], train=False)
     assert float(evaluated["loss"]) == pytest.approx(float(jnp.sum(loss_fn(logits, batch["label"]))), rel=1e-5)
 
@@ -112,7 +112,7 @@ def test_devices_do_not_change_the_numbers(norm):
     for devices in (2, 8):
         many, many_means = run(step, state, devices, chunks=[1] * 4)
         assert_close(many.params, one.params)
-        assert_close(many.batch_stats, one.batch_stats)
+        assert_close(many.collections, one.collections)
         assert many_means == pytest.approx(one_means, rel=1e-5)
 
 
@@ -294,7 +294,53 @@ def test_each_part_of_a_batch_drops_units_of_its_own():
     tx, key = optax.sgd(0.1), jax.random.key(1)
     step = make_train_step(apply_fn=drawn, tx=tx, loss_fn=lambda logits, label: logits[:, 0], accumulate_steps=2)
     params = jnp.zeros(())
-    state = TrainState(step=jnp.int32(3), params=params, batch_stats={}, opt_state=tx.init(params), ema=None)
+    state = TrainState(step=jnp.int32(3), params=params, collections={}, opt_state=tx.init(params), ema=None)
     _, sums = jax.jit(step)(state, {"image": jnp.zeros((16, 1)), "label": jnp.zeros(16, jnp.int32)}, key)
     each = [jax.random.uniform(jax.random.fold_in(jax.random.fold_in(key, 3), part)) for part in (0, 1)]
     assert float(sums["loss"]) == pytest.approx(8 * float(sum(each)))
+
+
+class Remembering(nn.Module):
+    """A classifier with collections of its own: the mean of its inputs, and how often it was trained."""
+
+    @nn.compact
+    def __call__(self, image, *, train):
+        x = image.reshape(image.shape[0], -1)
+        mean = self.variable("seen", "mean", jnp.zeros, (1, x.shape[-1]))
+        calls = self.variable("counts", "calls", jnp.zeros, (), jnp.int32)
+        self.sow("looked_at", "image", image)
+        if train and not self.is_initializing():
+            mean.value, calls.value = jnp.mean(x, axis=0, keepdims=True), calls.value + 1
+            x = x + jax.random.normal(self.make_rng("noise"), x.shape)
+        return nn.Dense(3)(x - mean.value)
+
+
+@pytest.mark.parametrize("accumulate_steps", [1, 2])
+def test_every_collection_of_a_net_is_kept_and_it_may_draw_from_a_stream_of_its_own(accumulate_steps):
+    model, tx, batch = Remembering(), optax.sgd(0.1), get_batch(jnp.float32(0), 0)
+    state = create_state(model, tx, SHAPE, jax.random.key(0), ema=True)
+    assert set(state.collections) == {"seen", "counts"}  # and nothing that is sown
+    step = make_train_step(
+        apply_fn=model.apply, tx=tx, loss_fn=make_loss("softmax"), ema_decay=0.9, on_nonfinite="skip",
+        accumulate_steps=accumulate_steps,
+    )  # fmt: skip
+    new, sums = jax.jit(step)(state, batch, jax.random.key(1))
+    assert int(new.collections["counts"]["calls"]) == int(new.ema["counts"]["calls"]) == accumulate_steps
+    part = batch["image"].reshape(16 // accumulate_steps, accumulate_steps, -1)[:, -1]
+    assert_close(new.collections["seen"]["mean"][0], jnp.mean(part, axis=0))
+    other = jax.jit(step)(state, batch, jax.random.key(2))[1]
+    assert float(other["loss"]) != float(sums["loss"])
+    evaluated = jax.jit(make_eval_step(apply_fn=model.apply, loss_fn=make_loss("softmax")))(new, batch)
+    assert int(evaluated["examples"]) == 16
+
+
+def test_where_devices_have_parts_of_a_batch_what_a_net_keeps_is_their_mean():
+    model, tx, loss_fn = Remembering(), optax.sgd(0.1), make_loss("softmax")
+    state = create_state(model, tx, SHAPE, jax.random.key(0), ema=False)
+    step = make_train_step(apply_fn=model.apply, tx=tx, loss_fn=loss_fn, axis_name=AXIS)
+    mesh = make_mesh(jax.devices()[:2])
+    dispatch = make_dispatch(step, get_batch, mesh, rolled=False, mapped=True)
+    new, _ = dispatch(state, metrics.zeros(), jnp.float32(0), chance_of(np.uint32(1)), num_steps=1)
+    image = get_batch(jnp.float32(0), 0)["image"].reshape(16, -1)
+    assert_close(new.collections["seen"]["mean"][0], jnp.mean(image, axis=0))
+    assert int(new.collections["counts"]["calls"]) == 1

@@ -52,8 +52,8 @@ class Recorder:
     def write(self, step, values):
         self.lines.append((step, values))
 
-    def __call__(self, variables, split):
-        self.seen.append((variables, split))
+    def __call__(self, state, split):
+        self.seen.append((state.eval_variables, split))
         return {f"{split}/loss": 1.0, f"{split}/accuracy": self.accuracies.pop(0)}
 
 
@@ -67,8 +67,8 @@ def training_of(run, monkeypatch, recorder, stop_at=None):
         return state, metrics.add(sums, {**metrics.zeros(), "examples": jnp.int32(8)})
 
     monkeypatch.setattr(training, "make_dispatch", lambda *_, **__: dispatch)
-    last, average = ({"params": jnp.full(1, value), "batch_stats": {}} for value in (1.0, 2.0))
-    state = TrainState(step=jnp.int32(0), **last, opt_state=(), ema=average)
+    last, average = ({"params": jnp.full(1, value)} for value in (1.0, 2.0))
+    state = TrainState(step=jnp.int32(0), **last, collections={}, opt_state=(), ema=average)
     progress = Progress(start=0, total=run.total_steps, quiet=True)
     return Training(run, state, recorder, recorder, recorder, progress, preemption)
 

@@ -21,6 +21,7 @@ from orbax.checkpoint.checkpoint_managers import preservation_policy as policy
 from jaxcnn.errors import Fault, UserError
 from jaxcnn.quiet import quiet
 from jaxcnn.train.devices import hosts
+from jaxcnn.train.files.earlier import STATISTICS, EarlierState
 
 BEST = "val/accuracy"
 NOT_EVALUATED = -1.0
@@ -208,20 +209,26 @@ class Checkpoints:
 
     def misfit(self, abstract_state: Any, step: int) -> str:
         """Returns the path and shapes of an array that differs between a checkpoint and `abstract_state`, or ""."""
-        try:
-            with ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as reader:
-                found = _shapes(reader.metadata(self._folder(step) / "state").item_metadata.tree)
-        except Exception:  # a damaged checkpoint; `restore` is what names it
+        tree = self._metadata(step)
+        if tree is None:
             return ""
-        wanted = _shapes(abstract_state)
+        found, wanted = _shapes(tree), _shapes(EarlierState.of(abstract_state) if _is_earlier(tree) else abstract_state)
         differ = sorted(path for path in wanted.keys() | found.keys() if wanted.get(path) != found.get(path))
         return f"{differ[0]} was {found.get(differ[0])} and is {wanted.get(differ[0])}" if differ else ""
+
+    def _metadata(self, step: int) -> Any:
+        """Returns the tree of what a step's arrays are; None where that is damaged, which `restore` then says."""
+        try:
+            with ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as reader:
+                return reader.metadata(self._folder(step) / "state").item_metadata.tree
+        except Exception:  # whatever a damaged checkpoint leads to
+            return None
 
     def restore(self, abstract_state: Any, sharding: Sharding, step: int | None = None) -> Any:
         """Returns the state of `step`, by default the latest, on the devices of `sharding`.
 
         Args:
-            abstract_state: tree of shapes and dtypes, as `jax.eval_shape` gives it.
+            abstract_state: shapes and dtypes of a `TrainState`, as `jax.eval_shape` gives them.
             sharding: where each array of it shall live, on any number of devices.
             step: one of `steps()`.
 
@@ -233,8 +240,10 @@ class Checkpoints:
 
     def restore_here(self, abstract_state: Any, sharding: Sharding, step: int) -> Any:
         """Does what `restore` does, in this process."""
+        earlier = _is_earlier(self._metadata(step))
         target = jax.tree.map(
-            lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding), abstract_state
+            lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding),
+            EarlierState.of(abstract_state) if earlier else abstract_state,
         )
         arguments = ocp.checkpoint_utils.construct_restore_args(target)
         items = ocp.args.Composite(
@@ -253,7 +262,7 @@ class Checkpoints:
         changed = _changed(found.checksums, checksums(found.state))
         if changed:
             raise UserError(f"the checkpoint {where} is damaged: {changed[0]} is not what was saved")
-        return found.state
+        return found.state.now() if earlier else found.state
 
     def set_aside(self, step: int) -> Path:
         """Renames the folder of a step that cannot be restored, so that the step can be saved again; returns the name.
@@ -307,6 +316,11 @@ def _rename(folder: Path, aside: Path) -> None:
         folder.rename(aside)
     except OSError as error:
         raise UserError(f"the damaged checkpoint {folder} cannot be moved: {error.strerror}") from None
+
+
+def _is_earlier(tree: Any) -> bool:
+    """Returns whether a checkpoint with this tree was written before the state had collections."""
+    return isinstance(tree, dict) and STATISTICS in tree
 
 
 def _shapes(tree: Any) -> dict[str, tuple[int, ...]]:

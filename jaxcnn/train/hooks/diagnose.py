@@ -12,7 +12,7 @@ from jaxcnn.train.parts.losses import LossFn
 from jaxcnn.types import Array, Batch, Variables
 
 
-def first_nonfinite(model: nn.Module, loss_fn: LossFn, variables: Variables, batch: Batch, dropout_key: Array) -> str:
+def first_nonfinite(model: nn.Module, loss_fn: LossFn, variables: Variables, batch: Batch, key: Array) -> str:
     """Returns in words what is the first in a training step that is not finite.
 
     Forwards that is the image, a parameter, or the first layer whose output is not finite; where all outputs are, a
@@ -23,14 +23,15 @@ def first_nonfinite(model: nn.Module, loss_fn: LossFn, variables: Variables, bat
     Args:
         model: as the step trains it.
         loss_fn: of the step.
-        variables: `params` and `batch_stats` before the step.
+        variables: `params` and collections before the step.
         batch: of the step.
-        dropout_key: as the step gives to "dropout".
+        key: as the step draws from.
     """
     for kind, tree in (("the image", batch["image"]), ("the parameters", variables["params"])):
         if not _finite(tree):
             return kind
     names: list[str] = []
+    kept = [name for name in variables if name != "params"]
 
     def forward(params: Any) -> tuple[Array, tuple[list[Array | bool], Any]]:
         outputs: list[Array | None] = []
@@ -39,19 +40,19 @@ def first_nonfinite(model: nn.Module, loss_fn: LossFn, variables: Variables, bat
                 {**variables, "params": params},
                 batch["image"],
                 train=True,
-                mutable=["batch_stats", "aux_logits"],
-                rngs={"dropout": dropout_key},
+                mutable=[*kept, "aux_logits"],
+                rngs={"params": key, "dropout": key},
             )
         losses = loss_fn(logits, batch["label"])
         finite = [True if output is None else jnp.all(jnp.isfinite(output)) for output in outputs]
-        return jnp.mean(losses), (finite, changed.get("batch_stats"))
+        return jnp.mean(losses), (finite, {name: changed[name] for name in kept})
 
     (loss, (finite, statistics)), gradients = jax.jit(jax.value_and_grad(forward, has_aux=True))(variables["params"])
     for before, name, good in zip(["", *names], names, finite, strict=False):
         if not good:
             loop = loop_of(before.split("/"))
             return f"the output of {loop} or {name}" if loop else f"the output of {name}"
-    if bad := _places(statistics):
+    if bad := [place for tree in statistics.values() for place in _places(tree)]:
         return f"the running statistics of {bad[0]}"
     if not jnp.isfinite(loss):
         return "the loss"
@@ -81,7 +82,7 @@ def _last_gradient(names: list[str], gradients: Any) -> str:
 def _places(tree: Any) -> list[str]:
     """Returns the paths of the layers that have something not finite in a tree of theirs."""
     leaves = jax.tree_util.tree_leaves_with_path(tree)
-    return ["/".join(key.key for key in path[:-1]) for path, leaf in leaves if not _finite(leaf)]
+    return ["/".join(str(key.key) for key in path[:-1]) for path, leaf in leaves if not _finite(leaf)]
 
 
 def _finite(tree: Any) -> bool:
