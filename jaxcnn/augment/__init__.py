@@ -1,8 +1,9 @@
 """Augmentation inside the compiled step: pure functions of `(draw, images, labels) -> (images, labels)`.
 
-`draw` has one key per example, so that what an example becomes depends on nothing else in its batch, unless it is mixed
-with another. `images` is (batch, height, width, channels) float32 on the scale of 0 to 255, before whitening, or uint8
-where pixels only move; `labels` is (batch,) int, and after mixing (batch, num_classes) float32.
+`draw` has one key per example. An augmented example therefore does not depend on the rest of its batch, unless it is
+mixed with another. `images` is (batch, height, width, channels) float32 on the scale of 0 to 255, before whitening;
+augmentations that only move pixels take uint8 too. `labels` is (batch,) int, and after mixing (batch, num_classes)
+float32.
 """
 
 from jaxcnn.augment.color import color_jitter, pca_color

@@ -1,4 +1,4 @@
-"""Rectangles in images, drawn example by example."""
+"""Random rectangles in images, one for each example."""
 
 import math
 from typing import NamedTuple
@@ -9,14 +9,14 @@ from jaxcnn.augment.draw import Draw
 from jaxcnn.types import Array
 
 SCALES = 1e-4, 1
-"""The areas that a box may be asked to have, as parts of the image's."""
+"""Smallest and largest area that may be asked for, as a fraction of the image's area."""
 RATIOS = 0.01, 100
-"""Its width / height likewise."""
+"""Smallest and largest width / height that may be asked for."""
 _TRIES = 10
 
 
 class Box(NamedTuple):
-    """A rectangle in each image: (batch,) float32 whole numbers of pixels; it may reach over the border."""
+    """A rectangle in each image, which may reach over the border. Fields are (batch,) float32, whole pixels."""
 
     top: Array
     left: Array
@@ -24,7 +24,7 @@ class Box(NamedTuple):
     width: Array
 
     def inside(self, shape: tuple[int, ...]) -> Array:
-        """Returns which pixels lie in the boxes, (batch, height, width, 1) bool, for images of `shape`."""
+        """Returns a mask of the pixels in the boxes, (batch, height, width, 1) bool, for images of `shape`."""
         rows = _between(shape[1], self.top, self.height)
         columns = _between(shape[2], self.left, self.width)
         return rows[:, :, None, None] & columns[:, None, :, None]
@@ -33,15 +33,15 @@ class Box(NamedTuple):
 def draw_box(
     draw: Draw, shape: tuple[int, ...], scale: tuple[float, float], ratio: tuple[float, float]
 ) -> tuple[Box, Array]:
-    """Returns a box within each image, of random area and aspect, and whether one was found that fits, (batch,) bool.
+    """Returns a box of random area and aspect within each image, and whether one was found, (batch,) bool.
 
-    Sides are drawn until they fit, at most ten times; then any place is equally likely (Szegedy et al., 2015, with the
-    aspect uniform in its logarithm, as torchvision has it).
+    Height and width are drawn until they fit, at most ten times. Every position is then equally likely (Szegedy et al.,
+    2015). The logarithm of the aspect is uniform, as in torchvision.
 
     Args:
-        draw: of the batch.
-        shape: of the images.
-        scale: smallest and largest area, as parts of the image's.
+        draw: random keys of the batch.
+        shape: (batch, height, width, channels) of the images.
+        scale: smallest and largest area, as fractions of the image's area.
         ratio: smallest and largest width / height.
     """
     _, height, width, _ = shape

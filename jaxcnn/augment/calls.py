@@ -11,7 +11,7 @@ from jaxcnn.errors import UserError, check_word
 
 @dataclasses.dataclass(frozen=True)
 class Call:
-    """One function of such a text, with its arguments."""
+    """One function that a text names, with its arguments."""
 
     name: str
     factory: Callable[..., Any]
@@ -19,14 +19,15 @@ class Call:
 
     @property
     def arguments(self) -> Mapping[str, Any]:
-        """By parameter; what the text leaves out has its default."""
+        """Values by parameter name. A parameter that the text leaves out has its default."""
         return self.bound.arguments
 
     def make(self, **context: Any) -> Any:
         """Returns what the factory makes of the arguments.
 
         Args:
-            context: what no text says, such as the number of classes; stands in for a None of those who know the name.
+            context: values that a text does not give, such as `num_classes`. Each replaces the parameter of that name
+                if the factory has one and it is None.
         """
         lacking = {name for name, value in self.arguments.items() if value is None}
         missing = {name: value for name, value in context.items() if name in lacking}
@@ -34,16 +35,16 @@ class Call:
 
 
 def read_calls(kind: str, text: str, known: Mapping[str, Callable[..., Any]], example: str) -> tuple[Call, ...]:
-    """Returns the calls that a text names, in turn; a name alone is a call without arguments, and "" names none.
+    """Returns the calls that a text lists, in order. A name alone is a call without arguments; "" is no call.
 
     Args:
-        kind: of function, for messages.
-        text: to be read.
-        known: factories by name; each is called once, so that it may refuse its arguments.
-        example: a text that can be read, for messages.
+        kind: what the functions are, for messages: "augmentation".
+        text: a list of calls as in the config.
+        known: factories by name. Each factory that the text names is called once, to check its arguments.
+        example: a valid text, for messages.
 
     Raises:
-        UserError: for what does not read so, an unknown name, or arguments that are wrong.
+        UserError: for a text that is no list of calls, an unknown name, or wrong arguments.
     """
     unreadable = UserError(f"cannot read {kind} {text!r}: write it as {example!r}")
     try:

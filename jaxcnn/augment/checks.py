@@ -1,6 +1,7 @@
-"""What arguments of augmentations and views may be; each answers a wrong one in a line.
+"""Checks of the arguments of augmentations and views; a wrong one is a `UserError` of one line.
 
-Every range has an end: numbers that a program can write and a float32 cannot hold would make images of NaNs.
+Every range is bounded, because a number too large for float32 would turn images into NaNs. In all checks `where` says
+what has the argument ("augmentation shift"), `name` is the argument's name, and `low` and `high` are inclusive.
 """
 
 from numbers import Real
@@ -9,7 +10,7 @@ from typing import Any
 from jaxcnn.errors import UserError
 
 MOST_PIXELS = 1024
-"""Along a side, as of `data.image_size`."""
+"""Largest size of an image's side, as for `data.image_size`."""
 
 
 def check_whole(where: str, name: str, value: Any, low: int, high: int) -> None:

@@ -1,7 +1,8 @@
 """Augmentations of colour, and the adjustments that they share with the policies.
 
-Adjustments take images (batch, height, width, channels) on the scale of 0 to 255 and a factor (batch,). A factor of 1
-leaves an image as it is; 0 gives black, uniform grey or grey.
+Adjustments take images (batch, height, width, channels) float32 on the scale of 0 to 255 and a factor (batch,). A
+factor of 1 leaves an image as it is. A factor of 0 gives a black image (brightness), an image of one grey (contrast) or
+a grey image (saturation).
 """
 
 from collections.abc import Callable
@@ -16,15 +17,15 @@ from jaxcnn.errors import UserError
 from jaxcnn.types import Array
 
 IMAGENET_SPREAD = (0.2175, 0.0188, 0.0045)
-"""How far the colours of ImageNet spread along each axis, white is 1."""
+"""How far ImageNet's colours spread along each principal axis, where white is 1 (fb.resnet.torch)."""
 IMAGENET_AXES = ((-0.5675, -0.5808, -0.5836), (0.7192, -0.0045, -0.6948), (0.4009, -0.814, 0.4203))
-"""The principal axes of its colours as (red, green, blue); both as published with fb.resnet.torch."""
+"""The principal axes of ImageNet's colours as (red, green, blue) (fb.resnet.torch)."""
 
 _STRONGEST = 10
 
 
 def gray(images: Array) -> Array:
-    """Returns (batch, height, width, 1): the luma of ITU-R 601-2 of coloured images, and others' only channel."""
+    """Returns (batch, height, width, 1): ITU-R 601-2 luma. Images without three channels come back as they are."""
     if images.shape[-1] != 3:
         return images
     return 0.2989 * images[..., :1] + 0.587 * images[..., 1:2] + 0.114 * images[..., 2:]
@@ -41,18 +42,18 @@ def adjust_brightness(images: Array, factor: Array) -> Array:
 
 
 def adjust_contrast(images: Array, factor: Array) -> Array:
-    """Returns the images blended with the mean of their grey."""
+    """Returns the images blended with the mean of their grey values."""
     mean = jnp.mean(jnp.mean(images, axis=1, keepdims=True), axis=2, keepdims=True)  # in two steps: 10 times as fast
     return blend(images, settle(gray(mean)), factor)
 
 
 def adjust_saturation(images: Array, factor: Array) -> Array:
-    """Returns the images blended with their grey."""
+    """Returns the images blended with their grey versions."""
     return blend(images, gray(images), factor)
 
 
 def adjust_hue(images: Array, turn: Array) -> Array:
-    """Returns the images with their hue moved by `turn` (batch,) rounds of the colour circle, in HSV."""
+    """Returns the images with their HSV hue moved by `turn` (batch,), where 1 is the whole colour circle."""
     red, green, blue = images[..., :1], images[..., 1:2], images[..., 2:]
     high = jnp.maximum(jnp.maximum(red, green), blue)
     chroma = high - jnp.minimum(jnp.minimum(red, green), blue)
@@ -65,16 +66,16 @@ def adjust_hue(images: Array, turn: Array) -> Array:
 
 
 def color_jitter(brightness: float = 0.0, contrast: float = 0.0, saturation: float = 0.0, hue: float = 0.0) -> Augment:
-    """Returns random adjustments of brightness, contrast, saturation and hue, in random order, as torchvision has it.
+    """Returns an augmentation that adjusts brightness, contrast, saturation and hue in random order, as torchvision.
 
     Args:
         brightness: the factor is uniform in [max(0, 1 - brightness), 1 + brightness]; at most 10.
         contrast: likewise.
         saturation: likewise.
-        hue: the turn is uniform in [-hue, hue], in rounds of the colour circle; at most 0.5.
+        hue: the shift is uniform in [-hue, hue], where 1 is the whole colour circle; at most 0.5.
 
     Raises:
-        UserError: for numbers out of range; when called, for a saturation or hue of images that are not coloured.
+        UserError: for numbers out of range; when called, for saturation or hue of images without three channels.
     """
     where = "augmentation color_jitter"
     strengths = {"brightness": brightness, "contrast": contrast, "saturation": saturation, "hue": hue}
@@ -100,18 +101,18 @@ def pca_color(
     spread: tuple[float, float, float] = IMAGENET_SPREAD,
     axes: tuple[tuple[float, float, float], ...] = IMAGENET_AXES,
 ) -> Augment:
-    """Returns a random shift of all pixels along the principal axes of the colours (Krizhevsky et al., 2012, 4.1).
+    """Returns an augmentation that shifts all pixels along the principal colour axes (Krizhevsky et al., 2012, 4.1).
 
-    Along each axis it is normal with a standard deviation of `sigma * spread`. As in the paper, what leaves the scale
-    of 0 to 255 is kept.
+    The shift along each axis is normal with a standard deviation of `sigma * spread`. As in the paper, values that
+    leave the scale of 0 to 255 are kept.
 
     Args:
         sigma: from 0 to 10; the paper's is 0.1.
-        spread: of the data set's colours along each axis, white is 1; the paper's eigenvalues.
-        axes: one (red, green, blue) an axis, of length 1.
+        spread: of the data set's colours along each axis, where white is 1; the paper's eigenvalues.
+        axes: one (red, green, blue) of length 1 for each axis.
 
     Raises:
-        UserError: for numbers of another kind; when called, for images that are not coloured.
+        UserError: for numbers out of range; when called, for images without three channels.
     """
     where = "augmentation pca_color"
     check_number(where, "sigma", sigma, 0, _STRONGEST)
@@ -136,7 +137,14 @@ _ADJUSTMENTS: dict[str, Callable[[Array, Array], Array]] = {
 
 
 def _one_of(names: list[str], choice: Array, images: Array, amounts: Array) -> Array:
-    """Applies to each image the adjustment of `names` that `choice` (batch,) says."""
+    """Returns each image after the adjustment chosen for it.
+
+    Args:
+        names: of the adjustments to choose from.
+        choice: (batch,) int32, an index into `names`.
+        images: (batch, height, width, channels) float32.
+        amounts: (len(names), batch), the factor or shift of each adjustment.
+    """
     adjusted = images
     for number, name in enumerate(names):
         chosen = by_example(choice == number)

@@ -1,4 +1,4 @@
-"""Random crops that are resized."""
+"""Random crops, resized."""
 
 import math
 
@@ -15,17 +15,18 @@ from jaxcnn.types import Array
 def random_resized_crop(
     scale: tuple[float, float] = (0.08, 1.0), ratio: tuple[float, float] = (3 / 4, 4 / 3), size: int | None = None
 ) -> Augment:
-    """Returns a crop of random area, aspect and place, resized with antialiasing (Szegedy et al., 2015, section 6).
+    """Returns an augmentation that crops a random box and resizes it, antialiased (Szegedy et al., 2015, section 6).
 
-    The rule is torchvision's: after ten sides that do not fit, the largest central crop of an allowed aspect is taken.
+    Area, aspect and position are random. If ten random boxes do not fit in the image, the largest central crop of an
+    allowed aspect is taken, as in torchvision.
 
     Args:
-        scale: smallest and largest area, as parts of the image's.
+        scale: smallest and largest area, as fractions of the image's area.
         ratio: smallest and largest width / height.
-        size: height and width of what comes out; the image's where None.
+        size: height and width of the result; None keeps the image's.
 
     Raises:
-        UserError: for a `scale` or `ratio` that is no (low, high) in `SCALES` or `RATIOS`, or a `size` that is no
+        UserError: for a `scale` or `ratio` that is no (low, high) within `SCALES` or `RATIOS`, or a `size` that is no
             whole number from 1 to 1024.
     """
     where = "augmentation random_resized_crop"
@@ -45,25 +46,34 @@ def random_resized_crop(
 
 
 def crop_and_resize(images: Array, box: Box, height: int, width: int) -> Array:
-    """Returns what lies in the boxes, resized: (batch, height, width, channels) float32.
+    """Returns the contents of the boxes, resized: (batch, height, width, channels) float32.
 
-    Bilinear, widened where it makes smaller, and nothing outside of the box is seen: Pillow's `crop` and `resize`.
+    The same as Pillow's `crop` and then `resize`: bilinear, with a wider filter where the result is smaller. Pixels
+    outside of the box have no influence.
 
     Args:
         images: (batch, height, width, channels) float32.
-        box: within the image.
-        height: in pixels.
-        width: in pixels.
+        box: lies within each image.
+        height: of the result, in pixels.
+        width: of the result, in pixels.
     """
     narrowed = _resample(images, 2, box.left, box.width, width)
     return _resample(settle(narrowed), 1, box.top, box.height, height)
 
 
 def _resample(images: Array, axis: int, start: Array, length: Array, size: int) -> Array:
-    """Resizes along one axis the stretch [start, start + length), each (batch,), to `size` pixels.
+    """Resizes the interval [start, start + length) of one axis to `size` pixels.
 
-    An output pixel is a mean of a few neighbours ("taps"), as many as the largest stretch needs. On a CPU, gathering
-    them costs half as much as a product with a matrix of weights at 32 x 32, and less than a tenth at 224 x 224.
+    An output pixel is a weighted mean of a few input pixels ("taps"), as many as the longest interval needs. On a CPU,
+    gathering them takes half the time of a product with a matrix of weights at 32 x 32, and less than a tenth at
+    224 x 224.
+
+    Args:
+        images: (batch, height, width, channels) float32.
+        axis: 1 for height, 2 for width.
+        start: (batch,) float32, in pixels.
+        length: (batch,) float32, in pixels.
+        size: of the result.
     """
     step = (length / size)[:, None]
     reach = jnp.maximum(step, 1)
@@ -85,7 +95,7 @@ def _take(images: Array, place: Array, axis: int) -> Array:
 
 
 def _along(values: Array, axis: int) -> Array:
-    """Returns (batch, size) with its second axis at `axis` of an image."""
+    """Returns `values` (batch, size) with the second axis moved to `axis` of an image."""
     return values[:, :, None, None] if axis == 1 else values[:, None, :, None]
 
 

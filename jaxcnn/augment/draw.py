@@ -1,4 +1,4 @@
-"""What augmentations are drawn from, and what an augmentation is."""
+"""The random keys that an augmentation gets, and the type of an augmentation."""
 
 import dataclasses
 import functools
@@ -14,32 +14,32 @@ from jaxcnn.types import Array
 
 
 class Draw(NamedTuple):
-    """What the chances of a batch are drawn from, example by example."""
+    """The random keys of a batch, one for each example."""
 
     key: Array
-    """(batch,) typed keys of (seed, epoch, index)."""
+    """(batch,) typed keys, functions of (seed, epoch, index)."""
     epoch: Array
     """(batch,) uint32."""
     fixed: Array
-    """(batch,) typed keys of (seed, example): the same in every epoch."""
+    """(batch,) typed keys, functions of (seed, example): the same in every epoch."""
 
     @classmethod
     def of(cls, key: Array, batch: int, epoch: int = 0) -> "Draw":
-        """Returns the draw of a lone batch, from one key."""
+        """Returns the draw of a single batch of `batch` examples, from one key."""
         keys, fixed = jax.random.split(key, (2, batch))
         return cls(keys, jnp.full(batch, epoch, jnp.uint32), fixed)
 
     def fold(self, number: int) -> "Draw":
-        """Returns a draw that is independent of this one and of those of other numbers."""
+        """Returns a draw that is independent of this one, and of the folds by other numbers."""
         fold = jax.vmap(jax.random.fold_in, in_axes=(0, None))
         return Draw(fold(self.key, number), self.epoch, fold(self.fixed, number))
 
     def uniform(self, count: int) -> Array:
-        """Returns (count, batch) float32 in [0, 1); drawing again gives the same."""
+        """Returns (count, batch) float32 in [0, 1); a second call returns the same numbers."""
         return jax.vmap(lambda key: jax.random.uniform(key, (count,)), out_axes=1)(self.key)
 
     def normal(self, count: int) -> Array:
-        """Returns (count, batch) float32, standard normal; drawing again gives the same."""
+        """Returns (count, batch) float32, standard normal; a second call returns the same numbers."""
         return jax.vmap(lambda key: jax.random.normal(key, (count,)), out_axes=1)(self.key)
 
 
@@ -49,31 +49,34 @@ Augment: TypeAlias = Callable[[Draw, Array, Array], tuple[Array, Array]]
 
 @dataclasses.dataclass(frozen=True)
 class Move:
-    """An augmentation that moves pixels and leaves their values: of bytes it makes bytes, a quarter of the work."""
+    """An augmentation that moves pixels without changing their values.
+
+    It therefore takes uint8 images and returns uint8, which is a quarter of the memory traffic of float32.
+    """
 
     move: Augment
 
     def __call__(self, draw: Draw, images: Array, labels: Array) -> tuple[Array, Array]:
-        """Returns images of the dtype that they had."""
+        """Returns moved images, of the dtype of `images`, and labels."""
         return self.move(draw, images, labels)
 
 
 def chain(*augments: Augment) -> Augment:
-    """Returns what applies each in turn, with draws of their own; of none, the augmentation that does nothing.
+    """Returns an augmentation that applies all in turn, each with its own random numbers; of none, the identity.
 
-    Images may be uint8, and stay so until one comes that changes values: from there on they are float32.
+    Images may be uint8. They become float32 before the first augmentation that changes values.
     """
 
     def augment(draw: Draw, images: Array, labels: Array) -> tuple[Array, Array]:
         for number, each in enumerate(augments):
             images = images if isinstance(each, Move) else images.astype(jnp.float32)
             images, labels = apart(functools.partial(each, draw.fold(number), images, labels))
-            images = lax.optimization_barrier(images)  # for the other platforms
+            images = lax.optimization_barrier(images)  # what `apart` does on a CPU, for the other platforms
         return images, labels
 
     return augment
 
 
 def by_example(value: Array) -> Array:
-    """Returns (batch,) as (batch, 1, 1, 1), to go with images."""
+    """Returns `value` (batch,) as (batch, 1, 1, 1), which broadcasts against images."""
     return value[:, None, None, None]

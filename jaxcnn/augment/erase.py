@@ -17,18 +17,19 @@ _FILLS = ("zero", "mean", "random")
 
 
 def cutout(size: int, fill: str = "mean", *, mean: tuple[float, ...] | None = None) -> Augment:
-    """Returns a square painted over, its centre equally likely at any pixel (DeVries and Taylor, 2017, section 3).
+    """Returns an augmentation that paints over a square in each image (DeVries and Taylor, 2017, section 3).
 
-    It may reach over the border. The paper paints zeros after whitening, which is the data set's mean before.
+    The square's centre is equally likely at any pixel, and the square may reach over the border. The paper paints zeros
+    after whitening; before whitening that is the data set's mean.
 
     Args:
         size: of the square's side, in pixels.
         fill: "mean", "zero" (black) or "random" (noise).
-        mean: by channel, white is 1; a config has it from the training split.
+        mean: of each channel, where white is 1; in a run it is the training split's.
 
     Raises:
-        UserError: for a `size` that is no whole number from 1 to 1024, another `fill`, or a `mean` that is not of
-            numbers in [0, 1]; when called, for a missing one.
+        UserError: for a `size` that is no whole number from 1 to 1024, another `fill`, or a `mean` outside [0, 1];
+            when called, for a `mean` that is missing or has another number of channels.
     """
     where = "augmentation cutout"
     check_size(where, "size", size)
@@ -52,19 +53,21 @@ def random_erasing(
     *,
     mean: tuple[float, ...] | None = None,
 ) -> Augment:
-    """Returns a rectangle within the image painted over, with probability `p` (Zhong et al., 2017).
+    """Returns an augmentation that paints over a rectangle in an image with probability `p` (Zhong et al., 2017).
 
-    Of ten sides none of which fits, nothing comes. The aspect is uniform in its logarithm.
+    The rectangle lies within the image. The logarithm of its aspect is uniform. If ten random rectangles do not fit,
+    the image stays as it is.
 
     Args:
         p: from 0 to 1.
-        scale: smallest and largest area, as parts of the image's.
+        scale: smallest and largest area, as fractions of the image's area.
         ratio: smallest and largest width / height.
-        fill: "random" (every pixel and channel on its own, from 0 to 255), "mean" or "zero" (black).
-        mean: by channel, white is 1; a config has it from the training split.
+        fill: "random" (each pixel and channel independent, from 0 to 255), "mean" or "zero" (black).
+        mean: of each channel, where white is 1; in a run it is the training split's.
 
     Raises:
-        UserError: for numbers out of range or another `fill`; when called, for a missing `mean`.
+        UserError: for numbers out of range or another `fill`; when called, for a `mean` that is missing or has another
+            number of channels.
     """
     where = "augmentation random_erasing"
     check_number(where, "p", p, 0, 1)
@@ -88,7 +91,15 @@ def _check_paint(where: str, fill: str, mean: tuple[float, ...] | None) -> None:
 
 
 def _paint(where: str, fill: str, mean: tuple[float, ...] | None, draw: Draw, images: Array) -> Array:
-    """Returns what to paint with: (batch, height, width, channels), or with sides of 1."""
+    """Returns the paint, float32 from 0 to 255, which broadcasts against `images`.
+
+    Args:
+        where: the augmentation, for messages.
+        fill: one of `_FILLS`.
+        mean: of each channel, where white is 1.
+        draw: random keys of the batch.
+        images: (batch, height, width, channels).
+    """
     if fill == "random":
         return _noise(draw.fold(1), images.shape)
     if fill == "zero":
@@ -99,7 +110,11 @@ def _paint(where: str, fill: str, mean: tuple[float, ...] | None, draw: Draw, im
 
 
 def _noise(draw: Draw, shape: tuple[int, ...]) -> Array:
-    """Returns whole numbers from 0 to 255, float32. A hash: drawing millions from keys costs more than the rest."""
+    """Returns random whole numbers from 0 to 255, float32.
+
+    They are hashes of a position and of the image's key. Drawing one for each pixel from keys would cost more time than
+    all else here.
+    """
     place = scramble(jnp.arange(math.prod(shape[1:]), dtype=jnp.uint32)).reshape(1, *shape[1:])
     bits = scramble(place ^ by_example(jax.vmap(jax.random.bits)(draw.key)))
     return (bits >> np.uint32(24)).astype(jnp.float32)

@@ -1,4 +1,4 @@
-"""Augmentations that move pixels and leave their values."""
+"""Augmentations that move pixels without changing their values."""
 
 import jax
 import jax.numpy as jnp
@@ -14,15 +14,18 @@ _FILLS = {"zero": "constant", "edge": "edge", "reflect": "reflect"}
 
 
 def shift(pixels: int, fill: str = "zero") -> Augment:
-    """Returns a translation by a whole number of pixels, uniform in [-pixels, pixels] down and across on their own.
+    """Returns an augmentation that moves images by whole pixels, uniform in [-pixels, pixels] along each axis.
 
-    `fill` says what comes in at the border: "zero" (black), "edge" (the border repeated) or "reflect" (the image
-    mirrored at its outermost pixels). With "zero" this is padding followed by a random crop (He et al., 2016, section
-    4.2), and has the name `pad_and_crop` too.
+    With a `fill` of "zero" this is padding and a random crop (He et al., 2016, section 4.2); configs may also call it
+    `pad_and_crop`.
+
+    Args:
+        pixels: the furthest move, from 0 to 1024.
+        fill: what enters at the border: "zero" (black), "edge" (the border repeated) or "reflect" (the image mirrored
+            at its outermost pixels).
 
     Raises:
-        UserError: for a `pixels` that is no whole number from 0 to 1024, or another `fill`; when called, for an image
-            that is not larger than `pixels`.
+        UserError: for another `pixels` or `fill`; when called, for images that are not larger than `pixels`.
     """
     check_whole("augmentation shift", "pixels", pixels, 0, MOST_PIXELS)
     check_word("fill of augmentation shift", fill, _FILLS)
@@ -39,7 +42,7 @@ def shift(pixels: int, fill: str = "zero") -> Augment:
 
 
 def flip() -> Augment:
-    """Returns a left-right mirroring of every other image, at random."""
+    """Returns an augmentation that mirrors an image left to right with probability 1/2."""
 
     def augment(draw: Draw, images: Array, labels: Array) -> tuple[Array, Array]:
         return _mirror(jax.vmap(jax.random.bernoulli)(draw.key), images), labels
@@ -48,9 +51,9 @@ def flip() -> Augment:
 
 
 def alternating_flip() -> Augment:
-    """Returns a left-right mirroring that is random in the first epoch and from then on every other epoch's.
+    """Returns an augmentation that mirrors an image left to right in every second epoch (Jordan, 2024, section 3.6).
 
-    An example is seen from both sides in any two epochs that follow each other (Jordan, 2024, section 3.6).
+    Whether an example is mirrored in the first epoch is random. In any two consecutive epochs it is seen both ways.
     """
 
     def augment(draw: Draw, images: Array, labels: Array) -> tuple[Array, Array]:

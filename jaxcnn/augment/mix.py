@@ -1,8 +1,8 @@
 """Augmentations that mix two examples, and make labels soft: (batch, num_classes) float32.
 
-An example's partner is the one that stands as far from the batch's other end (`images[::-1]`), so of an odd batch the
-one in the middle has itself. Each example has a weight of its own, drawn from its own key: in a pair, both are mixed,
-and with weights that are independent. What an example becomes depends on its partner and on nothing else.
+An example's partner is the one at the same place of the reversed batch (`images[::-1]`). In a batch of odd size, the
+middle example is its own partner. Each example draws its weight from its own key, so the two weights of a pair are
+independent. A mixed example depends on its partner and on no other example.
 """
 
 import jax
@@ -16,16 +16,18 @@ from jaxcnn.errors import UserError
 from jaxcnn.types import Array
 
 _ALPHAS = 0.01, 100
-_KNOTS = 4096  # between which quantiles are interpolated: exact to 1e-4 for an alpha to 1, beyond that but for the ends
+_KNOTS = 4096  # of the interpolated quantiles: error below 1e-4, for an alpha above 1 except near 0 and 1
 
 
 def mixup(alpha: float = 0.2, p: float = 1.0, *, num_classes: int | None = None) -> Augment:
-    """Returns the mean of two images and of their labels, weighted by Beta(alpha, alpha) (Zhang et al., 2018).
+    """Returns an augmentation that averages two images, and their labels (Zhang et al., 2018).
+
+    The weight of the average is drawn from Beta(alpha, alpha).
 
     Args:
         alpha: from 0.01 to 100; the paper's is 0.2 for ImageNet and 1 for CIFAR-10.
-        p: probability for an example to be mixed.
-        num_classes: a config has it from the data set; not needed where labels are soft already.
+        p: probability that an example is mixed.
+        num_classes: in a run it is the data set's; not needed if labels are soft already.
 
     Raises:
         UserError: for numbers out of range; when called, for a missing `num_classes`.
@@ -41,15 +43,15 @@ def mixup(alpha: float = 0.2, p: float = 1.0, *, num_classes: int | None = None)
 
 
 def cutmix(alpha: float = 1.0, p: float = 1.0, *, num_classes: int | None = None) -> Augment:
-    """Returns images with a rectangle of another, and labels in proportion to the areas (Yun et al., 2019).
+    """Returns an augmentation that replaces a rectangle of an image with another image's (Yun et al., 2019).
 
-    The area that is left is Beta(alpha, alpha), the centre of the rectangle equally likely at any pixel; where it
-    reaches over the border it is cut, and the labels go by what is left of it.
+    The fraction of the image that stays is drawn from Beta(alpha, alpha). The rectangle's centre is equally likely at
+    any pixel, and the rectangle is cut at the border. Labels are averaged by the areas that result.
 
     Args:
         alpha: from 0.01 to 100; the paper's is 1.
-        p: probability for an example to be mixed; the paper's is 1 for ImageNet and 0.5 for CIFAR.
-        num_classes: a config has it from the data set; not needed where labels are soft already.
+        p: probability that an example is mixed; the paper's is 1 for ImageNet and 0.5 for CIFAR.
+        num_classes: in a run it is the data set's; not needed if labels are soft already.
 
     Raises:
         UserError: for numbers out of range; when called, for a missing `num_classes`.
@@ -73,14 +75,16 @@ def mixup_cutmix(
     *,
     num_classes: int | None = None,
 ) -> Augment:
-    """Returns mixup or cutmix, each example on its own; the defaults are those of DeiT (Touvron et al., 2021).
+    """Returns an augmentation that applies mixup or cutmix, chosen for each example.
+
+    The defaults are those of DeiT (Touvron et al., 2021).
 
     Args:
         mixup_alpha: from 0.01 to 100.
         cutmix_alpha: from 0.01 to 100.
-        switch: probability for cutmix.
-        p: probability for an example to be mixed.
-        num_classes: a config has it from the data set; not needed where labels are soft already.
+        switch: probability of cutmix.
+        p: probability that an example is mixed.
+        num_classes: in a run it is the data set's; not needed if labels are soft already.
 
     Raises:
         UserError: for numbers out of range; when called, for a missing `num_classes`.
@@ -105,7 +109,7 @@ def _check(name: str, alphas: dict[str, float], p: float) -> None:
 
 
 def _soften(name: str, labels: Array, num_classes: int | None) -> Array:
-    """Returns labels (batch,) as (batch, num_classes) float32, and those as they are."""
+    """Returns (batch, num_classes) float32: labels (batch,) one-hot, soft labels as they are."""
     if labels.ndim == 2:
         return labels
     if num_classes is None:
@@ -114,19 +118,20 @@ def _soften(name: str, labels: Array, num_classes: int | None) -> Array:
 
 
 def _weight(draw: Draw, alpha: float, p: float) -> Array:
-    """Returns the weight of each example's own part, (batch,); 1 for one that is not mixed."""
+    """Returns (batch,) float32: the weight of each example against its partner's; 1 if it is not mixed."""
     uniform, coin = draw.fold(0).uniform(2)
     return jnp.where(coin < p, _beta(uniform, alpha), 1)
 
 
 def _beta(uniform: Array, alpha: float) -> Array:
-    """Returns Beta(alpha, alpha) of uniform (batch,), by its quantiles.
+    """Returns samples of Beta(alpha, alpha), (batch,) float32: its quantiles at `uniform` (batch,).
 
-    Sampling with rejections would take seconds to compile, and wait in each of its loops for all devices.
+    `jax.random.beta` samples by rejection. That takes seconds to compile, and all devices wait for each other in its
+    loops.
     """
-    from scipy.special import betaincinv  # a quarter of a second, for those who mix alone
+    from scipy.special import betaincinv  # takes a quarter of a second to import, and only mixing needs it
 
-    parts = np.linspace(0, 1, _KNOTS + 1).clip(0.25 / _KNOTS, 1 - 0.25 / _KNOTS)  # the ends may lie far out
+    parts = np.linspace(0, 1, _KNOTS + 1).clip(0.25 / _KNOTS, 1 - 0.25 / _KNOTS)  # quantiles are steep at 0 and 1
     quantiles = betaincinv(alpha, alpha, parts).astype(np.float32)
     place = uniform * _KNOTS
     below = jnp.floor(place)
@@ -140,7 +145,7 @@ def _mean(own: Array, values: Array) -> Array:
 
 
 def _cut(draw: Draw, own: Array, shape: tuple[int, ...]) -> Array:
-    """Returns which pixels come from the partner, (batch, height, width, 1) bool."""
+    """Returns a mask of the pixels that come from the partner, (batch, height, width, 1) bool."""
     _, height, width, _ = shape
     down, right = draw.fold(1).uniform(2)
     part = jnp.sqrt(1 - own)

@@ -1,7 +1,7 @@
-"""The fourteen operations that the learnt and random policies choose from (Cubuk et al., 2019, table 6).
+"""The fourteen operations that policies choose from (Cubuk et al., 2019, table 6).
 
-A policy chooses one for each image. What differs between the geometric ones is where a pixel comes from, so one gather
-does all five; the others are computed for every image and selected, which fuses into few passes.
+A policy chooses one for each image. The five geometric operations differ only in where a pixel comes from, so a single
+gather does them all. The others are computed for every image and then selected, which XLA fuses into few passes.
 """
 
 from collections.abc import Callable
@@ -18,30 +18,30 @@ from jaxcnn.types import Array
 
 
 class Space(NamedTuple):
-    """How strong each operation may become."""
+    """The strongest that each operation may be."""
 
     shear: float
     """Pixels across for each pixel down."""
     translate: float
-    """In pixels; of an image's side where `relative`."""
+    """In pixels; if `relative`, as a fraction of the image's side."""
     relative: bool
     rotate: float
     """In degrees."""
     enhance: float
-    """How far the factor of a blend goes from 1."""
+    """Largest difference of a blend's factor from 1."""
     bits: int
-    """How many of a value's 8 bits posterizing takes away."""
+    """How many of a value's 8 bits posterize removes."""
 
 
 def magnitudes(space: Space, strength: Array, sign: Array, height: int, width: int) -> dict[str, Array]:
-    """Returns what each operation would be applied with, (batch,).
+    """Returns the amount that each operation takes, (batch,) float32, by name.
 
     Args:
-        space: of the policy.
-        strength: (batch,) from 0 to 1.
+        space: the policy's.
+        strength: (batch,) from 0 to 1, where 1 is the strongest.
         sign: (batch,) -1 or 1.
-        height: of the images.
-        width: of the images.
+        height: of the images, in pixels.
+        width: of the images, in pixels.
     """
     signed = strength * sign
     down, across = (height, width) if space.relative else (1, 1)
@@ -68,9 +68,9 @@ def apply(images: Array, choice: Array, amounts: dict[str, Array], fill: float =
 
     Args:
         images: (batch, height, width, channels) float32 on the scale of 0 to 255.
-        choice: (batch,) int32, into `OPERATIONS`.
-        amounts: as of `magnitudes`.
-        fill: what comes in at the border, from 0 to 255.
+        choice: (batch,) int32, an index into `OPERATIONS`.
+        amounts: what `magnitudes` returns.
+        fill: value of the pixels that enter at the border, from 0 to 255.
     """
 
     def chosen(name: str) -> Array:
@@ -87,9 +87,18 @@ def apply(images: Array, choice: Array, amounts: dict[str, Array], fill: float =
 def _move(
     images: Array, shear_x: Array, shear_y: Array, right: Array, down: Array, angle: Array, *, fill: float
 ) -> Array:
-    """Moves pixels, of which no more than one amount is other than 0; takes the nearest, as torchvision's default.
+    """Shears, translates or rotates each image, with the nearest pixel, as torchvision does by default.
 
-    Shears leave the image's top left corner where it is, turns its centre.
+    At most one of an image's amounts is other than 0. A shear keeps the top left corner, a rotation the centre.
+
+    Args:
+        images: (batch, height, width, channels) float32.
+        shear_x: (batch,) pixels across for each pixel down.
+        shear_y: (batch,) pixels down for each pixel across.
+        right: (batch,) pixels.
+        down: (batch,) pixels.
+        angle: (batch,) radians.
+        fill: value of the pixels that enter at the border.
     """
     batch, height, width, channels = images.shape
     cos, sin = jnp.cos(angle)[:, None, None], jnp.sin(angle)[:, None, None]
@@ -106,7 +115,7 @@ def _move(
 
 
 def _sharpness(images: Array, factor: Array) -> Array:
-    """Blends with what a 3x3 filter smooths; the outermost pixels stay."""
+    """Blends images with themselves smoothed by a 3x3 filter; the outermost pixels stay."""
     rows = images[:, :-2] + images[:, 1:-1] + images[:, 2:]
     box = rows[:, :, :-2] + rows[:, :, 1:-1] + rows[:, :, 2:]
     inner = images[:, 1:-1, 1:-1]
@@ -129,12 +138,12 @@ def _auto_contrast(images: Array, _: Array) -> Array:
 
 
 def _extreme(images: Array, of: Callable[..., Array]) -> Array:
-    """Returns (batch, 1, 1, channels); in two steps, which is 20 times as fast."""
+    """Returns (batch, 1, 1, channels): `of` over height and width. Two steps are 20 times as fast as one."""
     return of(settle(of(images, axis=1, keepdims=True)), axis=2, keepdims=True)
 
 
 def _equalize(images: Array, _: Array) -> Array:
-    """Maps each channel's values so that all are about equally frequent, by Pillow's whole-number rule."""
+    """Equalizes each channel's histogram, by Pillow's rule for whole numbers."""
     batch, channels = images.shape[0], images.shape[-1]
     value = jnp.clip(images, 0, 255).astype(jnp.int32)
     place = (value + 256 * np.arange(channels, dtype=np.int32)[None, None, None, :]).reshape(batch, -1)
@@ -146,7 +155,7 @@ def _equalize(images: Array, _: Array) -> Array:
 
 
 def _equalizing_table(counts: Array) -> Array:
-    """Returns (256,) int32: what each value becomes, from how often each is there; an image of one value stays."""
+    """Returns (256,) int32: the new value for each old one, from `counts` (256,). An image of one value stays."""
     values = np.arange(256, dtype=np.int32)
     last = counts[jnp.max(jnp.where(counts > 0, values, 0))]
     step = (jnp.sum(counts) - last) // 255

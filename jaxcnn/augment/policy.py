@@ -9,18 +9,18 @@ from jaxcnn.augment.settle import settle
 from jaxcnn.types import Array
 
 LEVELS = 30
-"""Strengths go from 0 to this, which is the strongest."""
+"""Strengths go from 0 to this number."""
 RAND = Space(shear=0.3, translate=150 / 331, relative=True, rotate=30.0, enhance=0.9, bits=4)
 WIDE = Space(shear=0.99, translate=32.0, relative=False, rotate=135.0, enhance=0.99, bits=6)
 
 
 def rand_augment(n: int = 2, m: float = 9, fill: float = 0) -> Augment:
-    """Returns `n` operations in turn, each equally likely, of strength `m` (RandAugment: Cubuk et al., 2020).
+    """Returns an augmentation that applies `n` random operations of strength `m` (RandAugment: Cubuk et al., 2020).
 
     Args:
-        n: number of operations, 1 to 14.
-        m: from 0 to 30.
-        fill: what comes in at the border, from 0 (black) to 255.
+        n: number of operations, 1 to 14; each is drawn uniformly.
+        m: strength, from 0 to 30.
+        fill: value of the pixels that enter at the border, from 0 (black) to 255.
 
     Raises:
         UserError: for numbers out of range.
@@ -38,12 +38,12 @@ def rand_augment(n: int = 2, m: float = 9, fill: float = 0) -> Augment:
 
 
 def trivial_augment(fill: float = 0) -> Augment:
-    """Returns one operation, all equally likely, of a strength equally likely from 0 to 30.
+    """Returns an augmentation that applies one random operation, of a strength that is uniform from 0 to 30.
 
     TrivialAugment in its wide space (Müller and Hutter, 2021).
 
     Args:
-        fill: what comes in at the border, from 0 (black) to 255.
+        fill: value of the pixels that enter at the border, from 0 (black) to 255.
 
     Raises:
         UserError: for another `fill`.
@@ -58,7 +58,16 @@ def trivial_augment(fill: float = 0) -> Augment:
 
 
 def _apply(images: Array, space: Space, choice: Array, coin: Array, strength: Array, fill: float) -> Array:
-    """Applies one operation, from uniform (batch,) `choice` and `coin` (for the sign)."""
+    """Applies one random operation to each image.
+
+    Args:
+        images: (batch, height, width, channels) float32.
+        space: the strongest amounts.
+        choice: (batch,) in [0, 1), chooses the operation.
+        coin: (batch,) in [0, 1), chooses the sign of the amount.
+        strength: (batch,) from 0 to 1.
+        fill: value of the pixels that enter at the border.
+    """
     number = jnp.floor(choice * len(OPERATIONS)).astype(jnp.int32)
     sign = jnp.where(coin < 0.5, -1.0, 1.0)
     return apply(images, number, magnitudes(space, strength, sign, *images.shape[1:3]), fill)

@@ -1,4 +1,4 @@
-"""Where XLA shall stop fusing."""
+"""Keeps XLA from fusing an operation into its readers."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -14,12 +14,13 @@ Made = TypeVar("Made")
 
 
 def settle(value: Array) -> Array:
-    """Returns the value, computed once and kept.
+    """Returns the value, computed once and stored.
 
-    On a CPU, XLA fuses an operation into all that read it and computes it again for each neighbour, channel or sum that
-    they read; in a chain of five augmentations that makes it ten times as slow. There an optimization barrier is
-    taken out before fusion, but nothing is fused across a conditional, and one whose predicate stands behind a barrier
-    stays. The other branch is never taken.
+    On a CPU, XLA fuses an operation into every operation that reads it, and then computes it again for each neighbour,
+    channel or sum that they read. An optimization barrier does not prevent this, since XLA removes it before it fuses.
+    Here the value passes through a conditional: XLA fuses nothing across it, and cannot simplify it, because a barrier
+    hides its predicate. Without this, a chain of five augmentations takes ten times as long. On other platforms this is
+    an optimization barrier.
     """
     return lax.platform_dependent(value, cpu=_keep, default=lax.optimization_barrier)
 
@@ -30,17 +31,17 @@ def _keep(value: Array) -> Array:
 
 
 def _zeros(like: Any) -> Array:
-    """Returns zeros that vary over the mapped axes over which `like`, an abstract value, does."""
+    """Returns zeros like `like`, an abstract value: of its shape and dtype, varying over the same `shard_map` axes."""
     zeros, axes = jnp.zeros(like.shape, like.dtype), tuple(like.manual_axis_type.varying)
     return lax.pcast(zeros, axes, to="varying") if axes else zeros
 
 
 def apart(make: Callable[[], Made]) -> Made:
-    """Returns `make()`, a tree of arrays, on a CPU fused with nothing before it or after it.
+    """Returns `make()`, a tree of arrays. On a CPU it is not fused with the operations before and after it.
 
-    What it reads has been written, and what it makes is written once; unlike `settle`, this copies nothing.
+    Like `settle`, it uses a conditional, but around the whole computation: no array is copied.
     """
-    traced, shapes = jax.make_jaxpr(make, return_shape=True)()  # once for all platforms: it may be long
+    traced, shapes = jax.make_jaxpr(make, return_shape=True)()  # once for all platforms: tracing may take long
     again = jaxpr_as_fun(traced)
 
     def alone() -> list[Array]:

@@ -1,4 +1,4 @@
-"""Augmentations by name, for configs."""
+"""Augmentations by name, as configs write them."""
 
 from collections.abc import Callable, Iterable
 
@@ -31,10 +31,10 @@ AUGMENTATIONS: dict[str, Callable[..., Augment]] = {
 
 
 def parse_calls(text: str) -> tuple[Call, ...]:
-    """Returns the augmentations that a text such as "shift(2), flip" names, their names and arguments checked.
+    """Returns the augmentations of a text such as "shift(2), flip", with names and arguments checked.
 
     Raises:
-        UserError: for what does not read so, an unknown name, or arguments that are wrong.
+        UserError: for a text that is no list of calls, an unknown name, or wrong arguments.
     """
     calls = read_calls("augmentation", text, AUGMENTATIONS, example="shift(2), flip")
     for call in calls:
@@ -46,16 +46,16 @@ def parse_calls(text: str) -> tuple[Call, ...]:
 def make_augment(
     calls: Iterable[Call], num_classes: int | None = None, mean: tuple[float, ...] | None = None
 ) -> Augment:
-    """Returns the augmentation that applies each in turn; of none, the one that does nothing.
+    """Returns an augmentation that applies all in turn; of none, the identity.
 
     Args:
-        calls: as of `parse_calls`.
-        num_classes: what mixing needs.
-        mean: of the training split by channel, white is 1: what painting with the mean needs.
+        calls: what `parse_calls` returns.
+        num_classes: needed to mix labels.
+        mean: of the training split's channels, where white is 1; needed to paint with the mean.
     """
     return chain(*(call.make(num_classes=num_classes, mean=mean) for call in calls))
 
 
 def parse_augment(text: str, num_classes: int | None = None, mean: tuple[float, ...] | None = None) -> Augment:
-    """Returns `make_augment` of `parse_calls`."""
+    """Returns the augmentation of a text: `parse_calls`, then `make_augment`."""
     return make_augment(parse_calls(text), num_classes, mean)

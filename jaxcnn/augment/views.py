@@ -1,10 +1,10 @@
-"""Several looks at each test image, over which predictions are averaged.
+"""Several views of each test image, over which predictions are averaged (test-time augmentation).
 
-Views are pure functions from a batch to a tuple of batches, since sizes may differ: (batch, height, width, channels)
-float -> one such array a view, the images in the same order in each. All of them commute with whitening.
+Views are pure functions from a batch (batch, height, width, channels) float to a tuple of such batches, one a view.
+The batches may differ in height and width; examples keep their order. All views commute with whitening.
 
 Krizhevsky et al. (2012, section 4.1), Simonyan and Zisserman (2015) and Szegedy et al. (2015) average probabilities,
-after the softmax; so does `average`. He et al. (2016) average the scores before it, over scales.
+after the softmax, and so does `average`. He et al. (2016) average the logits over scales.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,14 +20,14 @@ from jaxcnn.types import Array
 
 Views: TypeAlias = Callable[[Array], tuple[Array, ...]]
 MOST_VIEWS = 256
-"""Of an image; Szegedy et al. (2015) took 144."""
+"""Most views of an image; Szegedy et al. (2015) used 144."""
 
 
 def center_crop(size: int) -> Views:
-    """Returns the square of `size` pixels in the middle; where it cannot be exact, nearer to the top and left.
+    """Returns one view: the central square of `size` pixels, half a pixel to the top or left if it must be.
 
     Raises:
-        UserError: for a `size` that is no whole number from 1 to 1024; when called, for images that are smaller.
+        UserError: for a `size` that is no whole number from 1 to 1024; when called, for smaller images.
     """
     check_size("view center_crop", "size", size)
 
@@ -39,10 +39,12 @@ def center_crop(size: int) -> Views:
 
 
 def ten_crop(size: int) -> Views:
-    """Returns the squares in the four corners and the middle, and the five mirrored (Krizhevsky et al., 2012).
+    """Returns ten views: the squares in the four corners and the centre, and the five mirrored.
+
+    As Krizhevsky et al. (2012) have it.
 
     Raises:
-        UserError: for a `size` that is no whole number from 1 to 1024; when called, for images that are smaller.
+        UserError: for a `size` that is no whole number from 1 to 1024; when called, for smaller images.
     """
     check_size("view ten_crop", "size", size)
 
@@ -56,12 +58,14 @@ def ten_crop(size: int) -> Views:
 
 
 def flip() -> Views:
-    """Returns the images and the images mirrored left to right."""
+    """Returns two views: the images, and the images mirrored left to right."""
     return lambda images: (images, _mirror(images))
 
 
 def scales(*sizes: int) -> Views:
-    """Returns the images resized so that the shorter side has each of `sizes` pixels: bilinear, with antialiasing.
+    """Returns a view for each of `sizes`: the images resized so that the shorter side has that many pixels.
+
+    Resizing is bilinear, with antialiasing.
 
     Raises:
         UserError: for no sizes, or one that is no whole number from 1 to 1024.
@@ -82,7 +86,7 @@ VIEWS: dict[str, Callable[..., Views]] = {
 
 
 def compose(*steps: Views) -> Views:
-    """Returns what takes the views of every view before; of no steps, the images as they are.
+    """Returns the composition: each step takes views of every view before it; of no steps, the identity.
 
     Raises:
         UserError: when called, for more views than `MOST_VIEWS`.
@@ -100,27 +104,27 @@ def compose(*steps: Views) -> Views:
 
 
 def parse_views(text: str) -> Views:
-    """Returns the views that a text such as "flip", "ten_crop(224)" or "scales(224, 256), flip" names; "" names one.
+    """Returns the views of a text such as "flip", "ten_crop(224)" or "scales(224, 256), flip"; "" is the image alone.
 
     Raises:
-        UserError: for what does not read so, an unknown name, or arguments that are wrong.
+        UserError: for a text that is no list of calls, an unknown name, or wrong arguments.
     """
     calls = read_calls("view", text, VIEWS, example="scales(224, 256), flip")
     return compose(*(call.make() for call in calls))
 
 
 def average(logits: Sequence[Array]) -> Array:
-    """Returns the logarithm of the mean probability over views, (batch, classes) float32: logits themselves.
+    """Returns the logarithm of the mean probability over views, (batch, classes) float32. They are logits too.
 
     Args:
-        logits: (batch, classes) float32, one of each view.
+        logits: (batch, classes) float32 for each view.
     """
     log_probabilities = jax.nn.log_softmax(jnp.stack(tuple(logits)))
     return jax.nn.logsumexp(log_probabilities, axis=0) - jnp.log(jnp.float32(len(logits)))
 
 
 def _rest(name: str, images: Array, size: int) -> tuple[int, int]:
-    """Returns how many pixels a crop leaves out, down and across."""
+    """Returns how many rows and how many columns a crop leaves out."""
     height, width = images.shape[1:3]
     if size > min(height, width):
         raise UserError(

@@ -1,4 +1,4 @@
-"""The data sets: what each is, where it comes from and how it is told to be whole."""
+"""Facts about the known data sets: classes, sizes, sources and checksums."""
 
 from jaxcnn.data.catalog.cifar import CIFAR10, CIFAR100, CIFAR100_COARSE
 from jaxcnn.data.catalog.digits import DIGITS
@@ -16,7 +16,7 @@ CATALOG: dict[str, DatasetInfo] = {
 
 
 def dataset_info(name: str) -> DatasetInfo:
-    """Returns the entry of a data set, asked for by our name or by that of tensorflow-datasets.
+    """Returns the entry of a data set, by its name here or in tensorflow-datasets.
 
     Raises:
         UserError: for a name that the catalog does not have.

@@ -1,4 +1,4 @@
-"""CIFAR-10, and CIFAR-100 with its 100 fine or its 20 coarse classes."""
+"""CIFAR-10, and CIFAR-100 with 100 fine or 20 coarse classes."""
 
 import dataclasses
 

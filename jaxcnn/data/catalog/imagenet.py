@@ -1,7 +1,8 @@
 """ImageNet's classification challenge of 2012.
 
-`imagenet_classes.txt` has a line for each class in the order of the labels, which is that of the WordNet ids: the id
-and the synset's first word in WordNet 3.0 (Princeton University), followed by the id where two classes share the word.
+`imagenet_classes.txt` has a line for each class, in the order of the labels, which is the order of the WordNet ids. A
+line is the id and the synset's first word in WordNet 3.0 (Princeton University). Where two classes share the word, the
+id follows it.
 """
 
 from collections.abc import Sequence
@@ -38,6 +39,6 @@ IMAGENET = DatasetInfo(
 
 
 def names_of_synsets(ids: Sequence[str]) -> tuple[str, ...]:
-    """Returns the names of ImageNet's classes with these WordNet ids; () where one is no such id."""
+    """Returns the names of ImageNet's classes with these WordNet ids; () if any of them is unknown."""
     by_id = dict(zip(SYNSETS, _NAMES, strict=True))
     return tuple(by_id[each] for each in ids) if by_id.keys() >= set(ids) else ()

@@ -1,4 +1,4 @@
-"""What the catalog says of a data set."""
+"""The fields of a data set's entry in the catalog."""
 
 import dataclasses
 from collections.abc import Collection, Mapping
@@ -6,60 +6,60 @@ from collections.abc import Collection, Mapping
 
 @dataclasses.dataclass(frozen=True)
 class SourceFile:
-    """One file as the authors of a data set distribute it."""
+    """An official file: one as the authors of a data set distribute it."""
 
     url: str
     sha256: str
-    """Of the file at `url`. Checked after a download only: a user's own copy may be packed anew and hold the same."""
+    """Of the file at `url`. It is checked after a download only, since a user's own copy may be compressed anew."""
 
     @property
     def name(self) -> str:
-        """The name that the file has at its source, and must have in a folder to prepare from."""
+        """Name of the file, at the end of the address."""
         return self.url.rsplit("/", 1)[-1]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DatasetInfo:
-    """What is known of a data set before any of it is read."""
+    """Facts about a data set that are known before it is read."""
 
     name: str
     title: str
     shape: tuple[int | None, int | None, int]
-    """(height, width, channels) as stored, uint8; None where the images differ in size."""
+    """(height, width, channels) as stored, uint8; height and width are None if images differ in size."""
     image_size: int
-    """Side in pixels of the square that a network sees unless told otherwise."""
+    """Default side in pixels of the square that a model gets."""
     class_names: tuple[str, ...]
     """By label, from 0."""
     examples: Mapping[str, int]
-    """Examples by split, "train" and "test", as distributed."""
+    """Number of examples in the official splits "train" and "test"."""
     validation: int
-    """Training examples set apart for validation unless told otherwise."""
+    """Default number of training examples that become the validation split."""
     fixed_validation: bool = False
-    """Those are the same ones for every seed."""
+    """Whether the validation split is the same for every seed."""
     mean: tuple[float, ...]
-    """Of every channel over the training split as distributed, white is 1."""
+    """Of each channel over the official training split, where white is 1."""
     std: tuple[float, ...]
     """Standard deviation likewise."""
     statistics: str
-    """Where `mean` and `std` are from: "computed" from the data, or who published them."""
+    """The source of `mean` and `std`: "computed" from the data, or who published them."""
     licence: str
     citation: str
     homepage: str
 
     tfds_name: str = ""
-    """In tensorflow-datasets, and so of its folder; `name` where not given."""
+    """Name in tensorflow-datasets, and of the folder there; by default `name`."""
     class_ids: tuple[str, ...] = ()
-    """What the classes are called where their names are not used, by label: WordNet ids; empty where there are none."""
+    """Other names of the classes, by label, such as WordNet ids; empty if there are none."""
     label_key: str = "label"
-    """Of the feature that is the label, in the records of tensorflow-datasets."""
+    """Name of the feature that is the label, in the records of tensorflow-datasets."""
     test_split: str = "test"
-    """What "test" is called in the records of tensorflow-datasets."""
+    """Name of the test split in the records of tensorflow-datasets."""
     archive: str | None = None
-    """How the official files are laid out, a key of `data.sets.archives.READERS`; None: installed with a package."""
+    """Format of the official files, a key of `data.sets.archives.READERS`; None if a package contains the data."""
     files: Mapping[str, SourceFile] = dataclasses.field(default_factory=dict)
-    """What is downloaded, by content."""
+    """Files to download, by what they contain."""
     optional: Mapping[str, int] = dataclasses.field(default_factory=dict)
-    """Examples of further splits, which are prepared where their files are found and never downloaded."""
+    """Number of examples in further splits. They are prepared if their files are found, and never downloaded."""
 
     def __post_init__(self) -> None:
         if not self.tfds_name:
@@ -72,14 +72,14 @@ class DatasetInfo:
 
     @property
     def encoded(self) -> bool:
-        """Whether the records hold the image files as distributed, of any size; else PNG images of `shape`."""
+        """Whether records hold the official image files, of any size; else they hold PNG images of `shape`."""
         return self.shape[0] is None
 
     def stored_split(self, split: str) -> str:
-        """Returns what a split is called in the records of tensorflow-datasets."""
+        """Returns the name of a split in the records of tensorflow-datasets."""
         return self.test_split if split == "test" else split
 
     def stored_examples(self, found: Collection[str] = ()) -> dict[str, int]:
-        """Returns the examples by split as stored, with those of the optional splits that were `found`."""
+        """Returns the number of examples of each stored split, including the optional splits that were `found`."""
         required = {self.stored_split(split): count for split, count in self.examples.items()}
         return required | {split: count for split, count in self.optional.items() if split in found}

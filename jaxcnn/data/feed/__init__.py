@@ -1,1 +1,1 @@
-"""From examples to batches: their order, and the pipelines on the device and streaming."""
+"""Makes batches of examples: their order, and pipelines that keep images on the device or stream them."""

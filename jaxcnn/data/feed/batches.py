@@ -1,7 +1,7 @@
-"""Batches by number, made on the host: what runs in the processes that decode. Imports no JAX.
+"""Batches by number, made on the host. This runs in worker processes, so it imports no JAX.
 
-Which examples, and every chance in cropping them, is a function of (seed, epoch, place): a batch can be made by any
-process, at any time, in any order.
+The examples of a batch and their random crops are functions of (seed, epoch, place within the epoch). Any process can
+therefore make any batch, at any time and in any order.
 """
 
 import dataclasses
@@ -19,32 +19,36 @@ from jaxcnn.data.read.records import Source
 from jaxcnn.errors import UserError
 
 HostBatch = dict[str, np.ndarray]
-"""`image` (rows, size, size, channels) uint8, `label` (rows,) int32, `mask` (rows,) float32: 1 for an
-example in evaluation, and `unreadable` (rows,) int64: the example that could not be read there, else -1."""
+"""`image` (rows, size, size, channels) uint8; `label` (rows,) int32; `mask` (rows,) float32, in evaluation 1 for an
+example and 0 for padding; `unreadable` (rows,) int64, the index of an example that could not be read, else -1."""
 _TRIES = 100
 _ALIGNMENT = 64  # bytes
-_CROP = 1  # keeps the stream of host crops apart from others that may come
+_CROP = 1  # of the key of host crops: another use of Philox must take another number
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class TrainBatches:
-    """The training batches of a run, the same ones that a split on the device gives."""
+    """The training batches of a run. They have the same examples as those of `DevicePipeline`."""
 
     source: Source
     order: HostOrder
     seed: int
     batch_size: int
-    """Over all processes."""
+    """Examples in a batch, over all processes."""
     crop: Crop
     rows: slice
-    """Those of the batch that this process makes."""
+    """The rows of a batch that this process makes."""
     steps: int
 
     def __len__(self) -> int:
         return self.steps
 
     def __getitem__(self, step: int) -> HostBatch:
-        """Returns the rows of a step's batch; for an unreadable image, the next one that can be read stands in."""
+        """Returns this process's rows of a step's batch. An unreadable image is replaced by the next readable one.
+
+        Raises:
+            UserError: for 100 unreadable images in a row.
+        """
         position = np.arange(step * self.batch_size, (step + 1) * self.batch_size)[self.rows]
         order = self.order.example_at(position.astype(np.uint32))
         places = list(zip(*(each.tolist() for each in order), strict=True))
@@ -72,20 +76,20 @@ class TrainBatches:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class EvalBatches:
-    """The batches of one pass over a split, in its order; the last is padded."""
+    """The batches of one pass over a split, in order; the last one is padded."""
 
     source: Source
     batch_size: int
-    """Over all processes."""
+    """Examples in a batch, over all processes."""
     crop: ToSquare
     rows: slice
-    """Those of the batch that this process makes."""
+    """The rows of a batch that this process makes."""
 
     def __len__(self) -> int:
         return -(-len(self.source.labels) // self.batch_size)
 
     def __getitem__(self, number: int) -> HostBatch:
-        """Returns the rows of a batch; what is no example, or cannot be read, is black and masked."""
+        """Returns this process's rows of a batch. Padding and unreadable images are black, with a mask of 0."""
         position = np.arange(number * self.batch_size, (number + 1) * self.batch_size)[self.rows]
         batch, labels = _empty(len(position), self.crop), self.source.labels
         batch["image"][:] = 0
@@ -101,21 +105,21 @@ class EvalBatches:
 
 
 class CropDraws:
-    """What is random in the crops of a run: Philox's raw numbers, which NumPy's releases do not change."""
+    """Random numbers for the crops of a run. They are raw output of Philox, which is the same in every NumPy."""
 
     def __init__(self, seed: int) -> None:
         self._philox = np.random.Philox(key=[seed, _CROP])
         self._state = self._philox.state
 
     def __call__(self, epoch: int, place: int) -> list[float]:
-        """Returns the uniform numbers of one crop, DRAWS of them in [0, 1)."""
-        self._state["state"]["counter"][:] = 0, place, epoch, 0  # four times as fast as a new generator
+        """Returns the random numbers of one crop: `DRAWS` of them, uniform in [0, 1)."""
+        self._state["state"]["counter"][:] = 0, place, epoch, 0  # a new generator would take four times as long
         self._philox.state = self._state
         return ((self._philox.random_raw(DRAWS) >> np.uint64(11)) * 2.0**-53).tolist()
 
 
 def aligned(shape: tuple[int, ...], dtype: DTypeLike) -> np.ndarray:
-    """Returns an array to be filled that JAX on a CPU takes as it lies; one that begins elsewhere it copies."""
+    """Returns an uninitialised array, aligned to 64 bytes: JAX on a CPU uses it in place, and copies others."""
     size = math.prod(shape) * np.dtype(dtype).itemsize
     memory = np.empty(size + _ALIGNMENT, np.uint8)
     start = -memory.ctypes.data % _ALIGNMENT

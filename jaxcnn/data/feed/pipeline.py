@@ -1,9 +1,10 @@
-"""From the order of examples to batches, inside compiled functions.
+"""Makes batches inside compiled functions, from the order of the examples.
 
-A pipeline has two sides: `feed` on the host gives a tree of arrays, which is handed to a compiled function as an
-argument, and there `train_batch` makes the batch of a step out of it; `eval_feed` and `eval_batch` do the same for the
-splits that are evaluated. There are two kinds: the images of a small data set live on the device, those of a large one
-stream to it (`jaxcnn.data.feed.stream`). In both, the order and all chance are functions of (seed, epoch, place) alone.
+A pipeline has two sides. On the host, `feed` returns a tree of arrays, which the compiled step takes as an argument.
+Inside the step, `train_batch` makes the batch from it. `eval_feed` and `eval_batch` do the same for evaluation.
+
+There are two kinds of pipelines. The images of a small data set stay on the device; those of a large one are streamed
+to it (`jaxcnn.data.feed.stream`). In both, order and randomness are functions of (seed, epoch, place) alone.
 """
 
 import dataclasses
@@ -23,34 +24,34 @@ Feed: TypeAlias = Any
 
 
 class Pipeline(Protocol):
-    """What a training loop knows of a pipeline."""
+    """The interface of pipelines to the training loop."""
 
     @property
     def recipe(self) -> "Recipe":
-        """How batches are made."""
+        """How training batches are made."""
 
     @property
     def sizes(self) -> Mapping[str, int]:
-        """Examples by split."""
+        """Number of examples of each split."""
 
     @property
     def skipped(self) -> Mapping[str, Collection[str]]:
-        """Names, by split, of the images met so far that cannot be read and were left out."""
+        """By split, the names of the images that were found unreadable so far and were left out."""
 
     def evaluated(self, split: str) -> int:
-        """Returns how many examples a whole pass of this process over a split must have counted."""
+        """Returns the number of examples that this process must count in a whole pass over a split."""
 
     def feed(self, step: int) -> Feed:
-        """Returns, on the host, what `train_batch` needs at `step`; cheapest step after step."""
+        """Returns, on the host, what `train_batch` needs at `step`; fastest if steps are asked for in order."""
 
     def train_batch(self, feed: Feed, step: Array, seed: Array | None = None) -> Batch:
-        """Returns, traced, the batch of a step (int32 scalar), by default of the recipe's seed: `image` and `label`."""
+        """Returns, traced, the `image` and `label` of a step (int32 scalar); the default of `seed` is the recipe's."""
 
     def eval_feed(self, split: str, start: int, batch_size: int) -> Feed:
-        """Returns, on the host, what `eval_batch` needs for the examples of a split from `start` on."""
+        """Returns, on the host, what `eval_batch` needs for `batch_size` examples of a split from `start` on."""
 
     def eval_batch(self, feed: Feed, start: Array, batch_size: int) -> Batch:
-        """Returns, traced, `batch_size` examples from `start` on: `image`, `label` and `mask`, not augmented."""
+        """Returns, traced, `image`, `label` and `mask` of `batch_size` examples from `start` on, not augmented."""
 
     def close(self) -> None:
         """Ends the threads and processes that prepare batches; a later `feed` starts them anew."""
@@ -58,29 +59,29 @@ class Pipeline(Protocol):
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
 class Recipe:
-    """What becomes of the images of a step, wherever they come from."""
+    """How a batch is made of stored images: order, augmentation and whitening."""
 
     batch_size: int
     """Examples in a training batch, over all devices and processes."""
     seed: int
     """Of order and augmentation."""
     examples: int
-    """In the training split."""
+    """Number of examples in the training split."""
     augment: Augment
-    """As of `jaxcnn.augment.chain`: it is given bytes."""
+    """Takes uint8 images, as what `jaxcnn.augment.chain` returns does."""
     mean: np.ndarray
-    """(channels,) float32, white is 1."""
+    """(channels,) float32, where white is 1."""
     std: np.ndarray
-    """(channels,) float32, white is 1."""
+    """(channels,) float32, where white is 1."""
     repeats: int = 1
-    """How often in a row each example comes."""
+    """Times in a row that each example comes."""
 
     def draw(self, step: int | Array, seed: Array | None = None) -> tuple[Draw, Array]:
-        """Returns the chances of a step's batch, and which examples it is made of, (batch,) uint32.
+        """Returns the random keys of a step's batch, and the indices of its examples, (batch,) uint32.
 
         Args:
-            step: int32 scalar from 0; `step * batch_size` must stay below 2**32.
-            seed: uint32 scalar, in place of the recipe's.
+            step: int32 scalar from 0; `step * batch_size` must be below 2**32.
+            seed: uint32 scalar; None for the recipe's.
         """
         chosen = self.seed if seed is None else seed
         first = jnp.asarray(step).astype(jnp.uint32) * np.uint32(self.batch_size)
@@ -94,7 +95,7 @@ class Recipe:
         """Returns `image` (batch, height, width, channels) float32, augmented and whitened, and `label`.
 
         Args:
-            draw: the chances of the batch.
+            draw: random keys of the batch.
             image: (batch, height, width, channels) uint8.
             label: (batch,) int32.
         """
@@ -102,47 +103,47 @@ class Recipe:
         return {"image": self.whiten(image), "label": label}
 
     def whiten(self, image: Array) -> Array:
-        """Returns `whiten` by the recipe's statistics."""
+        """Returns `image` whitened with the recipe's mean and standard deviation."""
         if image.shape[-1] > 1:
             return whiten(image, self.mean, self.std)
-        # One long row: with a last axis of one, XLA for a CPU ends in a copy from one layout to an equal one.
+        # As one long row: if the last axis has size 1, XLA on a CPU ends with a copy between two equal layouts.
         return apart(lambda: whiten(image.reshape(-1, 1), self.mean, self.std).reshape(-1)).reshape(image.shape)
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
 class DevicePipeline:
-    """The pipeline of data sets that live whole on the device: permuted, gathered and augmented inside the step."""
+    """The pipeline of data sets whose images are all on the device. It shuffles and gathers inside the step."""
 
     arrays: Mapping[str, Feed]
-    """By split: `image` (examples, height, width, channels) uint8 and `label` (examples,) int32."""
+    """By split, `image` (examples, height, width, channels) uint8 and `label` (examples,) int32."""
     recipe: Recipe
     skipped: Mapping[str, Collection[str]] = dataclasses.field(default_factory=dict)
-    """Names, by split, of the images that cannot be read and were left out."""
+    """By split, the names of the unreadable images, which were left out."""
 
     @property
     def sizes(self) -> dict[str, int]:
-        """Examples by split."""
+        """Number of examples of each split."""
         return {split: arrays["label"].shape[0] for split, arrays in self.arrays.items()}
 
     def evaluated(self, split: str) -> int:
-        """Returns how many examples a whole pass over a split must have counted: all."""
+        """Returns the number of examples that a whole pass over a split must count: all."""
         return self.sizes[split]
 
     def feed(self, step: int) -> Feed:  # noqa: ARG002
-        """Returns the whole training split, whatever the step."""
+        """Returns the whole training split, at every step."""
         return self.arrays["train"]
 
     def train_batch(self, feed: Feed, step: Array, seed: Array | None = None) -> Batch:
-        """Returns the batch of a training step; a function of (seed, step) alone, whatever was trained before.
+        """Returns the batch of a training step, a function of (seed, step) alone.
 
         Args:
-            feed: of this pipeline.
-            step: int32 scalar from 0; `step * batch_size` must stay below 2**32.
-            seed: uint32 scalar, in place of the recipe's.
+            feed: what `feed` returns.
+            step: int32 scalar from 0; `step * batch_size` must be below 2**32.
+            seed: uint32 scalar; None for the recipe's.
 
         Returns:
-            `image` (batch, height, width, channels) float32, whitened, and `label` (batch,) int32, or float32
-            (batch, num_classes) where the augmentation mixes.
+            `image` (batch, height, width, channels) float32, whitened, and `label` (batch,) int32, or (batch,
+            num_classes) float32 if the augmentation mixes examples.
         """
         draw, example = self.recipe.draw(step, seed)
         return self.recipe.train(draw, *_gather(feed, example))
@@ -152,15 +153,18 @@ class DevicePipeline:
         return self.arrays[split]
 
     def eval_batch(self, feed: Feed, start: int | Array, batch_size: int) -> Batch:
-        """Returns `batch_size` examples of a split from `start` on; over starts 0, batch_size, ... each exactly once.
+        """Returns `batch_size` examples of a split from `start` on.
+
+        The starts 0, batch_size, 2 * batch_size and so on give each example exactly once.
 
         Args:
-            feed: of this pipeline.
+            feed: what `eval_feed` returns.
             start: int32 scalar.
             batch_size: examples in the batch.
 
         Returns:
-            `image` and `label` as in training, not augmented, and `mask` (batch,) float32: 0 where the split has ended.
+            `image` and `label` as in training, but not augmented, and `mask` (batch,) float32: 1 for an example, 0 for
+            padding behind the end of the split.
         """
         size = feed["label"].shape[0]
         position = jnp.asarray(start, jnp.int32) + jnp.arange(batch_size, dtype=jnp.int32)
@@ -172,12 +176,12 @@ class DevicePipeline:
 
 
 def whiten(image: Array | np.ndarray, mean: np.ndarray, std: np.ndarray) -> Array:
-    """Returns (image / 255 - mean) / std, float32, by channel.
+    """Returns (image / 255 - mean) / std, float32, of the same shape.
 
     Args:
         image: (..., channels), uint8 or float, on the scale of 0 to 255.
-        mean: (channels,) float32, white is 1.
-        std: (channels,) float32, white is 1.
+        mean: (channels,) float32, where white is 1.
+        std: (channels,) float32, where white is 1.
     """
     by_channel = (1,) * (image.ndim - 1) + (-1,)
     scaled = jnp.asarray(image).astype(jnp.float32) / 255
@@ -185,9 +189,9 @@ def whiten(image: Array | np.ndarray, mean: np.ndarray, std: np.ndarray) -> Arra
 
 
 def _gather(arrays: Feed, index: Array) -> tuple[Array, Array]:
-    """Returns images and labels at `index` (batch,), which must lie within."""
+    """Returns the images and labels at `index` (batch,), which must be valid: it is not checked."""
     image, label = arrays["image"], arrays["label"]
     rows = image.reshape(len(image), -1)
-    index = settle(index)  # else a CPU computes it again for every pixel
+    index = settle(index)  # else XLA on a CPU computes it again for every pixel
     found = apart(lambda: rows.at[index].get(mode="promise_in_bounds"))
     return found.reshape(-1, *image.shape[1:]), label.at[index].get(mode="promise_in_bounds")

@@ -1,4 +1,4 @@
-"""Batches by number, prepared ahead of their use by worker processes, and handed to the device by a thread."""
+"""Reads batches ahead of their use: worker processes make them, and a thread moves them to the device."""
 
 import gc
 import multiprocessing
@@ -18,34 +18,34 @@ from jaxcnn.data.feed.batches import EvalBatches, HostBatch, TrainBatches, align
 from jaxcnn.errors import UserError
 
 AHEAD = 2
-"""Batches that wait on the device, beside those that wait in the workers."""
+"""Batches that are read ahead to the device. Workers hold some more."""
 
-_ENDED = "terminated unexpectedly"  # what grain says of a worker that is gone
+_ENDED = "terminated unexpectedly"  # in grain's message about a worker that ended
 
 
 class Reader:
-    """Gives batches by number, fastest in ascending order; any can be the first, and nothing before it is made."""
+    """Returns batches by number. It is fast if numbers ascend one by one; reading may begin at any number."""
 
     def __init__(self, batches: TrainBatches | EvalBatches, *, workers: int, place: Callable[[HostBatch], Any]) -> None:
-        """Starts nothing yet.
+        """Makes a reader; threads and processes start at the first `get`.
 
         Args:
-            batches: what is read.
-            workers: processes that make batches; 0 for threads of this one.
-            place: moves a batch to where it is used, called in a thread.
+            batches: the batches to read.
+            workers: number of processes that make batches; 0 makes them in threads of this process.
+            place: moves a batch to the device; called in a thread.
         """
         self._batches, self._workers, self._place = batches, workers, place
         self._waiting: deque[Future[Any]] = deque()
-        self._next = -1  # number of the batch that comes first out of `_waiting`
+        self._next = -1  # number of the first batch in `_waiting`
         self._source: Iterator[HostBatch] | None = None
         self._thread: ThreadPoolExecutor | None = None
 
     def get(self, number: int) -> Any:
-        """Returns a batch, as `place` gives it; after the last one, the reader closes.
+        """Returns what `place` returns for a batch. The last batch closes the reader.
 
         Raises:
-            IndexError: for a number that there is no batch of.
-            UserError: what `place` says is wrong with it; a worker process that was killed.
+            IndexError: for a number without a batch.
+            UserError: from `place`, or for a worker process that was killed.
         """
         if not 0 <= number < len(self._batches):
             raise IndexError(f"batch {number} of {len(self._batches)}")
@@ -72,7 +72,7 @@ class Reader:
         self._waiting.clear()
         self._source = self._thread = None
         if self._workers:
-            gc.collect()  # grain leaves the last batch in a cycle, and its shared memory to be complained of at the end
+            gc.collect()  # grain leaves the last batch in a reference cycle; Python warns of its shared memory at exit
 
     def _open(self, number: int) -> None:
         self.close()
@@ -100,7 +100,7 @@ class Reader:
                 "a process that decodes images was killed, most likely because memory ran out: make data.workers, now "
                 f"{self._workers}, smaller; 0 decodes in threads of the training process"
             ) from None
-        # Copied, so that their shared memory is free again, whatever a device does with a batch.
+        # Copied, so that their shared memory is free again at once: a device may hold on to a batch.
         return {name: _copy(value) for name, value in batch.items()}
 
 
@@ -111,9 +111,9 @@ def _copy(value: np.ndarray) -> np.ndarray:
 
 
 def _iterate(batches: TrainBatches | EvalBatches, start: int, workers: int) -> Iterator[HostBatch]:
-    import grain  # imported on use: it takes a second, and what lives on the device does without
+    import grain  # takes a second to import, and data on the device does not need it
 
-    if not flags.FLAGS.is_parsed():  # in a program without flags of its own; grain asks for some
+    if not flags.FLAGS.is_parsed():  # a program without flags of its own does not parse them, and grain reads some
         flags.FLAGS.mark_as_parsed()
     threads = 0 if workers else min(os.cpu_count() or 1, 16)
     options = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=threads)
@@ -123,7 +123,7 @@ def _iterate(batches: TrainBatches | EvalBatches, start: int, workers: int) -> I
 
 
 def _begin(worker: int, workers: int) -> None:  # noqa: ARG001
-    """Prepares a worker: there are as many as there should be threads, and it ends with the process that it serves."""
+    """Prepares a worker process: it decodes in one thread, and ends when its parent ends."""
     cv2.setNumThreads(0)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
@@ -132,5 +132,5 @@ def _begin(worker: int, workers: int) -> None:  # noqa: ARG001
 def _end_with_parent() -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
-        parent.join()  # also of one that was killed
+        parent.join()  # returns also when the parent was killed
         os._exit(1)

@@ -1,4 +1,4 @@
-"""The pipeline of data sets that are too large for the device: decoded and cropped on the host, step by step."""
+"""The pipeline of data sets that are too large for the device. It decodes and crops on the host, step by step."""
 
 from collections.abc import Callable, Mapping
 
@@ -18,7 +18,7 @@ from jaxcnn.types import Array, Batch
 
 
 class StreamPipeline:
-    """Images come to the device as bytes, batch by batch; the rest of the recipe is applied inside the step."""
+    """Moves uint8 images to the device batch by batch. Augmentation and whitening are done there, inside the step."""
 
     def __init__(
         self,
@@ -33,18 +33,19 @@ class StreamPipeline:
         process: tuple[int, int] = (0, 1),
         put: Callable[[Feed], Feed] = jax.device_put,
     ) -> None:
-        """Describes the stream; it flows from the first `feed` on.
+        """Makes a pipeline; reading starts at the first `feed`.
 
         Args:
-            sources: by split; "train" is trained on.
-            recipe: what is done with the squares on the device.
-            crop: makes the squares that are trained on.
-            eval_crop: makes the others.
-            steps: how many the run may have.
-            workers: processes that decode for training; 0 for threads of this one, as in evaluation.
-            skip: leaves out images that cannot be read, in training for the next that can.
-            process: number of this process, and how many there are: each makes its part of every batch.
-            put: moves this process's rows of a tree of arrays to the devices that hold them.
+            sources: by split; "train" is the training split.
+            recipe: order, augmentation and whitening.
+            crop: makes the squares of training.
+            eval_crop: makes the squares of evaluation.
+            steps: of the run.
+            workers: number of processes that decode for training; 0 decodes in threads of this process, as evaluation
+                always does.
+            skip: leaves out unreadable images; in training the next readable image replaces one.
+            process: number of this process, and number of processes: each makes its rows of every batch.
+            put: moves this process's rows of a tree of arrays to the devices.
         """
         self.recipe, self._sources, self._eval_crop = recipe, sources, eval_crop
         self._skip, self._process, self._put = skip, process, put
@@ -65,11 +66,11 @@ class StreamPipeline:
 
     @property
     def sizes(self) -> dict[str, int]:
-        """Examples by split."""
+        """Number of examples of each split."""
         return {split: len(source.labels) for split, source in self._sources.items()}
 
     def evaluated(self, split: str) -> int:
-        """Returns how many examples a whole pass over a split must have counted: those that could be read."""
+        """Returns the number of examples that a whole pass over a split must count: those that could be read."""
         return self.sizes[split] - len(self.skipped.get(split, ()))
 
     def feed(self, step: int) -> Feed:
@@ -81,15 +82,17 @@ class StreamPipeline:
         return self._reader.get(step)
 
     def train_batch(self, feed: Feed, step: Array, seed: Array | None = None) -> Batch:
-        """Returns, traced, the batch of a step (int32 scalar), augmented and whitened: `image` and `label`.
+        """Returns, traced, the `image` and `label` of a step (int32 scalar), augmented and whitened.
 
-        The feed is of the recipe's seed, so `seed` must be that, where it is given.
+        The feed was read with the recipe's seed, so `seed` must be that seed or None.
         """
         draw, _ = self.recipe.draw(step, seed)
         return self.recipe.train(draw, feed["image"], feed["label"])
 
     def eval_feed(self, split: str, start: int, batch_size: int) -> Feed:
-        """Returns `image`, `label` and `mask` of the examples of a split from `start`, a multiple of `batch_size`, on.
+        """Returns `image`, `label` and `mask` of `batch_size` examples of a split from `start` on.
+
+        `start` must be a multiple of `batch_size`.
 
         Raises:
             UserError: for an image that cannot be read, unless they are skipped.
@@ -98,12 +101,12 @@ class StreamPipeline:
         if key not in self._eval_readers:
             rows = _rows(batch_size, self._process)
             batches = EvalBatches(self._sources[split], batch_size, self._eval_crop, rows)
-            # By threads: starting workers would take longer than most passes, and keeping them memory.
+            # In threads: starting workers would take longer than most passes, and keeping them would take memory.
             self._eval_readers[key] = self._read(batches, split, 0)
         return self._eval_readers[key].get(start // batch_size)
 
     def eval_batch(self, feed: Feed, start: Array, batch_size: int) -> Batch:  # noqa: ARG002
-        """Returns, traced, the fed examples, whitened: `image`, `label` and `mask`."""
+        """Returns, traced, `image`, `label` and `mask` of the feed, whitened."""
         return {**feed, "image": self.recipe.whiten(feed["image"])}
 
     def close(self) -> None:

@@ -1,8 +1,8 @@
-"""JAX's random keys, the same numbers, in a form that XLA on a CPU computes several times as fast for a batch of keys.
+"""JAX's Threefry keys, with the same numbers, several times as fast for a batch of keys on a CPU.
 
-JAX's own lowering for CPUs rolls the twenty rounds of Threefry (Salmon et al., Parallel random numbers: as easy as 1,
-2, 3, 2011) into a loop, of which each turn is a handful of tiny kernels; a batch takes a dozen such loops, and those
-take longer than its images. Here the rounds are written out, and are one kernel.
+On a CPU, JAX lowers the twenty rounds of Threefry (Salmon et al., Parallel random numbers: as easy as 1, 2, 3, 2011) to
+a loop in which each turn runs several tiny kernels. A batch needs a dozen such loops, and they take longer than its
+images. Here the rounds are unrolled, and XLA makes one kernel of them.
 """
 
 import functools
@@ -21,13 +21,13 @@ _BITS = {8: jnp.uint8, 16: jnp.uint16, 32: jnp.uint32}
 
 
 def key(seed: int | Array) -> Array:
-    """Returns the typed key of a seed, whose every number is that of `jax.random.key(seed)`."""
+    """Returns a typed key of a seed, from which come the same numbers as from `jax.random.key(seed)`."""
     return jax.random.key(seed, impl=_UNROLLED)
 
 
 @functools.partial(jax.jit, inline=True)
 def _hash(secret: Array, count: Array) -> tuple[Array, Array]:
-    """Returns both words of Threefry-2x32 of (0, count), each of `count`'s shape, under a key (2,) uint32."""
+    """Returns the two words of Threefry-2x32 of (0, count) under a key (2,) uint32, each of the shape of `count`."""
     words = secret[0], secret[1], secret[0] ^ secret[1] ^ np.uint32(0x1BD11BDA)
     left, right = jnp.broadcast_to(words[0], count.shape), count + words[1]
     for group in range(5):

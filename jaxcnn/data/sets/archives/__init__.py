@@ -1,4 +1,4 @@
-"""Readers of the files as the authors of the data sets distribute them, one format a file."""
+"""Readers of official files: those that the authors of a data set distribute. One module for each format."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -16,4 +16,4 @@ READERS: dict[str, Callable[[DatasetInfo, Path, str], Examples]] = {
     "imagenet": read_imagenet_split,
     "svhn": read_svhn_split,
 }
-"""By the name of a layout: (entry of the catalog, folder of the official files, split as stored) -> its examples."""
+"""By the name of a format: (entry of the catalog, folder of the official files, stored split) -> its examples."""

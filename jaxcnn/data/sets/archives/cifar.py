@@ -1,7 +1,8 @@
 """CIFAR-10 and CIFAR-100 as Krizhevsky distributes them (https://www.cs.toronto.edu/~kriz/cifar.html).
 
-Both come as an archive of binary files and as one of Python pickles; either will do, packed (.tar.gz) or unpacked. An
-image is 3,072 bytes, its red, green and blue plane in turn; in a binary file the bytes of its labels stand before it.
+Both are distributed as an archive of binary files and as an archive of Python pickles. Either is read, packed (.tar.gz)
+or unpacked. An image is 3,072 bytes: its red, its green and its blue plane. In a binary file, the bytes of its labels
+come before it.
 """
 
 import tarfile
@@ -23,24 +24,24 @@ from jaxcnn.errors import UserError
 _SIDE, _CHANNELS = 32, 3
 _PIXELS = _SIDE * _SIDE * _CHANNELS
 _MOST = 2**28
-"""Bytes in one of the files, of which the largest has 155 MB; an archive can promise more than fits in memory."""
+"""Most bytes that are read from one file; the largest has 155 MB. A forged archive could fill the memory."""
 
 
 class _Kind(NamedTuple):
-    """One kind of label: the fine or the coarse ones."""
+    """One kind of label: fine or coarse."""
 
-    feature: str  # in tensorflow-datasets
+    feature: str  # its name in tensorflow-datasets
     class_names: Sequence[str]
-    file: str  # of the class names
-    names_key: str = ""  # of the class names in that file, in a pickle
-    label_key: str = ""  # of the labels, in a pickle
+    file: str  # with the class names
+    names_key: str = ""  # if the file is a pickle: the key of the class names in it
+    label_key: str = ""  # in a pickle of images: the key of the labels
 
 
 class _Layout(NamedTuple):
     archive: str
     folder: str  # in the archive
     batches: Mapping[str, tuple[str, ...]]  # files by split
-    kinds: tuple[_Kind, ...]  # in the order of a binary record
+    kinds: tuple[_Kind, ...]  # in their order in a binary record
     pickled: bool = False
 
 
@@ -89,10 +90,15 @@ _LAYOUTS = {
 
 
 def read_cifar_split(info: DatasetInfo, folder: Path, split: str) -> Examples:
-    """Returns a split from the first of the archives in `folder`, packed or unpacked, that has all of its files.
+    """Returns a split from the first archive in `folder`, packed or unpacked, that has all files of the split.
+
+    Args:
+        info: entry of CIFAR-10 or CIFAR-100.
+        folder: of the official files.
+        split: "train" or "test".
 
     Raises:
-        UserError: for files that are missing, damaged, cut short, or hold labels or class names that are not `info`'s.
+        UserError: for files that are missing, damaged or cut short, or have other labels or class names than `info`.
     """
     layouts = _LAYOUTS[info.tfds_name]
     missing: tuple[str, ...] = (layouts[0].archive,)
@@ -150,7 +156,7 @@ def _unpickle(layout: _Layout, content: bytes) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _check_class_names(info: DatasetInfo, kind: _Kind, content: bytes | None) -> None:
-    """Refuses a file of class names, where there is one, that names others or another order than the catalog."""
+    """Refuses a file of class names that are not the catalog's, or are in another order. The file may be missing."""
     if content is None:
         return
     try:
@@ -166,7 +172,7 @@ def _check_class_names(info: DatasetInfo, kind: _Kind, content: bytes | None) ->
 
 
 def _read_files(folder: Path, layout: _Layout, names: Sequence[str]) -> dict[str, bytes]:
-    """Returns those of the files that the archive has, or a folder that was unpacked from it."""
+    """Returns the contents of the named files that are in the archive, or in a folder unpacked from it."""
     if archive := find_file(folder, layout.archive) or _renamed(folder, layout):
         return _read_members(archive, {f"{layout.folder}/{name}": name for name in names})
     batches = {name for split in layout.batches.values() for name in split}
@@ -179,7 +185,7 @@ def _read_files(folder: Path, layout: _Layout, names: Sequence[str]) -> dict[str
 
 
 def _renamed(folder: Path, layout: _Layout) -> Path | None:
-    """Returns the archive, known by the folder that it begins with, whatever it is called."""
+    """Returns an archive of another name, recognised by the folder that its content begins with."""
     for path in files_in(folder) if folder.is_dir() else []:
         try:
             with open_packed(path) as file, tarfile.open(fileobj=file, mode="r:") as tar:

@@ -1,4 +1,4 @@
-"""What a reader makes of the official files, and what it says of files that will not do."""
+"""The result of reading official files, and errors about them."""
 
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,7 +13,7 @@ from jaxcnn.errors import UserError
 
 
 class EncodedImages(Protocol):
-    """The files of images, each read when it is asked for."""
+    """Image files, each read when it is indexed."""
 
     nbytes: int
 
@@ -27,19 +27,19 @@ class Examples:
     """The examples of a split in the order of the official files."""
 
     image: np.ndarray | EncodedImages
-    """(examples, height, width, channels) uint8, or the files of the images."""
+    """(examples, height, width, channels) uint8, or image files."""
     label: np.ndarray
     """(examples,) int32."""
     keys: Sequence[int | str]
-    """By which tensorflow-datasets tells them apart, and so puts them in its order."""
+    """The keys that tensorflow-datasets gives the examples, which determine its order."""
     features: Mapping[str, Sequence[object] | np.ndarray] = dataclasses.field(default_factory=dict)
-    """What tensorflow-datasets stores of each besides `image` and `label`."""
+    """What tensorflow-datasets stores of each example besides `image` and `label`."""
     class_names: Mapping[str, Sequence[str]] = dataclasses.field(default_factory=dict)
-    """Of the labels, where tensorflow-datasets takes them from the official files."""
+    """Class names by feature, if tensorflow-datasets takes them from the official files."""
 
 
 class MissingFilesError(UserError):
-    """Files that a data set is made from are not in the folder that was given."""
+    """Official files of a data set are missing from a folder."""
 
     def __init__(self, info: DatasetInfo, folder: Path, names: Iterable[str]) -> None:
         self.names = tuple(dict.fromkeys(names))
@@ -50,7 +50,7 @@ def require(info: DatasetInfo, folder: Path, *names: str) -> list[Path]:
     """Returns the paths of files in `folder`, as `find_file` finds them.
 
     Raises:
-        MissingFilesError: naming those that are not there.
+        MissingFilesError: names all missing files.
     """
     found = {name: find_file(folder, name) for name in names}
     if missing := [name for name, path in found.items() if not path]:
@@ -61,8 +61,14 @@ def require(info: DatasetInfo, folder: Path, *names: str) -> list[Path]:
 def as_labels(info: DatasetInfo, path: Path | str, label: np.ndarray, classes: int) -> np.ndarray:
     """Returns labels (examples,) as int32.
 
+    Args:
+        info: the data set, for messages.
+        path: of the labels, for messages.
+        label: (examples,) integers.
+        classes: number of classes.
+
     Raises:
-        UserError: for one that is not a class.
+        UserError: for a label outside of 0 to `classes - 1`.
     """
     wrong = label[(label < 0) | (label >= classes)]
     if wrong.size:

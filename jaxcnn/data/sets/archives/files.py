@@ -1,4 +1,4 @@
-"""Finding official files: packed or not, under the names that unpacking gives them, in a folder or not far below it."""
+"""Finds official files in a folder or a few levels below it, gzipped or not, also if unpacking renamed them."""
 
 import gzip
 import re
@@ -10,21 +10,21 @@ from jaxcnn.data.read.tree import folder_here, listing
 from jaxcnn.errors import UserError
 
 _DEPTH = 4
-"""Folders below the one that is given, as in ILSVRC/Data/CLS-LOC/train."""
+"""Levels below the given folder that are searched: ILSVRC/Data/CLS-LOC/train has four."""
 _MOST = 10_000
-"""Folders at one depth: whoever gives "/" gets an answer."""
+"""Most folders that are searched at one level, so that a search of "/" ends."""
 _GZIP = b"\x1f\x8b"
 
 
 def find_file(folder: Path, name: str) -> Path | None:
-    """Returns where an official file lies, packed or not: of several the one that is named as officially, or the first.
+    """Returns the path of an official file, or None. Of several, one directly in `folder` with exactly `name` wins.
 
     Args:
-        folder: is looked into, and folders in it; the shallowest that has the file counts.
-        name: of the file; case, ".gz", separators and the number of a copy, as in "a.idx (1)", may differ.
+        folder: searched level by level; the search ends at the first level that has the file.
+        name: of the file. Case, ".gz", separators and the number of a copy, as in "a.idx (1)", may differ.
 
     Raises:
-        UserError: where two folders at the same depth have it.
+        UserError: if two folders of that level have the file.
     """
     if (folder / name).is_file():
         return folder / name
@@ -37,7 +37,7 @@ def find_file(folder: Path, name: str) -> Path | None:
 
 
 def folders_by_depth(folder: Path) -> Iterator[list[Path]]:
-    """Gives a folder, then the folders in it, and so on; those that are hidden are passed over."""
+    """Yields the folders of each level: the folder itself, then the folders in it, and so on, without hidden ones."""
     places = [folder] if folder.is_dir() else []
     yield places
     for _ in range(_DEPTH):
@@ -46,7 +46,7 @@ def folders_by_depth(folder: Path) -> Iterator[list[Path]]:
 
 
 def files_in(folder: Path) -> list[Path]:
-    """Returns the files in a folder, by name; none of one that may not be read."""
+    """Returns the files in a folder, sorted by name; none if the folder cannot be read."""
     return _inside(folder, "file")
 
 
@@ -58,10 +58,14 @@ def _inside(folder: Path, kind: str) -> list[Path]:
 
 
 def one_folder(what: str, found: Sequence[list[Path]]) -> list[Path]:
-    """Returns the files of the only folder that has some; none where none has.
+    """Returns the files of the only folder that has some, or no files.
+
+    Args:
+        what: is searched, for messages.
+        found: the files of each folder that has some.
 
     Raises:
-        UserError: where several have: which is meant is not for us to guess.
+        UserError: if several folders have some, since we cannot know which one is meant.
     """
     if len(found) > 1:
         places = " and ".join(str(paths[0]) for paths in found)
@@ -70,7 +74,7 @@ def one_folder(what: str, found: Sequence[list[Path]]) -> list[Path]:
 
 
 def open_packed(path: Path) -> BinaryIO:
-    """Opens a file for reading, unpacked on the way where it is packed with gzip, whatever its name says."""
+    """Opens a file for reading, through gzip if its content is gzipped. Its name does not matter."""
     with path.open("rb") as file:
         packed = file.read(len(_GZIP)) == _GZIP
     return cast(BinaryIO, gzip.open(path)) if packed else path.open("rb")

@@ -1,7 +1,7 @@
-"""The idx format of MNIST and its successors (LeCun, http://yann.lecun.com/exdb/mnist/), packed with gzip or not.
+"""The idx format of MNIST and its successors (LeCun, http://yann.lecun.com/exdb/mnist/), gzipped or not.
 
-A file is a header (the bytes 0, 0, element type and number of axes, then one big-endian 32-bit length per axis) and the
-elements in C order.
+A file is a header and the elements in C order. The header has four bytes (0, 0, element type, number of axes) and then
+the length of each axis as a big-endian 32-bit number.
 """
 
 import gzip
@@ -39,7 +39,7 @@ def read_idx_split(info: DatasetInfo, folder: Path, split: str) -> Examples:
 
 
 def _find(info: DatasetInfo, folder: Path, split: str) -> list[Path]:
-    """Returns the files of images and of labels: by their names, else by their shapes."""
+    """Returns the files of images and of labels, found by name or else by shape."""
     count, found, missing = info.examples[split], [], []
     for part, shape in (("image", (count, *info.shape[:2])), ("label", (count,))):
         name = info.files[f"{split}/{part}"].name
@@ -52,7 +52,7 @@ def _find(info: DatasetInfo, folder: Path, split: str) -> list[Path]:
 
 
 def _by_shape(folder: Path, name: str, shape: tuple[int | None, ...]) -> Path | None:
-    """Returns the only file whose header promises an array of that shape."""
+    """Returns the only file whose header says that its array has that shape."""
     for places in folders_by_depth(folder):
         paths = [path for place in places for path in files_in(place) if _promised(path) == shape]
         if paths:
@@ -69,10 +69,10 @@ def _promised(path: Path) -> tuple[int, ...] | None:
 
 
 def read_idx(path: Path) -> np.ndarray:
-    """Returns the array of unsigned bytes in an idx file, packed with gzip or not, uint8.
+    """Returns the array in an idx file of unsigned bytes, gzipped or not, as uint8.
 
     Raises:
-        UserError: for a file that cannot be read or unpacked, has another magic number, or another length than its
+        UserError: for a file that cannot be read or unpacked, is no idx file of bytes, or has another length than its
             header says.
     """
     try:
@@ -85,7 +85,7 @@ def read_idx(path: Path) -> np.ndarray:
 
 
 def _read(path: Path, file: BinaryIO) -> np.ndarray:
-    """Returns the array; unpacks no more than its header promises, for a small file can hold a terabyte of zeros."""
+    """Returns the array. It unpacks no more than the header says: a small gzip file can hold a terabyte of zeros."""
     shape = _header(path, file)
     size = math.prod(shape)
     if size > _MOST:

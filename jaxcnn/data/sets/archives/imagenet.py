@@ -1,9 +1,8 @@
-"""ImageNet's tar files of 2012: images of a class in a tar each, all of those in one; and one of validation images.
+"""ImageNet's tar files of 2012: a tar with one tar of training images for each class, and a tar of validation images.
 
-Nothing is unpacked. The headers are read once, which says of every image where it lies; its bytes are then read when
-they are asked for. What others have unpacked is read too: a folder of the tars or folders of the classes, and one of
-the validation images, sorted by class or not. The labels of the validation images come from tensorflow-datasets, which
-ships them.
+Nothing is unpacked. The headers are read once and give the position of every image; an image's bytes are read when it
+is needed. Unpacked files are read too: a folder with a tar or a folder for each class, and a folder of the validation
+images, sorted by class or not. The labels of the validation images come from tensorflow-datasets, which contains them.
 """
 
 import io
@@ -34,16 +33,21 @@ _VALIDATION_NAME = re.compile(r"ILSVRC2012_val_(\d{8})\.JPEG")
 
 class _Member(NamedTuple):
     name: str
-    path: Path  # of the outermost file
-    start: int  # of its content there
+    path: Path  # of the outermost tar, or of the image file
+    start: int  # byte of that file at which the image begins
     size: int
 
 
 def read_imagenet_split(info: DatasetInfo, folder: Path, split: str) -> Examples:
-    """Returns the split "train" or "validation" from its tar file in `folder`, or from what was unpacked from it.
+    """Returns a split from its tar file in `folder`, or from an unpacked folder.
+
+    Args:
+        info: entry of ImageNet.
+        folder: of the official files.
+        split: "train" or "validation".
 
     Raises:
-        UserError: for a file that is missing, damaged or cut short, or holds what is no image of a class of `info`.
+        UserError: for a file that is missing, damaged or cut short, or that holds anything but images of ImageNet.
     """
     path = find_file(folder, _ARCHIVES[split]) or _unpacked(folder, split)
     if path is None:
@@ -64,7 +68,7 @@ def read_imagenet_split(info: DatasetInfo, folder: Path, split: str) -> Examples
 
 
 def _unpacked(folder: Path, split: str) -> Path | None:
-    """Returns the folder that was unpacked from the tar of a split."""
+    """Returns the folder into which the tar of a split was unpacked, or None."""
     for places in folders_by_depth(folder):
         found = [place for place in places if _looks_unpacked(place, split)]
         if paths := one_folder(f"ImageNet's split {split}", [[place] for place in found]):
@@ -73,7 +77,7 @@ def _unpacked(folder: Path, split: str) -> Path | None:
 
 
 def _looks_unpacked(place: Path, split: str) -> bool:
-    """Returns whether a folder begins as the training images do, by class, or as the validation images."""
+    """Returns whether the first entries of a folder look like those of the split."""
     for entry in listing(folder_here(place)):
         if PurePosixPath(entry.name).stem in SYNSETS:
             first = next(files(entry), entry).name if entry.kind == "folder" else entry.name
@@ -98,14 +102,14 @@ def _train(path: Path) -> Iterator[tuple[_Member, int]]:
 
 
 def _class_tars(path: Path) -> list[tuple[str, Iterable[_Member]]]:
-    """Returns the name of each tar in a tar, and the files in it."""
+    """Returns, for each tar in a tar, its name and the files in it."""
     with tarfile.open(path, "r:") as tar:
         classes = [member for member in tar if member.isreg()]
     return [(outer.name, _in_tar(path, outer)) for outer in classes]
 
 
 def _class_folders(path: Path) -> list[tuple[str, Iterable[_Member]]]:
-    """Returns the name of each folder or tar in a folder, and the files in it."""
+    """Returns, for each folder or tar in a folder, its name and the files in it."""
     return [
         (entry.name, _in_folder(entry) if entry.kind == "folder" else _in_tar(Path(entry.path)))
         for entry in listing(folder_here(path))
@@ -124,7 +128,7 @@ def _validation(path: Path) -> Iterator[tuple[_Member, int]]:
 
 
 def _in_tar(path: Path, outer: tarfile.TarInfo | None = None) -> Iterator[_Member]:
-    """Gives the files in a tar, or in the tar `outer` that lies in it."""
+    """Yields the files in a tar, or in the tar `outer` that it contains."""
     with tarfile.open(path, "r:") as tar:
         if outer is None:
             yield from _members(tar, path)
@@ -145,8 +149,8 @@ def _in_folder(folder: Entry) -> Iterator[_Member]:
 
 
 def _validation_labels() -> list[int]:
-    """Returns the label of every validation image, in the order of their names."""
-    import tensorflow_datasets as tfds  # on use: it takes a second
+    """Returns the labels of the validation images, in the order of the images' names."""
+    import tensorflow_datasets as tfds  # takes a second to import
 
     path = tfds.core.tfds_path("datasets/imagenet2012/validation_labels.txt")
     label_of = {synset: label for label, synset in enumerate(SYNSETS)}
@@ -154,7 +158,7 @@ def _validation_labels() -> list[int]:
 
 
 class _Images(EncodedImages):
-    """Image files, each read when it is asked for."""
+    """Image files, each read when it is indexed."""
 
     def __init__(self, members: tuple[_Member, ...]) -> None:
         self.nbytes = sum(member.size for member in members)
@@ -175,12 +179,13 @@ class _Images(EncodedImages):
 
 
 def as_jpeg(content: bytes) -> bytes:
-    """Returns the file of an image: itself where it is a grey or RGB JPEG, as all but 23 are, else re-encoded as one.
+    """Returns a grey or RGB JPEG file: `content` if it is one, else `content` encoded again.
 
-    The few others, a PNG and JPEGs in CMYK, become what tensorflow-datasets makes of them: RGB at quality 100.
+    Only 23 of ImageNet's files, a PNG and JPEGs in CMYK, are encoded again: in RGB at quality 100, as
+    tensorflow-datasets does.
 
     Raises:
-        UnreadableError: for what is no whole image.
+        UnreadableError: for a file that is not a whole JPEG or PNG image.
     """
     image = open_image(content, ("JPEG", "PNG"))
     if image.format in ("JPEG", "MPO") and image.mode in ("L", "RGB"):  # MPO: a JPEG that has others after it

@@ -1,7 +1,7 @@
-"""Python pickles of dicts with arrays of bytes, read without running anything that they name.
+"""Reads Python pickles of dicts with arrays of bytes, without running any code that the file names.
 
-The objects that a NumPy array is pickled as are built as inert records, and the array is made from their bytes here.
-Any other name in the file is refused before it is looked up.
+NumPy's names in the file stand for inert records, and arrays are made here from the records' bytes. Any other name is
+refused before it is imported.
 """
 
 import io
@@ -12,7 +12,7 @@ import numpy as np
 
 
 class _Inert:
-    """Stands for an object of the file: what it was called with and its state."""
+    """Record of an object in the file: the arguments of its constructor, and its state."""
 
     def __init__(self, *arguments: Any) -> None:
         self.arguments = arguments
@@ -32,14 +32,14 @@ class _Unpickler(pickle.Unpickler):
 
 
 def read_pickle(content: bytes) -> dict[bytes, Any]:
-    """Returns the dict in a pickle, its arrays of bytes as (rows, columns) uint8 and its other values as they are.
+    """Returns the dict in a pickle. Arrays of bytes become uint8 arrays; other values stay as they are.
 
     Raises:
-        ValueError: for anything but a dict of plain values and arrays of bytes; says what.
+        ValueError: says in what `content` is not a pickled dict of plain values and arrays of bytes.
     """
     try:
         found = _Unpickler(io.BytesIO(content), encoding="bytes").load()
-    except Exception as error:  # a damaged file raises nearly anything
+    except Exception as error:  # a damaged file can raise nearly any exception
         raise ValueError(str(error) or type(error).__name__) from None
     if not isinstance(found, dict):
         raise ValueError(f"it holds a {type(found).__name__}")

@@ -1,4 +1,4 @@
-"""SVHN's cropped digits: MATLAB files with `X` (32, 32, 3, examples) uint8 and `y` (examples, 1), 10 for a 0."""
+"""SVHN's cropped digits: MATLAB files with `X` (32, 32, 3, examples) uint8 and `y` (examples, 1), where 10 means 0."""
 
 import math
 from collections.abc import Callable
@@ -17,10 +17,10 @@ _T = TypeVar("_T")
 
 
 def read_svhn_split(info: DatasetInfo, folder: Path, split: str) -> Examples:
-    """Returns a split from `<split>_32x32.mat` in `folder`.
+    """Returns the split in `<split>_32x32.mat` in `folder`.
 
     Raises:
-        UserError: for a file that is missing, damaged or cut short, or holds other shapes or labels.
+        UserError: for a file that is missing, damaged or cut short, or has other shapes or labels than SVHN.
     """
     (path,) = require(info, folder, f"{split}_32x32.mat")
     _check_shapes(info, path, info.stored_examples(info.optional)[split])
@@ -34,7 +34,7 @@ def read_svhn_split(info: DatasetInfo, folder: Path, split: str) -> Examples:
 
 
 def _check_shapes(info: DatasetInfo, path: Path, most: int) -> None:
-    """Refuses other arrays by what the file says of them, before any is unpacked."""
+    """Refuses arrays of other shapes. It reads only the file's list of arrays, so that nothing large is unpacked."""
     found = {name: (shape, kind) for name, shape, kind in _read(path, lambda: scipy.io.whosmat(path))}
     missing = {"X", "y"} - found.keys()
     if missing:
@@ -55,5 +55,5 @@ def _arrays(path: Path) -> tuple[np.ndarray, np.ndarray]:
 def _read(path: Path, read: Callable[[], _T]) -> _T:
     try:
         return read()
-    except Exception as error:  # of many kinds, from zlib's to the parser's own
+    except Exception as error:  # zlib and SciPy's parser raise many kinds
         raise UserError(f"{path} is damaged, cut short or no MATLAB file: {' '.join(str(error).split())}") from None
