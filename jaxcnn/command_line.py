@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 from ml_collections import ConfigDict
 
-from jaxcnn.config_file import assign, load
-from jaxcnn.config_keys import FIELDS, KINDS, find_key, nearest, parse_literal, parse_value
+from jaxcnn.config.file import assign, load
+from jaxcnn.config.keys import FIELDS, find_key, nearest, parse_value
+from jaxcnn.config.kinds import SWITCH, parse_literal
+from jaxcnn.config.table import SETTINGS
 from jaxcnn.errors import UserError
 
 _ABOUT_CONFIG = re.compile(r"--?(no[_-]?)?config(?:\.([^=]*))?(?:=(.*))?", re.DOTALL)
@@ -59,7 +61,7 @@ def take_apart(arguments: Sequence[str]) -> Line:
         else:
             key, remark = find_key(about[2].replace("-", "_"))
             text = _switch(argument, key, about[3]) if about[1] else about[3]
-            if text is None and KINDS.get(key, (None,))[0] is bool:
+            if text is None and _is_switch(key):
                 text = "true"
             changes.append((key, _value(argument, text, left)))
             remarks += [remark] if remark else []
@@ -99,6 +101,10 @@ def _value(argument: str, text: str | None, left: list[str]) -> str:
 
 
 def _switch(argument: str, key: str, text: str | None) -> str:
-    if text is not None or KINDS.get(key, (None,))[0] is not bool:
+    if text is not None or not _is_switch(key):
         raise UserError(f"{argument}: --noconfig.KEY alone is for keys that are true or false")
     return "false"
+
+
+def _is_switch(key: str) -> bool:
+    return key in SETTINGS and SETTINGS[key].kind is SWITCH

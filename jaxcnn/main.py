@@ -23,11 +23,11 @@ from jaxcnn import platforms, runtime, streams
 from jaxcnn.addresses import bucket_address
 from jaxcnn.buckets import Bucket
 from jaxcnn.command_line import stray, take_apart
-from jaxcnn.config_file import one_line
-from jaxcnn.config_keys import nearest
+from jaxcnn.config.file import one_line
+from jaxcnn.config.keys import nearest
 from jaxcnn.entry import answer, leave
 from jaxcnn.errors import UserError, say
-from jaxcnn.train.files.folder import read_json
+from jaxcnn.json_file import read_json
 
 USAGE = """\
 usage: jaxcnn train --config=CONFIG --workdir=DIR [--config.key=value ...]

@@ -12,15 +12,9 @@ from ml_collections import ConfigDict
 
 from jaxcnn import main
 from jaxcnn.config import base_config
-from jaxcnn.data.read.crops import DECODERS
+from jaxcnn.config.table import SETTINGS
 from jaxcnn.errors import UserError
-from jaxcnn.layers.activation import ACTIVATIONS
-from jaxcnn.layers.norm import NORMS
-from jaxcnn.train.inputs import ON_ERROR, PLACEMENTS
 from jaxcnn.train.loop import train_and_evaluate
-from jaxcnn.train.parts.losses import LOSSES
-from jaxcnn.train.parts.optimizers import OPTIMIZERS
-from jaxcnn.train.parts.schedules import SCHEDULES
 from jaxcnn.train.setup import resolve
 
 CONFIG_FILE = """
@@ -114,28 +108,17 @@ SPECIAL = {
     "total_steps": st.sampled_from(["1", "2", "3", "0", "-1", "x", "2.5", "1000000000", "99999999999999999999"]),
     "batch_size": COUNTS,
     "eval_batch_size": COUNTS,
-    "precision": words(["float32", "bfloat16"]),
-    "parallel": words(["jit", "pmap"]),
-    "on_nonfinite": words(["stop", "skip"]),
+    **{key: words(setting.words.known) for key, setting in SETTINGS.items() if setting.words},
     **dict.fromkeys(["log_every", "eval_every", "checkpoint_every", "schedule.warmup", "schedule.every"], LENGTHS),
     "schedule.boundaries": LISTS,
     "model.name": words(["lenet5", "lenet5_relu", "mlp1"]),
-    "model.norm": words(NORMS),
-    "model.act": words(ACTIVATIONS),
-    "model.stem": words(["imagenet", "small"]),
     "data.name": words(["digits", "digits", "mnist"]),
     "data.dir": words(["/nowhere", "/dev/null", "~"]),
     "data.image_size": st.one_of(st.integers(1, 16).map(str), st.sampled_from(["0", "-1", "1025", "9999999999", "x"])),
     "data.augment": AUGMENTS,
-    "data.placement": words(PLACEMENTS),
-    "data.decoder": words(DECODERS),
-    "data.on_error": words(ON_ERROR),
     "data.workers": st.sampled_from(["0", "0", "1", "-1", "257", "x", "1.5"]),
     "data.repeats": st.sampled_from(["1", "2", "0", "-1", "65", "x"]),
     "eval_views": VIEWS,
-    "loss.name": words(LOSSES),
-    "optimizer.name": words(OPTIMIZERS),
-    "schedule.name": words(SCHEDULES),
 }
 
 

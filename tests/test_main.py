@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from jaxcnn import config_keys, main
+from jaxcnn import main
 from jaxcnn.config import base_config
+from jaxcnn.config.keys import flat
+from jaxcnn.config.table import SETTINGS
 from jaxcnn.errors import UserError, unknown_word
 
 ROOT = Path(__file__).parents[1]
@@ -122,15 +124,11 @@ def test_a_wrong_command_line_is_one_line(parse, arguments, says):
         ("optimiser.name", "optimizer.name?"),
         ("Model", "model.name?"),
         ("train.optimizer", "optimizer.name?"),
-        ("norm_options", "model.norm_options.epsilon or model.norm_options.examples or "),
+        ("norm_options", "model.norm_options.epsilon or model.norm_options.momentum or "),
     ],
 )
 def test_what_a_key_is_called_elsewhere_names_ours_by_its_full_path(parse, name, key):
     assert f"did you mean {key}" in said(lambda: parse(CONFIG, "--workdir=w", f"--config.{name}=1"))
-
-
-def test_every_key_that_is_called_otherwise_is_there():
-    assert set(config_keys._OTHER_NAMES) <= {*config_keys.KINDS, config_keys.FIELDS}
 
 
 def test_a_key_may_be_set_in_any_of_the_usual_ways(parse):
@@ -158,17 +156,17 @@ def test_a_group_asked_for_as_a_word_means_its_name_and_is_told_so(parse):
 
 @pytest.mark.parametrize("nothing", ["None", ""])
 def test_nothing_puts_every_key_that_may_be_none_back_to_its_default_meaning(parse, tmp_path, nothing):
-    optional = [key for key, (_, may) in config_keys.KINDS.items() if may]
-    assert {kind for kind, may in config_keys.KINDS.values() if may} == {int, float, str, bool}
+    optional = {key: setting.kind.type for key, setting in SETTINGS.items() if setting.optional}
     values = {int: 3, float: 0.5, str: "x", bool: True}
-    given = "".join(f"    config.{key} = {values[config_keys.KINDS[key][0]]!r}\n" for key in optional)
+    assert set(optional.values()) == set(values)
+    given = "".join(f"    config.{key} = {values[kind]!r}\n" for key, kind in optional.items())
     (tmp_path / "full.py").write_text(
         "from jaxcnn.config import base_config\n"
         f"def get_config():\n    config = base_config()\n{given}    return config\n"
     )
     full, changes = f"--config={tmp_path}/full.py", [f"--config.{key}={nothing}" for key in optional]
-    before = config_keys.flat(parse(full, "--workdir=w").config.to_dict())
-    after = config_keys.flat(parse(full, "--workdir=w", *changes).config.to_dict())
+    before = flat(parse(full, "--workdir=w").config.to_dict())
+    after = flat(parse(full, "--workdir=w", *changes).config.to_dict())
     assert all(before[key] is not None and after[key] is None for key in optional)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from jaxcnn.commands.parser import CommandParser
 from jaxcnn.commands.table import print_rows
-from jaxcnn.config_file import load
+from jaxcnn.config.file import load
 from jaxcnn.errors import unknown_word
 from jaxcnn.shipped import config_files
 

@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 from jaxcnn import runtime
 from jaxcnn.addresses import local_path
-from jaxcnn.config_keys import parse_literal
+from jaxcnn.config.kinds import parse_literal
 from jaxcnn.errors import UserError
 
 

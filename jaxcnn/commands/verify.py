@@ -9,7 +9,7 @@ from ml_collections import ConfigDict
 
 from jaxcnn.addresses import bucket_address
 from jaxcnn.commands.parser import CommandParser
-from jaxcnn.config_file import load_json
+from jaxcnn.config.file import load_json
 from jaxcnn.errors import UserError
 from jaxcnn.train.devices.mesh import replicated
 from jaxcnn.train.files.folder import RunFolder, read_lines

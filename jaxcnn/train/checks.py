@@ -1,6 +1,5 @@
 """What is wrong with a config, said before anything compiles."""
 
-import functools
 from collections.abc import Sequence
 
 import flax.linen as nn
@@ -11,55 +10,16 @@ from ml_collections import FrozenConfigDict
 
 from jaxcnn.augment import parse_calls
 from jaxcnn.augment.views import parse_views
+from jaxcnn.config.check import check
 from jaxcnn.data.read.dataset import Dataset
-from jaxcnn.errors import UserError, check_word
+from jaxcnn.errors import UserError
 from jaxcnn.layers.means import Mean, means_of_norms
 from jaxcnn.layers.remat import blocks_of
 from jaxcnn.layers.variables import abstract_variables
-from jaxcnn.models import MODELS
 from jaxcnn.train.devices.mesh import check_batch_size
-from jaxcnn.train.parts.losses import LOSSES
-from jaxcnn.train.parts.optimizers import OPTIMIZERS
-from jaxcnn.train.parts.schedules import SCHEDULES
 from jaxcnn.train.squares import stored_shape
 
 PRECISIONS = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
-PARALLEL = ("jit", "pmap")
-ON_NONFINITE = ("stop", "skip")
-LARGEST = float(jnp.finfo(jnp.float32).max)
-RANGES = {  # key -> the numbers that it may be; a round bracket leaves out the end
-    "seed": "[0, 4294967295]",
-    "num_seeds": "[1, 1024]",
-    "data.split_seed": "[0, 4294967295]",
-    "total_epochs": "[0, inf)",
-    "batch_size": "[1, inf)",
-    "eval_batch_size": "[1, inf)",
-    "steps_per_dispatch": "[1, inf)",
-    "accumulate_steps": "[1, inf)",
-    "preempted_status": "[0, 255]",
-    "model.norm_options.epsilon": "(0, inf)",
-    "model.norm_options.momentum": "[0, 1)",
-    "model.norm_options.examples": "[1, inf)",
-    "model.num_classes": "[1, inf)",
-    "data.image_size": "[1, 1024]",
-    "data.repeats": "[1, 64]",
-    "data.crop_fraction": "[0.1, 1]",
-    "data.workers": "[0, 256]",
-    "loss.label_smoothing": "[0, 1)",
-    "loss.aux_weight": "[0, inf)",
-    "optimizer.learning_rate": "[0, inf)",
-    "optimizer.reference_batch_size": "[1, inf)",
-    "optimizer.momentum": "[0, 1)",
-    "optimizer.beta1": "[0, 1)",
-    "optimizer.beta2": "[0, 1)",
-    "optimizer.decay": "[0, 1)",
-    "optimizer.epsilon": "[0, inf)",
-    "optimizer.weight_decay": "[0, inf)",
-    "optimizer.clip_norm": "(0, inf)",
-    "schedule.factor": "(0, inf)",
-    "schedule.end_factor": "[0, inf)",
-    "ema.decay": "[0, 1)",
-}
 
 
 def check_views(config: FrozenConfigDict, dataset: Dataset, model: nn.Module, shape: tuple[int, int, int]) -> None:
@@ -126,27 +86,11 @@ def check_remat(config: FrozenConfigDict, model: nn.Module, shape: tuple[int, in
         blocks_of(abstract_variables(model, shape).get("params", {}))
 
 
-def check_words(config: FrozenConfigDict) -> None:
-    """Raises `UserError` for a word that nothing here goes by."""
-    check_word("precision", config.precision, PRECISIONS)
-    check_word("parallel", config.parallel, PARALLEL)
-    check_word("on_nonfinite", config.on_nonfinite, ON_NONFINITE)
+def check_settings(config: FrozenConfigDict) -> None:
+    """Raises `UserError` for a word that nothing here goes by, a number outside of its range, or seeds beyond it."""
+    check(config)
     parse_calls(config.data.augment)
     parse_views(config.eval_views)
-    check_word("model", config.model.name, MODELS)
-    check_word("loss", config.loss.name, LOSSES)
-    check_word("optimizer", config.optimizer.name, OPTIMIZERS)
-    check_word("schedule", config.schedule.name, SCHEDULES)
-
-
-def check_numbers(config: FrozenConfigDict) -> None:
-    """Raises `UserError` for a number outside of its range in `RANGES`, or seeds that go beyond it."""
-    for key, interval in RANGES.items():
-        value = functools.reduce(getattr, key.split("."), config)
-        if isinstance(value, float) and value > LARGEST:
-            raise UserError(f"{key} is {value}: the largest number of float32 is {LARGEST:.2e}")
-        if value is not None and not _within(value, interval):
-            raise UserError(f"{key} is {value}: it must be a number in {interval}")
     if config.num_seeds > 1 and config.parallel == "pmap":
         raise UserError(f"num_seeds is {config.num_seeds}: several seeds are trained with parallel = jit")
     if config.seed + config.num_seeds > 2**32:
@@ -174,8 +118,3 @@ def check_batch(config: FrozenConfigDict, mesh: Mesh) -> None:
             f"model.norm_options.examples is {examples}: under pmap it must divide the {here} examples of a device or "
             "be a multiple of them"
         )
-
-
-def _within(value: float, interval: str) -> bool:
-    low, high = (float(end) for end in interval[1:-1].split(","))
-    return low <= value <= high and (value, interval[0]) != (low, "(") and (value, interval[-1]) != (high, ")")

@@ -16,18 +16,16 @@ from jaxcnn.augment.calls import Call
 from jaxcnn.data.feed.order import example_at
 from jaxcnn.data.feed.pipeline import DevicePipeline, Pipeline, Recipe
 from jaxcnn.data.feed.stream import StreamPipeline
-from jaxcnn.data.read.crops import DECODERS, FITS, Crop, RandomResizedCrop, ToSquare
+from jaxcnn.data.read.crops import Crop, RandomResizedCrop, ToSquare
 from jaxcnn.data.read.dataset import Dataset
 from jaxcnn.data.read.hold import hold
 from jaxcnn.data.read.measure import fingerprint, sampled_statistics, source_fingerprint
 from jaxcnn.data.read.predicting import for_predicting
 from jaxcnn.data.read.sources import ARRAYS, array_dataset, open_dataset
-from jaxcnn.errors import UserError, check_word
+from jaxcnn.errors import UserError
 from jaxcnn.train.devices.mesh import from_processes, on_every_device
 from jaxcnn.train.squares import make_square, remarks
 
-PLACEMENTS = ("auto", "device", "stream")
-ON_ERROR = ("raise", "skip")
 DEVICE_LIMIT = 2**31
 """Bytes of decoded images that `auto` puts on the device; the same on every machine, for pixels depend on it."""
 _HOST_CROP = "random_resized_crop"
@@ -53,10 +51,6 @@ def open_data(config: FrozenConfigDict, data: Any | None) -> Dataset:
         UserError: for anything wrong with it, in one line.
     """
     d = config.data
-    check_word("data.placement", d.placement, PLACEMENTS)
-    check_word("data.decoder", d.decoder, DECODERS)
-    check_word("data.fit", d.fit, FITS)
-    check_word("data.on_error", d.on_error, ON_ERROR)
     seed = config.seed if d.split_seed is None else d.split_seed
     division = {"validation": d.validation, "test": d.test, "seed": seed}
     if isinstance(data, Dataset):

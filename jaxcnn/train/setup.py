@@ -13,6 +13,7 @@ from jax.sharding import Mesh
 from ml_collections import ConfigDict, FrozenConfigDict
 
 from jaxcnn import runtime
+from jaxcnn.config.check import frozen
 from jaxcnn.data.read.dataset import Dataset
 from jaxcnn.data.read.sources import ARRAYS
 from jaxcnn.errors import UserError
@@ -25,14 +26,12 @@ from jaxcnn.train.checks import (
     PRECISIONS,
     check_batch,
     check_norms,
-    check_numbers,
     check_remat,
+    check_settings,
     check_views,
-    check_words,
 )
 from jaxcnn.train.devices.mesh import AXIS, make_mesh, platform_of, replicated
 from jaxcnn.train.durations import parse_period
-from jaxcnn.train.frozen import frozen
 from jaxcnn.train.inputs import make_inputs, open_data
 from jaxcnn.train.lengths import peak_rate, schedule_shape, total_steps
 from jaxcnn.train.parts.losses import make_loss
@@ -55,8 +54,7 @@ def settled(config: ConfigDict, data: Any | None = None) -> FrozenConfigDict:
     config = frozen(config)
     if data is not None and not isinstance(data, Dataset):
         config = frozen(ConfigDict({**config.to_dict(), "data": {**config.data.to_dict(), "name": ARRAYS}}))
-    check_words(config)
-    check_numbers(config)
+    check_settings(config)
     return config
 
 

@@ -7,14 +7,10 @@ from typing import Any
 
 from ml_collections import FrozenConfigDict
 
+from jaxcnn.config.table import SETTINGS
 from jaxcnn.errors import UserError
 
-MAY_DIFFER = frozenset(
-    {
-        *("total_epochs", "total_steps", "log_every", "eval_every", "checkpoint_every"),
-        *("eval_batch_size", "progress", "tensorboard", "preempted_status", "data.dir", "data.workers"),
-    }
-)
+MAY_DIFFER = frozenset(key for key, setting in SETTINGS.items() if setting.resumable)
 """Keys that a resumed run may change: how long, how often, what is shown, where the same data lies, and what changes no
 result."""
 

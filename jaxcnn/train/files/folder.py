@@ -15,6 +15,7 @@ from ml_collections import FrozenConfigDict
 from jaxcnn.addresses import bucket_address
 from jaxcnn.config import base_config
 from jaxcnn.errors import UserError, say
+from jaxcnn.json_file import read_json
 from jaxcnn.train.files.changes import BACK, FORCED, MAY_DIFFER, Change, as_json, differences, flat, resumed_line
 from jaxcnn.train.files.lock import Lock
 from jaxcnn.train.files.mirror import Mirror, copy_of
@@ -187,17 +188,6 @@ def _check_name(path: Path) -> None:
             f"checkpoints cannot be kept under the name {path}, which is no UTF-8 here: use another --workdir"
             + ("" if sys.getfilesystemencoding() == "utf-8" else ", or set PYTHONUTF8=1")
         )
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Returns the object in a JSON file; raises `UserError` where there is none."""
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} cannot be read: {error}") from None
-    if not isinstance(found, dict):
-        raise UserError(f"{path} cannot be read: it holds no JSON object")
-    return found
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:

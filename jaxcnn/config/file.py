@@ -10,11 +10,12 @@ from typing import Any
 import ml_collections
 from ml_collections import ConfigDict, FrozenConfigDict
 
-from jaxcnn.config import base_config
-from jaxcnn.config_keys import FIELDS, GROUPS, KINDS, flat, hint, listed
+from jaxcnn.config.base import base_config
+from jaxcnn.config.keys import FIELDS, GROUPS, flat, hint, listed
+from jaxcnn.config.table import SETTINGS
 from jaxcnn.errors import UserError
+from jaxcnn.json_file import read_json
 from jaxcnn.shipped import config_files
-from jaxcnn.train.files.folder import read_json
 
 
 def load(place: str) -> tuple[ConfigDict, list[str]]:
@@ -55,18 +56,18 @@ def load_json(path: Path) -> tuple[ConfigDict, list[str]]:
 def from_plain(plain: Mapping[str, Any], place: str) -> tuple[ConfigDict, list[str]]:
     """Returns a config with plain values, as `load_json`; `place` is where they come from."""
     config, found = base_config(), flat(plain)
-    unknown = sorted(found.keys() - KINDS.keys() - {FIELDS} | found.keys() & GROUPS - {FIELDS})
+    unknown = sorted(found.keys() - SETTINGS.keys() | found.keys() & GROUPS - {FIELDS})
     if unknown:
         first = f"{unknown[0]}: {hint(unknown[0])}"
         raise UserError(f"{place} has keys that no config has here: {listed(unknown)}; {first}")
     for key, value in found.items():
         assign(config, key, value)
-    missing = KINDS.keys() - found.keys()
+    missing = SETTINGS.keys() - found.keys() - {FIELDS}
     return config, [f"{place} does not have {listed(missing)}: the defaults are taken"] if missing else []
 
 
 def assign(config: ConfigDict, key: str, value: Any) -> None:
-    """Sets a key by its full name, to a value of any type: `jaxcnn.train.frozen` says what is wrong with it.
+    """Sets a key by its full name, to a value of any type: `jaxcnn.config.check` says what is wrong with it.
 
     Raises:
         UserError: for a key within a model's field that is no dictionary here.
@@ -117,7 +118,7 @@ def _check_keys(path: Path, config: Any) -> None:
     """Raises `UserError` where a config is none, or has other keys than `base_config()`."""
     if not isinstance(config, ConfigDict):
         raise UserError(f"{path}: get_config() must return base_config() with changes")
-    known, found = {*KINDS, FIELDS}, flat(config.to_dict()).keys()
+    known, found = SETTINGS.keys(), flat(config.to_dict()).keys()
     wrong = {"unknown": found - known, "missing": known - found}
     if any(wrong.values()):
         said = "; ".join(f"{what}: {listed(keys)}" for what, keys in wrong.items() if keys)

@@ -1,0 +1,112 @@
+"""The keys of a config by their full names: what a text means for one, and which ones another name may mean."""
+
+import difflib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from jaxcnn.config.kinds import TEXT
+from jaxcnn.config.table import SETTINGS
+from jaxcnn.errors import UserError
+
+FIELDS = "model.fields"
+"""The one setting that is a dictionary: its own keys are those of the model's class."""
+GROUPS = frozenset(setting.group for setting in SETTINGS.values() if setting.group) | {FIELDS}
+_NOTHING = ("", "none", "null")
+
+
+def parse_value(key: str, text: str) -> Any:
+    """Returns the value that a text means for a key.
+
+    Nothing, or None in any spelling, is None where the key may be that; for a text only as Python writes it, since none
+    is a word there. 1e2 is a whole number.
+
+    Raises:
+        UserError: the key cannot have such a value.
+    """
+    setting = SETTINGS[key]
+    kind, wrong = setting.kind, f"--config.{key}={_shown(text)}: it must be {setting.kind.said}"
+    if text in ("", "None") if kind is TEXT else text.strip().lower() in _NOTHING:
+        if setting.optional:
+            return None
+        if kind.type in (tuple, dict):
+            return kind.type()
+        if text or kind is not TEXT:
+            raise UserError(f"{wrong}, by default {setting.default!r}")
+    try:
+        return kind.read(text)
+    except (ValueError, OverflowError):
+        raise UserError(wrong + (" or None" if setting.optional else "")) from None
+
+
+def find_key(name: str) -> tuple[str, str]:
+    """Returns the key of a name, and what to tell the user of that, or "".
+
+    The name of a group means its `name`.
+
+    Raises:
+        UserError: there is none, with those that may be meant.
+    """
+    if name in SETTINGS or name.startswith(f"{FIELDS}."):
+        return name, ""
+    if f"{name}.name" in SETTINGS:
+        return f"{name}.name", f"--config.{name} is taken as --config.{name}.name"
+    if name in GROUPS:
+        own = [key for key in SETTINGS if key.startswith(f"{name}.")]
+        raise UserError(f"--config.{name}: {name} is a group of keys: {', '.join(own)}")
+    raise UserError(f"there is no config key {name!r}: {hint(name)}")
+
+
+def hint(name: str) -> str:
+    """Returns a question with the keys that a name may mean, by their full names."""
+    found = nearest(name)
+    return f"did you mean {' or '.join(found)}?" if found else "`python -m jaxcnn config` lists all keys"
+
+
+def nearest(name: str) -> list[str]:
+    """Returns the keys that a name may mean: with its last part, by what it is called elsewhere, or by its letters."""
+    keys = list(SETTINGS)
+    whole, last = _squeezed(name), _squeezed(name.rpartition(".")[2])
+    exact = [key for key in keys if _squeezed(key) in (whole, f"{whole}.name")]
+    whole_names = {_squeezed(key): key for key in keys} if "." in name else {}
+    spelt = exact or [whole_names[near] for near in difflib.get_close_matches(whole, whole_names, n=1, cutoff=0.88)]
+    if spelt:
+        return spelt
+    ends = [key for key in keys if _squeezed(key.rpartition(".")[2]) == last] or _of_group(keys, last)
+    meant = [key for key, setting in SETTINGS.items() if last in map(_squeezed, setting.aliases.split())]
+    return list(dict.fromkeys([*ends, *meant] or _alike(keys, whole, last, 0.88) or _alike(keys, whole, last, 0.7)))[:5]
+
+
+def _of_group(keys: Iterable[str], last: str) -> list[str]:
+    """Returns the keys of the groups that are called so; of one with a `name` that alone."""
+    own = [key for key in keys if last == _squeezed(key.rpartition(".")[0].rpartition(".")[2])]
+    return [key for key in own if key.endswith(".name")] or own
+
+
+def _alike(keys: Iterable[str], whole: str, last: str, cutoff: float) -> list[str]:
+    names = {_squeezed(key): key for key in keys} | {_squeezed(key.rpartition(".")[2]): key for key in keys}
+    found = [near for word in (whole, last) for near in difflib.get_close_matches(word, names, n=2, cutoff=cutoff)]
+    return [names[near] for near in found]
+
+
+def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Returns full key -> value of nested keys; `model.fields` is one value."""
+    found: dict[str, Any] = {}
+    for key, value in tree.items():
+        nested = isinstance(value, Mapping) and prefix + key != FIELDS
+        found |= flat(value, f"{prefix}{key}.") if nested else {prefix + key: value}
+    return found
+
+
+def listed(keys: Iterable[str]) -> str:
+    """Returns keys in words, the first ten of many."""
+    names = sorted(keys)
+    return ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
+
+
+def _shown(text: str) -> str:
+    """Returns a text with its line breaks and the like escaped."""
+    return repr(text)[1:-1]
+
+
+def _squeezed(name: str) -> str:
+    return name.lower().replace("_", "").replace("-", "")

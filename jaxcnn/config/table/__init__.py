@@ -1,0 +1,10 @@
+"""Every setting of a run, once: a row says all that the rest of the house knows of it."""
+
+from jaxcnn.config.setting import Setting
+from jaxcnn.config.table.data import DATA
+from jaxcnn.config.table.learning import LEARNING
+from jaxcnn.config.table.model import MODEL
+from jaxcnn.config.table.run import RUN
+
+SETTINGS: dict[str, Setting] = {setting.key: setting for setting in (*RUN, *MODEL, *DATA, *LEARNING)}
+"""Full name -> setting, in the order in which pages list them."""
