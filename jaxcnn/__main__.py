@@ -9,26 +9,12 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from jaxcnn import __version__, platforms, runtime, streams
+from jaxcnn.commands.registry import COMMANDS, COMPUTING, LISTING
 from jaxcnn.entry import answer, answer_in_print, leave
 from jaxcnn.errors import UserError, check_word
 
-COMPUTING = {"benchmark", "browse", "train", "verify"}
-"""Commands that compile programs."""
 TRAIN = "to train: jaxcnn train --config=digits_lenet5 --workdir=runs/digits"
 _TRAINING = {"main", "run", "fit", "training", "resume", "evaluate", "eval"}
-LISTING = {"configs", "datasets", "models"}
-"""Commands that do nothing but print."""
-COMMANDS = {  # command -> its module, imported when asked for, with main(argv) -> exit status; and its help
-    "train": ("jaxcnn.main", "train a network, or go on with a run"),
-    "configs": ("jaxcnn.commands.configs", "list the configs that come with jaxcnn"),
-    "models": ("jaxcnn.commands.models", "list the models, their papers and sizes"),
-    "datasets": ("jaxcnn.commands.datasets", "list the data sets and which are prepared where"),
-    "prepare": ("jaxcnn.commands.prepare", "make a data set ready to train on"),
-    "browse": ("jaxcnn.commands.browse", "write a picture of what a network really sees"),
-    "verify": ("jaxcnn.commands.verify", "check a run folder: its checksums, and its recorded numbers anew"),
-    "import-weights": ("jaxcnn.commands.import_weights", "keep a reference implementation's weights as ours"),
-    "benchmark": ("jaxcnn.commands.benchmark", "measure how fast things are here"),
-}
 
 
 def main(argv: Sequence[str]) -> int:

@@ -1,39 +1,32 @@
-"""Trains, resumes and evaluates a run: `jaxcnn train`, or `python -m jaxcnn.main`, with a config and a run folder.
+"""Trains, resumes and evaluates a run: `jaxcnn train`, or `python -m jaxcnn.main`, with a config and a run folder."""
 
-One of several processes also has --coordinator=HOST:PORT --num_processes=N --process_id=I, or finds the others by what
-SLURM, Open MPI, Kubernetes or a TPU slice says; --distributed asks JAX to look for them, --nodistributed not to.
--v says what is set for the process, and how not to have it.
-"""
-
+import argparse
 import contextlib
 import dataclasses
-import difflib
 import functools
-import re
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from absl import flags
 from ml_collections import ConfigDict
 
 from jaxcnn import platforms, runtime, streams
 from jaxcnn.addresses import bucket_address
 from jaxcnn.buckets import Bucket
 from jaxcnn.command_line import stray, take_apart
-from jaxcnn.config.file import one_line
-from jaxcnn.config.keys import nearest
+from jaxcnn.commands.parser import CommandParser
 from jaxcnn.entry import answer, leave
 from jaxcnn.errors import UserError, say
 from jaxcnn.json_file import read_json
 
 USAGE = """\
-usage: jaxcnn train --config=CONFIG --workdir=DIR [--config.key=value ...]
-       jaxcnn train --workdir=DIR [--config.key=value ...]    goes on with the run in DIR
-
-CONFIG is a Python file, a config.json or a name that `jaxcnn configs` lists, as digits_lenet5."""
+jaxcnn train --config=CONFIG --workdir=DIR [--config.key=value ...]
+       jaxcnn train --workdir=DIR [--config.key=value ...]    goes on with the run in DIR"""
+_MORE = """\
+Several processes find each other by what SLURM, Open MPI, Kubernetes or a TPU slice says, or are told by the options
+above. The keys of a config and their defaults: jaxcnn/config/table."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -59,9 +52,10 @@ def parse(argv: Sequence[str]) -> Request:
         UserError: for a key, a value, a file or an argument that is wrong, in one line.
     """
     line = take_apart(argv)
-    values = _flags()
-    _read_flags(values, ["jaxcnn", *map(_underscored, line.rest)])
-    workdir = values["workdir"].value
+    values, strays = make_parser().parse_known_args(line.rest)
+    if strays:
+        raise UserError(stray(strays[0]))
+    workdir = values.workdir
     if not workdir:
         missing = "--workdir is" if line.file else "--config and --workdir are"
         raise UserError(f"{missing} missing: {_SHORT}; results go to the folder DIR")
@@ -73,9 +67,9 @@ def parse(argv: Sequence[str]) -> Request:
     return Request(
         config=config,
         workdir=workdir,
-        verbose=bool(values["verbose"].value),
-        force=bool(values["force"].value),
-        processes={name: values[name].value for name in _PROCESSES},
+        verbose=values.verbose,
+        force=values.force,
+        processes={name: getattr(values, name) for name in _PROCESSES},
         remarks=remarks,
     )
 
@@ -84,51 +78,19 @@ _SHORT = "jaxcnn train --config=digits_lenet5 --workdir=DIR"
 _PROCESSES = ("coordinator", "num_processes", "process_id", "distributed")
 
 
-def _flags() -> flags.FlagValues:
-    """Returns the options of a run that are none of its config."""
-    values = flags.FlagValues()
-    text, whole, switch = (
-        functools.partial(define, flag_values=values)
-        for define in (flags.DEFINE_string, flags.DEFINE_integer, flags.DEFINE_bool)
-    )
-    text("workdir", None, "The run folder: made, or gone on from where it holds this run.")
-    switch("force", False, "Go on in the run folder with another config, where its state fits.")
-    text("coordinator", None, "Of several processes: HOST:PORT of process 0.")
-    whole("num_processes", None, "Of several processes: how many.")
-    whole("process_id", None, "Of several processes: which one this is, from 0.")
-    switch("distributed", None, "Join several processes; by default where the environment says.")
-    switch("verbose", False, "Say what is set for the process, and how not to have it.", short_name="v")
-    return values
-
-
-def _read_flags(values: flags.FlagValues, argv: Sequence[str]) -> None:
-    try:
-        stray_ones = values(argv)[1:]
-    except flags.UnrecognizedFlagError as error:
-        known = difflib.get_close_matches(error.flagname, [*values, "config"], n=1)
-        found = known or [f"config.{key}" for key in nearest(error.flagname)]
-        there = f"there are --config, --config.KEY, {', '.join(f'--{name}' for name in sorted(values))}"
-        way_out = f"did you mean {' or '.join(f'--{name}' for name in found)}?" if found else there
-        raise UserError(f"there is no --{error.flagname}: {way_out}") from None
-    except flags.Error as error:
-        raise UserError(_unreadable(values, one_line(error))) from None
-    if stray_ones:
-        raise UserError(stray(stray_ones[0]))
-
-
-def _unreadable(values: flags.FlagValues, said: str) -> str:
-    """Returns what is wrong with an option, where absl has words for programmers."""
-    found = re.match(r"flag --(\w+)=", said)
-    right = {"int": "a whole number", "bool": "true or false"}.get(values[found[1]].flag_type()) if found else None
-    return f"--{found[1]} must be {right}" if found and right else said
-
-
-def _underscored(argument: str) -> str:
-    """Returns an argument with underscores for the dashes within its name, and --noNAME for --no-NAME."""
-    found = re.fullmatch(r"(--?)(no-)?([^-=][^=]*)(=.*)?", argument, re.DOTALL)
-    if not found or (found[1] == "-" and argument[1:2].isdigit()):
-        return argument
-    return found[1] + ("no" if found[2] else "") + found[3].replace("-", "_") + (found[4] or "")
+def make_parser() -> CommandParser:
+    """Returns the command line of training, all options of it that are none of its config."""
+    parser = CommandParser("jaxcnn train", description=(__doc__ or "").partition("\n")[0], usage=USAGE, epilog=_MORE)
+    parser.add_argument("--config", metavar="CONFIG", help="a Python file, a config.json or a name of `jaxcnn configs`")
+    parser.add_argument("--config.KEY", metavar="VALUE", help="changes a key of it; written --config.key=value")
+    parser.add_argument("--workdir", metavar="DIR", help="the run folder: made, or gone on from where it has this run")
+    switch = argparse.BooleanOptionalAction
+    parser.add_argument("--force", action=switch, default=False, help="go on with another config, where its state fits")
+    parser.add_argument("--coordinator", metavar="HOST:PORT", help="of several processes: where process 0 is reached")
+    parser.add_argument("--num-processes", metavar="N", type=int, help="of several processes: how many")
+    parser.add_argument("--process-id", metavar="I", type=int, help="of several processes: which one this is, from 0")
+    parser.add_argument("--distributed", action=switch, help="join several processes; else where the environment says")
+    return parser
 
 
 @contextlib.contextmanager
@@ -172,9 +134,6 @@ def _find_data(config: ConfigDict, workdir: str) -> list[str]:
 
 def main(argv: Sequence[str]) -> int:
     """Runs a command line, without its program; returns the exit status."""
-    if _asks_for_help(argv):
-        print(f"{USAGE}\n\n{__doc__}\nThe keys and their defaults: jaxcnn/config.py.")
-        return 0
     runtime.configure()  # before a config file can import jax
     platforms.hush_cuda()
     request = parse(argv)

@@ -91,7 +91,7 @@ def test_tpu_vm_trains_in_the_run_folder_that_is_asked_for():
     (words,) = dry_run("tpu_vm.sh", "run", *ARGUMENTS, **environment)
     (command,) = [word for word in words if "jaxcnn.main" in word]
     with contextlib.chdir(ROOT):
-        request = main.parse(["main", *main_arguments(shlex.split(command.split(" 2>&1")[0]))])
+        request = main.parse(main_arguments(shlex.split(command.split(" 2>&1")[0])))
     assert request.workdir == "/runs/two words"
 
 

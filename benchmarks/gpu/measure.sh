@@ -34,7 +34,7 @@ run() {
 
 against=(--against torch torch.compile)
 step resnet50 resnet50 --batch-size "$batch" "${against[@]}"
-step resnet18_cifar resnet18 --stem small --image-size 32 --classes 10 --batch-size 512 "${against[@]}"
+step resnet18_cifar resnet18 --stem small --image-size 32 --num-classes 10 --batch-size 512 "${against[@]}"
 for model in vgg16 mobilenet_v2 efficientnet_b0 densenet121; do
   step "$model" "$model" --batch-size "$batch" "${against[@]}"
 done

@@ -49,7 +49,7 @@ def main(argv: Sequence[str]) -> int:
     Raises:
         UserError: for a wrong command line or config, in one line.
     """
-    arguments, config = _parser().parse(argv)
+    arguments, config = make_parser().parse(argv)
     if not arguments.seconds > 0:
         raise UserError(f"--seconds is {arguments.seconds:g}: it must be above 0")
     config.parallel, config.num_seeds = "jit", 1  # the step is measured whole
@@ -225,7 +225,8 @@ def _row(name: str, rate: Mapping[str, Any]) -> tuple[str, ...]:
     return name, *speeds, f"{1e6 / rate['median']:,.1f}", "once" if rate["once"] else "every step"
 
 
-def _parser() -> ConfigParser:
+def make_parser() -> ConfigParser:
+    """Returns the command line of the command."""
     parser = ConfigParser("jaxcnn benchmark data", description=(__doc__ or "").split(": ", 1)[1])
     parser.add_argument("--seconds", metavar="N", type=float, default=2.0, help="for each stage; default: 2")
     parser.add_argument("--no-step", dest="step", action="store_false", help="leave out the model's training step")

@@ -32,8 +32,8 @@ def main(argv: Sequence[str]) -> int:
     Raises:
         UserError: for a wrong command line, or a rival that is not installed or has no such net, in one line.
     """
-    arguments = _parser().parse_args(argv)
-    for name in ("seconds", "rounds", "batch_size", "image_size", "classes"):
+    arguments = make_parser().parse_args(argv)
+    for name in ("seconds", "rounds", "batch_size", "image_size", "num_classes"):
         value = getattr(arguments, name)
         if value is not None and not value > 0:
             raise UserError(f"--{name.replace('_', '-')} is {value:g}: it must be above 0")
@@ -69,7 +69,7 @@ def _work(name: str, arguments: Namespace) -> Work:
         stem=arguments.stem,
         batch_size=arguments.batch_size,
         image_size=arguments.image_size,
-        num_classes=arguments.classes,
+        num_classes=arguments.num_classes,
         precision=arguments.precision,
         train=arguments.train,
         fields=dict(arguments.field),
@@ -165,12 +165,13 @@ def _row(name: str, result: Mapping[str, Any]) -> tuple[str, ...]:
     )
 
 
-def _parser() -> CommandParser:
+def make_parser() -> CommandParser:
+    """Returns the command line of the command."""
     parser = CommandParser("jaxcnn benchmark step", description=(__doc__ or "").split(": ", 1)[1])
     parser.add_argument("models", metavar="MODEL", nargs="+", help="of `jaxcnn models`")
     parser.add_argument("--batch-size", metavar="N", type=int, default=32, help="default: 32")
     parser.add_argument("--image-size", metavar="N", type=int, help="default: the model's")
-    parser.add_argument("--classes", metavar="N", type=int, help="default: the model's")
+    parser.add_argument("--num-classes", metavar="N", type=int, help="default: the model's")
     parser.add_argument("--stem", choices=("imagenet", "small"), help="default: the model's")
     parser.add_fields()
     parser.add_argument("--precision", choices=("float32", "bfloat16"), default="float32", help="default: float32")
@@ -182,5 +183,4 @@ def _parser() -> CommandParser:
     parser.add_argument("--seconds", metavar="N", type=float, default=10.0, help="for each contender; default: 10")
     parser.add_argument("--rounds", metavar="N", type=int, default=10, help="turns of each; default: 10")
     parser.add_argument("--json", metavar="FILE", type=Path, help="where to write the figures as well")
-    parser.add_verbose()
     return parser

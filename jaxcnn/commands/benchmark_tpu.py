@@ -43,7 +43,7 @@ def main(argv: Sequence[str]) -> int:
     Raises:
         UserError: for a wrong command line, topology or config, or a batch that a slice cannot share, in one line.
     """
-    arguments, config = _parser().parse(argv)
+    arguments, config = make_parser().parse(argv)
     slices = [parse_slice(name) for names in arguments.topology for name in names.split(",")]
     topology.prepare()
     found = [(on, topology.devices(on)) for on in slices]
@@ -167,7 +167,8 @@ def _row(cost: dict[str, Any], first: dict[str, Any] | None) -> tuple[str, ...]:
     )
 
 
-def _parser() -> ConfigParser:
+def make_parser() -> ConfigParser:
+    """Returns the command line of the command."""
     parser = ConfigParser("jaxcnn benchmark tpu", description=(__doc__ or "").split(": ", 1)[1])
     parser.add_argument(
         "--topology", metavar="SLICE", action="append", required=True, help="as v5e:4x4; several, or with commas"

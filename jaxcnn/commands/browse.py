@@ -23,7 +23,7 @@ def main(argv: Sequence[str]) -> int:
     Raises:
         UserError: for a wrong command line or config, in one line.
     """
-    arguments, config = _parser().parse(argv)
+    arguments, config = make_parser().parse(argv)
     if arguments.count < 1:
         raise UserError(f"--count is {arguments.count}: it must be at least 1")
     run = resolve(config)
@@ -77,7 +77,8 @@ def _title(run: Run, shape: tuple[int, ...], split: str, number: int) -> str:
     return f"{name}, {split}, batch {number}: {'x'.join(map(str, shape))}, {augment or 'not augmented'}"
 
 
-def _parser() -> ConfigParser:
+def make_parser() -> ConfigParser:
+    """Returns the command line of the command."""
     parser = ConfigParser("jaxcnn browse", description="Write a picture of what a network really sees.")
     parser.add_argument("--output", metavar="FILE", type=Path, default=Path("browse.png"), help="default: browse.png")
     parser.add_argument("--split", choices=SPLITS, default="train", help="default: train, augmented")

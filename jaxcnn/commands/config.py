@@ -16,7 +16,6 @@ class ConfigParser(CommandParser):
     def __init__(self, prog: str, description: str) -> None:
         super().__init__(prog, description)
         self.add_argument("config", metavar="CONFIG", help="the run: a file with get_config(), or a config.json")
-        self.add_verbose()
         self.add_argument("--config.KEY", metavar="VALUE", help="changes a key of it; written --config.key=value")
 
     def parse(self, argv: Sequence[str]) -> tuple[Namespace, ConfigDict]:

@@ -20,7 +20,7 @@ def main(argv: Sequence[str]) -> int:
     Raises:
         UserError: for a wrong command line, or a pattern that no config matches, in one line.
     """
-    arguments = _parser().parse_args(argv)
+    arguments = make_parser().parse_args(argv)
     files = config_files()
     names = fnmatch.filter(files, arguments.pattern)
     if not names:
@@ -44,7 +44,8 @@ def _about(file: Path) -> str:
     return text.partition("\n")[0]
 
 
-def _parser() -> CommandParser:
+def make_parser() -> CommandParser:
+    """Returns the command line of the command."""
     parser = CommandParser("jaxcnn configs", description="List the configs that come with jaxcnn.")
     parser.add_argument("pattern", metavar="PATTERN", nargs="?", default="*", help="as '*resnet*'; else all")
     parser.add_argument("--markdown", action="store_true", help="the table in Markdown")

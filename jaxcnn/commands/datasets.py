@@ -19,7 +19,7 @@ def main(argv: Sequence[str]) -> int:
     Raises:
         UserError: for a wrong command line, or a pattern that no data set matches, in one line.
     """
-    arguments = _parser().parse_args(argv)
+    arguments = make_parser().parse_args(argv)
     names = fnmatch.filter(CATALOG, arguments.pattern)
     if not names:
         raise unknown_word("data set", arguments.pattern, CATALOG)
@@ -50,7 +50,8 @@ def _prepared(info: DatasetInfo, folder: Path) -> str:
     return f"{found.place} ({'; '.join(remarks)})" if remarks else str(found.place)
 
 
-def _parser() -> CommandParser:
+def make_parser() -> CommandParser:
+    """Returns the command line of the command."""
     parser = CommandParser("jaxcnn datasets", description="List the data sets and which are prepared where.")
     parser.add_argument("pattern", metavar="PATTERN", nargs="?", default="*", help="as 'cifar*'; else all")
     parser.add_argument("--data-dir", metavar="DIR", help="where they lie; else ~/tensorflow_datasets")

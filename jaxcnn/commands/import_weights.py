@@ -28,7 +28,7 @@ def main(argv: Sequence[str]) -> int:
         UserError: for a wrong command line, file or folder, in one line; before it, what is wrong with the entries
             of a file is listed on standard error, by layers.
     """
-    arguments = _parser().parse_args(argv)
+    arguments = make_parser().parse_args(argv)
     fields = dict(arguments.field)
     if arguments.num_classes is not None:
         fields["num_classes"] = arguments.num_classes
@@ -111,11 +111,14 @@ def _numbers(text: str) -> list[float]:
 _numbers.__name__ = "numbers"  # what argparse calls it in its complaint
 
 
-def _parser() -> CommandParser:
+def make_parser() -> CommandParser:
+    """Returns the command line of the command."""
     parser = CommandParser("jaxcnn import-weights", description="Keep a reference implementation's weights as ours.")
     parser.add_argument("model", metavar="MODEL", help="our name of the net")
     parser.add_argument("file", metavar="FILE", type=Path, help=f"{READABLE}, known by content")
-    parser.add_argument("--output", metavar="DIR", required=True, help="where to write; new, or an empty folder")
+    parser.add_argument(
+        "--output", metavar="DIR", type=Path, required=True, help="where to write; new, or an empty folder"
+    )
     parser.add_argument("--num-classes", metavar="N", type=int, help="width of the logits; else the paper's")
     parser.add_argument("--key", metavar="KEY", help="where in FILE, as state_dict_ema; needed where several fit")
     parser.add_argument("--classes", metavar="FILE", type=Path, help="names of classes by label: a line each, or JSON")

@@ -17,7 +17,7 @@ def main(argv: Sequence[str]) -> int:
     Raises:
         UserError: for a wrong command line, or a pattern that no model matches, in one line.
     """
-    arguments = _parser().parse_args(argv)
+    arguments = make_parser().parse_args(argv)
     names = list_models(arguments.pattern)
     if not names:
         raise unknown_word("model", arguments.pattern, MODELS)
@@ -45,7 +45,8 @@ def operations(name: str) -> str:
     return f"{count / 1e6:,.1f} M"
 
 
-def _parser() -> CommandParser:
+def make_parser() -> CommandParser:
+    """Returns the command line of the command."""
     parser = CommandParser("jaxcnn models", description="List the models, their papers and sizes.")
     parser.add_argument("pattern", metavar="PATTERN", nargs="?", default="*", help="as 'resnet*'; else all")
     parser.add_argument(

@@ -1,32 +1,41 @@
 """The command line of a command."""
 
 import argparse
+import difflib
+import re
 import sys
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 from jaxcnn import runtime
 from jaxcnn.addresses import local_path
+from jaxcnn.config.keys import nearest
 from jaxcnn.config.kinds import parse_literal
 from jaxcnn.errors import UserError
 
+_LONG = re.compile(r"--?(?P<name>[a-zA-Z][\w-]+)(?P<equals>=.*)?", re.DOTALL)
+
 
 class CommandParser(argparse.ArgumentParser):
-    """argparse whose complaints are a `UserError` of one line, which the entry point prints."""
+    """argparse whose options are spelt one way, and whose complaints are a `UserError` of one line.
 
-    def __init__(self, prog: str, description: str) -> None:
-        super().__init__(prog, description=description, allow_abbrev=False)
+    Options are written `--data-dir`; `--data_dir`, `-data-dir`, `--noforce` and `--force=false` are understood. Every
+    command has `-v`.
+    """
+
+    def __init__(self, prog: str, description: str, **further: Any) -> None:
+        super().__init__(prog, description=description, allow_abbrev=False, **further)
         self.register("type", Path, _path)
-
-    def error(self, message: str) -> NoReturn:
-        """Raises what is wrong with the command line, and how it is written."""
-        raise UserError(f"{message}; {' '.join(self.format_usage().split())}")
-
-    def add_verbose(self) -> None:
-        """Adds `-v`, which says on standard error what is set for the process."""
         self.add_argument(
-            "-v", "--verbose", nargs=0, action=_Announce, help="say what is set for the process, and how not"
+            "-v", "--verbose", action="store_true", help="say what is set for the process, and how not to have it"
         )
+        self._of_run = False
+
+    def add_run(self) -> None:
+        """Adds RUN, a run folder, which may also be written `--workdir=RUN` as for training."""
+        self._of_run = True
+        self.add_argument("run", metavar="RUN", help="the run folder, as was given as --workdir")
 
     def add_fields(self) -> None:
         """Adds `--field NAME=VALUE`, which may be repeated; the answer's `field` is a list of (name, value)."""
@@ -39,6 +48,75 @@ class CommandParser(argparse.ArgumentParser):
             help="a field of create_model, as padding=same or norm_options='{\"epsilon\": 1e-3}'; may be repeated",
         )
 
+    def options(self) -> dict[str, argparse.Action]:
+        """Returns the options with a name of more than a letter, by name: `--data-dir`."""
+        return {name: action for name, action in self._option_string_actions.items() if name.startswith("--")}
+
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Returns the arguments of a command line; says on standard error what is set for the process, if asked to.
+
+        Raises:
+            UserError: for what is wrong with it, in one line.
+        """
+        found = super().parse_args(args, namespace)
+        if found.verbose and runtime.settings():
+            print(f"jaxcnn: {runtime.announcement()}", file=sys.stderr)
+        return found
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Returns the arguments of a command line, and those that are none of its options; raises as `parse_args`."""
+        return super().parse_known_args(self.spelt(args or ()), namespace)
+
+    def spelt(self, arguments: Iterable[str]) -> list[str]:
+        """Returns a command line with its options written as here.
+
+        Raises:
+            UserError: there is no such option, or a switch has another value than true or false.
+        """
+        own = list(arguments)
+        end = own.index("--") if "--" in own else len(own)
+        return [part for argument in own[:end] for part in self._spelt(argument)] + own[end:]
+
+    def error(self, message: str) -> NoReturn:
+        """Raises what is wrong with the command line, and how it is written."""
+        message = re.sub(r"^argument (\S+): expected one argument$", r"\1 needs a value", message)
+        message = re.sub(r"^argument (\S+): invalid int value: (.*)$", r"\1 must be a whole number, not \2", message)
+        message = re.sub(r"^argument (\S+): invalid float value: (.*)$", r"\1 must be a number, not \2", message)
+        raise UserError(f"{message}; {' '.join(self.format_usage().split())}")
+
+    def _spelt(self, argument: str) -> Sequence[str]:
+        found = _LONG.fullmatch(argument)
+        if not found:
+            return [argument]
+        options, value = self.options(), found["equals"] or ""
+        name = "--" + found["name"].replace("_", "-")
+        if name not in options and name.startswith("--no") and f"--no-{name[4:]}" in options:
+            name = f"--no-{name[4:]}"
+        if name == "--workdir" and self._of_run:
+            return [value[1:]] if value else []
+        if name in options:
+            return self._switched(name, value) if value and options[name].nargs == 0 else [name + value]
+        if argument.startswith("--"):
+            raise UserError(f"there is no --{found['name']}: {self._hint(found['name'])}")
+        return [argument]
+
+    def _switched(self, name: str, value: str) -> Sequence[str]:
+        """Returns what says the same as a switch with "=true" or "=false"."""
+        if value.lower() not in ("=true", "=false"):
+            raise UserError(f"{name} must be true or false")
+        opposite = f"--no-{name[2:]}"
+        return [name] if value.lower() == "=true" else [opposite] if opposite in self.options() else []
+
+    def _hint(self, name: str) -> str:
+        """Returns which options may be meant by one that is not here."""
+        names = [option[2:] for option in self.options() if option != "--config.KEY"]
+        near = difflib.get_close_matches(name.replace("_", "-").lower(), names, n=1)
+        if not near and "--config.KEY" in self.options():
+            near = [f"config.{key}" for key in nearest(name)]
+        if near:
+            return f"did you mean {' or '.join(f'--{each}' for each in near)}?"
+        return f"there are {', '.join(sorted(self.options()))}"
+
 
 def _path(text: str) -> Path:
     """Returns a path of this machine: what every argument of `type=Path` is."""
@@ -46,12 +124,6 @@ def _path(text: str) -> Path:
         return local_path("it", text)
     except UserError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
-
-
-class _Announce(argparse.Action):
-    def __call__(self, *_: Any) -> None:
-        if runtime.settings():
-            print(f"jaxcnn: {runtime.announcement()}", file=sys.stderr)
 
 
 def _field(text: str) -> tuple[str, Any]:

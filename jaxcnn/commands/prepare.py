@@ -15,7 +15,7 @@ def main(argv: Sequence[str]) -> int:
     Raises:
         UserError: for a wrong command line or data set, in one line.
     """
-    arguments = _parser().parse_args(argv)
+    arguments = make_parser().parse_args(argv)
     info = dataset_info(arguments.name)
     if info.archive is None:
         print(f"{info.name} needs no preparing: it comes with scikit-learn")
@@ -37,7 +37,8 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
-def _parser() -> CommandParser:
+def make_parser() -> CommandParser:
+    """Returns the command line of the command."""
     parser = CommandParser("jaxcnn prepare", description="Make a data set ready to train on.")
     parser.add_argument("name", metavar="NAME", help=", ".join(CATALOG))
     parser.add_argument(

@@ -28,7 +28,7 @@ def main(argv: Sequence[str]) -> int:
     Raises:
         UserError: for a folder that holds no run, or whose data cannot be read, in one line.
     """
-    arguments = _parser().parse_args(argv)
+    arguments = make_parser().parse_args(argv)
     address = bucket_address("RUN", arguments.run)
     with fetched(address) if address else contextlib.nullcontext(arguments.run) as place:
         if not (Path(place).expanduser() / "config.json").is_file():
@@ -89,11 +89,11 @@ def _close(found: float, recorded: float | None) -> bool:
     return math.isclose(found, recorded, rel_tol=_LOSS, abs_tol=_LOSS)
 
 
-def _parser() -> CommandParser:
+def make_parser() -> CommandParser:
+    """Returns the command line of the command."""
     parser = CommandParser(
         "jaxcnn verify", description="Check a run folder: its checksums, and its recorded numbers anew."
     )
-    parser.add_argument("run", metavar="RUN", help="the run folder, as was given as --workdir")
+    parser.add_run()
     parser.add_argument("--data-dir", metavar="DIR", help="where its data lies now, if not where it was")
-    parser.add_verbose()
     return parser

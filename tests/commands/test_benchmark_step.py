@@ -117,7 +117,7 @@ def _without_torch(monkeypatch):
         ([*SHORT, "--seconds=0"], "--seconds is 0: it must be above 0"),
         ([*SHORT, "--batch-size=-1"], "--batch-size is -1: it must be above 0"),
         ([*SHORT, "--image-size=0"], "--image-size is 0: it must be above 0"),
-        ([*SHORT, "--classes=0"], "--classes is 0: it must be above 0"),
+        ([*SHORT, "--num-classes=0"], "--num-classes is 0: it must be above 0"),
         ([*SHORT, "--json=/nowhere/x.json"], "--json: there is no folder /nowhere"),
         (["step", "lenet6"], "unknown model 'lenet6': did you mean lenet5"),
         ([*SHORT, "--against", "keras"], "invalid choice: 'keras'"),

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 import jaxcnn.main
-from jaxcnn import runtime
-from jaxcnn.__main__ import COMMANDS, main
+from jaxcnn.__main__ import main
 from jaxcnn.commands.config import ConfigParser
+from jaxcnn.commands.registry import COMMANDS
 from jaxcnn.config import base_config
 from jaxcnn.entry import answer
 from jaxcnn.errors import UserError
@@ -62,16 +62,6 @@ def test_a_command_that_computes_says_what_is_set_where_it_is_asked(tmp_path):
         assert "holds no run" in told[-1]
         assert len(told) == 1 + len(asked)
         assert told[0].startswith(f"jaxcnn: compiled programs are kept in {tmp_path}/.cache/jaxcnn/") == bool(asked)
-
-
-@pytest.mark.parametrize("module", ["verify", "browse", "benchmark_step", "benchmark_data", "benchmark_tpu"])
-def test_every_command_that_computes_can_be_asked_what_is_set(module, monkeypatch, capsys):
-    monkeypatch.setattr(runtime, "_made", {"XLA_FLAGS": "--xla_so"})
-    with pytest.raises((SystemExit, UserError)):  # for it is asked for help too
-        importlib.import_module(f"jaxcnn.commands.{module}").main(["-v", "--help"])
-    out, err = capsys.readouterr()
-    assert err == "jaxcnn: for speed: XLA_FLAGS --xla_so (not: JAXCNN_TUNING=off)\n"
-    assert "say what is set for the process" in out
 
 
 def test_importing_and_a_bad_command_take_no_jax():

@@ -56,8 +56,8 @@ def test_digits_need_nothing(capsys):
     [
         (["minst"], "unknown data set 'minst': did you mean mnist"),
         ([], "the following arguments are required: NAME; usage: jaxcnn prepare"),
-        (["mnist", "--fro", "x"], "unrecognized arguments: --fro x; usage"),
-        (["mnist", "--from"], "argument --from: expected one argument; usage"),
+        (["mnist", "--fro", "x"], "there is no --fro: did you mean --from?"),
+        (["mnist", "--from"], "--from needs a value; usage"),
         (["mnist", "--format", "csv"], "argument --format: invalid choice: 'csv'"),
     ],
 )
