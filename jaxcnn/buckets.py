@@ -4,12 +4,16 @@ Every call ends within a time, and whatever a driver raises is a `BucketError` o
 address, with "/" between their parts; a bucket has no folders. Drivers are imported on use.
 """
 
+import base64
 import dataclasses
+import errno
 import functools
 import logging
-from collections.abc import Collection
+import re
+import time
+from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from jaxcnn.errors import UserError
 
@@ -21,10 +25,16 @@ MOST = 2e9
 """Bytes that an object is taken to have where its size is not known."""
 CONNECTIONS = 100
 """To a service at a time: gcsfs has as many by itself."""
+PATIENCE = 120.0
+"""Seconds in which a bucket that is away is asked again, by `patiently`."""
+PAUSE = 1.0
+"""Seconds between two times."""
+Value = TypeVar("Value")
 _CREDENTIALS = {
     "gs": "log in with `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS",
     "s3": "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run `aws configure`",
 }
+_OF_THE_DISK = [getattr(errno, name) for name in ("ENOSPC", "EDQUOT", "EROFS", "EFBIG") if hasattr(errno, name)]
 _NO_NAME = ".none"
 """Of an object that nobody has."""
 _NEED_A_BUCKET_ALONE = ("find", "pipe_file", "put_file")
@@ -51,6 +61,8 @@ class Entry:
     """In bytes."""
     tag: str
     """Another one for other content."""
+    md5: str = ""
+    """Hexadecimal digits, where the bucket gives them; of objects that S3 encrypts, others that look so."""
 
 
 class Bucket:
@@ -59,6 +71,12 @@ class Bucket:
     def __init__(self, address: str) -> None:
         self.address = address
         self._scheme, _, self._root = address.partition("://")
+
+    def __str__(self) -> str:
+        return self.address
+
+    def __truediv__(self, name: str) -> "Bucket":
+        return Bucket(f"{self.address}/{name}")
 
     def find(self, *below: str, seconds: float | None = None) -> dict[str, Entry]:
         """Returns what there is, by name, in order: all of it, or what is `below` parts of a name.
@@ -74,7 +92,7 @@ class Bucket:
         found = self._do("find", "/".join((self._root, *below)), detail=True, seconds=seconds or ANSWER)
         entries = {name: info for name, info in found.items() if info.get("type") == "file"}
         start = len(self._root) + 1
-        return {name[start:]: Entry(int(info["size"] or 0), _tag(info)) for name, info in sorted(entries.items())}
+        return {name[start:]: _entry(info) for name, info in sorted(entries.items())}
 
     def read(self, name: str) -> bytes:
         """Returns a small object; raises FileNotFoundError where there is none, else `BucketError`."""
@@ -101,10 +119,16 @@ class Bucket:
         seconds = ANSWER + path.stat().st_size / SLOWEST  # raises where it is gone
         self._do("put_file", str(path), self._path(name), seconds=seconds)
 
-    def download(self, name: str, path: Path) -> None:
-        """Writes a file from an object, FileNotFoundError where there is none; the folder of the file is made."""
+    def download(self, name: str, path: Path, *, size: float = MOST) -> None:
+        """Writes a file from an object, FileNotFoundError where there is none; the folder of the file is made.
+
+        Args:
+            name: of the object.
+            path: of the file.
+            size: of the object, in bytes, where it is known.
+        """
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._do("get_file", self._path(name), str(path), seconds=ANSWER + MOST / SLOWEST)
+        self._do("get_file", self._path(name), str(path), seconds=ANSWER + size / SLOWEST)
 
     def remove(self, names: Collection[str]) -> None:
         """Removes objects; those that are not there are none."""
@@ -135,7 +159,9 @@ class Bucket:
             self._explain(error, call, seconds)
 
     def _explain(self, error: Exception, call: str, seconds: float) -> NoReturn:
-        """Raises what an error of a driver means."""
+        """Raises what an error of a driver means; an error of this machine's disk as it is."""
+        if isinstance(error, OSError) and error.errno in _OF_THE_DISK:
+            raise error
         bucket = f"{self._scheme}://{self._root.partition('/')[0]}"
         if isinstance(error, FileNotFoundError) and call in _NEED_A_BUCKET_ALONE:
             raise BucketError(f"there is no bucket {bucket}") from None
@@ -173,5 +199,19 @@ def file_system(scheme: str) -> Any:
         raise UserError(f"{scheme}:// needs a driver: pip install 'jaxcnn[{install}]'") from None
 
 
-def _tag(info: dict[str, Any]) -> str:
-    return str(info.get("generation") or info.get("ETag") or info.get("etag") or "").strip('"')
+def patiently(ask: Callable[[], Value]) -> Value:
+    """Returns what `ask` does, or raises what it does; a bucket that is away is asked again for `PATIENCE` seconds."""
+    until = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return ask()
+        except BucketError as error:
+            if not error.passing or time.monotonic() > until:
+                raise
+        time.sleep(PAUSE)
+
+
+def _entry(info: dict[str, Any]) -> Entry:
+    tag = str(info.get("generation") or info.get("ETag") or info.get("etag") or "").strip('"')
+    md5 = base64.b64decode(info["md5Hash"]).hex() if "md5Hash" in info else tag
+    return Entry(int(info["size"] or 0), tag, md5 if re.fullmatch("[0-9a-f]{32}", md5) else "")

@@ -179,16 +179,20 @@ def _malloc_is_free(environment: Mapping[str, str]) -> bool:
     return not chosen and platform.libc_ver()[0] == "glibc"
 
 
+def user_cache(environment: Mapping[str, str] = os.environ) -> Path:
+    """Returns our folder among this user's caches; raises RuntimeError for a user without a home."""
+    return Path(environment.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "jaxcnn"
+
+
 def _keep_programs(environment: MutableMapping[str, str]) -> None:
     """Names the folder where jax keeps what it compiled, one for each kind of processor: programs are made for it."""
     kept = environment.get("JAX_ENABLE_COMPILATION_CACHE", "true").lower() not in _NO
     if "JAX_COMPILATION_CACHE_DIR" in environment or not kept:
         return
     try:
-        base = Path(environment.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    except RuntimeError:  # this user has no home
+        folder = str(user_cache(environment) / f"programs-{_kind_of_processor()}")
+    except RuntimeError:
         return
-    folder = str(base / "jaxcnn" / f"programs-{_kind_of_processor()}")
     environment["JAX_COMPILATION_CACHE_DIR"] = _made["compilation cache"] = folder
     environment.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", _WORTH_KEEPING)
 

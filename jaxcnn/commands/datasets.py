@@ -2,13 +2,12 @@
 
 import fnmatch
 from collections.abc import Sequence
-from pathlib import Path
 
 from jaxcnn.commands.parser import CommandParser
 from jaxcnn.commands.table import print_rows
 from jaxcnn.data.catalog import CATALOG, DatasetInfo
-from jaxcnn.data.read.prepared import data_folder, find_prepared
-from jaxcnn.errors import UserError, unknown_word
+from jaxcnn.data.read.prepared import DamagedError, Where, data_folder, find_prepared
+from jaxcnn.errors import unknown_word
 
 HEADER = ("name", "title", "image", "train", "test", "classes", "licence", "prepared")
 
@@ -29,19 +28,19 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
-def _row(info: DatasetInfo, folder: Path) -> tuple[str, ...]:
+def _row(info: DatasetInfo, folder: Where) -> tuple[str, ...]:
     height, width, channels = info.shape
     image = f"any x{channels}" if info.encoded else f"{height}x{width}x{channels}"
     counts = (f"{info.examples[split]:,}" for split in ("train", "test"))
     return info.name, info.title, image, *counts, str(info.num_classes), info.licence, _prepared(info, folder)
 
 
-def _prepared(info: DatasetInfo, folder: Path) -> str:
+def _prepared(info: DatasetInfo, folder: Where) -> str:
     if info.archive is None:
         return "in scikit-learn"
     try:
         found = find_prepared(info, folder)
-    except UserError:
+    except DamagedError:
         return f"damaged: {folder / info.tfds_name}"
     if found is None:
         return "no"
@@ -54,6 +53,8 @@ def make_parser() -> CommandParser:
     """Returns the command line of the command."""
     parser = CommandParser("jaxcnn datasets", description="List the data sets and which are prepared where.")
     parser.add_argument("pattern", metavar="PATTERN", nargs="?", default="*", help="as 'cifar*'; else all")
-    parser.add_argument("--data-dir", metavar="DIR", help="where they lie; else ~/tensorflow_datasets")
+    parser.add_argument(
+        "--data-dir", metavar="DIR", help="where they lie, also in a bucket; else ~/tensorflow_datasets"
+    )
     parser.add_argument("--markdown", action="store_true", help="the table in Markdown")
     return parser

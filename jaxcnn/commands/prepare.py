@@ -44,7 +44,9 @@ def make_parser() -> CommandParser:
     parser.add_argument(
         "--from", dest="source", metavar="DIR", type=Path, help="where its official files lie; else download"
     )
-    parser.add_argument("--data-dir", metavar="DIR", help="where to write; else ~/tensorflow_datasets")
+    parser.add_argument(
+        "--data-dir", metavar="DIR", help="where to write, also in a bucket; else ~/tensorflow_datasets"
+    )
     parser.add_argument(
         "--allow-partial", action="store_true", help="prepare what is there of it and mark it as partial"
     )

@@ -6,7 +6,7 @@ import time
 import numpy as np
 import pytest
 
-from jaxcnn.data.read import places
+from jaxcnn import buckets
 from jaxcnn.data.read.folder import open_folder
 from jaxcnn.data.read.measure import source_fingerprint
 from jaxcnn.data.read.sources import load_splits, open_dataset
@@ -103,13 +103,13 @@ def test_an_image_that_vanishes_is_named(here, memory):
 
 def test_a_bucket_that_is_away_for_a_while_is_waited_for(here, memory, monkeypatch):
     source = open_folder(ADDRESS).splits["train"]
-    monkeypatch.setattr(places, "PAUSE", 0.01)
+    monkeypatch.setattr(buckets, "PAUSE", 0.01)
     memory.trouble["cat_file"] = [OSError("connection reset"), OSError("connection reset")]
     assert source[0].content.startswith(b"\xff\xd8")
     memory.trouble["cat_file"] = [PermissionError("no more")]
     with pytest.raises(Fault, match=rf"^data in {ADDRESS} cannot be read: s3://box refuses access"):
         source[0]
-    monkeypatch.setattr(places, "PATIENCE", 0.0)
+    monkeypatch.setattr(buckets, "PATIENCE", 0.0)
     memory.trouble["cat_file"] = [OSError("connection reset")] * 9
     with pytest.raises(Fault, match=r"s3://box cannot be used: connection reset$"):
         source_fingerprint({"train": source})

@@ -3,13 +3,12 @@
 import contextlib
 import functools
 import os
-import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Literal, Protocol, TypeAlias, TypeVar
 
 from jaxcnn.addresses import bucket_address
-from jaxcnn.buckets import Bucket, BucketError
+from jaxcnn.buckets import Bucket, BucketError, patiently
 from jaxcnn.errors import Fault, UserError
 
 Kind: TypeAlias = Literal["folder", "file", "nowhere"]
@@ -18,10 +17,6 @@ LISTING = 1200.0
 """Seconds that a bucket has to say what lies in it: it says 1,000 names at a time."""
 AT_ONCE = 16
 """Objects that are asked for at a time: an answer takes as long for one as for many."""
-PATIENCE = 120.0
-"""Seconds in which a bucket that does not answer is asked for an object again."""
-PAUSE = 1.0
-"""Seconds between two times."""
 Value = TypeVar("Value")
 
 
@@ -156,17 +151,12 @@ class Objects:
         return found
 
     def _asked(self, ask: Callable[[Bucket], Value]) -> Value:
-        """Returns what the bucket answers, asked again for `PATIENCE` seconds where it does not."""
-        until = time.monotonic() + PATIENCE
-        while True:
-            try:
-                return ask(self._bucket)
-            except FileNotFoundError:
-                raise FileNotFoundError(None, "the object is gone") from None
-            except BucketError as error:
-                if not error.passing or time.monotonic() > until:
-                    raise Fault(f"data in {self.address} cannot be read: {error}") from None
-                time.sleep(PAUSE)
+        try:
+            return patiently(lambda: ask(self._bucket))
+        except FileNotFoundError:
+            raise FileNotFoundError(None, "the object is gone") from None
+        except BucketError as error:
+            raise Fault(f"data in {self.address} cannot be read: {error}") from None
 
 
 def place_of(what: str, path: str | os.PathLike[str]) -> tuple[Place, str]:

@@ -1,26 +1,42 @@
-"""What lies prepared in a folder of data sets, by us or by tensorflow-datasets: told from its JSON files alone."""
+"""What lies prepared in a folder of data sets, by us or by tensorflow-datasets: told from its JSON files alone.
+
+The folder is on this machine or in a bucket; a data set in a bucket is read from a copy (`copies`).
+"""
 
 import dataclasses
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any, TypeAlias
 
-from jaxcnn.addresses import local_path
+from jaxcnn.addresses import bucket_address
+from jaxcnn.buckets import Bucket, BucketError, Entry
 from jaxcnn.data.catalog import DatasetInfo
 from jaxcnn.errors import UserError
 
 ARRAY_RECORD, TFRECORD = "array_record", "tfrecord"
-PARTIAL_FILE = "partial.json"
-_VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)")
+INFO_FILE, PARTIAL_FILE = "dataset_info.json", "partial.json"
+_VERSION = re.compile(rf"(\d+\.\d+\.\d+)/{re.escape(INFO_FILE)}")
+Where: TypeAlias = Path | Bucket
+"""A folder."""
+DataDir: TypeAlias = str | os.PathLike[str] | Bucket | None
+"""Names the folder of all prepared data sets."""
+
+
+class DamagedError(UserError):
+    """A prepared data set that cannot be read."""
+
+    def __init__(self, info: DatasetInfo, place: object, how: str) -> None:
+        super().__init__(f"data set {info.name!r} in {place} is damaged ({how}): remove it and prepare it again")
 
 
 @dataclasses.dataclass(frozen=True)
 class Prepared:
     """A prepared data set. Splits are called what they are called on disk."""
 
-    place: Path
+    place: Where
     """Its folder, the newest version's."""
     examples: Mapping[str, int]
     """By split."""
@@ -28,6 +44,8 @@ class Prepared:
     """The forms that its records are stored in: "array_record", which is read here, "tfrecord", ..."""
     partial: Mapping[str, Mapping[str, int]] | None
     """Where something is missing, by split of the catalog: its `examples` `of` how many there should be."""
+    objects: Mapping[str, Entry]
+    """By name, what the folder holds in a bucket; else nothing."""
 
     @property
     def readable(self) -> bool:
@@ -44,32 +62,42 @@ class Prepared:
         )
 
 
-def data_folder(data_dir: str | os.PathLike[str] | None) -> Path:
+def data_folder(data_dir: DataDir) -> Where:
     """Returns the folder of all prepared data sets: `data_dir`, else $TFDS_DATA_DIR, else ~/tensorflow_datasets."""
+    if isinstance(data_dir, Bucket):
+        return data_dir
     place = data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
-    return local_path("the folder of data sets", place)
+    address = bucket_address("the folder of data sets", place)
+    return Bucket(address) if address else Path(place).expanduser()
 
 
-def find_prepared(info: DatasetInfo, data_dir: str | os.PathLike[str] | None = None) -> Prepared | None:
+def find_prepared(info: DatasetInfo, data_dir: DataDir = None) -> Prepared | None:
     """Returns what lies whole of a data set in its folder; of several versions the newest.
 
     Raises:
-        UserError: where what is there cannot be understood.
+        DamagedError: where what is there cannot be understood.
+        UserError: where a bucket cannot be read.
     """
-    versions = (data_folder(data_dir) / info.tfds_name).glob("*/dataset_info.json")
-    places = [path.parent for path in versions if _VERSION.fullmatch(path.parent.name)]
-    if not places:
-        return None
-    place = max(places, key=lambda place: tuple(map(int, place.name.split("."))))
+    folder = data_folder(data_dir) / info.tfds_name
     try:
-        return _read(place)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise damaged(info, place, type(error).__name__) from None
+        objects = folder.find() if isinstance(folder, Bucket) else {}
+        names: Iterable[str] = _infos(folder) if isinstance(folder, Path) else objects
+        versions = [found[1] for name in names if (found := _VERSION.fullmatch(name))]
+        if not versions:
+            return None
+        newest = max(versions, key=lambda version: tuple(map(int, version.split("."))))
+        return _read(info, folder / newest, _below(newest, objects))
+    except BucketError as error:
+        raise UserError(f"data set {info.name!r} in {folder} cannot be read: {error}") from None
 
 
-def damaged(info: DatasetInfo, place: os.PathLike[str], how: str) -> UserError:
-    """Returns the error for a prepared data set that cannot be read."""
-    return UserError(f"data set {info.name!r} in {place} is damaged ({how}): remove it and prepare it again")
+def _infos(folder: Path) -> list[str]:
+    return [path.relative_to(folder).as_posix() for path in folder.glob(f"*/{INFO_FILE}")]
+
+
+def _below(folder: str, objects: Mapping[str, Entry]) -> dict[str, Entry]:
+    start = f"{folder}/"
+    return {name.removeprefix(start): entry for name, entry in objects.items() if name.startswith(start)}
 
 
 def unreadable(info: DatasetInfo, found: Prepared, form: str = ARRAY_RECORD) -> UserError:
@@ -82,12 +110,25 @@ def unreadable(info: DatasetInfo, found: Prepared, form: str = ARRAY_RECORD) -> 
     )
 
 
-def _read(place: Path) -> Prepared:
-    content = json.loads((place / "dataset_info.json").read_text(encoding="utf-8"))
-    partial = place / PARTIAL_FILE
-    return Prepared(
-        place=place,
-        examples={split["name"]: sum(map(int, split.get("shardLengths", ()))) for split in content["splits"]},
-        formats=frozenset([content.get("fileFormat", TFRECORD), *content.get("alternativeFileFormats", ())]),
-        partial=json.loads(partial.read_text(encoding="utf-8")) if partial.is_file() else None,
-    )
+def _read(info: DatasetInfo, place: Where, objects: Mapping[str, Entry]) -> Prepared:
+    try:
+        content = _json(place, INFO_FILE)
+        return Prepared(
+            place=place,
+            examples={split["name"]: sum(map(int, split.get("shardLengths", ()))) for split in content["splits"]},
+            formats=frozenset([content.get("fileFormat", TFRECORD), *content.get("alternativeFileFormats", ())]),
+            partial=_json(place, PARTIAL_FILE) if _holds(place, objects, PARTIAL_FILE) else None,
+            objects=objects,
+        )
+    except BucketError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DamagedError(info, place, type(error).__name__) from None
+
+
+def _holds(place: Where, objects: Mapping[str, Entry], name: str) -> bool:
+    return name in objects if isinstance(place, Bucket) else (place / name).is_file()
+
+
+def _json(place: Where, name: str) -> Any:
+    return json.loads((place / name).read_bytes() if isinstance(place, Path) else place.read(name))

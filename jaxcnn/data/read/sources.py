@@ -10,6 +10,7 @@ import numpy as np
 from jaxcnn.addresses import absolute
 from jaxcnn.data.catalog import CATALOG, DatasetInfo, dataset_info
 from jaxcnn.data.catalog.imagenet import names_of_synsets
+from jaxcnn.data.read.copies import of_copy
 from jaxcnn.data.read.crops import FITS
 from jaxcnn.data.read.dataset import Dataset
 from jaxcnn.data.read.folder import open_folder
@@ -179,13 +180,13 @@ def _distributed(name: str, data_dir: str | os.PathLike[str] | None) -> Dataset:
         return _folder(data_dir)
     if name not in CATALOG and name not in {info.tfds_name for info in CATALOG.values()}:
         anyset, info, unlabelled = open_any(name, data_dir)
-        return dataclasses.replace(described(info, anyset), unlabelled=unlabelled, dir=_dir(anyset))
+        return dataclasses.replace(_stored(info, anyset), unlabelled=unlabelled)
     info = dataset_info(name)
     if info.archive is None:
         return described(info, _digits(info))
     prepared, found = open_prepared(info, data_dir)
     missing = {split: dict(part) for split, part in (found.partial or {}).items() if part["examples"] < part["of"]}
-    return dataclasses.replace(described(info, prepared), partial=missing or None, dir=_dir(prepared))
+    return dataclasses.replace(_stored(info, prepared), partial=missing or None)
 
 
 def _folder(data_dir: str | os.PathLike[str] | None) -> Dataset:
@@ -204,8 +205,11 @@ def _folder(data_dir: str | os.PathLike[str] | None) -> Dataset:
     )
 
 
-def _dir(sources: Mapping[str, PreparedSource]) -> str:
-    return str(sources["train"].place.absolute())
+def _stored(info: DatasetInfo, sources: Mapping[str, PreparedSource]) -> Dataset:
+    """Returns a prepared data set, with what says where it lies."""
+    origin, place = sources["train"].origin, sources["train"].place.absolute()
+    remarks = (of_copy(origin, place),) if origin else ()
+    return dataclasses.replace(described(info, sources), dir=origin or str(place), remarks=remarks)
 
 
 def _shape(source: ArraySource | PairSource) -> tuple[int | None, int | None, int]:

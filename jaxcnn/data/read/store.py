@@ -17,8 +17,9 @@ from rich.console import Console
 from rich.progress import track
 
 from jaxcnn.data.catalog import CATALOG, DatasetInfo
+from jaxcnn.data.read.copies import brought
 from jaxcnn.data.read.decode import UnreadableError
-from jaxcnn.data.read.prepared import Prepared, damaged, data_folder, find_prepared, unreadable
+from jaxcnn.data.read.prepared import DamagedError, DataDir, Prepared, data_folder, find_prepared, unreadable
 from jaxcnn.errors import UserError, unknown_word
 
 _HELD = 2**29  # bytes; a split whose files are smaller is read once, and kept
@@ -30,7 +31,13 @@ class PreparedSource:
     """A split of a prepared data set, read by the record; a small one whole, when labels are needed."""
 
     def __init__(
-        self, place: str | os.PathLike[str], split: str, *, image: str = "image", label: str = "label"
+        self,
+        place: str | os.PathLike[str],
+        split: str,
+        *,
+        image: str = "image",
+        label: str = "label",
+        origin: str | None = None,
     ) -> None:
         """Describes the split; nothing is read.
 
@@ -39,8 +46,10 @@ class PreparedSource:
             split: as it is called on disk.
             image: the feature that is the image.
             label: the feature that is the label.
+            origin: the address that `place` is a copy of, where it is one.
         """
         self.place, self.split, self._image, self._label = Path(place), split, image, label
+        self.origin = origin
         self._held: list[bytes] = []
 
     def __getstate__(self) -> dict[str, Any]:
@@ -70,7 +79,7 @@ class PreparedSource:
 
     def name(self, index: int) -> str:
         """Returns the number of an example."""
-        return f"record {index} of {self.split} in {self.place}"
+        return f"record {index} of {self.split} in {self.origin or self.place}"
 
     @functools.cached_property
     def _records(self) -> Any:
@@ -93,9 +102,7 @@ class PreparedSource:
         return np.array(labels, np.int32)
 
 
-def open_prepared(
-    info: DatasetInfo, data_dir: str | os.PathLike[str] | None = None
-) -> tuple[dict[str, PreparedSource], Prepared]:
+def open_prepared(info: DatasetInfo, data_dir: DataDir = None) -> tuple[dict[str, PreparedSource], Prepared]:
     """Returns the splits "train" and "test" of a data set in the catalog as distributed, and what lies on disk.
 
     Raises:
@@ -103,19 +110,18 @@ def open_prepared(
     """
     found = find_prepared(info, data_dir)
     if found is None:
-        option = f" --data-dir {os.fspath(data_dir)}" if data_dir else ""
+        option = f" --data-dir {data_dir}" if data_dir else ""
         raise UserError(
             f"data set {info.name!r} is not prepared in {data_folder(data_dir)}: run "
             f"`jaxcnn prepare {info.name}{option}`, with --from DIR where its files lie"
         )
     if not found.readable:
         raise unreadable(info, found)
-    return {split: _open(info, found, split) for split in info.examples}, found
+    here = _Here(info, found, brought(found, [info.stored_split(split) for split in info.examples]))
+    return {split: _open(here, split) for split in info.examples}, found
 
 
-def open_any(
-    name: str, data_dir: str | os.PathLike[str] | None = None
-) -> tuple[dict[str, PreparedSource], DatasetInfo, tuple[str, ...]]:
+def open_any(name: str, data_dir: DataDir = None) -> tuple[dict[str, PreparedSource], DatasetInfo, tuple[str, ...]]:
     """Returns the splits of any image-classification set that tensorflow-datasets prepared, and what it says of itself.
 
     The splits are "train" and, where there are any, "val" (its "validation") and "test". One without labels, all of
@@ -136,7 +142,9 @@ def open_any(
         raise UserError(f"{unknown_word('data set', name, [*CATALOG, 'folder'])}; nor is one prepared in {folder}")
     if not found.readable:
         raise unreadable(info, found)
-    features = _features(info, found)
+    splits = {"train": "train", "val": "validation", "test": "test"}
+    here = _Here(info, found, brought(found, splits.values()))
+    features = _features(here)
     image, label = (_only(info, features, kind) for kind in ("Image", "ClassLabel"))
     height, width, channels = features[image].shape
     channels = 1 if channels == 1 else 3  # what decoding makes of all others
@@ -147,57 +155,73 @@ def open_any(
         class_names=tuple(features[label].names),
         examples=found.examples,
     )
-    splits = {"train": "train", "val": "validation", "test": "test"}
     sources = {
-        split: PreparedSource(found.place, stored, image=image, label=label)
+        split: here.source(stored, image=image, label=label)
         for split, stored in splits.items()
         if stored in found.examples
     }
     if "train" not in sources:
         raise UserError(f"data set {name!r} in {found.place} has no split train")
     for split, source in sources.items():
-        _check_labels(info, found, split, source, found.examples[source.split])
+        _check_labels(here, split, source, found.examples[source.split])
     unlabelled = tuple(split for split, source in sources.items() if _unlabelled(source))
     if "train" in unlabelled:
         raise UserError(f"data set {name!r} in {found.place} has no labels in its split train: all are {_UNLABELLED}")
     return {split: source for split, source in sources.items() if split not in unlabelled}, info, unlabelled
 
 
-def _open(info: DatasetInfo, found: Prepared, split: str) -> PreparedSource:
+@dataclasses.dataclass(frozen=True)
+class _Here:
+    """A prepared data set that can be read on this machine."""
+
+    info: DatasetInfo
+    found: Prepared
+    place: Path
+    """Where its files are: `found.place`, or a copy of it."""
+
+    def source(self, stored: str, *, image: str = "image", label: str) -> PreparedSource:
+        origin = str(self.found.place) if self.found.place != self.place else None
+        return PreparedSource(self.place, stored, image=image, label=label, origin=origin)
+
+    def damaged(self, how: str) -> DamagedError:
+        copy = f", copied to {self.place}," if self.found.place != self.place else ""
+        return DamagedError(self.info, f"{self.found.place}{copy}", how)
+
+
+def _open(here: _Here, split: str) -> PreparedSource:
+    info, found = here.info, here.found
     stored = info.stored_split(split)
-    source = PreparedSource(found.place, stored, label=info.label_key)
+    source = here.source(stored, label=info.label_key)
     expected = (found.partial or {}).get(stored, {}).get("examples", info.examples[split])
     if stored not in found.examples:
         raise UserError(f"data set {info.name!r} in {found.place} was prepared without its split {stored}")
     if found.examples[stored] != expected:
-        raise damaged(
-            info, found.place, f"{split} has {found.examples[stored]} examples where {expected} were expected"
-        )
-    _check_labels(info, found, split, source, expected)
+        raise here.damaged(f"{split} has {found.examples[stored]} examples where {expected} were expected")
+    _check_labels(here, split, source, expected)
     return source
 
 
-def _check_labels(info: DatasetInfo, found: Prepared, split: str, source: PreparedSource, expected: int) -> None:
+def _check_labels(here: _Here, split: str, source: PreparedSource, expected: int) -> None:
     """Raises `UserError` where the labels of a split cannot be read, or are not as many as expected."""
     try:
         size = len(source.labels)
     except Exception as error:  # array_record and its proto parser each have their own
-        raise damaged(info, found.place, f"{type(error).__name__} in {split}") from None
+        raise here.damaged(f"{type(error).__name__} in {split}") from None
     if size != expected:
-        raise damaged(info, found.place, f"{split} has {size} examples where {expected} were expected")
+        raise here.damaged(f"{split} has {size} examples where {expected} were expected")
 
 
 def _unlabelled(source: PreparedSource) -> bool:
     return len(source.labels) > 0 and bool((source.labels == _UNLABELLED).all())
 
 
-def _features(info: DatasetInfo, found: Prepared) -> Mapping[str, Any]:
+def _features(here: _Here) -> Mapping[str, Any]:
     import tensorflow_datasets as tfds
 
     try:
-        return tfds.builder_from_directory(found.place).info.features
+        return tfds.builder_from_directory(here.place).info.features
     except Exception as error:  # it reads the folder's JSON files
-        raise damaged(info, found.place, type(error).__name__) from None
+        raise here.damaged(type(error).__name__) from None
 
 
 def _only(info: DatasetInfo, features: Mapping[str, Any], kind: str) -> str:

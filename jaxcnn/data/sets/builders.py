@@ -1,20 +1,27 @@
 """Preparing a data set: from its official files to the folder that tensorflow-datasets reads, without TensorFlow."""
 
 import contextlib
+import hashlib
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from jaxcnn.addresses import local_path
+from jaxcnn.buckets import Bucket
 from jaxcnn.data.catalog import DatasetInfo, dataset_info
-from jaxcnn.data.read.prepared import ARRAY_RECORD, data_folder, find_prepared, unreadable
+from jaxcnn.data.read.copies import cache_folder
+from jaxcnn.data.read.prepared import ARRAY_RECORD, DataDir, Where, data_folder, find_prepared, unreadable
 from jaxcnn.data.sets.archives import READERS
 from jaxcnn.data.sets.archives.examples import EncodedImages, Examples, MissingFilesError
 from jaxcnn.data.sets.download import download
+from jaxcnn.data.sets.upload import upload
 from jaxcnn.data.sets.writing import write_records
 from jaxcnn.errors import UserError
+from jaxcnn.locks import FileLock, Held
 
 _ENOUGH, _NEAR = 1_000, 0.02
 """Images whose mean says which data set they are of, and how near it must be."""
@@ -24,19 +31,21 @@ def prepare(
     name: str,
     *,
     source: str | os.PathLike[str] | None = None,
-    data_dir: str | os.PathLike[str] | None = None,
+    data_dir: DataDir = None,
     allow_partial: bool = False,
     form: str = ARRAY_RECORD,
-) -> Path:
+) -> Where:
     """Writes a data set as tensorflow-datasets would, the same examples in the same order; one that is there is kept.
 
     Everything is read and checked before anything is written, and what is written gets its final name last, so that a
-    run that is killed leaves nothing that passes for a data set.
+    run that is killed leaves nothing that passes for a data set. For a bucket it is written on this machine first, in
+    the folder of copies, and stays there until all of it is in the bucket.
 
     Args:
         name: of the data set.
         source: the folder that holds its official files; None downloads them into `data_dir`/downloads.
-        data_dir: the folder of all prepared data sets; None: $TFDS_DATA_DIR, else ~/tensorflow_datasets.
+        data_dir: the folder of all prepared data sets, on this machine or in a bucket; None: $TFDS_DATA_DIR, else
+            ~/tensorflow_datasets.
         allow_partial: prepares what is there of a data set that is not whole, and marks it with a file `partial.json`;
             a split without examples is left out.
         form: how the records are stored: "array_record", which training and `tfds.data_source` read, or "tfrecord",
@@ -56,10 +65,39 @@ def prepare(
     folder = data_folder(data_dir)
     if place := _kept(info, folder, allow_partial, form):
         return place
+    if isinstance(folder, Bucket):
+        return _prepare_in_bucket(name, folder, source=source, allow_partial=allow_partial, form=form)
     downloads = folder / "downloads"
     with _no_empty_folders(downloads / info.tfds_name, downloads / "extracted", folder / info.tfds_name):
         splits = _read(info, _source(info, source, downloads), allow_partial)
         return write_records(info, splits, folder, form=form)
+
+
+def _prepare_in_bucket(name: str, folder: Bucket, **options: Any) -> Bucket:
+    staged = cache_folder() / f"for-{hashlib.sha256(f'{folder}/{name}'.encode()).hexdigest()[:12]}"
+    with _alone_in(staged):
+        here = prepare(name, data_dir=staged, **options)
+        assert isinstance(here, Path)
+        place = folder / here.relative_to(staged).as_posix()
+        upload(here, place)
+        shutil.rmtree(staged, ignore_errors=True)
+    return place
+
+
+@contextlib.contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Keeps other processes from preparing the same data set for the same bucket."""
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder.with_suffix(".lock"))
+    except Held as owner:
+        raise UserError(f"{owner} is preparing the same: wait until it is done") from None
+    except OSError as error:
+        raise UserError(f"cannot write to {folder.parent}: {error.strerror}") from None
+    try:
+        yield
+    finally:
+        lock.remove()
 
 
 @contextlib.contextmanager
@@ -75,7 +113,7 @@ def _no_empty_folders(*places: Path) -> Iterator[None]:
                 folder.rmdir()  # does nothing where something is in it
 
 
-def _kept(info: DatasetInfo, folder: Path, allow_partial: bool, form: str) -> Path | None:
+def _kept(info: DatasetInfo, folder: Where, allow_partial: bool, form: str) -> Where | None:
     """Returns where the data set lies prepared, if it does."""
     found = find_prepared(info, folder)
     if found is None:

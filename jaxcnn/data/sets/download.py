@@ -4,14 +4,13 @@ import contextlib
 import hashlib
 import http.client
 import os
-import sys
 import urllib.request
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TransferSpeedColumn
+from rich.progress import Progress, TaskID
 
 from jaxcnn.data.catalog import DatasetInfo, SourceFile
+from jaxcnn.data.read.transfers import byte_bar
 from jaxcnn.errors import UserError
 
 _TIMEOUT = 30  # seconds without an answer or a byte
@@ -33,7 +32,7 @@ def download(info: DatasetInfo, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"{folder} cannot be made: {error.strerror}") from None
-    with _progress() as progress:
+    with byte_bar() as progress:
         for file in info.files.values():
             path = folder / file.name
             if not (path.is_file() and _sha256(path) == file.sha256):
@@ -69,8 +68,3 @@ def _copy(url: str, path: Path, task: TaskID, progress: Progress) -> None:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _progress() -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    return Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty())
