@@ -28,7 +28,7 @@ from jaxcnn import runtime
 from jaxcnn.analysis import topology
 from jaxcnn.analysis.slices import parse_slice
 from jaxcnn.analysis.trace import operations
-from jaxcnn.layers.norm import make_norm
+from jaxcnn.layers.norm_choice import make_norm
 from jaxcnn.models import model_variant
 from jaxcnn.train.ahead import lower_step, resolve_blank
 from jaxcnn.train.devices.mesh import make_mesh

@@ -24,6 +24,8 @@ from jaxcnn.analysis.slices import Slice, parse_slice
 from jaxcnn.commands.config import ConfigParser
 from jaxcnn.commands.table import print_rows
 from jaxcnn.errors import UserError
+from jaxcnn.models import Net
+from jaxcnn.parts import part_name
 from jaxcnn.train.ahead import lower_step, resolve_blank
 from jaxcnn.train.checks import check_batch
 from jaxcnn.train.devices.mesh import make_mesh
@@ -121,7 +123,7 @@ def _facts(run: Run) -> dict[str, Any]:
     config = run.config
     return {
         "model": config.model.name,
-        "norm": run.model.norm,
+        "norm": part_name(run.model.norm) if isinstance(run.model, Net) else None,
         "statistics_examples": run.statistics_examples,
         "parameters": run.parameter_count,
         "image": list(run.image_shape),

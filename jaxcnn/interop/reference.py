@@ -17,7 +17,7 @@ from flax import traverse_util
 
 from jaxcnn.errors import UserError
 from jaxcnn.interop.weights import expected_variables
-from jaxcnn.models import Net, create_model, model_variant
+from jaxcnn.models import Net, create_net, model_variant
 
 Path = tuple[str, ...]
 Rule = tuple[str, str | Callable[[re.Match[str]], str]]
@@ -162,7 +162,7 @@ def make_reference(model_name: str, fields: Mapping[str, Any]) -> Reference:
     Raises:
         UserError: for a wrong name or field, and for a family whose reference layout is not known.
     """
-    asked = create_model(model_name, **{"num_classes": model_variant(model_name).num_classes} | dict(fields))
+    asked = create_net(model_name, **{"num_classes": model_variant(model_name).num_classes} | dict(fields))
     model = asked.clone(scan=False) if getattr(asked, "scan", False) else asked
     return Reference(model_name, fields, model, _layout(model_name, model))
 

@@ -17,7 +17,7 @@ from jaxcnn.interop.matching import Match, matches, prefixes
 from jaxcnn.interop.reference import Path, Reference, expected_shapes, is_float, make_reference, shown
 from jaxcnn.interop.state_dict import choose, several, under
 from jaxcnn.interop.state_dict import state_dicts as unwrapped
-from jaxcnn.models import create_model, model_variant
+from jaxcnn.models import create_net, model_variant
 from jaxcnn.types import Variables
 
 
@@ -174,7 +174,7 @@ def _remarks(match: Match, state_dicts: Iterable[str]) -> Iterable[str]:
 
 def _as_asked(model_name: str, fields: Mapping[str, Any], found: Mapping[Path, Any]) -> Mapping[Path, Any]:
     """Returns the arrays, those of blocks that the net runs in a loop stacked."""
-    asked = create_model(model_name, **{"num_classes": model_variant(model_name).num_classes} | dict(fields))
+    asked = create_net(model_name, **{"num_classes": model_variant(model_name).num_classes} | dict(fields))
     if not getattr(asked, "scan", False):
         return found
     return _in_loops(found, expected_shapes(model_name, asked, fields))

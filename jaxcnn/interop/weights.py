@@ -16,7 +16,7 @@ import jaxcnn
 from jaxcnn.addresses import local_path
 from jaxcnn.errors import UserError
 from jaxcnn.layers.variables import abstract_variables
-from jaxcnn.models import Net, check_image_size, create_model, model_variant
+from jaxcnn.models import Net, check_image_size, create_net, model_variant
 from jaxcnn.quiet import quiet
 from jaxcnn.types import Variables
 
@@ -91,7 +91,7 @@ def load_variables(directory: str | os.PathLike[str]) -> tuple[Net, Variables]:
     """
     folder = local_path("the folder of weights", directory).absolute()
     card = _read_card(folder / CARD)
-    model = create_model(card["model"], num_classes=card["num_classes"], **card["fields"])
+    model = create_net(card["model"], num_classes=card["num_classes"], **card["fields"])
     shapes = expected_variables(model, (card["image_size"], card["image_size"], card["channels"]))
     sharding = jax.sharding.SingleDeviceSharding(jax.devices()[0])
     target = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding), shapes)

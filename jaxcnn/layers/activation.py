@@ -1,12 +1,15 @@
-"""Activation words."""
+"""Activations: words, paths `package.module:name`, and functions or linen module classes of a user's own."""
 
+import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from jaxcnn.errors import check_word
+from jaxcnn.errors import UserError
+from jaxcnn.parts import Part, find_part
 from jaxcnn.types import Array
 
 Activation = Callable[[Array], Array]
@@ -36,15 +39,11 @@ def _leaky_relu(x: Array) -> Array:
     return jax.nn.leaky_relu(x, 0.01)
 
 
-def _prelu(x: Array) -> Array:
-    return PReLU()(x)
-
-
 def _identity(x: Array) -> Array:
     return x
 
 
-ACTIVATIONS: dict[str, Activation] = {
+ACTIVATIONS: dict[str, Callable[..., Any]] = {
     "celu": jax.nn.celu,
     "elu": jax.nn.elu,
     "gelu": _gelu,  # x Phi(x) with the error function, not the tanh approximation (Hendrycks and Gimpel 2016)
@@ -54,7 +53,7 @@ ACTIVATIONS: dict[str, Activation] = {
     "identity": _identity,
     "leaky_relu": _leaky_relu,  # slope 0.01 (Maas et al. 2013)
     "mish": jax.nn.mish,
-    "prelu": _prelu,
+    "prelu": PReLU,
     "relu": jax.nn.relu,
     "relu6": jax.nn.relu6,
     "scaled_tanh": scaled_tanh,
@@ -65,16 +64,37 @@ ACTIVATIONS: dict[str, Activation] = {
     "softsign": jax.nn.soft_sign,
     "tanh": jnp.tanh,
 }
-"""Word -> function of an array of any shape and float dtype, both of which it keeps."""
+"""Word -> function of an array of any shape and float dtype, both of which it keeps; or the class of a module."""
 
 
-def make_activation(word: str) -> Activation:
-    """Returns the activation of this word.
+def make_activation(act: Part) -> Activation:
+    """Returns the activation of a word of `ACTIVATIONS`, of a path, or of a function or linen module class.
 
-    'prelu' has parameters: call it inside a compact method; flax numbers its submodules there, PReLU_0 and on.
+    A module has parameters: call it inside a compact method, which makes one for each call; flax numbers them there,
+    PReLU_0 and on.
 
     Raises:
-        UserError: an unknown word.
+        UserError: an unknown word, a path that cannot be imported, or a module that is made already.
     """
-    check_word("activation", word, ACTIVATIONS)
-    return ACTIVATIONS[word]
+    found = find_part("activation", act, ACTIVATIONS)
+    if isinstance(found, nn.Module):
+        raise UserError(
+            f"activation is a {type(found).__name__} that is made already: give its class, or a partial of it"
+        )
+    return _Made(found) if _is_module_class(found) else found
+
+
+@dataclasses.dataclass(frozen=True)
+class _Made:
+    """An activation that makes a module anew at each call."""
+
+    maker: Callable[[], Any]
+
+    def __call__(self, x: Array) -> Array:
+        """Returns what a new module makes of x; to be called inside a compact method."""
+        return self.maker()(x)
+
+
+def _is_module_class(maker: Any) -> bool:
+    kind = getattr(maker, "func", maker)  # of a partial, what it calls
+    return isinstance(kind, type) and issubclass(kind, nn.Module)

@@ -12,7 +12,7 @@ from jaxcnn.layers.activation import Activation
 from jaxcnn.layers.conv import Conv
 from jaxcnn.layers.init import lecun_normal
 from jaxcnn.layers.norm import BatchNorm
-from jaxcnn.layers.variables import LOOP, loop_of
+from jaxcnn.layers.variables import LOOP, SOWN, loop_of
 from jaxcnn.ops.conv import Padding
 from jaxcnn.ops.pool import max_pool
 from jaxcnn.ops.projection import pays
@@ -165,8 +165,7 @@ def repeat(
 ) -> Any:
     """Returns x after `times` blocks like `block`, each with weights of its own, in one loop that compiles one block.
 
-    Their variables are stacked along a new leading axis. A block may use the collections `params` and `batch_stats` and
-    the rng `dropout`.
+    Their variables, of every collection but what is sown, are stacked along a new leading axis.
 
     Args:
         block: unless there is a `turn`, maps an array to one of the same shape and dtype. Named `stageN_rest`, by which
@@ -184,8 +183,8 @@ def repeat(
 
     loop = nn.scan(
         step,
-        variable_axes={"params": 0, "batch_stats": 0},
-        split_rngs={"params": True, "dropout": True},
+        variable_axes={nn.DenyList(SOWN): 0},
+        split_rngs={True: True},
         length=times,
     )
     return loop(block, carry, each)[0]

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import flax.linen as nn
 
-from jaxcnn.layers.norm import NORMS
+from jaxcnn.layers.norm_choice import NORMS
 
 
 class Mean(NamedTuple):

@@ -1,30 +1,29 @@
-"""Normalisation layers and the words for them.
+"""Normalisation layers.
 
 Every layer takes (batch, height, width, channels) or (batch, channels), any float dtype, and returns that shape in its
 `dtype`. Learnt per channel, float32: `scale` and `bias` (channels,). Statistics are computed in float32 at least.
 """
 
 import dataclasses
-import functools
 import math
-from collections.abc import Mapping
-from typing import Any
+from typing import ClassVar
 
 import jax.numpy as jnp
 from flax import linen as nn
 from jax import lax
 from jax.typing import DTypeLike
 
-from jaxcnn.errors import UserError, check_word
+from jaxcnn.errors import UserError
 from jaxcnn.layers.init import Initializer
 from jaxcnn.ops.norm import local_response_norm, moments, normalize
 from jaxcnn.ops.projection import normalized_projection
-from jaxcnn.types import Array, ModuleDef
+from jaxcnn.types import Array
 
 
 class _Normed(nn.Module):
     """What the normalisations with a learnt scale and bias share."""
 
+    use_bias: ClassVar[bool] = True
     scale_init: Initializer = nn.initializers.ones
     epsilon: float = 1e-5
     dtype: DTypeLike = jnp.float32
@@ -257,7 +256,6 @@ class GroupNorm(_Normed):
 class LocalResponseNorm(nn.Module):
     """AlexNet's damping by neighbouring channels; nothing learnt. See `jaxcnn.ops.norm.local_response_norm`."""
 
-    scale_init: Initializer | None = None  # every norm takes one
     dtype: DTypeLike = jnp.float32
     size: int = 5
     alpha: float = 1e-4
@@ -272,62 +270,8 @@ class LocalResponseNorm(nn.Module):
 class Identity(nn.Module):
     """No normalisation."""
 
-    scale_init: Initializer | None = None  # every norm takes one
     dtype: DTypeLike = jnp.float32
 
     def __call__(self, x: Array) -> Array:
         """Returns x."""
         return x.astype(self.dtype)
-
-
-NORMS: dict[str, type[nn.Module]] = {
-    "batch": BatchNorm,
-    "layer": LayerNorm,
-    "channel_layer": ChannelLayerNorm,
-    "instance": InstanceNorm,
-    "group": GroupNorm,
-    "local_response": LocalResponseNorm,
-    "none": Identity,
-}
-
-_NOT_OPTIONS = {"parent", "name", "dtype", "scale_init", "use_running_average"}  # the net binds these
-
-
-def check_norm(word: str, options: Mapping[str, Any]) -> None:
-    """Raises `UserError` for an unknown norm word, an option (not None) that it does not take, or a wrong epsilon."""
-    check_word("norm", word, NORMS)
-    takes = [field.name for field in dataclasses.fields(NORMS[word]) if field.name not in _NOT_OPTIONS]
-    strange = [name for name, value in options.items() if value is not None and name not in takes]
-    if strange:
-        raise UserError(f"norm {word!r} takes no {', '.join(strange)}; it takes {', '.join(takes) or 'no options'}")
-    epsilon = options.get("epsilon")
-    if epsilon is not None and not (isinstance(epsilon, float | int) and epsilon > 0):
-        raise UserError(f"the epsilon of norm {word!r} is {epsilon!r}: it must be a number above 0")
-
-
-def shifts(word: str) -> bool:
-    """Returns whether the norm of this word learns a scale and a bias; the convolution before it then needs no bias."""
-    check_word("norm", word, NORMS)
-    return issubclass(NORMS[word], _Normed)
-
-
-def make_norm(
-    word: str, *, train: bool, dtype: DTypeLike = jnp.float32, options: Mapping[str, Any] | None = None
-) -> ModuleDef:
-    """Returns a norm to be made as `norm(name=...)` or `norm(name=..., scale_init=...)`, whatever the word.
-
-    Args:
-        word: of `NORMS`.
-        train: batch norm uses the batch's statistics and updates the running ones.
-        dtype: of the result.
-        options: fields of the norm; a value of None counts as absent.
-
-    Raises:
-        UserError: an unknown word, or an option that this norm does not take.
-    """
-    options = options or {}
-    check_norm(word, options)
-    fields = {name: value for name, value in options.items() if value is not None}
-    if word == "batch":
-        fields["use_running_average"] = not train
-    return functools.partial(NORMS[word], dtype=dtype, **fields)

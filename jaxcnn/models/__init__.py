@@ -1,7 +1,28 @@
 """One file per family, and the registry that makes a model from its name."""
 
 from jaxcnn.models.net import Net
-from jaxcnn.models.registry import MODELS, check_image_size, create_model, list_models, model_variant
+from jaxcnn.models.own import check_logits, over_axis
+from jaxcnn.models.registry import (
+    MODELS,
+    check_image_size,
+    create_model,
+    create_net,
+    list_models,
+    model_image_size,
+    model_variant,
+)
 from jaxcnn.models.variant import Variant
 
-__all__ = ["MODELS", "Net", "Variant", "check_image_size", "create_model", "list_models", "model_variant"]
+__all__ = [
+    "MODELS",
+    "Net",
+    "Variant",
+    "check_image_size",
+    "check_logits",
+    "create_model",
+    "create_net",
+    "list_models",
+    "model_image_size",
+    "model_variant",
+    "over_axis",
+]

@@ -38,10 +38,11 @@ from typing import NamedTuple
 import flax.linen as nn
 
 from jaxcnn.layers.init import normal, torch_default
-from jaxcnn.layers.norm import make_norm
+from jaxcnn.layers.norm_choice import make_norm
 from jaxcnn.models.net import Net
 from jaxcnn.models.variant import Variant
 from jaxcnn.ops.pool import max_pool, max_pool_ceil, region_means
+from jaxcnn.parts import Part
 from jaxcnn.types import Array, ModuleDef
 
 
@@ -106,7 +107,7 @@ class AlexNet(Net, kw_only=True):
     dropout_first: bool = False
     kernel_init: nn.initializers.Initializer = gaussian
     split_bias: float = 0.0
-    norm: str = "none"
+    norm: Part = "none"
     dropout_rate: float = 0.5
 
     @nn.compact

@@ -18,6 +18,7 @@ from jaxcnn.layers.conv import Conv
 from jaxcnn.models.net import Net
 from jaxcnn.ops.once import stored
 from jaxcnn.ops.pool import avg_pool, global_avg_pool, max_pool
+from jaxcnn.parts import Part
 from jaxcnn.types import Array, ModuleDef
 
 Pool: TypeAlias = Callable[[Array], Array]
@@ -110,7 +111,7 @@ class BranchNet(Net, kw_only=True):
     stem_steps: Branch = ()
     stages: Sequence[Sequence[ModuleDef]]
     heads: Mapping[str, ModuleDef] = FrozenDict()
-    norm: str = "batch"
+    norm: Part = "batch"
 
     def unit(self, *, train: bool) -> ModuleDef:
         """Returns what makes a convolution with this net's norm and activation."""

@@ -37,6 +37,7 @@ from jaxcnn.models.net import Net
 from jaxcnn.models.variant import Variant
 from jaxcnn.ops.once import stored
 from jaxcnn.ops.pool import avg_pool, global_avg_pool
+from jaxcnn.parts import Part
 from jaxcnn.types import Array, ModuleDef
 
 
@@ -92,7 +93,7 @@ class DenseNet(Net, kw_only=True):
     bottleneck: int | None = 4
     compression: float = 0.5
     cifar: bool = False
-    norm: str = "batch"
+    norm: Part = "batch"
 
     @nn.compact
     def __call__(self, image: Array, *, train: bool = False) -> Array:

@@ -51,6 +51,7 @@ from jaxcnn.models.net import Net
 from jaxcnn.models.variant import Variant
 from jaxcnn.ops.conv import Padding
 from jaxcnn.ops.pool import global_avg_pool
+from jaxcnn.parts import Part
 from jaxcnn.types import Array
 
 
@@ -93,8 +94,8 @@ class EfficientNet(Net, kw_only=True):
     drop_path_rate: float = 0.2
     padding: Padding | None = None
     stages: Sequence[Stage] = TABLE_1
-    norm: str = "batch"
-    act: str = "silu"
+    norm: Part = "batch"
+    act: Part = "silu"
     dropout_rate: float = 0.2
     batch_norm_defaults: Mapping[str, Any] = FrozenDict(momentum=0.99)
 

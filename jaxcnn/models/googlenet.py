@@ -37,11 +37,12 @@ from flax.core import FrozenDict
 
 from jaxcnn.layers.activation import Activation
 from jaxcnn.layers.init import lecun_normal
-from jaxcnn.layers.norm import make_norm
+from jaxcnn.layers.norm_choice import make_norm
 from jaxcnn.models.branches import MAX_SAME, Branch, BranchNet, Mixed, Pool, conv
 from jaxcnn.models.variant import Variant
 from jaxcnn.ops.pool import avg_pool, max_pool_ceil, region_means
 from jaxcnn.ops.window import image_size
+from jaxcnn.parts import Part
 from jaxcnn.types import Array, ModuleDef
 
 STAGES = (
@@ -111,7 +112,7 @@ class GoogLeNet(BranchNet, kw_only=True):
         aux_dropout_rate: of the auxiliary heads.
     """
 
-    norm: str = "local_response"
+    norm: Part = "local_response"
     dropout_rate: float = 0.4
     aux_dropout_rate: float = 0.7
 

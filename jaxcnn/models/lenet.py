@@ -29,6 +29,7 @@ from jaxcnn.layers.init import he_normal, lecun_1998
 from jaxcnn.models.net import Net
 from jaxcnn.models.variant import Variant
 from jaxcnn.ops.pool import avg_pool, max_pool
+from jaxcnn.parts import Part
 from jaxcnn.types import Array
 
 
@@ -42,7 +43,7 @@ class LeNet(Net, kw_only=True):
     pool: Callable[..., Array] = avg_pool
     smallest_image: int = 32
     kernel_init: nn.initializers.Initializer = lecun_1998
-    act: str = "scaled_tanh"
+    act: Part = "scaled_tanh"
 
     @nn.compact
     def __call__(self, image: Array, *, train: bool = False) -> Array:

@@ -19,7 +19,6 @@ import flax.linen as nn
 
 from jaxcnn.errors import UserError
 from jaxcnn.layers.init import he_normal
-from jaxcnn.layers.norm import shifts
 from jaxcnn.models.net import Net
 from jaxcnn.models.variant import Variant
 from jaxcnn.types import Array
@@ -36,7 +35,7 @@ class MLP(Net, kw_only=True):
         if self.norm == "instance":
             raise UserError("an MLP has no instance norm (a dense layer has no height and width): use layer or batch")
         norm, act = self.norm_layer(train=train), self.activation()
-        init, use_bias = he_normal, not shifts(self.norm)
+        init, use_bias = he_normal, not self.norm_shifts
         x = image.reshape(image.shape[0], -1).astype(self.dtype)
         for number, width in enumerate(self.hidden, start=1):
             x = nn.Dense(width, use_bias, dtype=self.dtype, kernel_init=init, name=f"dense{number}")(x)

@@ -30,6 +30,7 @@ from jaxcnn.models.mobilenet_v2 import round_channels
 from jaxcnn.models.net import Net
 from jaxcnn.models.variant import Variant
 from jaxcnn.ops.pool import global_avg_pool
+from jaxcnn.parts import Part
 from jaxcnn.types import Array, ModuleDef
 
 
@@ -62,7 +63,7 @@ class MobileNetV1(Net, kw_only=True):
     width: float = 1.0
     stage_sizes: Sequence[int] = (1, 2, 2, 6, 2)
     features: int = 32
-    norm: str = "batch"
+    norm: Part = "batch"
 
     @nn.compact
     def __call__(self, image: Array, *, train: bool = False) -> Array:

@@ -33,6 +33,7 @@ from jaxcnn.models.net import Net
 from jaxcnn.models.variant import Variant
 from jaxcnn.ops.conv import Padding
 from jaxcnn.ops.pool import global_avg_pool
+from jaxcnn.parts import Part
 from jaxcnn.types import Array, ModuleDef
 
 
@@ -111,8 +112,8 @@ class MobileNetV2(Net, kw_only=True):
     )
     stem_features: int = 32
     head_features: int = 1280
-    norm: str = "batch"
-    act: str = "relu6"
+    norm: Part = "batch"
+    act: Part = "relu6"
     dropout_rate: float = 0.2
 
     @nn.compact

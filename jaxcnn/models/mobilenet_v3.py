@@ -33,6 +33,7 @@ from jaxcnn.models.mobilenet_v2 import InvertedResidual, round_channels
 from jaxcnn.models.net import Net
 from jaxcnn.models.variant import Variant
 from jaxcnn.ops.pool import global_avg_pool
+from jaxcnn.parts import Part
 from jaxcnn.types import Array
 
 PAPER_ACT = "hard_swish"
@@ -93,8 +94,8 @@ class MobileNetV3(Net, kw_only=True):
     blocks: Sequence[Bottleneck]
     head_features: int
     width: float = 1.0
-    norm: str = "batch"
-    act: str = PAPER_ACT
+    norm: Part = "batch"
+    act: Part = PAPER_ACT
     dropout_rate: float = 0.2
     batch_norm_defaults: Mapping[str, Any] = FrozenDict({"epsilon": 1e-3, "momentum": 0.99})
 

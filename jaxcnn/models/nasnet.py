@@ -45,6 +45,7 @@ from jaxcnn.models.inception_v3 import AuxiliaryHead
 from jaxcnn.models.net import Net
 from jaxcnn.models.variant import Variant
 from jaxcnn.ops.pool import avg_pool, global_avg_pool, max_pool
+from jaxcnn.parts import Part
 from jaxcnn.types import Array, ModuleDef
 
 _PATHS = 9
@@ -205,7 +206,7 @@ class NASNet(Net, kw_only=True):
     auxiliary_head: bool = False
     count_padding: bool = False
     scan: bool = False
-    norm: str = "batch"
+    norm: Part = "batch"
 
     @nn.compact
     def __call__(self, image: Array, *, train: bool = False) -> Array:

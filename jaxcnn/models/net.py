@@ -11,7 +11,8 @@ from flax.core import FrozenDict
 from jaxcnn.layers.activation import Activation, make_activation
 from jaxcnn.layers.conv import Conv
 from jaxcnn.layers.init import Initializer, lecun_normal
-from jaxcnn.layers.norm import make_norm, shifts
+from jaxcnn.layers.norm_choice import make_norm, shifts
+from jaxcnn.parts import Part
 from jaxcnn.types import Array, ModuleDef
 
 
@@ -23,9 +24,9 @@ class Net(nn.Module):
     """
 
     num_classes: int
-    norm: str = "none"
+    norm: Part = "none"
     norm_options: Mapping[str, Any] = FrozenDict()
-    act: str = "relu"
+    act: Part = "relu"
     stem: str = "imagenet"
     dtype: Any = jnp.float32
     dropout_rate: float = 0.0
@@ -34,13 +35,23 @@ class Net(nn.Module):
 
     def conv_before_norm(self, **fields: Any) -> ModuleDef:
         """Returns `Conv` with these fields, without a bias where the norm behind it learns one."""
-        return functools.partial(Conv, use_bias=not shifts(self.norm), dtype=self.dtype, **fields)
+        return functools.partial(Conv, use_bias=not self.norm_shifts, dtype=self.dtype, **fields)
+
+    @property
+    def norm_shifts(self) -> bool:
+        """Whether the norm of this net adds a learnt bias."""
+        return shifts(self.norm, self.norm_options)
+
+    @property
+    def chosen_norm_options(self) -> dict[str, Any]:
+        """The options of this net's norm that are not at the norm's own defaults: the paper's and those asked for."""
+        defaults = self.batch_norm_defaults if self.norm == "batch" else {}
+        given = {name: value for name, value in self.norm_options.items() if value is not None}
+        return {**defaults, **given}
 
     def norm_layer(self, *, train: bool) -> ModuleDef:
         """Returns the norm of this net, to be made as `norm(name=...)`."""
-        defaults = self.batch_norm_defaults if self.norm == "batch" else {}
-        given = {name: value for name, value in self.norm_options.items() if value is not None}
-        return make_norm(self.norm, train=train, dtype=self.dtype, options={**defaults, **given})
+        return make_norm(self.norm, train=train, dtype=self.dtype, options=self.chosen_norm_options)
 
     def activation(self) -> Activation:
         """Returns the activation of this net."""

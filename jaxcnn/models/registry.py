@@ -12,9 +12,9 @@ import jax
 import jax.numpy as jnp
 
 from jaxcnn import runtime
-from jaxcnn.errors import UserError, check_word, unknown_word
+from jaxcnn.errors import UserError, check_word
 from jaxcnn.layers.activation import make_activation
-from jaxcnn.layers.norm import check_norm
+from jaxcnn.layers.norm_choice import check_norm
 from jaxcnn.models import (
     alexnet,
     densenet,
@@ -43,7 +43,9 @@ from jaxcnn.models import (
     xception,
 )
 from jaxcnn.models.net import Net
+from jaxcnn.models.own import check_fields, own_net
 from jaxcnn.models.variant import Variant
+from jaxcnn.parts import Part, find_part
 
 FAMILIES: tuple[ModuleType, ...] = (
     alexnet,
@@ -72,6 +74,8 @@ FAMILIES: tuple[ModuleType, ...] = (
     wide_resnet,
     xception,
 )
+_WORDS = {"norm", "norm_options", "act", "stem", "dropout_rate"}
+"""Fields that every net has, of which None stands for what the paper says."""
 STEMS = ("imagenet", "small")
 _LARGE = 512
 """Pixels that no net finds too few."""
@@ -102,17 +106,17 @@ def model_variant(name: str) -> Variant:
 
 
 def create_model(
-    name: str,
+    name: Part,
     *,
     num_classes: int,
-    norm: str | None = None,
+    norm: Part | None = None,
     norm_options: Mapping[str, Any] | None = None,
-    act: str | None = None,
+    act: Part | None = None,
     stem: str | None = None,
     dtype: Any = jnp.float32,
     dropout_rate: float | None = None,
     **fields: Any,
-) -> Net:
+) -> nn.Module:
     """Returns the linen module called `name`; None stands for what the paper says.
 
     `model.apply(variables, image, train=False)` maps a whitened float image (batch, height, width, channels) to float32
@@ -120,11 +124,14 @@ def create_model(
     `rngs={"dropout": key}` where there is dropout. Stage outputs are sown into `intermediates`.
 
     Args:
-        name: one of `list_models()`.
+        name: one of `list_models()`; or a path `package.module:name` to, or itself, a linen module class or a function
+            that returns a module, called as `model(image, train=...)`. That is made with `num_classes` and `dtype`,
+            where it takes them, and with what is given of the others.
         num_classes: width of the logits.
-        norm: word of jaxcnn.layers.norm; in a net that has none in its paper it follows each convolution.
+        norm: word of jaxcnn.layers.norm_choice, path, or linen module class; in a net that has none in its paper it
+            follows each convolution.
         norm_options: options of that norm, as `{"epsilon": 1e-3}`.
-        act: word of jaxcnn.layers.activation.
+        act: word of jaxcnn.layers.activation, path, function of an array, or linen module class.
         stem: "imagenet" as in the paper, or "small" for images of 28-64 px: 3x3, stride 1, no pooling.
         dtype: of the computation; parameters and statistics stay float32.
         dropout_rate: probability of dropping a feature before the classifier, or where the paper drops it.
@@ -133,32 +140,44 @@ def create_model(
     Raises:
         UserError: for a word or a field that is not known, in one line that names the nearest.
     """
+    fields |= {"norm": norm, "norm_options": norm_options, "act": act, "stem": stem, "dropout_rate": dropout_rate}
+    if isinstance(name, str) and ":" not in name:
+        return create_net(name, num_classes=num_classes, dtype=dtype, **fields)
+    fields = _checked(num_classes, fields)
+    return own_net(find_part("model", name, {}), num_classes=num_classes, dtype=dtype, fields=fields)
+
+
+def create_net(name: str, *, num_classes: int, dtype: Any = jnp.float32, **fields: Any) -> Net:
+    """Returns the net of ours called `name`; arguments and errors as of `create_model`."""
     variant = model_variant(name)
-    if not isinstance(num_classes, int) or isinstance(num_classes, bool) or num_classes < 1:
-        raise UserError(f"num_classes must be a whole number from 1, not {num_classes!r}")
-    if dropout_rate is not None and not (isinstance(dropout_rate, float | int) and 0 <= dropout_rate < 1):
-        raise UserError(f"dropout_rate must be in [0, 1), not {dropout_rate!r}")
-    if norm_options is not None and not isinstance(norm_options, Mapping):
-        raise UserError(f"norm_options must map names to values, as {{'epsilon': 1e-3}}, not {norm_options!r}")
-    if stem is not None:
-        check_word("stem", stem, STEMS)
-    if act is not None:
-        make_activation(act)
-    chosen = {"norm": norm, "norm_options": norm_options, "act": act, "stem": stem, "dropout_rate": dropout_rate}
-    fields |= {key: value for key, value in chosen.items() if value is not None}
-    known = _fields(variant)
-    wrong = next((field for field in fields if field not in known), None)
-    if wrong is not None:
-        raise unknown_word(f"field of {name}", wrong, known)
+    fields = _checked(num_classes, fields)
+    maker: Any = getattr(variant.constructor, "func", variant.constructor)
+    check_fields(name, fields, {field.name for field in dataclasses.fields(maker)})
     model = variant.constructor(num_classes=num_classes, dtype=dtype, **fields)
     check_norm(model.norm, model.norm_options)
     return model
 
 
-def _fields(variant: Variant) -> set[str]:
-    """Returns the names of what the class of a variant takes; flax's own `parent` and `name` are not for a caller."""
-    maker: Any = getattr(variant.constructor, "func", variant.constructor)
-    return {field.name for field in dataclasses.fields(maker)} - {"parent", "name"}
+def _checked(num_classes: Any, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the fields but for words of None; raises `UserError` for a value that no net can have."""
+    fields = {key: value for key, value in fields.items() if value is not None or key not in _WORDS}
+    rate, options = fields.get("dropout_rate", 0.0), fields.get("norm_options", {})
+    if not isinstance(num_classes, int) or isinstance(num_classes, bool) or num_classes < 1:
+        raise UserError(f"num_classes must be a whole number from 1, not {num_classes!r}")
+    if not (isinstance(rate, float | int) and 0 <= rate < 1):
+        raise UserError(f"dropout_rate must be in [0, 1), not {rate!r}")
+    if not isinstance(options, Mapping):
+        raise UserError(f"norm_options must map names to values, as {{'epsilon': 1e-3}}, not {options!r}")
+    if "stem" in fields:
+        check_word("stem", fields["stem"], STEMS)
+    if "act" in fields:
+        make_activation(fields["act"])
+    return fields
+
+
+def model_image_size(name: Part) -> int:
+    """Returns the side, in pixels, of the images that the model called `name` is made for; 224 of a user's own."""
+    return MODELS[name].image_size if isinstance(name, str) and name in MODELS else 224
 
 
 def check_image_size(model: nn.Module, image_shape: tuple[int, int, int]) -> None:

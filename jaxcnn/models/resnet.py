@@ -36,12 +36,13 @@ from jaxcnn.errors import UserError, check_word
 from jaxcnn.layers.activation import Activation
 from jaxcnn.layers.blocks import normed, repeat, strided_stem
 from jaxcnn.layers.init import he_normal_fan_out
-from jaxcnn.layers.norm import shifts
+from jaxcnn.layers.norm_choice import norm_takes
 from jaxcnn.models.net import Net
 from jaxcnn.models.shortcuts import PadShortcut, ProjectionShortcut
 from jaxcnn.models.variant import Variant
 from jaxcnn.ops.once import stored
 from jaxcnn.ops.pool import global_avg_pool
+from jaxcnn.parts import Part, part_name
 from jaxcnn.types import Array, ModuleDef
 
 STRIDES_ANYWAY = "stride_on_first moves a bottleneck's stride; a basic block strides on its first 3x3 without it"
@@ -53,6 +54,7 @@ class _Block(nn.Module):
     Attributes:
         features: of a basic block, and a quarter of a bottleneck's.
         shortcut: None: there is none, as in a plain net.
+        last_norm: makes the norm at the end of the branch.
         gate: made as `gate(channels, name=...)`, scales the channels of the branch (squeeze-and-excitation).
     """
 
@@ -62,7 +64,7 @@ class _Block(nn.Module):
     norm: ModuleDef
     act: Activation
     shortcut: ModuleDef | None
-    last_scale_init: nn.initializers.Initializer
+    last_norm: ModuleDef
     stride_on_first: bool = False
     gate: ModuleDef | None = None
 
@@ -86,7 +88,7 @@ class BasicBlock(_Block):
         y = self.conv(self.features, 3, strides=self.strides, padding=1, name="conv1")(x)
         y = self.act(self.norm(name="norm1")(y))
         y = self.conv(self.features, 3, padding=1, name="conv2")(y)
-        return self._join(x, self.norm(name="norm2", scale_init=self.last_scale_init)(y))
+        return self._join(x, self.last_norm(name="norm2")(y))
 
 
 class BottleneckBlock(_Block):
@@ -112,7 +114,7 @@ class BottleneckBlock(_Block):
         y = self.conv(width, 3, strides=second, padding=1, groups=self.groups, name="conv2")(y)
         y = self.act(self.norm(name="norm2")(y))
         widen = self.conv(4 * self.features, 1, padding=0, name="conv3")
-        return self._join(x, normed(y, widen, self.norm(name="norm3", scale_init=self.last_scale_init)))
+        return self._join(x, normed(y, widen, self.last_norm(name="norm3")))
 
 
 class Parts(NamedTuple):
@@ -143,7 +145,7 @@ class ResNet(Net, kw_only=True):
     stride_on_first: bool = False
     zero_init_last: bool = False
     scan: bool = False
-    norm: str = "batch"
+    norm: Part = "batch"
 
     @nn.compact
     def __call__(self, image: Array, *, train: bool = False) -> Array:
@@ -175,19 +177,19 @@ class ResNet(Net, kw_only=True):
             norm=parts.norm,
             act=parts.act,
             shortcut=self.make_shortcut(parts.conv, parts.norm),
-            last_scale_init=self.make_last_scale_init(),
+            last_norm=self.make_last_norm(parts.norm),
             stride_on_first=self.stride_on_first,
         )
 
-    def make_last_scale_init(self) -> nn.initializers.Initializer:
-        """Returns how the scale of a block's last norm starts."""
+    def make_last_norm(self, norm: ModuleDef) -> ModuleDef:
+        """Returns what makes a block's last norm, whose scale starts at zero if `zero_init_last`."""
         if not self.zero_init_last:
-            return nn.initializers.ones
+            return norm
         if self.shortcut == "none":
             raise UserError("zero_init_last stops every signal in a net without shortcuts: leave it False")
-        if not shifts(self.norm):
-            raise UserError(f"zero_init_last starts a norm's scale at zero, and norm {self.norm!r} has none")
-        return nn.initializers.zeros
+        if not norm_takes(self.norm, "scale_init"):
+            raise UserError(f"zero_init_last starts a norm's scale at zero, and norm {part_name(self.norm)!r} has none")
+        return functools.partial(norm, scale_init=nn.initializers.zeros)
 
     def make_shortcut(self, conv: ModuleDef, norm: ModuleDef) -> ModuleDef | None:
         """Returns what makes a shortcut as `shortcut(features, strides, name=...)`; None for none."""

@@ -33,6 +33,7 @@ from jaxcnn.models.net import Net
 from jaxcnn.models.variant import Variant
 from jaxcnn.ops.once import stored
 from jaxcnn.ops.pool import avg_pool, global_avg_pool, max_pool
+from jaxcnn.parts import Part
 from jaxcnn.types import Array, ModuleDef
 
 FEATURES = {1: 144, 2: 200, 3: 240, 4: 272, 8: 384}
@@ -91,7 +92,7 @@ class ShuffleNetV1(Net, kw_only=True):
     width: float = 1.0
     stem_features: int | None = None
     stage_sizes: Sequence[int] = (4, 8, 4)
-    norm: str = "batch"
+    norm: Part = "batch"
 
     @nn.compact
     def __call__(self, image: Array, *, train: bool = False) -> Array:

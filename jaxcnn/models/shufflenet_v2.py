@@ -30,6 +30,7 @@ from jaxcnn.models.net import Net
 from jaxcnn.models.shufflenet_v1 import channel_shuffle
 from jaxcnn.models.variant import Variant
 from jaxcnn.ops.pool import global_avg_pool, max_pool
+from jaxcnn.parts import Part
 from jaxcnn.types import Array, ModuleDef
 
 
@@ -71,7 +72,7 @@ class ShuffleNetV2(Net, kw_only=True):
     features: int
     head_features: int = 1024
     stage_sizes: Sequence[int] = (4, 8, 4)
-    norm: str = "batch"
+    norm: Part = "batch"
 
     @nn.compact
     def __call__(self, image: Array, *, train: bool = False) -> Array:

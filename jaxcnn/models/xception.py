@@ -29,6 +29,7 @@ from jaxcnn.layers.blocks import ConvNormAct
 from jaxcnn.models.net import Net
 from jaxcnn.models.variant import Variant
 from jaxcnn.ops.pool import global_avg_pool, max_pool
+from jaxcnn.parts import Part
 from jaxcnn.types import Array, ModuleDef
 
 
@@ -87,7 +88,7 @@ class Xception(Net, kw_only=True):
     entry: Sequence[int] = (128, 256, 728)
     middle: int = 8
     exit: Sequence[Sequence[int]] = ((728, 1024), (1536, 2048))
-    norm: str = "batch"
+    norm: Part = "batch"
     dropout_rate: float = 0.5
 
     @nn.compact

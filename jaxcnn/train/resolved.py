@@ -9,6 +9,9 @@ import jax
 import numpy as np
 
 from jaxcnn.layers.norm import default_num_groups
+from jaxcnn.layers.norm_choice import norm_options
+from jaxcnn.models import Net
+from jaxcnn.parts import part_name
 from jaxcnn.train.parts.optimizers import kernels_only
 from jaxcnn.train.run import Run
 
@@ -18,7 +21,7 @@ def resolved(run: Run) -> dict[str, Any]:
 
     Keys:
         model: every field of the net.
-        norm: every option of its norm; of group norm the number of groups, by path.
+        norm: every option of its norm; of group norm the number of groups, by path. Nothing for a net of a user's own.
         padding: of each convolution whose padding is a word, by path: ((top, bottom), (left, right)) cells.
         weight_decay: the rate, and how many numbers decay and do not, by the name of their parameter.
         learning_rate: the peak after scaling, and the schedule in steps.
@@ -38,7 +41,7 @@ def resolved(run: Run) -> dict[str, Any]:
 def group_counts(run: Run) -> dict[str, int]:
     """Returns the number of groups of every group norm of the net, by path; empty where it has none."""
     model: Any = run.model
-    if model.norm != "group":
+    if not isinstance(model, Net) or model.norm != "group":
         return {}
     wanted = run.config.model.norm_options.num_groups
     leaves = jax.tree_util.tree_leaves_with_path(run.abstract_params())
@@ -54,13 +57,13 @@ def fields_of(module: Any) -> dict[str, Any]:
 
 
 def _norm(run: Run) -> dict[str, Any]:
-    model: Any = run.model
-    made = model.norm_layer(train=True)
-    hidden = ("parent", "name", "dtype", "scale_init", "use_running_average", "num_groups")
-    known = {field.name: made.keywords.get(field.name, field.default) for field in dataclasses.fields(made.func)}
-    options = {name: _plain(value) for name, value in known.items() if name not in hidden}
-    groups = group_counts(run)
-    return {"name": model.norm, **options, **({"num_groups": groups} if groups else {})}
+    model = run.model
+    if not isinstance(model, Net):
+        return {}
+    options = norm_options(model.norm, model.chosen_norm_options)
+    if model.norm == "group":
+        options["num_groups"] = group_counts(run)
+    return {"name": part_name(model.norm), **{name: _plain(value) for name, value in options.items()}}
 
 
 def _weight_decay(run: Run) -> dict[str, Any]:
@@ -75,7 +78,7 @@ def _weight_decay(run: Run) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """Returns a value as JSON can hold it; of what has a name, a function or a type, that."""
+    """Returns a value as JSON can hold it; of a function or a class its name, of what has a dtype that."""
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, Mapping):
@@ -86,4 +89,7 @@ def _plain(value: Any) -> Any:
         return fields_of(value)
     if hasattr(value, "func"):  # functools.partial
         return _plain(value.func)
-    return getattr(value, "__name__", None) or str(np.dtype(value))
+    try:
+        return getattr(value, "__name__", None) or str(np.dtype(value))
+    except TypeError:
+        return part_name(value)

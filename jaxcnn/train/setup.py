@@ -19,7 +19,7 @@ from jaxcnn.data.read.sources import ARRAYS
 from jaxcnn.errors import UserError
 from jaxcnn.layers.means import Mean, means_of_norms
 from jaxcnn.layers.padding import paddings_of_convolutions
-from jaxcnn.models import check_image_size, create_model
+from jaxcnn.models import Net, check_image_size, check_logits, create_model, over_axis
 from jaxcnn.ops.platform import compiled_for
 from jaxcnn.ops.window import Pads
 from jaxcnn.train.checks import (
@@ -88,7 +88,8 @@ def resolve(config: ConfigDict, data: Any | None = None, *, devices: Sequence[ja
     intervals = {key: parse_period(key, config[key], steps_per_epoch) for key in periods}
     tx = make_optimizer(config.optimizer, learning_rate)
     init_state = _make_init(config, mesh, model, tx, shape)
-    means, paddings = _check_image_size(model, shape, init_state, config.batch_size // config.accumulate_steps)
+    batch = config.batch_size // config.accumulate_steps
+    means, paddings = _check_image_size(model, shape, init_state, num_classes, batch)
     remarks = (*check_norms(config, means), *unreached(config.schedule.name, schedule))
     check_remat(config, model, shape)
     check_views(config, dataset, model, shape)
@@ -154,9 +155,7 @@ def _make_model(config: FrozenConfigDict, num_classes: int) -> nn.Module:
         dropout_rate=m.dropout_rate,
         **m.fields,
     )
-    if config.parallel == "pmap" and model.norm == "batch":
-        model = model.clone(norm_options={**model.norm_options, "axis_name": AXIS})
-    return model
+    return over_axis(model, AXIS) if config.parallel == "pmap" else model
 
 
 def _make_init(
@@ -180,7 +179,7 @@ def _make_init(
 
 
 def _check_image_size(
-    model: nn.Module, shape: tuple[int, int, int], init_state: Init, batch: int
+    model: nn.Module, shape: tuple[int, int, int], init_state: Init, num_classes: int, batch: int
 ) -> tuple[list[Mean], dict[str, Pads]]:
     """Returns what norms average over where `batch` examples are trained on at once, and what words for padding mean.
 
@@ -193,4 +192,6 @@ def _check_image_size(
             fits = False
     if not fits:
         check_image_size(model, shape)
+    if not isinstance(model, Net):
+        check_logits(model, shape, num_classes)
     return means, paddings

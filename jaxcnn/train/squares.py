@@ -9,7 +9,7 @@ from jaxcnn.augment.views import parse_views
 from jaxcnn.data.read.crops import ToSquare
 from jaxcnn.data.read.dataset import Dataset
 from jaxcnn.data.read.remarks import of_labels, of_sizes, of_view
-from jaxcnn.models import model_variant
+from jaxcnn.models import model_image_size
 
 SMALL_STEM = 64
 """Side in pixels of the largest images that a net with `model.stem = "small"` is for."""
@@ -46,7 +46,7 @@ def stored_shape(config: FrozenConfigDict, dataset: Dataset) -> tuple[int, int, 
 
 def _size_of_model(config: FrozenConfigDict) -> int:
     """Returns the side in pixels of the images that the model is made for."""
-    size = model_variant(config.model.name).image_size
+    size = model_image_size(config.model.name)
     return min(size, SMALL_STEM) if config.model.stem == "small" else size
 
 

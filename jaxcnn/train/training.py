@@ -13,6 +13,7 @@ from jax.sharding import Mesh
 from jaxcnn.accel.platform import chooser
 from jaxcnn.errors import Fault, UserError
 from jaxcnn.layers.remat import rematerialize
+from jaxcnn.models import over_axis
 from jaxcnn.train.devices.mesh import AXIS, in_turn, on_every_device, platform_of
 from jaxcnn.train.dispatch import Dispatch, make_dispatch
 from jaxcnn.train.durations import next_due
@@ -163,7 +164,7 @@ class Training:
         step = int(state.step)  # the bad step has left the state as it was before it
         batch = jax.jit(run.pipeline.train_batch)(run.pipeline.feed(step), step, chance.seed)
         key = jax.random.fold_in(chance.key, step)
-        model = run.model.clone(norm_options={**run.model.norm_options, "axis_name": None}) if run.mapped else run.model
+        model = over_axis(run.model, None) if run.mapped else run.model
         what = first_nonfinite(model, run.loss_fn, state.variables, batch, key)
         of_seed = f" of seed {int(chance.seed)}" if run.num_seeds > 1 else ""
         saved = max(self.checkpoints.steps(), default=0)

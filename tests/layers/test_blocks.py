@@ -9,7 +9,8 @@ import pytest
 from jaxcnn.layers import blocks
 from jaxcnn.layers.blocks import normed
 from jaxcnn.layers.conv import Conv
-from jaxcnn.layers.norm import BatchNorm, make_norm
+from jaxcnn.layers.norm import BatchNorm
+from jaxcnn.layers.norm_choice import make_norm
 
 
 class Pair(nn.Module):

@@ -6,7 +6,7 @@ from flax import linen as nn
 
 from jaxcnn.layers.blocks import repeat
 from jaxcnn.layers.means import means_of_norms
-from jaxcnn.layers.norm import make_norm
+from jaxcnn.layers.norm_choice import make_norm
 from jaxcnn.models import create_model
 
 ONE, MAP = (6,), (1, 1, 6)

@@ -9,7 +9,8 @@ from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from jaxcnn import runtime
 from jaxcnn.errors import UserError
-from jaxcnn.layers.norm import NORMS, BatchNorm, GroupNorm, check_norm, default_num_groups, make_norm, shifts
+from jaxcnn.layers.norm import BatchNorm, GroupNorm, default_num_groups
+from jaxcnn.layers.norm_choice import NORMS, check_norm, make_norm, norm_takes, shifts
 from jaxcnn.ops.norm import local_response_norm
 
 EPSILON = 1e-3
@@ -214,7 +215,10 @@ class Block(nn.Module):
     @nn.compact
     def __call__(self, x):
         norm = make_norm(self.word, train=self.train)
-        return norm(name="norm3", scale_init=nn.initializers.zeros)(norm(name="norm1")(x))
+        last = (
+            functools.partial(norm, scale_init=nn.initializers.zeros) if norm_takes(self.word, "scale_init") else norm
+        )
+        return last(name="norm3")(norm(name="norm1")(x))
 
 
 @pytest.mark.parametrize("word", NORMS)

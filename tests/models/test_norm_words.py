@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from jaxcnn.errors import UserError
-from jaxcnn.layers.norm import NORMS, default_num_groups
+from jaxcnn.layers.norm import default_num_groups
+from jaxcnn.layers.norm_choice import NORMS
 from jaxcnn.models import registry
 from tests.models import fake
 from tests.models.tiny import TINY

@@ -8,7 +8,7 @@ import pytest
 from flax import traverse_util
 
 from jaxcnn.errors import UserError
-from jaxcnn.layers.norm import NORMS
+from jaxcnn.layers.norm_choice import NORMS
 from jaxcnn.models import MODELS, check_image_size, create_model, list_models, model_variant, registry
 from tests.models import rows_classic, rows_inception, rows_mobile, rows_nasnet, rows_residual, zoo
 

@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from jaxcnn.models import Net
+from jaxcnn.parts import part_name
 from jaxcnn.train.hooks.figures import epoch_counter, time_span
 from jaxcnn.train.parts.schedules import ENDING
 from jaxcnn.train.resolved import group_counts
@@ -72,9 +74,9 @@ def result_rows(
 
 
 def _net(run: Run) -> str:
-    model: Any = run.model
     shape = "x".join(map(str, run.image_shape))
-    parts = [_norm(run), model.act, f"{run.parameter_count:,} parameters", f"images of {shape}", run.config.precision]
+    chosen = [_norm(run), part_name(run.model.act)] if isinstance(run.model, Net) else []
+    parts = [*chosen, f"{run.parameter_count:,} parameters", f"images of {shape}", run.config.precision]
     return f"{run.config.model.name}: " + ", ".join(parts)
 
 
@@ -88,7 +90,7 @@ def _norm(run: Run) -> str:
         counts = str(groups[0]) if len(groups) == 1 else f"{groups[0]} to {groups[-1]}"
         return f"group norm ({counts} groups)"
     shared = run.statistics_examples
-    return f"{model.norm} norm" + (f" (over {shared} examples)" if shared else "")
+    return f"{part_name(model.norm)} norm" + (f" (over {shared} examples)" if shared else "")
 
 
 def _data(run: Run) -> str:

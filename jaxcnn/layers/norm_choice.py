@@ -1,0 +1,146 @@
+"""Which normalisation a net has: a word, a path `package.module:name`, or a linen module class of a user's own.
+
+A norm is made once for each place in a net, and is told what its fields ask for:
+
+| field | what it is given |
+|---|---|
+| `name` | its name in the net |
+| `scale_init` | how its scale starts, where the net asks for it: zeros, for `zero_init_last` |
+| `dtype` | of the computation |
+| `use_running_average`, `deterministic` | True in evaluation |
+| `train` | True in training |
+| any other | the option of that name, where there is one |
+
+A field or class attribute `use_bias`, where it is True, says that the norm adds a learnt bias: a convolution before it
+then needs none. flax's own norms have such a field.
+"""
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax.numpy as jnp
+from flax import linen as nn
+from flax.core import FrozenDict
+from jax.typing import DTypeLike
+
+from jaxcnn.errors import UserError
+from jaxcnn.layers.norm import (
+    BatchNorm,
+    ChannelLayerNorm,
+    GroupNorm,
+    Identity,
+    InstanceNorm,
+    LayerNorm,
+    LocalResponseNorm,
+)
+from jaxcnn.parts import Part, find_part, parameters_of, part_name
+from jaxcnn.types import ModuleDef
+
+NORMS: dict[str, type[nn.Module]] = {
+    "batch": BatchNorm,
+    "layer": LayerNorm,
+    "channel_layer": ChannelLayerNorm,
+    "instance": InstanceNorm,
+    "group": GroupNorm,
+    "local_response": LocalResponseNorm,
+    "none": Identity,
+}
+_BOUND = {"parent", "name", "dtype", "scale_init", "use_running_average", "deterministic", "train"}
+"""Fields that the net sets by itself."""
+_NEEDED = inspect.Parameter.empty
+_NO_OPTIONS: Mapping[str, Any] = FrozenDict()
+
+
+def norm_takes(norm: Part, field: str) -> bool:
+    """Returns whether a norm has a field of this name; raises `UserError` for what is no norm."""
+    return field in parameters_of(_find(norm))
+
+
+def check_norm(norm: Part, options: Mapping[str, Any]) -> None:
+    """Raises `UserError` for what is no norm, and for an option (not None) that it does not take or of a wrong kind."""
+    known, name = _options_of(norm), part_name(norm)
+    strange = [option for option, value in options.items() if value is not None and option not in known]
+    if strange and not _takes_anything(norm):
+        raise UserError(f"norm {name!r} takes no {', '.join(strange)}; it takes {', '.join(known) or 'no options'}")
+    needed = [option for option, default in known.items() if default is _NEEDED and options.get(option) is None]
+    if needed:
+        raise UserError(f"norm {name!r} needs {', '.join(needed)}, which has no default: set it in norm_options")
+    epsilon = options.get("epsilon")
+    if epsilon is not None and not (isinstance(epsilon, float | int) and epsilon > 0):
+        raise UserError(f"the epsilon of norm {name!r} is {epsilon!r}: it must be a number above 0")
+    for option, value in options.items():
+        kind = _kind(known.get(option))
+        if value is not None and kind and _kind(value) != kind:
+            raise UserError(f"the {option} of norm {name!r} is {value!r}: it must be {kind}")
+
+
+def shifts(norm: Part, options: Mapping[str, Any] = _NO_OPTIONS) -> bool:
+    """Returns whether a norm adds a learnt bias, so that the convolution before it needs none.
+
+    That is its `use_bias`: the option, else the field's default, else the attribute; without any of them it does not.
+    """
+    maker = _find(norm)
+    field = parameters_of(maker).get("use_bias")
+    known = getattr(_unwrapped(maker), "use_bias", False) if field is None else field.default
+    value = known if options.get("use_bias") is None else options["use_bias"]
+    if not isinstance(value, bool):
+        raise UserError(f"use_bias of norm {part_name(norm)!r} is {value!r}: it must be True or False")
+    return value
+
+
+def norm_options(norm: Part, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns every option of a norm, with its value in `options` or else its default."""
+    given = {option: value for option, value in options.items() if value is not None}
+    return {**_options_of(norm), **given}
+
+
+def make_norm(
+    norm: Part, *, train: bool, dtype: DTypeLike = jnp.float32, options: Mapping[str, Any] | None = None
+) -> ModuleDef:
+    """Returns a norm to be made as `norm(name=...)`, or `norm(name=..., scale_init=...)` if it takes that.
+
+    Args:
+        norm: a word of `NORMS`, a path, or a linen module class.
+        train: batch norm uses the batch's statistics and updates the running ones.
+        dtype: of the result.
+        options: fields of the norm; a value of None counts as absent.
+
+    Raises:
+        UserError: what is no norm, or an option that this norm does not take.
+    """
+    check_norm(norm, options or {})
+    maker = _find(norm)
+    told = {"dtype": dtype, "use_running_average": not train, "deterministic": not train, "train": train}
+    fields = {field: value for field, value in told.items() if field in parameters_of(maker)}
+    fields |= {option: value for option, value in (options or {}).items() if value is not None}
+    return functools.partial(maker, **fields)
+
+
+def _find(norm: Part) -> Callable[..., nn.Module]:
+    maker = find_part("norm", norm, NORMS)
+    if isinstance(maker, nn.Module):
+        raise UserError(f"norm is a {type(maker).__name__} that is made already: give its class, or a partial of it")
+    return maker
+
+
+def _unwrapped(maker: Callable[..., Any]) -> Callable[..., Any]:
+    return _unwrapped(maker.func) if isinstance(maker, functools.partial) else maker
+
+
+def _options_of(norm: Part) -> dict[str, Any]:
+    """Returns the names of a norm's options and their defaults, `_NEEDED` where there is none."""
+    found = parameters_of(_find(norm)).items()
+    variadic = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    return {name: field.default for name, field in found if name not in _BOUND and field.kind not in variadic}
+
+
+def _takes_anything(norm: Part) -> bool:
+    return any(field.kind is field.VAR_KEYWORD for field in parameters_of(_find(norm)).values())
+
+
+def _kind(value: Any) -> str:
+    """Returns the kind of a value in words, or "" where it says nothing of what an option may be."""
+    kinds = {bool: "True or False", int: "a number", float: "a number", str: "a text"}
+    return kinds.get(type(value), "")

@@ -1,0 +1,106 @@
+"""Nets of a user's own: any linen module that is called as `model(image, train=...)`."""
+
+import inspect
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from jaxcnn.errors import UserError, unknown_word
+from jaxcnn.layers.norm_choice import norm_takes
+from jaxcnn.models.net import Net
+from jaxcnn.parts import parameters_of, part_name
+from jaxcnn.types import Array
+
+_FLAX = {"parent", "name"}
+"""Fields of every module, which flax sets."""
+
+
+def own_net(maker: Any, *, num_classes: int, dtype: Any, fields: Mapping[str, Any]) -> nn.Module:
+    """Returns what a class or function makes of the fields; a module that is made already, as it is.
+
+    Args:
+        maker: of the module.
+        num_classes: width of the logits; handed on where `maker` takes it.
+        dtype: of the computation; likewise.
+        fields: to be handed on.
+
+    Raises:
+        UserError: for a field that it does not take, or what is no module called as `model(image, train=...)`.
+    """
+    name, made = part_name(maker), isinstance(maker, nn.Module)
+    taken = {} if made else parameters_of(maker)
+    if not _takes_anything(taken):
+        check_fields(name, fields, taken)
+    if dtype != jnp.float32 and "dtype" not in taken and not made:
+        raise UserError(f"model {name} takes no dtype: it cannot be told to compute in {jnp.dtype(dtype).name}")
+    offered = {"num_classes": num_classes, "dtype": dtype}
+    given = {key: value for key, value in offered.items() if key in taken}
+    model = maker if made else _made(name, maker, {**given, **fields})
+    _check_call(name, model)
+    return model
+
+
+def check_fields(name: str, fields: Mapping[str, Any], known: Collection[str]) -> None:
+    """Raises `UserError` for a field that the model called `name` does not have, with the nearest of the `known`."""
+    own = set(known) - _FLAX
+    wrong = next((field for field in fields if field not in own), None)
+    if wrong is not None and not own:
+        raise UserError(f"model {name} takes no {wrong}: it takes nothing")
+    if wrong is not None:
+        raise unknown_word(f"field of {name}", wrong, own)
+
+
+def check_logits(model: nn.Module, image_shape: tuple[int, int, int], num_classes: int) -> None:
+    """Raises `UserError` for a model that maps images (height, width, channels) to anything but logits.
+
+    It is traced, and nothing compiled.
+    """
+    images = jax.ShapeDtypeStruct((2, *image_shape), jnp.float32)
+
+    def call(images: Array) -> Any:
+        return model.init_with_output(jax.random.key(0), images, train=False)[0]
+
+    found = jax.tree.map(lambda leaf: f"{leaf.dtype}{list(leaf.shape)}", jax.eval_shape(call, images))
+    if found not in (f"{dtype}[2, {num_classes}]" for dtype in ("float32", "bfloat16", "float16")):
+        name = part_name(model)
+        raise UserError(f"model {name} maps 2 images to {found}: it must give logits, float32[2, {num_classes}]")
+
+
+def over_axis(model: nn.Module, axis_name: str | None) -> nn.Module:
+    """Returns a model whose norms average over a mapped axis too, that of pmap or shard_map, where they know how.
+
+    A net of ours hands the name to a norm that takes `axis_name`, a user's own has a field of this name.
+
+    Args:
+        model: any.
+        axis_name: of the axis; None: over none.
+    """
+    if isinstance(model, Net):
+        takes = norm_takes(model.norm, "axis_name")
+        return model.clone(norm_options={**model.norm_options, "axis_name": axis_name}) if takes else model
+    return model.clone(axis_name=axis_name) if hasattr(model, "axis_name") else model
+
+
+def _made(name: str, maker: Callable[..., Any], fields: Mapping[str, Any]) -> Any:
+    try:
+        inspect.signature(maker).bind(**fields)
+    except TypeError as error:
+        raise UserError(f"model {name} cannot be made: {error}; what else it takes goes into model.fields") from None
+    except ValueError:  # of some classes that are not Python's no parameters are known
+        pass
+    return maker(**fields)
+
+
+def _check_call(name: str, model: Any) -> None:
+    if not isinstance(model, nn.Module):
+        raise UserError(f"model {name} makes a {type(model).__name__}: it must make a flax.linen.Module")
+    taken = parameters_of(type(model).__call__)
+    if "train" not in taken and not _takes_anything(taken):
+        raise UserError(f"model {name} is called as model(image, train=...): its __call__ must take train")
+
+
+def _takes_anything(parameters: Mapping[str, inspect.Parameter]) -> bool:
+    return any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
