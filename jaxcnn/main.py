@@ -16,6 +16,7 @@ from jaxcnn import platforms, runtime, streams
 from jaxcnn.addresses import bucket_address
 from jaxcnn.buckets import Bucket
 from jaxcnn.command_line import stray, take_apart
+from jaxcnn.commands import settings
 from jaxcnn.commands.parser import CommandParser
 from jaxcnn.entry import answer, leave
 from jaxcnn.errors import UserError, say
@@ -26,7 +27,7 @@ jaxcnn train --config=CONFIG --workdir=DIR [--config.key=value ...]
        jaxcnn train --workdir=DIR [--config.key=value ...]    goes on with the run in DIR"""
 _MORE = """\
 Several processes find each other by what SLURM, Open MPI, Kubernetes or a TPU slice says, or are told by the options
-above. The keys of a config and their defaults: jaxcnn/config/table."""
+above. `jaxcnn settings` says more of these settings, which --config.KEY=VALUE changes:"""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -78,9 +79,15 @@ _SHORT = "jaxcnn train --config=digits_lenet5 --workdir=DIR"
 _PROCESSES = ("coordinator", "num_processes", "process_id", "distributed")
 
 
+class _TrainParser(CommandParser):
+    def format_help(self) -> str:
+        """Returns the help with a line for each setting behind it."""
+        return f"{super().format_help()}\n{settings.summary()}\n"
+
+
 def make_parser() -> CommandParser:
     """Returns the command line of training, all options of it that are none of its config."""
-    parser = CommandParser("jaxcnn train", description=(__doc__ or "").partition("\n")[0], usage=USAGE, epilog=_MORE)
+    parser = _TrainParser("jaxcnn train", description=(__doc__ or "").partition("\n")[0], usage=USAGE, epilog=_MORE)
     parser.add_argument("--config", metavar="CONFIG", help="a Python file, a config.json or a name of `jaxcnn configs`")
     parser.add_argument("--config.KEY", metavar="VALUE", help="changes a key of it; written --config.key=value")
     parser.add_argument("--workdir", metavar="DIR", help="the run folder: made, or gone on from where it has this run")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from jaxcnn.commands import models
+from jaxcnn.commands import models, settings
 from jaxcnn.models import list_models
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -30,3 +30,7 @@ def test_models_md_has_each_model_as_it_is():
 )
 def test_models_md_counts_multiply_adds(name):
     assert table()[name][COUNTED] == models.operations(name)
+
+
+def test_configuration_md_has_each_setting_as_it_is():
+    assert (DOCS / "configuration.md").read_text(encoding="utf-8") == settings.page() + "\n"

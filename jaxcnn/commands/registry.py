@@ -7,6 +7,7 @@ from jaxcnn.commands.parser import CommandParser
 COMMANDS = {  # command -> a module with main(argv) -> exit status and make_parser(), or with SUBJECTS; and its help
     "train": ("jaxcnn.main", "train a network, or go on with a run"),
     "configs": ("jaxcnn.commands.configs", "list the configs that come with jaxcnn"),
+    "settings": ("jaxcnn.commands.settings", "list the settings of a run: defaults, what they may be, what they do"),
     "models": ("jaxcnn.commands.models", "list the models, their papers and sizes"),
     "datasets": ("jaxcnn.commands.datasets", "list the data sets and which are prepared where"),
     "prepare": ("jaxcnn.commands.prepare", "make a data set ready to train on"),
@@ -17,7 +18,7 @@ COMMANDS = {  # command -> a module with main(argv) -> exit status and make_pars
 }
 COMPUTING = {"benchmark", "browse", "train", "verify"}
 """Commands that compile programs."""
-LISTING = {"configs", "datasets", "models"}
+LISTING = {"configs", "datasets", "models", "settings"}
 """Commands that do nothing but print."""
 
 

@@ -11,8 +11,8 @@ import ml_collections
 from ml_collections import ConfigDict, FrozenConfigDict
 
 from jaxcnn.config.base import base_config
-from jaxcnn.config.keys import FIELDS, GROUPS, flat, hint, listed
-from jaxcnn.config.table import SETTINGS
+from jaxcnn.config.keys import FIELDS, flat, hint, listed
+from jaxcnn.config.table import GROUPS, SETTINGS
 from jaxcnn.errors import UserError
 from jaxcnn.json_file import read_json
 from jaxcnn.shipped import config_files
@@ -56,7 +56,7 @@ def load_json(path: Path) -> tuple[ConfigDict, list[str]]:
 def from_plain(plain: Mapping[str, Any], place: str) -> tuple[ConfigDict, list[str]]:
     """Returns a config with plain values, as `load_json`; `place` is where they come from."""
     config, found = base_config(), flat(plain)
-    unknown = sorted(found.keys() - SETTINGS.keys() | found.keys() & GROUPS - {FIELDS})
+    unknown = sorted(found.keys() - SETTINGS.keys() | found.keys() & GROUPS.keys())
     if unknown:
         first = f"{unknown[0]}: {hint(unknown[0])}"
         raise UserError(f"{place} has keys that no config has here: {listed(unknown)}; {first}")

@@ -4,13 +4,12 @@ import difflib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from jaxcnn.config.kinds import TEXT
-from jaxcnn.config.table import SETTINGS
+from jaxcnn.config.kinds import TEXT, TIMES
+from jaxcnn.config.table import GROUPS, SETTINGS
 from jaxcnn.errors import UserError
 
 FIELDS = "model.fields"
 """The one setting that is a dictionary: its own keys are those of the model's class."""
-GROUPS = frozenset(setting.group for setting in SETTINGS.values() if setting.group) | {FIELDS}
 _NOTHING = ("", "none", "null")
 
 
@@ -25,12 +24,12 @@ def parse_value(key: str, text: str) -> Any:
     """
     setting = SETTINGS[key]
     kind, wrong = setting.kind, f"--config.{key}={_shown(text)}: it must be {setting.kind.said}"
-    if text in ("", "None") if kind is TEXT else text.strip().lower() in _NOTHING:
+    if text in ("", "None") if kind.type is str else text.strip().lower() in _NOTHING:
         if setting.optional:
             return None
         if kind.type in (tuple, dict):
             return kind.type()
-        if text or kind is not TEXT:
+        if text or kind not in (TEXT, TIMES):
             raise UserError(f"{wrong}, by default {setting.default!r}")
     try:
         return kind.read(text)
@@ -50,7 +49,7 @@ def find_key(name: str) -> tuple[str, str]:
         return name, ""
     if f"{name}.name" in SETTINGS:
         return f"{name}.name", f"--config.{name} is taken as --config.{name}.name"
-    if name in GROUPS:
+    if name in GROUPS or name == FIELDS:
         own = [key for key in SETTINGS if key.startswith(f"{name}.")]
         raise UserError(f"--config.{name}: {name} is a group of keys: {', '.join(own)}")
     raise UserError(f"there is no config key {name!r}: {hint(name)}")
@@ -59,7 +58,7 @@ def find_key(name: str) -> tuple[str, str]:
 def hint(name: str) -> str:
     """Returns a question with the keys that a name may mean, by their full names."""
     found = nearest(name)
-    return f"did you mean {' or '.join(found)}?" if found else "`python -m jaxcnn config` lists all keys"
+    return f"did you mean {' or '.join(found)}?" if found else "`jaxcnn settings` lists all keys"
 
 
 def nearest(name: str) -> list[str]:

@@ -5,10 +5,13 @@ import contextlib
 import dataclasses
 import json
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any
 
+from jaxcnn.config.durations import parse_boundaries, parse_duration
 from jaxcnn.ranges import is_number, is_whole
 
+_ONE = Fraction(1)
 _SWITCHES = dict.fromkeys(("true", "t", "yes", "y", "on", "1"), True) | dict.fromkeys(
     ("false", "f", "no", "n", "off", "0"), False
 )
@@ -26,6 +29,8 @@ class Kind:
     """A text -> the value that it means; raises `ValueError` or `OverflowError` where it means none."""
     holds: Callable[[Any], bool]
     """Whether a value is of this kind."""
+    parse: Callable[[str, str], Any] | None = None
+    """(key, text) -> what a text of this kind means; raises `UserError` where it means nothing."""
 
 
 def parse_literal(text: str) -> Any:
@@ -93,4 +98,8 @@ NUMBER = Kind("a number", float, float, is_number)
 TEXT = Kind("a text", str, str, _is(str))
 NUMBERS = Kind("numbers, separated by commas", tuple, _several(float, is_number), _all(is_number))
 TEXTS = Kind("texts, separated by commas", tuple, _several(str, _is(str)), _all(_is(str)))
+TIME = Kind(
+    "a time, as '500 steps' or '2.5 epochs'", str, str, _is(str), lambda key, text: parse_duration(key, text, _ONE)
+)
+TIMES = Kind("times, as '10, 14, 18 epochs'", str, str, _is(str), lambda key, text: parse_boundaries(key, text, _ONE))
 DICTIONARY = Kind("a dictionary, as '{\"padding\": 2}'", dict, _dictionary, _is(dict))

@@ -23,6 +23,8 @@ class Words:
     table: str | tuple[str, ...]
     """They themselves, or where the table of them is, as "package.module:NAME": it is imported when asked for, since
     that may import jax."""
+    listed_by: str = ""
+    """The command that lists them, where they are many."""
     path: bool = False
     """Whether "package.module:name" of anything that can be imported is one too."""
 
@@ -95,7 +97,9 @@ class Setting:
             raise UserError(f"{self.key} is {value!r}: it must be {self.kind.said}")
 
     def check(self, value: Any) -> None:
-        """Raises `UserError` for a value of the right kind that is no such word, or outside of the range."""
+        """Raises `UserError` for a value of the right kind that is no such word, no time, or outside of the range."""
+        if self.kind.parse is not None and value is not None:
+            self.kind.parse(self.key, value)
         for each in value if isinstance(value, tuple) else (value,):
             if isinstance(each, float) and each > LARGEST:
                 raise UserError(f"{self.key} is {each}: the largest number of float32 is {LARGEST:.2e}")

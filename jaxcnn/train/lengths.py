@@ -5,8 +5,8 @@ from fractions import Fraction
 
 from ml_collections import FrozenConfigDict
 
+from jaxcnn.config.durations import parse_boundaries, parse_duration, parse_period
 from jaxcnn.errors import UserError
-from jaxcnn.train.durations import parse_boundaries, parse_duration, parse_period
 from jaxcnn.train.parts.schedules import Shape
 
 

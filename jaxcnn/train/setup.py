@@ -14,6 +14,7 @@ from ml_collections import ConfigDict, FrozenConfigDict
 
 from jaxcnn import runtime
 from jaxcnn.config.check import frozen
+from jaxcnn.config.durations import parse_period
 from jaxcnn.data.read.dataset import Dataset
 from jaxcnn.data.read.sources import ARRAYS
 from jaxcnn.errors import UserError
@@ -31,7 +32,6 @@ from jaxcnn.train.checks import (
     check_views,
 )
 from jaxcnn.train.devices.mesh import AXIS, make_mesh, platform_of, replicated
-from jaxcnn.train.durations import parse_period
 from jaxcnn.train.inputs import make_inputs, open_data
 from jaxcnn.train.lengths import peak_rate, schedule_shape, total_steps
 from jaxcnn.train.parts.losses import make_loss

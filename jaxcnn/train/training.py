@@ -11,12 +11,12 @@ import numpy as np
 from jax.sharding import Mesh
 
 from jaxcnn.accel.platform import chooser
+from jaxcnn.config.durations import next_due
 from jaxcnn.errors import Fault, UserError
 from jaxcnn.layers.remat import rematerialize
 from jaxcnn.models import over_axis
 from jaxcnn.train.devices.mesh import AXIS, in_turn, on_every_device, platform_of
 from jaxcnn.train.dispatch import Dispatch, make_dispatch
-from jaxcnn.train.durations import next_due
 from jaxcnn.train.evaluate import Evaluator
 from jaxcnn.train.files.checkpoint import NOT_EVALUATED, Checkpoints
 from jaxcnn.train.hooks.diagnose import first_nonfinite

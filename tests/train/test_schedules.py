@@ -4,8 +4,8 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from jaxcnn.config.durations import parse_boundaries
 from jaxcnn.errors import UserError
-from jaxcnn.train.durations import parse_boundaries
 from jaxcnn.train.parts.schedules import SCHEDULES, Shape, make_schedule
 
 SHAPE = Shape(total=100, every=5, boundaries=(10, 14, 18), factor=0.5, end_factor=0.1)

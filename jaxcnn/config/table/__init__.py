@@ -8,3 +8,14 @@ from jaxcnn.config.table.run import RUN
 
 SETTINGS: dict[str, Setting] = {setting.key: setting for setting in (*RUN, *MODEL, *DATA, *LEARNING)}
 """Full name -> setting, in the order in which pages list them."""
+GROUPS = {
+    "": "The run",
+    "model": "The model",
+    "model.norm_options": "Options of the model's norms",
+    "data": "The data",
+    "loss": "The loss",
+    "optimizer": "The optimizer",
+    "schedule": "The learning rate over time",
+    "ema": "The moving average",
+}
+"""Full name of a group of settings -> what it is about."""

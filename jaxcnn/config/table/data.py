@@ -10,7 +10,7 @@ DATA = (
         key="data.name",
         kind=TEXT,
         default="digits",
-        about="The data set: one of `python -m jaxcnn datasets`, `folder` for images of your own, or any that "
+        about="The data set: one of `jaxcnn datasets`, `folder` for images of your own, or any that "
         "tensorflow-datasets has prepared.",
         aliases="dataset ds data_set dataset_name",
     ),

@@ -1,6 +1,6 @@
 """The settings of loss, optimizer, learning rate and averaging."""
 
-from jaxcnn.config.kinds import NUMBER, SWITCH, TEXT, WHOLE
+from jaxcnn.config.kinds import NUMBER, SWITCH, TEXT, TIME, TIMES, WHOLE
 from jaxcnn.config.setting import Setting, Words
 from jaxcnn.ranges import above, at_least, below
 
@@ -9,7 +9,8 @@ LEARNING = (
         key="loss.name",
         kind=TEXT,
         default="softmax",
-        about="The loss: the cross-entropy of a softmax over the classes, or of one sigmoid a class.",
+        about="The loss. `softmax`: the cross-entropy of a softmax over the classes. `binary`: that of one sigmoid "
+        "a class.",
         words=Words("loss", "jaxcnn.train.parts.losses:LOSSES"),
         aliases="criterion loss_fn loss_function",
     ),
@@ -57,7 +58,7 @@ LEARNING = (
         key="optimizer.momentum",
         kind=NUMBER,
         default=0.9,
-        about="Of sgd and rmsprop: the weight of the old value in the running mean of updates.",
+        about="Of sgd and rmsprop: the share of the last update that goes into the next one.",
         within=below(1),
         aliases="mom",
     ),
@@ -131,21 +132,21 @@ LEARNING = (
     ),
     Setting(
         key="schedule.warmup",
-        kind=TEXT,
+        kind=TIME,
         default="0 steps",
         about="The time at the start in which the learning rate rises in a line from 0 to its peak.",
         aliases="warmup_epochs warmup_steps lr_warmup",
     ),
     Setting(
         key="schedule.every",
-        kind=TEXT,
+        kind=TIME,
         default="30 epochs",
         about="Of step and exponential: the time in which the learning rate is multiplied by `schedule.factor` once.",
         aliases="step_size decay_epochs decay_every",
     ),
     Setting(
         key="schedule.boundaries",
-        kind=TEXT,
+        kind=TIMES,
         default="",
         about='Of multistep: the times at which the learning rate is multiplied by `schedule.factor`, as "10, 14, 18 '
         'epochs".',

@@ -11,8 +11,8 @@ MODEL = (
         key="model.name",
         kind=TEXT,
         default="lenet5",
-        about="The model, as `python -m jaxcnn models` lists them.",
-        words=Words("model", "jaxcnn.models:MODELS", path=True),
+        about="The model.",
+        words=Words("model", "jaxcnn.models:MODELS", listed_by="jaxcnn models", path=True),
         aliases="arch architecture net network backbone model_name",
     ),
     Setting(

@@ -1,6 +1,6 @@
 """The settings at the top of a config: how long, how much at once, how often something is written."""
 
-from jaxcnn.config.kinds import NUMBER, SWITCH, TEXT, WHOLE
+from jaxcnn.config.kinds import NUMBER, SWITCH, TEXT, TIME, WHOLE
 from jaxcnn.config.setting import Setting, Words
 from jaxcnn.ranges import Range, at_least
 
@@ -84,8 +84,7 @@ RUN = (
         key="parallel",
         kind=TEXT,
         default="jit",
-        about="How a step is spread over devices. `jit`: the compiler splits it. `pmap`: each device has its part, and "
-        "batch norm the statistics of that part.",
+        about="How a step is spread over devices. `jit`: the compiler splits it. `pmap`: each device has its part.",
         words=Words("parallel", ("jit", "pmap")),
         aliases="distributed_strategy strategy pmap",
     ),
@@ -110,7 +109,7 @@ RUN = (
     ),
     Setting(
         key="log_every",
-        kind=TEXT,
+        kind=TIME,
         default="50 steps",
         about="The time between two rows of training metrics.",
         resumable=True,
@@ -118,7 +117,7 @@ RUN = (
     ),
     Setting(
         key="eval_every",
-        kind=TEXT,
+        kind=TIME,
         default="1 epoch",
         about="The time between two evaluations on the validation split.",
         resumable=True,
@@ -126,7 +125,7 @@ RUN = (
     ),
     Setting(
         key="checkpoint_every",
-        kind=TEXT,
+        kind=TIME,
         default="1 epoch",
         about="The time between two checkpoints. The latest one is kept, and the best one on the validation split.",
         resumable=True,

@@ -2,8 +2,8 @@ from fractions import Fraction
 
 import pytest
 
+from jaxcnn.config.durations import next_due, parse_boundaries, parse_duration, parse_period
 from jaxcnn.errors import UserError
-from jaxcnn.train.durations import next_due, parse_boundaries, parse_duration, parse_period
 
 EPOCH = Fraction(1297, 64)
 
