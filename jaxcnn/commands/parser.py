@@ -52,6 +52,10 @@ class CommandParser(argparse.ArgumentParser):
         """Returns the options with a name of more than a letter, by name: `--data-dir`."""
         return {name: action for name, action in self._option_string_actions.items() if name.startswith("--")}
 
+    def positionals(self) -> list[argparse.Action]:
+        """Returns the arguments that are no options, in order."""
+        return self._get_positional_actions()
+
     def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Returns the arguments of a command line; says on standard error what is set for the process, if asked to.
 

@@ -15,10 +15,11 @@ COMMANDS = {  # command -> a module with main(argv) -> exit status and make_pars
     "verify": ("jaxcnn.commands.verify", "check a run folder: its checksums, and its recorded numbers anew"),
     "import-weights": ("jaxcnn.commands.import_weights", "keep a reference implementation's weights as ours"),
     "benchmark": ("jaxcnn.commands.benchmark", "measure how fast things are here"),
+    "completion": ("jaxcnn.commands.completion", "print what has a shell complete all this"),
 }
 COMPUTING = {"benchmark", "browse", "train", "verify"}
 """Commands that compile programs."""
-LISTING = {"configs", "datasets", "models", "settings"}
+LISTING = {"completion", "configs", "datasets", "models", "settings"}
 """Commands that do nothing but print."""
 
 
