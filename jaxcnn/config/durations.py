@@ -56,3 +56,8 @@ def parse_boundaries(key: str, text: str, steps_per_epoch: Fraction) -> list[int
 def next_due(step: int, period: Fraction) -> int:
     """Returns the first step after `step` at which another whole `period` has passed since step 0."""
     return math.ceil((step // period + 1) * period)
+
+
+def is_due(step: int, period: Fraction, last: int) -> bool:
+    """Returns whether another whole `period` has just passed at `step`, or it is the `last`."""
+    return step == last or next_due(step - 1, period) == step

@@ -1,8 +1,10 @@
 """The run from its config to its test accuracy."""
 
 import contextlib
+import dataclasses
+import math
 import os
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -13,16 +15,21 @@ from jaxcnn.errors import Fault, UserError, say
 from jaxcnn.train.devices import hosts
 from jaxcnn.train.devices.mesh import replicated
 from jaxcnn.train.evaluate import Evaluator, over_views
+from jaxcnn.train.events import check_hook
 from jaxcnn.train.files.card import RunCard
 from jaxcnn.train.files.checkpoint import Checkpoints
 from jaxcnn.train.files.clock import Clock
 from jaxcnn.train.files.folder import RunFolder, read_json, read_lines
 from jaxcnn.train.files.mirror import REMOVED
 from jaxcnn.train.files.relay import Relay
+from jaxcnn.train.hooks.evaluation import Evaluation
+from jaxcnn.train.hooks.finite import StopAtNonfinite
+from jaxcnn.train.hooks.log import Log, Spikes
 from jaxcnn.train.hooks.preemption import Preempted, Preemption
 from jaxcnn.train.hooks.progress import Progress, print_rows
-from jaxcnn.train.hooks.report import epochs_of, opening, recomputed, result_rows
-from jaxcnn.train.hooks.writers import MetricsWriter, NoWriter
+from jaxcnn.train.hooks.report import epochs_of, recomputed, result_rows
+from jaxcnn.train.hooks.saving import Saving
+from jaxcnn.train.hooks.writers import MetricsFile, TensorBoard
 from jaxcnn.train.run import Run
 from jaxcnn.train.seeds import each
 from jaxcnn.train.setup import resolve, settled
@@ -30,54 +37,92 @@ from jaxcnn.train.state import TrainState, steps_taken
 from jaxcnn.train.step import make_eval_step
 from jaxcnn.train.training import Training
 
-__all__ = ["Preempted", "make_evaluator", "train_and_evaluate"]
+__all__ = ["Preempted", "Result", "make_evaluator", "train", "train_and_evaluate"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """What a run has reached."""
+
+    state: TrainState
+    """After the last step."""
+    history: list[dict[str, Any]]
+    """The rows that were logged, as in metrics.jsonl, since the run was first started."""
+    test: dict[str, Any]
+    """`test/loss` (nats), `test/accuracy` (a share), `test/examples`; `test/partial` where examples are missing."""
 
 
 def train_and_evaluate(
-    config: ConfigDict, workdir: str | os.PathLike[str], *, data: Any | None = None, force: bool = False
-) -> dict[str, float]:
+    config: ConfigDict,
+    workdir: str | os.PathLike[str],
+    *,
+    hooks: Sequence[Any] = (),
+    force: bool = False,
+    data: Any | None = None,
+) -> Result:
     """Trains what `config` asks for, goes on where `workdir` has a checkpoint of it, and evaluates the test split once.
 
     Args:
         config: `jaxcnn.base_config()` with changes.
-        workdir: the run folder, made where missing; holds config.json, run.json, metrics.jsonl, checkpoints/ and
-            TensorBoard events afterwards.
+        workdir: as of `train`.
+        hooks: as of `train`.
+        force: as of `train`.
         data: in place of the data set that the config names: by split, "train", "test" and perhaps "val", a pair
             (images, labels) of uint8 (examples, height, width[, 1 or 3]) and int (examples,), or any random-access
             source of (image, label).
-        force: go on with a run of another config, where its state has the same arrays.
-
-    Returns:
-        `test/accuracy` (a share), `test/loss` (nats), `test/examples` and, where examples of the data set are missing,
-        `test/partial`.
 
     Raises:
-        UserError: for anything wrong in the config or the folder, in one line, before anything compiles; and for a
-            loss or gradient that is not finite, where `config.on_nonfinite` is "stop".
-        Preempted: after SIGTERM or SIGINT, once the state is saved.
-        Fault: the last state could not be saved, for the disk was full or gone; what was saved before stays.
+        UserError: for anything wrong in the config or the folder, in one line, before anything compiles; and what
+            `train` raises.
     """
     clock = Clock()
     asked = hosts.together(lambda: settled(config, data))
     hosts.on_first(lambda: RunFolder(workdir, make=False).check(asked, force=force), None)  # before data are looked at
     run = hosts.together(lambda: resolve(config, data))
+    return _train(run, workdir, hooks, clock, force=force)
+
+
+def train(run: Run, workdir: str | os.PathLike[str], *, hooks: Sequence[Any] = (), force: bool = False) -> Result:
+    """Trains a run, goes on where `workdir` has a checkpoint of it, and evaluates the test split once.
+
+    Args:
+        run: of `make_run`.
+        workdir: the run folder, made where missing; holds config.json, run.json, metrics.jsonl, checkpoints/ and
+            TensorBoard events afterwards.
+        hooks: objects with methods for what they are to be told, see `jaxcnn.train.events`.
+        force: go on with a run of another config, where its state has the same arrays.
+
+    Raises:
+        UserError: for a folder that cannot be used or holds another run, in one line; and for a loss or gradient that
+            is not finite, where `config.on_nonfinite` is "stop".
+        Preempted: after SIGTERM or SIGINT, once the state is saved.
+        Fault: the last state could not be saved, for the disk was full or gone; what was saved before stays.
+    """
+    hosts.on_first(lambda: RunFolder(workdir, make=False).check(run.config, force=force), None)
+    return _train(run, workdir, hooks, Clock(), force=force)
+
+
+def _train(run: Run, workdir: str | os.PathLike[str], hooks: Sequence[Any], clock: Clock, *, force: bool) -> Result:
+    for hook in hooks:
+        check_hook(hook)
     folder = hosts.together(lambda: RunFolder(workdir))
     with contextlib.ExitStack() as stack:
         stack.enter_context(hosts.on_first(folder.hold, contextlib.nullcontext()))
         stack.enter_context(contextlib.closing(run.pipeline))
         checkpoints = stack.enter_context(hosts.together(lambda: open_checkpoints(folder)))
-        result, unsaved = _go_on(run, folder, checkpoints, clock, force=force)
+        result, unsaved = _go_on(run, folder, checkpoints, hooks, clock, force=force)
+    last = steps_taken(result.state)
     if hosts.first():
-        print_rows(result_rows(run, folder.path, result, *_recorded(folder)))
+        print_rows(result_rows(run, folder.path, last, result.test, result.history, _card_of(folder)))
     if unsaved:
-        raise Fault(f"the run is at its end, step {run.total_steps}, but {unsaved}")
-    return {name: value for name, value in result.items() if name.startswith("test/")}
+        raise Fault(f"the run is at its end, step {last}, but {unsaved}")
+    return result
 
 
 def _go_on(
-    run: Run, folder: RunFolder, checkpoints: Checkpoints, clock: Clock, *, force: bool
-) -> tuple[dict[str, float], str]:
-    """Returns the results on the test split after the last step and, in words, why that is not saved, else ""."""
+    run: Run, folder: RunFolder, checkpoints: Checkpoints, hooks: Sequence[Any], clock: Clock, *, force: bool
+) -> tuple[Result, str]:
+    """Returns what is reached after the last step and, in words, why that is not saved, else ""."""
     last = max(checkpoints.steps(), default=0)
     if last > run.total_steps:
         raise UserError(
@@ -91,27 +136,66 @@ def _go_on(
     _check_alike(run, folder)
     state, damaged = _first_state(run, checkpoints)
     start = steps_taken(state)
-    evaluate = make_evaluator(run, batch_size=run.config.eval_batch_size)
-    result = hosts.from_first(lambda: folder.test_result(start)) if start == run.total_steps else None
+    history = hosts.from_first(lambda: _history(folder, start))
+    over = hosts.from_first(lambda: _end_of(run, earlier, changes, start))
+    tested = _test_of(history, start) if over else None
     card = RunCard(run, folder, clock, earlier, start)
-    hosts.on_first(lambda: card.begin(changes, finished=bool(result)), None)
-    if result:
+    hosts.on_first(lambda: card.begin(changes, finished=bool(tested)), None)
+    if tested:
         if hosts.first():
-            for line in (*changes, f"The run in {folder.path} is finished: step {start} of {run.total_steps}."):
+            for line in (*changes, f"The run in {folder.path} is finished: {over}."):
                 say(line)
-        return result, ""
-    with _shown(run, folder, clock, start) as (progress, writer):
-        for name, lines in opening(run, folder.path, start).items():
-            progress.block(name, lines)
+        return Result(state, history, tested), ""
+    saving = Saving(checkpoints, run.checkpoint_every)
+    training = Training(
+        run,
+        folder.path,
+        state,
+        evaluate=make_evaluator(run, batch_size=run.config.eval_batch_size),
+        hooks=[*_own_hooks(run, folder, checkpoints, saving, start), *hooks],
+        history=history,
+        seconds=clock.seconds,
+    )
+    with contextlib.ExitStack() as stack:
+        hosts.together(lambda: stack.enter_context(training.running()))
         for line in (*damaged, *changes, *recomputed(run, changes)):
-            progress.line(line)
-        with Preemption() as preemption, _completing(card, run, progress):
-            training = Training(run, state, evaluate, checkpoints, writer, progress, preemption)
-            state = training.until_the_end(start)
-            progress.doing("evaluating", "the test split")
-            result = _marked(run, evaluate(state, "test"))
-            writer.write(steps_taken(state), result)
-            return result, training.secure(run.total_steps)
+            training.say(line)
+        with _completing(card, training):
+            return _to_the_end(training, saving)
+
+
+def _to_the_end(training: Training, saving: Saving) -> tuple[Result, str]:
+    """Trains, evaluates the test split and saves the last state; returns what `_go_on` does."""
+    training.train()
+    if training.paused and not training.stopped and training.step < training.run.total_steps:
+        unsaved = saving.secure(training.step) if training.step > 0 else ""
+        if unsaved:
+            raise Fault(f"stopped at step {training.step}, but {unsaved}")
+        raise Preempted(training.step)
+    if training.stopped:
+        training.say(f"the run ends at step {training.step}: {training.stopped}")
+    marks = {"test/partial": True} if training.run.data["partial"] else {}  # where the data set is not whole
+    tested = training.evaluate("test", marks)
+    result = Result(training.state, training.history, tested)
+    unsaved = saving.secure(training.step)
+    training.tell("end", result)
+    return result, unsaved
+
+
+def _own_hooks(run: Run, folder: RunFolder, checkpoints: Checkpoints, saving: Saving, start: int) -> list[Any]:
+    """Returns the hooks of every run, in the order in which they are told."""
+    progress = Progress(start=start, total=run.total_steps, show=run.config.progress, epochs=epochs_of(run))
+    return [
+        *([progress] if hosts.first() else []),
+        MetricsFile(folder.metrics),
+        *([TensorBoard(folder.tensorboard)] if run.config.tensorboard else []),
+        Spikes(),
+        *([StopAtNonfinite(checkpoints)] if run.config.on_nonfinite == "stop" else []),
+        Log(run.log_every),
+        Evaluation(run.eval_every),
+        saving,
+        Preemption(),
+    ]
 
 
 def open_checkpoints(folder: RunFolder, *, read_only: bool = False) -> Checkpoints:
@@ -123,53 +207,57 @@ def open_checkpoints(folder: RunFolder, *, read_only: bool = False) -> Checkpoin
 
 
 @contextlib.contextmanager
-def _completing(card: RunCard, run: Run, progress: Progress) -> Iterator[None]:
+def _completing(card: RunCard, training: Training) -> Iterator[None]:
     """Writes the run card again, however the training ends: how long it took, and the images that it has skipped.
 
     They are those of all processes, but where one ends by an error of its own: then those of process 0.
     """
-    skipped: Mapping[str, Collection[str]] = run.pipeline.skipped
+    pipeline = training.run.pipeline
+    skipped: Mapping[str, Collection[str]] = pipeline.skipped
     try:
         try:
             yield
         except Preempted:
-            skipped = hosts.union(run.pipeline.skipped)
+            skipped = hosts.union(pipeline.skipped)
             raise
-        skipped = hosts.union(run.pipeline.skipped)
+        skipped = hosts.union(pipeline.skipped)
     finally:
-        skipped = skipped or run.pipeline.skipped
+        skipped = skipped or pipeline.skipped
         if hosts.first():
             try:
-                card.write(skipped=skipped)
+                card.write(skipped=skipped, stopped=(training.step, training.stopped) if training.stopped else None)
             except UserError as error:
-                progress.line(f"warning: {error}")
+                training.say(f"warning: {error}")
 
 
-@contextlib.contextmanager
-def _shown(run: Run, folder: RunFolder, clock: Clock, start: int) -> Iterator[tuple[Progress, MetricsWriter]]:
-    """Gives what shows a run from step `start` on, and what writes its metrics: in process 0, and nothing elsewhere."""
-    config = run.config
-    total, quiet = run.total_steps, not hosts.first()
-
-    def stamp(step: int) -> dict[str, float]:
-        return {"epoch": float(step / run.steps_per_epoch), "time": clock.seconds()}
-
-    def make_writer() -> MetricsWriter:
-        return MetricsWriter(folder, start=start, tensorboard=config.tensorboard, warn=progress.line, stamp=stamp)
-
-    with (
-        Progress(start=start, total=total, show=config.progress, quiet=quiet, epochs=epochs_of(run)) as progress,
-        hosts.on_first(make_writer, NoWriter()) as writer,
-    ):
-        yield progress, writer
+def _history(folder: RunFolder, start: int) -> list[dict[str, Any]]:
+    """Returns the rows that were logged up to a step; null, in the file, is what was no finite number."""
+    rows = [row for row in read_lines(folder.metrics) if row["step"] <= start]
+    return [{name: math.nan if value is None else value for name, value in row.items()} for row in rows]
 
 
-def _recorded(folder: RunFolder) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """Returns the lines of metrics.jsonl and the run card; nothing, where the disk does not give them."""
+def _end_of(run: Run, earlier: Mapping[str, Any] | None, changes: Sequence[str], step: int) -> str:
+    """Returns in words that a run is over at a step, the last one or where a hook has ended it; else ""."""
+    if step == run.total_steps:
+        return f"step {step} of {run.total_steps}"
+    stopped = (earlier or {}).get("stopped") or {}
+    if stopped.get("step") == step and not changes:
+        return f"it has ended at step {step} of {run.total_steps}: {stopped['reason']}"
+    return ""
+
+
+def _test_of(history: Sequence[Mapping[str, Any]], step: int) -> dict[str, Any] | None:
+    """Returns what was found on the test split after a step, or None."""
+    rows = [row for row in history if row["step"] == step and "test/loss" in row]
+    return {name: value for name, value in rows[-1].items() if name.startswith("test/")} if rows else None
+
+
+def _card_of(folder: RunFolder) -> dict[str, Any]:
+    """Returns the run card; nothing, where the disk does not give it."""
     try:
-        return read_lines(folder.metrics), read_json(folder.card)
+        return read_json(folder.card)
     except UserError:
-        return [], {}
+        return {}
 
 
 def _check_alike(run: Run, folder: RunFolder) -> None:
@@ -212,8 +300,3 @@ def _first_state(run: Run, checkpoints: Checkpoints) -> tuple[TrainState, list[s
         latest = damaged[max(damaged)]
         raise UserError(f"{latest}; none is left to go on from: use another --workdir, or remove it to begin anew")
     return run.init_state(), []
-
-
-def _marked(run: Run, result: dict[str, float]) -> dict[str, float]:
-    """Returns what was found on the test split, with a mark where the data set is not whole."""
-    return result | ({"test/partial": True} if run.data["partial"] else {})

@@ -14,6 +14,7 @@ from ml_collections import FrozenConfigDict
 from jaxcnn.data.feed.pipeline import Pipeline
 from jaxcnn.data.read.crops import Crop
 from jaxcnn.data.read.sources import Dataset
+from jaxcnn.models import over_axis
 from jaxcnn.ops.window import Pads
 from jaxcnn.train.devices.mesh import platform_of
 from jaxcnn.train.parts.losses import LossFn
@@ -89,6 +90,16 @@ class Run:
         if "batch_stats" not in self.abstract_state().collections:
             return None
         return self.config.model.norm_options.examples or self.config.batch_size // self.config.accumulate_steps
+
+    @property
+    def batch_size(self) -> int:
+        """Examples in a training step, over all devices."""
+        return self.config.batch_size
+
+    @property
+    def plain_model(self) -> nn.Module:
+        """The model as it computes a whole batch in one place."""
+        return over_axis(self.model, None) if self.mapped else self.model
 
     def forms_on(self, mesh: Mesh) -> str:
         """Returns the platform of whose forms net and step are on the devices of `mesh`; an empty one: the plain."""

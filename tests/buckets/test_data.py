@@ -48,7 +48,7 @@ def photos(tmp_path, place):
 def test_training_on_images_is_as_from_a_disk(photos, place, tmp_path, changes):
     results = []
     for run, folder in {"disk": photos, "bucket": place}.items():
-        results.append(train_and_evaluate(photographs(folder, **changes), tmp_path / run))
+        results.append(train_and_evaluate(photographs(folder, **changes), tmp_path / run).test)
     assert results[0] == results[1]
     assert metrics(tmp_path / "disk") == metrics(tmp_path / "bucket")
     cards = [data_card(tmp_path / run) for run in ("disk", "bucket")]
@@ -57,13 +57,13 @@ def test_training_on_images_is_as_from_a_disk(photos, place, tmp_path, changes):
 
 
 def test_a_run_begun_on_a_disk_goes_on_from_a_bucket(photos, place, tmp_path, monkeypatch):
-    whole = train_and_evaluate(photographs(photos), tmp_path / "whole")
+    whole = train_and_evaluate(photographs(photos), tmp_path / "whole").test
     with monkeypatch.context() as patch:
         ask_to_stop(patch, at=4)
         with pytest.raises(Preempted):
             train_and_evaluate(photographs(photos), tmp_path / "run")
     shutil.rmtree(photos)
-    assert train_and_evaluate(photographs(place), tmp_path / "run") == whole
+    assert train_and_evaluate(photographs(place), tmp_path / "run").test == whole
 
 
 def test_an_image_that_vanishes_meanwhile_is_named(photos, place, tmp_path, monkeypatch):

@@ -34,7 +34,7 @@ def quick(monkeypatch, tmp_path):
 def on_disk(tmp_path_factory):
     """The same run in a folder, and its result."""
     here = tmp_path_factory.mktemp("disk") / "run"
-    return here, train_and_evaluate(config(), here, data=ARRAYS)
+    return here, train_and_evaluate(config(), here, data=ARRAYS).test
 
 
 def lines_of(text):
@@ -59,19 +59,19 @@ def assert_as_on_disk(bucket, here):
 
 
 def train(place, **changes):
-    return train_and_evaluate(config(**changes), place, data=ARRAYS)
+    return train_and_evaluate(config(**changes), place, data=ARRAYS).test
 
 
 def ask_to_stop(monkeypatch, at):
     """The next run is asked to stop at a step."""
-    log = Training._log
+    log = Training.log
 
-    def stopping(self, step):
-        log(self, step)
-        if step == at:
+    def stopping(self, values):
+        log(self, values)
+        if self.step == at:
             monkeypatch.setattr(Preemption, "asked", True)
 
-    monkeypatch.setattr(Training, "_log", stopping)
+    monkeypatch.setattr(Training, "log", stopping)
 
 
 def test_a_run_in_a_bucket_is_the_run_on_a_disk(place, on_disk, tmp_path, capsys):

@@ -206,7 +206,7 @@ def test_the_table_says_what_was_tested_what_was_best_and_how_long_it_took(decay
         *({"step": step, "val/accuracy": value} for step, value in ((2, 0.5), (4, 0.75), (6, 0.75), (7, None))),
     ]
     card = {"duration_seconds": 100.0, "restarts": [{}, {}]}
-    rows = result_rows(run, tmp_path, {"test/accuracy": 0.5, "test/loss": 1.0, "test/examples": 360}, lines, card)
+    rows = result_rows(run, tmp_path, 6, {"test/accuracy": 0.5, "test/loss": 1.0, "test/examples": 360}, lines, card)
     assert rows["state tested"].startswith(tested)
     assert rows["best val"] == "75.00% at step 4 (epoch 0.025)"
     assert rows["time"] == "1 min 40 s, 40 s of them in training steps; started 3 times"

@@ -21,6 +21,7 @@ from jaxcnn.train.files.folder import read_lines
 from jaxcnn.train.files.lock import Lock
 from jaxcnn.train.hooks import writers
 from jaxcnn.train.hooks.preemption import Preempted
+from jaxcnn.train.hooks.saving import Saving
 from jaxcnn.train.loop import train_and_evaluate
 from tests.train.test_loop import config, last_state
 from tests.train.test_reliability import at_step
@@ -30,7 +31,7 @@ from tests.train.test_reliability import at_step
 def finished(tmp_path_factory):
     """A run from start to end without a fault."""
     workdir = tmp_path_factory.mktemp("runs") / "whole"
-    return workdir, train_and_evaluate(config(), workdir)
+    return workdir, train_and_evaluate(config(), workdir).test
 
 
 def saved(workdir):
@@ -39,7 +40,7 @@ def saved(workdir):
 
 
 def assert_goes_on_to_the_same_bits(workdir, finished):
-    assert train_and_evaluate(config(), workdir) == finished[1]
+    assert train_and_evaluate(config(), workdir).test == finished[1]
     jax.tree.map(np.testing.assert_array_equal, last_state(config(), workdir), last_state(config(), finished[0]))
     steps = [line["step"] for line in read_lines(workdir / "metrics.jsonl")]
     assert steps == [line["step"] for line in read_lines(finished[0] / "metrics.jsonl")]
@@ -65,7 +66,7 @@ def fill(path):
 def test_on_a_full_disk_the_run_trains_on_says_so_and_goes_on_later(finished, small_disk, monkeypatch, capfd):
     workdir = small_disk / "run"
     at_step(monkeypatch, 2, lambda: fill(small_disk / "filler"))
-    assert answer(lambda: int(not train_and_evaluate(config(tensorboard=True), workdir))) == 1
+    assert answer(lambda: int(not train_and_evaluate(config(tensorboard=True), workdir).test)) == 1
     output, error = capfd.readouterr()
     assert error.startswith("jaxcnn: the run is at its end, step 6, but the checkpoint ")
     assert error.count("\n") == 1
@@ -103,7 +104,7 @@ def test_a_write_that_orbax_refuses_is_a_warning_and_the_next_one_is_tried(finis
         return save(self, step, *arguments, **options)
 
     monkeypatch.setattr(ocp.CheckpointManager, "save", refuse_once)
-    assert train_and_evaluate(config(), tmp_path) == finished[1]
+    assert train_and_evaluate(config(), tmp_path).test == finished[1]
     assert refused == [3]
     line = f"warning: the checkpoint {tmp_path}/checkpoints/3 cannot be written: Read-only file system; the training"
     assert line in capsys.readouterr().out
@@ -146,7 +147,7 @@ def test_metrics_that_cannot_be_written_are_kept_for_later(finished, tmp_path, m
         return refuse() if len(attempts) in (2, 3) else append(path, text)
 
     monkeypatch.setattr(writers, "append_text", refuse_some)
-    assert train_and_evaluate(config(), tmp_path) == finished[1]
+    assert train_and_evaluate(config(), tmp_path).test == finished[1]
     steps = [line["step"] for line in read_lines(tmp_path / "metrics.jsonl")]
     assert steps == [line["step"] for line in read_lines(finished[0] / "metrics.jsonl")]
     assert capsys.readouterr().out.count("cannot be written, its lines are kept for later: Read-only file system") == 1
@@ -154,24 +155,24 @@ def test_metrics_that_cannot_be_written_are_kept_for_later(finished, tmp_path, m
 
 def test_tensorboard_that_cannot_be_written_is_left_out(finished, tmp_path, capsys):
     (tmp_path / "tensorboard").write_text("a file")
-    assert train_and_evaluate(config(tensorboard=True), tmp_path) == finished[1]
+    assert train_and_evaluate(config(tensorboard=True), tmp_path).test == finished[1]
     assert capsys.readouterr().out.count("warning: there are no TensorBoard events from here on: ") == 1
 
 
 def test_tensorboard_that_fails_later_is_left_out(finished, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(writers._Events, "write", refuse)
-    assert train_and_evaluate(config(tensorboard=True), tmp_path) == finished[1]
+    assert train_and_evaluate(config(tensorboard=True), tmp_path).test == finished[1]
     assert capsys.readouterr().out.count("warning: there are no TensorBoard events from here on: Read-only") == 1
 
 
 def test_a_signal_in_an_evaluation_stops_after_it(finished, tmp_path, monkeypatch):
-    validate = training.Training._validate
+    evaluate = training.Training.evaluate
 
-    def interrupted(self, step):
+    def interrupted(self, split, *marks):
         os.kill(os.getpid(), signal.SIGTERM)
-        return validate(self, step)
+        return evaluate(self, split, *marks)
 
-    monkeypatch.setattr(training.Training, "_validate", interrupted)
+    monkeypatch.setattr(training.Training, "evaluate", interrupted)
     with pytest.raises(Preempted, match="preempted at step 3"):
         train_and_evaluate(config(), tmp_path)
     assert saved(tmp_path) == [2, 3]
@@ -207,14 +208,14 @@ def test_a_second_interrupt_leaves_at_once_with_whole_checkpoints(finished, tmp_
 
 
 def test_a_signal_after_the_last_step_lets_the_run_end(finished, tmp_path, monkeypatch):
-    secure = training.Training.secure
+    secure = Saving.secure
 
     def interrupted(self, step):
         os.kill(os.getpid(), signal.SIGTERM)
         return secure(self, step)
 
-    monkeypatch.setattr(training.Training, "secure", interrupted)
-    assert train_and_evaluate(config(), tmp_path) == finished[1]
+    monkeypatch.setattr(Saving, "secure", interrupted)
+    assert train_and_evaluate(config(), tmp_path).test == finished[1]
 
 
 def test_looking_at_a_run_leaves_alone_what_it_is_writing(finished, tmp_path):
@@ -257,7 +258,7 @@ def test_another_config_is_refused_before_the_data_are_looked_at(finished, tmp_p
 def test_a_file_that_somebody_has_taken_away_is_said(finished, tmp_path, capsys, name):
     shutil.copytree(finished[0], tmp_path, dirs_exist_ok=True)
     (tmp_path / name).unlink()
-    assert train_and_evaluate(config(), tmp_path) == finished[1]
+    assert train_and_evaluate(config(), tmp_path).test == finished[1]
     assert f"warning: {name} is gone: " in capsys.readouterr().out
     assert (tmp_path / name).exists()
 

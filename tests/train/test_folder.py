@@ -3,6 +3,7 @@ import math
 import os
 import struct
 import sys
+import types
 
 import pytest
 from ml_collections import FrozenConfigDict
@@ -10,8 +11,9 @@ from tensorboardX.proto import event_pb2
 
 from jaxcnn.config import base_config
 from jaxcnn.errors import UserError
+from jaxcnn.train import loop
 from jaxcnn.train.files.folder import RunFolder, read_lines
-from jaxcnn.train.hooks.writers import MetricsWriter
+from jaxcnn.train.hooks.writers import MetricsFile, TensorBoard
 
 
 def config(**changes):
@@ -98,28 +100,29 @@ def test_a_name_that_checkpoints_cannot_have_is_refused(tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
+def write(folder, start, rows):
+    """Writes rows of metrics, and events, as a training from step `start` does."""
+    training = types.SimpleNamespace(step=start, history=loop._history(folder, start), say=print)
+    hooks = [MetricsFile(folder.metrics), TensorBoard(folder.tensorboard)]
+    for hook in hooks:
+        hook.start(training)
+    for step, values in rows:
+        training.history.append({"step": step, **values})
+        for hook in hooks:
+            hook.log(step, values)
+    for hook in hooks:
+        hook.close()
+
+
 def test_resuming_drops_lines_of_later_steps_and_a_line_cut_short(tmp_path):
     folder = RunFolder(tmp_path)
-    with MetricsWriter(folder, start=0, tensorboard=False) as writer:
-        for step in (10, 20, 30):
-            writer.write(step, {"train/loss": 1 / step})
+    write(folder, 0, [(step, {"train/loss": 1 / step}) for step in (10, 20, 30)])
     with folder.metrics.open("a") as file:
         file.write('{"step": 40, "train/l')
-    with MetricsWriter(folder, start=20, tensorboard=True) as writer:
-        writer.write(30, {"train/loss": 0.5})
+    write(folder, 20, [(30, {"train/loss": 0.5})])
     assert [line["step"] for line in read_lines(folder.metrics)] == [10, 20, 30]
     assert read_lines(folder.metrics)[-1]["train/loss"] == 0.5
     assert list(folder.tensorboard.glob("events.*"))
-
-
-def test_the_test_result_of_a_step_is_found(tmp_path):
-    folder = RunFolder(tmp_path)
-    assert folder.test_result(5) is None
-    with MetricsWriter(folder, start=0, tensorboard=False) as writer:
-        writer.write(5, {"val/accuracy": 0.5})
-        assert folder.test_result(5) is None
-        writer.write(5, {"test/accuracy": 0.75})
-    assert folder.test_result(5)["test/accuracy"] == 0.75
 
 
 def test_a_folder_in_which_nothing_was_trained_takes_another_config(tmp_path):
@@ -153,7 +156,7 @@ def test_a_metrics_file_that_is_none_is_refused_and_kept(tmp_path, content):
     folder = RunFolder(tmp_path)
     folder.metrics.write_text(content)
     with pytest.raises(UserError, match=r"metrics\.jsonl:[12] is no line of metrics"):
-        MetricsWriter(folder, start=0, tensorboard=False)
+        loop._history(folder, 0)
     assert folder.metrics.read_text() == content
 
 
@@ -165,17 +168,15 @@ def test_checkpoints_that_are_no_folder_are_one_line(tmp_path):
 
 def test_what_is_not_finite_is_null(tmp_path):
     folder = RunFolder(tmp_path)
-    with MetricsWriter(folder, start=0, tensorboard=True) as writer:
-        writer.write(5, {"test/accuracy": 0.5, "test/loss": float("nan")})
+    write(folder, 0, [(5, {"test/accuracy": 0.5, "test/loss": float("nan")})])
     assert "NaN" not in folder.metrics.read_text()
     assert read_lines(folder.metrics) == [{"step": 5, "test/accuracy": 0.5, "test/loss": None}]
-    assert math.isnan(folder.test_result(5)["test/loss"])
+    assert math.isnan(loop._test_of(loop._history(folder, 5), 5)["test/loss"])
 
 
 def test_events_of_the_step_that_a_run_goes_on_from_stay(tmp_path):
     folder = RunFolder(tmp_path)
-    with MetricsWriter(folder, start=20, tensorboard=True):
-        pass
+    write(folder, 20, [])
     (file,) = folder.tensorboard.glob("events.*")
     content, events = file.read_bytes(), []
     while content:

@@ -14,7 +14,7 @@ from tests.train.small_runs import ARRAYS, config, data_card
 
 
 def test_arrays_live_on_the_device(tmp_path):
-    result = train_and_evaluate(config(total_steps=1), tmp_path, data=ARRAYS)
+    result = train_and_evaluate(config(total_steps=1), tmp_path, data=ARRAYS).test
     assert result["test/examples"] == 10
     card = data_card(tmp_path)
     assert (card["name"], card["placement"], card["classes"]) == ("arrays", "device", 4)

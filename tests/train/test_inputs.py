@@ -45,7 +45,7 @@ def last_state(settings, workdir):
 @pytest.fixture(scope="module")
 def finished(root, tmp_path_factory):
     workdir = tmp_path_factory.mktemp("runs") / "whole"
-    return workdir, train_and_evaluate(photographs(root), workdir)
+    return workdir, train_and_evaluate(photographs(root), workdir).test
 
 
 def test_photographs_stream_and_the_card_says_so(finished):
@@ -131,7 +131,7 @@ def test_a_stopped_stream_goes_on_to_the_same_bits(finished, root, tmp_path, dyi
     with pytest.raises(StopRunError):
         train_and_evaluate(photographs(root), tmp_path)
     dying()
-    assert train_and_evaluate(photographs(root), tmp_path) == finished[1]
+    assert train_and_evaluate(photographs(root), tmp_path).test == finished[1]
     one, other = last_state(photographs(root), tmp_path), last_state(photographs(root), finished[0])
     jax.tree.map(np.testing.assert_array_equal, one, other)
 
@@ -153,7 +153,7 @@ def test_an_image_that_cannot_be_read_is_named(broken, tmp_path, placement):
 
 def test_skipped_images_are_counted_and_named_in_the_card(broken, tmp_path):
     settings = photographs(broken, **{"data.on_error": "skip", "total_steps": 7})
-    assert train_and_evaluate(settings, tmp_path / "run")["test/examples"] == 10
+    assert train_and_evaluate(settings, tmp_path / "run").test["test/examples"] == 10
     skipped = data_card(tmp_path / "run")["skipped"]
     assert skipped["test"] == {"images": 1, "names": [str(broken / "test/bee/060.jpg")]}
     settings.data.placement = "device"
@@ -315,7 +315,7 @@ def test_a_part_of_a_data_set_is_marked_wherever_its_results_are(tmp_path, monke
     (place / "partial.json").write_text(json.dumps({"test": {"examples": TEST, "of": 50}}))
     settings = config(**{"data.name": "mnist", "data.dir": str(tmp_path), "total_steps": 1, "model.fields": {}})
     workdir = tmp_path / "run"
-    assert train_and_evaluate(settings, workdir)["test/partial"] is True
+    assert train_and_evaluate(settings, workdir).test["test/partial"] is True
     assert data_card(workdir)["partial"] == {"test": {"examples": TEST, "of": 50}}
     assert capsys.readouterr().out.count(f"{TEST} of 50 test") == 2
     assert read_lines(workdir / "metrics.jsonl")[-1]["test/partial"] is True
@@ -325,4 +325,4 @@ def test_a_run_is_not_gone_on_with_on_other_data(finished, root, tmp_path):
     write_folder(tmp_path / "others", {**COUNTS, "train/ant": 25, "train/bee": 25})
     with pytest.raises(UserError, match=r"holds a run on other data \(\w+ -> \w+\); use another --workdir"):
         train_and_evaluate(photographs(tmp_path / "others"), finished[0])
-    assert train_and_evaluate(photographs(root), finished[0]) == finished[1]
+    assert train_and_evaluate(photographs(root), finished[0]).test == finished[1]

@@ -46,7 +46,7 @@ def last_state(settings, workdir):
 def finished(tmp_path_factory):
     """A run from start to end without a stop."""
     workdir = tmp_path_factory.mktemp("runs") / "whole"
-    return workdir, train_and_evaluate(config(), workdir)
+    return workdir, train_and_evaluate(config(), workdir).test
 
 
 def test_a_run_leaves_its_folder(finished):
@@ -91,7 +91,7 @@ def test_a_stopped_run_goes_on_to_the_same_bits(finished, tmp_path, monkeypatch,
     monkeypatch.undo()
     with Checkpoints(tmp_path / "checkpoints") as checkpoints:
         assert checkpoints.steps()[-1] in (after - 1, after)
-    assert train_and_evaluate(config(), tmp_path) == finished[1]
+    assert train_and_evaluate(config(), tmp_path).test == finished[1]
     one, other = last_state(config(), tmp_path), last_state(config(), finished[0])
     assert int(one.step) == 6
     jax.tree.map(np.testing.assert_array_equal, one, other)
@@ -102,7 +102,7 @@ def test_a_stopped_run_goes_on_to_the_same_bits(finished, tmp_path, monkeypatch,
 def test_a_finished_run_says_so_and_a_longer_one_goes_on(finished, tmp_path, capsys):
     train_and_evaluate(config(total_steps=3), tmp_path)
     capsys.readouterr()
-    again = train_and_evaluate(config(total_steps=3), tmp_path)
+    again = train_and_evaluate(config(total_steps=3), tmp_path).test
     assert "is finished: step 3 of 3" in capsys.readouterr().out
     assert again["test/examples"] == 360
     train_and_evaluate(config(total_steps=5, eval_every="1 epoch"), tmp_path)

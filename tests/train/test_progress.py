@@ -1,9 +1,11 @@
 """What a run shows: numbers for people, lines in a file, a bar on terminals of any width."""
 
+import contextlib
 import errno
 import io
 import os
 import re
+import types
 from fractions import Fraction
 
 import pytest
@@ -57,6 +59,19 @@ def shown(**options):
     return Progress(start=0, total=1200, epochs=lambda step: f"{step / 20:.2f}", **options)
 
 
+@contextlib.contextmanager
+def running(bar):
+    """Gives what shows a training, told that it starts, and at the end that it closes."""
+    bar.start(types.SimpleNamespace(run=None, workdir="runs/mine", step=0, history=[]))
+    yield bar
+    bar.close()
+
+
+@pytest.fixture(autouse=True)
+def without_an_opening(monkeypatch):
+    monkeypatch.setattr(progress, "opening", lambda *_: {})
+
+
 @pytest.fixture
 def clock(monkeypatch):
     """The seconds that have passed, as a list of one number."""
@@ -66,17 +81,17 @@ def clock(monkeypatch):
 
 
 def test_into_a_file_a_run_tells_what_it_does_in_lines(capsys, clock):
-    with shown() as bar:
-        bar.doing("compiling", "a training step")
-        bar.advance(1)
-        bar.ready(2.5)
+    with running(shown()) as bar:
+        bar.busy("compiling", "a training step")
+        bar.stepped(1)
+        bar.compiled(2.5)
         clock[0] += 10.0
-        bar.advance(101)
+        bar.stepped(101)
         bar.log(101, TRAINED)
-        for best in (True, False):
-            bar.doing("evaluating", "the validation split")
-            bar.validated(101, {"val/loss": 0.5, "val/accuracy": 0.9}, best=best)
-        bar.note("checkpoint of step 101 written")
+        for _ in range(2):
+            bar.busy("evaluating", "the validation split")
+            bar.evaluated(101, {"val/loss": 0.5, "val/accuracy": 0.9})
+        bar.checkpointed(101)
     assert capsys.readouterr().out.splitlines() == [
         "compiling a training step",
         "compiled in 2.5 s, the first call included",
@@ -133,21 +148,23 @@ def test_a_narrow_terminal_keeps_steps_time_and_bar_and_gives_up_speed_then_accu
 
 def test_while_it_compiles_or_evaluates_the_bar_says_so_at_50_columns_too():
     bar = shown(console=Console(width=50, force_terminal=True, file=io.StringIO()))
-    bar.doing("compiling", "10 training steps")
+    bar.busy("compiling", "10 training steps")
     assert "compiling" in row(50, bar)[0]
     bar.log(840, TRAINED)
-    bar.doing("evaluating", "the validation split")
+    bar.busy("evaluating", "the validation split")
     assert "evaluating" in row(50, bar)[0]
-    bar.validated(840, {"val/loss": 0.5, "val/accuracy": 0.9}, best=False)
+    bar.evaluated(840, {"val/loss": 0.5, "val/accuracy": 0.9})
     assert "evaluating" not in row(50, bar)[0]
 
 
 def test_with_a_bar_there_are_lines_for_validations_and_none_for_logs():
     file = io.StringIO()
-    with shown(console=Console(width=80, force_terminal=True, file=file, color_system=None, soft_wrap=True)) as bar:
+    with running(
+        shown(console=Console(width=80, force_terminal=True, file=file, color_system=None, soft_wrap=True))
+    ) as bar:
         bar.log(840, TRAINED)
         bar.note("a note")
-        bar.validated(840, {"val/loss": 0.5, "val/accuracy": 0.9}, best=True)
+        bar.evaluated(840, {"val/loss": 0.5, "val/accuracy": 0.9})
     assert "step  840 of 1200  epoch 42.00  val    loss 0.5000  accuracy 90.00%  best so far" in file.getvalue()
     assert "train  loss" not in file.getvalue()
     assert "a note" not in file.getvalue()
@@ -189,7 +206,7 @@ def test_there_is_a_bar_on_a_terminal_that_can_draw_it_and_nowhere_else(monkeypa
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr("sys.stdout", stream())
-    with shown() as bar:
+    with running(shown()) as bar:
         bar.log(840, TRAINED)
         assert (bar._bar is not None) == has_bar
     assert ("\x1b" in bar.console.file.getvalue()) == has_bar
@@ -206,18 +223,10 @@ class Gone(Terminal):
 def test_a_terminal_that_goes_away_ends_nothing(monkeypatch):
     monkeypatch.setattr("sys.stdout", Gone())
     monkeypatch.setenv("TERM", "xterm")
-    with shown() as bar:
+    with running(shown()) as bar:
         assert bar._bar
-        bar.line("nobody reads this")
-        bar.advance(2)
+        bar.said("nobody reads this")
+        bar.stepped(2)
         bar._bar.refresh()
-    with shown(show=False) as lines:
-        lines.line("nor this")
-
-
-def test_a_quiet_one_shows_nothing(capsys):
-    with shown(quiet=True) as bar:
-        bar.doing("compiling", "a training step")
-        bar.log(840, TRAINED)
-        bar.line("a line")
-    assert capsys.readouterr().out == ""
+    with running(shown(show=False)) as lines:
+        lines.said("nor this")

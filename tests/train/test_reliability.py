@@ -23,7 +23,7 @@ from tests.train.test_loop import config, last_state
 def finished(tmp_path_factory):
     """A run from start to end without a fault."""
     workdir = tmp_path_factory.mktemp("runs") / "whole"
-    return workdir, train_and_evaluate(config(), workdir)
+    return workdir, train_and_evaluate(config(), workdir).test
 
 
 def at_step(monkeypatch, step, action):
@@ -61,17 +61,18 @@ def test_a_signal_saves_at_the_next_boundary_and_the_run_goes_on_to_the_same_bit
     monkeypatch.undo()
     with Checkpoints(tmp_path / "checkpoints") as checkpoints:
         assert checkpoints.steps()[-1] == step + 1
-    assert train_and_evaluate(config(), tmp_path) == finished[1]
+    assert train_and_evaluate(config(), tmp_path).test == finished[1]
     assert_same_end(tmp_path, finished)
 
 
 def test_signals_act_as_before_once_the_run_is_over():
-    before = signal.getsignal(signal.SIGTERM)
-    with Preemption() as preemption:
+    before, preemption = signal.getsignal(signal.SIGTERM), Preemption()
+    preemption.start(None)
+    os.kill(os.getpid(), signal.SIGINT)
+    assert preemption.asked
+    with pytest.raises(KeyboardInterrupt):
         os.kill(os.getpid(), signal.SIGINT)
-        assert preemption.asked
-        with pytest.raises(KeyboardInterrupt):
-            os.kill(os.getpid(), signal.SIGINT)
+    preemption.close()
     assert signal.getsignal(signal.SIGTERM) is before
 
 

@@ -29,7 +29,7 @@ def config(**changes):
 def together(tmp_path_factory):
     workdir = tmp_path_factory.mktemp("seeds") / "together"
     settings = config(num_seeds=SEEDS, seed=5)
-    return settings, workdir, train_and_evaluate(settings, workdir)
+    return settings, workdir, train_and_evaluate(settings, workdir).test
 
 
 @pytest.mark.parametrize("seed", [0, 7, 2**31, 2**32 - 1])
@@ -49,7 +49,7 @@ def test_a_seed_gives_the_same_keys_as_a_number_and_among_others(seed):
 def test_each_net_is_the_one_of_its_seed_alone(together, tmp_path, number):
     settings, workdir, found = together
     alone = config(seed=5 + number, **{"data.split_seed": 5})
-    result = train_and_evaluate(alone, tmp_path / "alone")
+    result = train_and_evaluate(alone, tmp_path / "alone").test
     net = one_of(last_state(settings, workdir), number, SEEDS)
     expected = last_state(alone, tmp_path / "alone")
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5), net, expected)
@@ -84,7 +84,7 @@ def test_it_goes_on_to_the_same_bits(together, tmp_path, monkeypatch):
     with pytest.raises(Preempted):
         train_and_evaluate(settings, tmp_path / "run")
     monkeypatch.undo()
-    assert train_and_evaluate(settings, tmp_path / "run") == found
+    assert train_and_evaluate(settings, tmp_path / "run").test == found
     states = (last_state(settings, place) for place in (workdir, tmp_path / "run"))
     jax.tree.map(np.testing.assert_array_equal, *states)
 

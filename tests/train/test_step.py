@@ -344,3 +344,11 @@ def test_where_devices_have_parts_of_a_batch_what_a_net_keeps_is_their_mean():
     image = get_batch(jnp.float32(0), 0)["image"].reshape(16, -1)
     assert_close(new.collections["seen"]["mean"][0], jnp.mean(image, axis=0))
     assert int(new.collections["counts"]["calls"]) == 1
+
+
+def test_what_is_evaluated_is_the_moving_average():
+    model, state, _, loss_fn = parts("none", ema_decay=0.9)
+    evaluate = make_eval_step(apply_fn=model.apply, loss_fn=loss_fn)
+    batch, other = get_batch(jnp.float32(0), 0), state.replace(params=jax.tree.map(jnp.zeros_like, state.params))
+    assert float(evaluate(other, batch)["loss"]) == float(evaluate(state, batch)["loss"])
+    assert float(evaluate(other.replace(ema=None), batch)["loss"]) != float(evaluate(state, batch)["loss"])

@@ -7,10 +7,15 @@ import jax.numpy as jnp
 import pytest
 
 from jaxcnn.accel.cpu.finite import choose_whole
+from jaxcnn.errors import UserError
 from jaxcnn.train import training
+from jaxcnn.train.events import Hooks, check_hook
 from jaxcnn.train.files.checkpoint import NOT_EVALUATED
-from jaxcnn.train.hooks.preemption import Preempted
+from jaxcnn.train.hooks.evaluation import Evaluation
+from jaxcnn.train.hooks.log import Log, Spikes
+from jaxcnn.train.hooks.preemption import Preemption
 from jaxcnn.train.hooks.progress import Progress
+from jaxcnn.train.hooks.saving import Saving
 from jaxcnn.train.parts import metrics
 from jaxcnn.train.setup import resolve
 from jaxcnn.train.state import TrainState
@@ -28,10 +33,11 @@ def run():
 
 
 class Recorder:
-    """Checkpoints, writer and evaluator of a run, which keep what they are given."""
+    """Checkpoints, evaluator and hook of a run, which keep what they are given."""
 
     def __init__(self, accuracies=()):
-        self.accuracies, self.saved, self.lines, self.seen, self.writing = list(accuracies), [], [], [], None
+        self.accuracies, self.saved, self.lines, self.seen, self.said_lines = list(accuracies), [], [], [], []
+        self.writing = None
 
     def best(self):
         return max((accuracy for _, accuracy in self.saved), default=NOT_EVALUATED)
@@ -49,28 +55,38 @@ class Recorder:
     def carried_over(self):
         return ""
 
-    def write(self, step, values):
+    def log(self, step, values):
         self.lines.append((step, values))
+
+    def said(self, text):
+        self.said_lines.append(text)
 
     def __call__(self, state, split):
         self.seen.append((state.eval_variables, split))
         return {f"{split}/loss": 1.0, f"{split}/accuracy": self.accuracies.pop(0)}
 
 
-def training_of(run, monkeypatch, recorder, stop_at=None):
-    """Returns the training of a run whose steps do nothing but count; it is asked to stop before step `stop_at`."""
-    preemption = types.SimpleNamespace(asked=False)
+def training_of(run, monkeypatch, recorder, *hooks, after=lambda step: None):
+    """Returns the training of a run whose steps do nothing but count, and its saving; `after` each it does more."""
 
     def dispatch(state, sums, feed, chance, *, num_steps):
         state = state.replace(step=state.step + num_steps)
-        preemption.asked = int(state.step) == stop_at
+        after(int(state.step))
         return state, metrics.add(sums, {**metrics.zeros(), "examples": jnp.int32(8)})
 
     monkeypatch.setattr(training, "make_dispatch", lambda *_, **__: dispatch)
     last, average = ({"params": jnp.full(1, value)} for value in (1.0, 2.0))
     state = TrainState(step=jnp.int32(0), **last, collections={}, opt_state=(), ema=average)
-    progress = Progress(start=0, total=run.total_steps, quiet=True)
-    return Training(run, state, recorder, recorder, recorder, progress, preemption)
+    saving = Saving(recorder, run.checkpoint_every)
+    own = [recorder, Log(run.log_every), Evaluation(run.eval_every), saving, *hooks]
+    return Training(run, "runs/mine", state, evaluate=recorder, hooks=own), saving
+
+
+def train(run, monkeypatch, recorder, *hooks, **options):
+    found, _ = training_of(run, monkeypatch, recorder, *hooks, **options)
+    with found.running():
+        found.train()
+    return found
 
 
 def test_a_step_is_made_as_the_config_says(monkeypatch):
@@ -83,52 +99,133 @@ def test_a_step_is_made_as_the_config_says(monkeypatch):
 
 def test_a_checkpoint_has_the_accuracy_of_its_own_step_and_no_other(run, monkeypatch):
     recorder = Recorder([0.5, 0.25])
-    training_of(run, monkeypatch, recorder).until_the_end(0)
+    train(run, monkeypatch, recorder)
     assert recorder.saved == [(2, NOT_EVALUATED), (3, 0.5), (4, NOT_EVALUATED), (6, 0.25)]
 
 
 def test_a_checkpoint_of_a_run_that_is_asked_to_stop_has_no_accuracy_of_an_earlier_step(monkeypatch):
-    recorder = Recorder([0.5])
+    recorder, preemption = Recorder([0.5]), Preemption()
+    monkeypatch.setattr(Preemption, "asked", False)
     run = run_of(log_every="9 steps", checkpoint_every="9 steps")
-    with pytest.raises(Preempted, match="step 4"):
-        training_of(run, monkeypatch, recorder, stop_at=4).until_the_end(0)
+    found, saving = training_of(
+        run, monkeypatch, recorder, preemption, after=lambda step: monkeypatch.setattr(Preemption, "asked", step == 4)
+    )
+    with found.running():
+        found.train()
+        assert (found.step, found.paused, saving.secure(found.step)) == (4, True, "")
     assert recorder.saved == [(3, 0.5), (4, NOT_EVALUATED)]
 
 
 def test_validation_looks_at_the_moving_average(run, monkeypatch):
     recorder = Recorder([0.5, 0.5])
-    state = training_of(run, monkeypatch, recorder).until_the_end(0)
-    assert [(variables is state.ema, split) for variables, split in recorder.seen] == [(True, "val")] * 2
+    found = train(run, monkeypatch, recorder)
+    assert [(variables is found.state.ema, split) for variables, split in recorder.seen] == [(True, "val")] * 2
 
 
 def test_the_learning_rate_that_is_logged_is_that_of_the_last_step(run, monkeypatch):
     recorder = Recorder([0.5, 0.5])
-    training_of(run, monkeypatch, recorder).until_the_end(0)
-    logged = {step: values["train/learning_rate"] for step, values in recorder.lines if "train/loss" in values}
+    train(run, monkeypatch, recorder)
+    logged = {step: values["train/learning_rate"] for step, values in recorder.lines}
     assert logged == {step: pytest.approx(float(run.learning_rate(step - 1))) for step in (2, 4, 6)}
 
 
-def test_of_equal_validations_the_first_is_the_best(run, monkeypatch):
-    told = []
-    monkeypatch.setattr(Progress, "validated", lambda *_, best: told.append(best))
-    training_of(run, monkeypatch, Recorder([0.5, 0.5])).until_the_end(0)
-    assert told == [True, False]
+def test_of_equal_validations_the_first_is_the_best(capsys):
+    bar = Progress(start=0, total=6)
+    for step in (3, 6):
+        bar.evaluated(step, {"val/loss": 1.0, "val/accuracy": 0.5})
+    assert ["best so far" in line for line in capsys.readouterr().out.splitlines()] == [True, False]
 
 
 @pytest.mark.parametrize(
     ("usual", "loss", "warned"), [(1.0, 2.9, False), (1.0, 3.1, True), (0.1, 0.55, False), (0.1, 0.65, True)]
 )
-def test_a_loss_is_a_spike_three_times_as_high_and_half_a_nat_above(run, monkeypatch, usual, loss, warned):
-    found, lines = training_of(run, monkeypatch, Recorder()), []
-    found.progress.line = lines.append
+def test_a_loss_is_a_spike_three_times_as_high_and_half_a_nat_above(usual, loss, warned):
+    spikes, lines = Spikes(), []
+    spikes.start(types.SimpleNamespace(say=lines.append))
     for step in range(10):
-        found._watch_for_a_spike(step, usual)
+        spikes.log(step, {"train/loss": usual})
     assert lines == []
-    found._watch_for_a_spike(10, loss)
+    spikes.log(10, {"train/loss": loss})
     assert bool(lines) == warned
 
 
 def test_the_speed_counts_the_images_of_every_seed(monkeypatch):
-    found = training_of(run_of(num_seeds=3), monkeypatch, Recorder())
-    found._advance(0, 3)  # of which the first call compiles
+    found, _ = training_of(run_of(num_seeds=3), monkeypatch, Recorder())
+    found._advance(3)  # of which the first call compiles
     assert found.span.images == 2 * 8 * 3
+
+
+class Listener:
+    """A hook that asks for an end, and notes what it is told."""
+
+    def __init__(self, stop_at=None):
+        self.told, self.stop_at = [], stop_at
+
+    def start(self, training):
+        self.training = training
+        self.told.append("start")
+
+    def evaluated(self, step, values):
+        self.told.append(("evaluated", step, self.training.history[-1]["val/accuracy"]))
+        if step == self.stop_at:
+            self.training.stop("enough\nis enough")
+
+    def close(self):
+        self.told.append("close")
+
+
+def test_a_hook_is_told_what_it_has_a_method_for_and_may_end_the_run(run, monkeypatch):
+    listener = Listener(stop_at=3)
+    found = train(run, monkeypatch, Recorder([0.5, 0.25]), listener)
+    assert listener.told == ["start", ("evaluated", 3, 0.5), "close"]
+    assert (found.step, found.stopped) == (3, "enough is enough")
+
+
+def test_a_hook_may_ask_for_steps_of_its_own_and_log_what_it_finds(run, monkeypatch):
+    class Every:
+        def start(self, training):
+            self.training = training
+
+        def due(self, step):
+            return 5 if step < 5 else 1000
+
+        def reached(self, step):
+            if step == 5:
+                self.training.log({"mine/number": jnp.float32(0.5)})
+
+    recorder = Recorder([0.5, 0.5])
+    found = train(run, monkeypatch, recorder, Every())
+    assert (5, {"mine/number": 0.5}) in recorder.lines
+    assert [row["step"] for row in found.history if "mine/number" in row] == [5]
+    with pytest.raises(UserError, match=r"mine/text is 'a': what is logged must be a number"):
+        found.log({"mine/text": "a"})
+
+
+def test_hooks_are_closed_where_an_error_ends_the_training(run, monkeypatch):
+    listener = Listener()
+    with pytest.raises(ZeroDivisionError):
+        train(run, monkeypatch, Recorder([0.5, 0.5]), listener, after=lambda step: 1 // (4 - step))
+    assert listener.told[-1] == "close"
+
+
+class Named:
+    def on_evaluated(self, step, values):
+        """Is never called: the event is called otherwise."""
+
+
+@pytest.mark.parametrize(
+    ("hook", "says"),
+    [
+        (Named(), r"test_training:Named has none of the methods start, .*; did you mean evaluated\?$"),
+        (Listener, r"test_training:Listener is a class: hand over an object of it, Listener\(\)$"),
+    ],
+)
+def test_what_can_be_told_nothing_is_no_hook(hook, says):
+    with pytest.raises(UserError, match=says):
+        check_hook(hook)
+
+
+def test_of_several_processes_only_the_first_tells_its_hooks_but_for_those_of_every_process():
+    hooks = Hooks([Listener(), Log(1)], first=False)
+    assert hooks.due(0, 10) == 1
+    assert len(hooks._hooks) == 1

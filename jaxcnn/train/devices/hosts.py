@@ -138,10 +138,13 @@ def on_first(action: Callable[[], Value], elsewhere: Other) -> Value | Other:
 
 
 def from_first(action: Callable[[], Value]) -> Value:
-    """Returns in every process what `action` does in process 0: a small value that JSON can hold."""
+    """Returns in every process what `action` does in process 0: a value that JSON can hold."""
     if jax.process_count() == 1:
         return action()
-    return json.loads(_gather(on_first(lambda: json.dumps(action()), ""))[0])
+    content = np.frombuffer(on_first(lambda: json.dumps(action()), "").encode(), np.uint8)
+    size = int(multihost_utils.broadcast_one_to_all(np.int32(len(content))))
+    sent = content if first() else np.zeros(size, np.uint8)
+    return json.loads(np.asarray(multihost_utils.broadcast_one_to_all(sent)).tobytes())
 
 
 def spread(tree: Any, abstract: Any, sharding: Sharding) -> Any:

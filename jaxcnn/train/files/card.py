@@ -49,11 +49,23 @@ class RunCard:
         if not finished or changes or not self._earlier:
             self.write(changes)
 
-    def write(self, changes: Sequence[str] = (), skipped: Mapping[str, Collection[str]] | None = None) -> None:
-        """Writes the card as of now; `changes` of the config as `RunFolder.write_card`, `skipped` as `run_card`."""
+    def write(
+        self,
+        changes: Sequence[str] = (),
+        skipped: Mapping[str, Collection[str]] | None = None,
+        stopped: tuple[int, str] | None = None,
+    ) -> None:
+        """Writes the card as of now.
+
+        Args:
+            changes: of the config, as `RunFolder.write_card`.
+            skipped: as `run_card`.
+            stopped: the step at which a hook has ended the run, and why.
+        """
         card = run_card(self._run, self._earlier, skipped)
         now = _history(self._earlier, self._clock, self._start)
-        self._folder.write_card(now | card, self._start, changes)
+        end = {"stopped": {"step": stopped[0], "reason": stopped[1]} if stopped else None}
+        self._folder.write_card(now | end | card, self._start, changes)
 
 
 def _seconds_before(folder: RunFolder, earlier: Mapping[str, Any] | None) -> float:

@@ -2,7 +2,6 @@
 
 import errno
 import json
-import math
 import os
 import subprocess
 import sys
@@ -170,11 +169,6 @@ class RunFolder:
         if before != fingerprint:
             raise UserError(f"{self.path} holds a run on other data ({before} -> {fingerprint}); use another --workdir")
         return card
-
-    def test_result(self, step: int) -> dict[str, float] | None:
-        """Returns the last line of metrics.jsonl that evaluated the test split after `step`, or None."""
-        lines = [line for line in read_lines(self.metrics) if line["step"] == step and "test/accuracy" in line]
-        return {key: math.nan if value is None else value for key, value in lines[-1].items()} if lines else None
 
 
 def _check_name(path: Path) -> None:

@@ -4,11 +4,13 @@ import itertools
 import os
 import signal
 import threading
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import Any
 
 import jax
 from jax.experimental.multihost_utils import reached_preemption_sync_point
+
+from jaxcnn.train.training import Training
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _CALLS = itertools.count()  # of the sync point: JAX wants consecutive numbers, the same in every process
@@ -23,13 +25,17 @@ class Preempted(Exception):  # noqa: N818
 
 
 class Preemption:
-    """While this context lasts, SIGTERM and SIGINT set `asked` and nothing more; the second SIGINT interrupts.
+    """A hook that pauses the training when it is asked to stop.
+
+    While it runs, SIGTERM and SIGINT set `asked` and nothing more; the second SIGINT interrupts.
 
     With several processes a signal to any of them asks all, and all are told between the same two dispatches. SIGTERM
     then belongs to JAX, which listens from `jax.distributed.initialize` on and spreads the word.
 
     Outside the main thread, where Python lets nobody listen, signals act as they would without it.
     """
+
+    every_process = True
 
     def __init__(self) -> None:
         self._several = jax.process_count() > 1
@@ -44,13 +50,23 @@ class Preemption:
         self._agreed = self._agreed or reached_preemption_sync_point(next(_CALLS))
         return self._agreed
 
-    def __enter__(self) -> "Preemption":
+    def start(self, training: Training) -> None:
+        """Begins to listen."""
+        self._training = training
         numbers = SIGNALS[1:] if self._several else SIGNALS
         if threading.current_thread() is threading.main_thread():
             self._before = {number: signal.signal(number, self._note) for number in numbers}
-        return self
 
-    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+    def stepped(self, step: int) -> None:
+        """Pauses the training, where that is asked for."""
+        del step
+        if self.asked:
+            self._training.pause()
+
+    reached = stepped
+
+    def close(self) -> None:
+        """Has signals act as before."""
         for number, handler in self._before.items():
             signal.signal(number, handler)
 

@@ -1,11 +1,11 @@
 """What a run shows while it trains: lines, and on a terminal a bar below them."""
 
 import contextlib
+import math
 import sys
 import textwrap
 import time
 from collections.abc import Callable, Iterable, Mapping
-from types import TracebackType
 from typing import IO, Any, cast
 
 import rich.progress
@@ -15,7 +15,10 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from jaxcnn.errors import say
+from jaxcnn.train.files.checkpoint import BEST
 from jaxcnn.train.hooks.figures import speed, time_span
+from jaxcnn.train.hooks.report import opening
+from jaxcnn.train.training import Training
 
 _WIDEST, _NARROWEST = 24, 8
 """Characters of the bar itself."""
@@ -25,7 +28,7 @@ _NAME = 9
 
 
 class Progress:
-    """A bar with steps, loss, accuracy, images/s and time left on a terminal; where there is none, a line at each log.
+    """A hook that shows a bar with steps, loss, accuracy, images/s and time left on a terminal; else a line a log.
 
     An output that cannot be written, as that of a terminal that was closed, ends nothing.
     """
@@ -36,7 +39,6 @@ class Progress:
         start: int,
         total: int,
         show: bool = True,
-        quiet: bool = False,
         epochs: Callable[[int], str] = str,
         console: Console | None = None,
     ) -> None:
@@ -46,35 +48,38 @@ class Progress:
             start: steps that were taken before.
             total: steps of the run.
             show: whether there is to be a bar.
-            quiet: whether to show nothing at all.
             epochs: how a number of steps is written in epochs.
             console: to write to; None: the standard output.
         """
         self.console = console or _standard_output()
-        self._quiet, self._total, self._epochs = quiet, total, epochs
+        self._total, self._epochs, self._best = total, epochs, -math.inf
         self._step, self._pace = start, _Pace(total)
         self._details: tuple[str, ...] = ()
         self._said: set[tuple[str, str]] = set()
         self._bar: _Bar | None = None
-        if show and not quiet and self.console.is_interactive:
+        if show and self.console.is_interactive:
             self._bar = _Bar(console=self.console)
             self._task = self._bar.add_task("", completed=start, total=total, details=(), left="")
 
-    def __enter__(self) -> "Progress":
+    def start(self, training: Training) -> None:
+        """Shows the bar, and what the run is."""
         if self._bar:
             self._bar.start()
-        return self
+        for name, lines in opening(training.run, training.workdir, training.step).items():
+            self.block(name, lines)
+        self._best = max((row[BEST] for row in training.history if BEST in row), default=-math.inf)
 
-    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+    def close(self) -> None:
+        """Takes the bar away."""
         if self._bar:
             self._beside(self._details)
             self._bar.stop()
 
-    def line(self, text: str) -> None:
+    def said(self, text: str) -> None:
         """Shows a line, above the bar where there is one."""
         if self._bar:
             self._bar.console.print(text, markup=False)
-        elif not self._quiet:
+        else:
             say(text)
 
     def block(self, name: str, lines: Iterable[str]) -> None:
@@ -84,46 +89,56 @@ class Progress:
         for text in lines:
             wrapped = textwrap.wrap(text, max(width - _NAME, 1), break_long_words=False, break_on_hyphens=False)
             for part in wrapped or [""]:
-                self.line(first + part)
+                self.said(first + part)
                 first = indent
 
     def note(self, text: str) -> None:
         """Shows a line where there is no bar to say as much."""
         if self._bar is None:
-            self.line(text)
+            self.said(text)
 
-    def doing(self, verb: str, what: str) -> None:
+    def busy(self, verb: str, what: str) -> None:
         """Shows what takes its time just now, as "compiling": beside the bar or, the first time, in a line."""
         if self._bar:
             self._beside((verb,))
         elif (verb, what) not in self._said:
             self._said.add((verb, what))
-            self.line(f"{verb} {what}")
+            self.said(f"{verb} {what}")
 
-    def advance(self, step: int) -> None:
+    def stepped(self, step: int) -> None:
         """Moves the bar to `step`."""
         self._step = step
         self._pace.reach(step)
         if self._bar:
             self._bar.update(self._task, completed=step, left=self._left())
 
-    def ready(self, seconds: float) -> None:
+    def compiled(self, seconds: float) -> None:
         """Says that a program was compiled, in so many seconds, and has taken its first step."""
         self._pace.begin(self._step)
         self._beside(self._details)
         self.note(f"compiled in {time_span(seconds)}, the first call included")
 
-    def log(self, step: int, values: Mapping[str, float]) -> None:
+    def log(self, step: int, values: Mapping[str, Any]) -> None:
         """Shows training metrics, named as `train/loss`, beside the bar or in a line."""
+        if "train/loss" not in values:  # a row that somebody else has logged
+            return
         details = (*_scores("train", values), speed(values["train/images_per_second"]))
         self._details = details
         self._beside(details)
         self.note(self._joined(step, "train", (*details, self._left())))
 
-    def validated(self, step: int, values: Mapping[str, float], *, best: bool) -> None:
+    def evaluated(self, step: int, values: Mapping[str, Any]) -> None:
         """Shows validation metrics, and whether they are the best so far."""
         self._beside(self._details)
-        self.line(self._joined(step, "val", (*_scores("val", values), "best so far" if best else "")))
+        if "val/loss" not in values:
+            return
+        best = values.get(BEST, -math.inf) > self._best
+        self._best = max(self._best, values.get(BEST, -math.inf))
+        self.said(self._joined(step, "val", (*_scores("val", values), "best so far" if best else "")))
+
+    def checkpointed(self, step: int) -> None:
+        """Says so, where there is no bar."""
+        self.note(f"checkpoint of step {step} written")
 
     def _joined(self, step: int, split: str, parts: Iterable[str]) -> str:
         where = f"step {step:>{len(str(self._total))}} of {self._total}"

@@ -47,6 +47,7 @@ def recomputed(run: Run, changes: Iterable[str]) -> list[str]:
 def result_rows(
     run: Run,
     folder: str | Path,
+    step: int,
     result: Mapping[str, float],
     lines: Sequence[Mapping[str, Any]],
     card: Mapping[str, Any],
@@ -56,8 +57,9 @@ def result_rows(
     Args:
         run: that is at its end.
         folder: of the run.
+        step: that its state is of.
         result: metrics of the test split.
-        lines: of metrics.jsonl.
+        lines: the rows that were logged.
         card: run.json.
     """
     missing = _missing(run)
@@ -65,7 +67,7 @@ def result_rows(
         "test accuracy": f"{result['test/accuracy']:.2%}" + _spread(result),
         "test loss": f"{result['test/loss']:.4f}",
         "test examples": f"{result['test/examples']:,}" + (f" (partial data: {missing})" if missing else ""),
-        "state tested": _tested(run),
+        "state tested": _tested(run, step),
         **_best(run, lines),
         "parameters": f"{run.parameter_count:,}",
         **_time(lines, card),
@@ -128,10 +130,10 @@ def _spread(result: Mapping[str, float]) -> str:
     return f", the mean of {len(each)} seeds ({told}{min(each):.2%} to {max(each):.2%})"
 
 
-def _tested(run: Run) -> str:
+def _tested(run: Run, step: int) -> str:
     decay = run.config.ema.decay
     what = "the last one" if decay is None else f"the moving average (ema.decay {decay:g})"
-    return f"{what}, step {run.total_steps} (epoch {epochs_of(run)(run.total_steps)})"
+    return f"{what}, step {step} (epoch {epochs_of(run)(step)})"
 
 
 def _best(run: Run, lines: Iterable[Mapping[str, Any]]) -> dict[str, str]:

@@ -1,97 +1,105 @@
-"""Where metrics go: metrics.jsonl and TensorBoard events."""
+"""Where metrics go: metrics.jsonl and TensorBoard events. No fault of the disk ends the run here."""
 
 import contextlib
 import json
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from tensorboardX.event_file_writer import EventsWriter
 from tensorboardX.proto import event_pb2, summary_pb2
 
-from jaxcnn.train.files.folder import RunFolder, append_text, read_lines, replace_text
+from jaxcnn.train.files.folder import append_text, replace_text
+from jaxcnn.train.training import Training
 
 FLUSH_SECONDS = 10
 
 
-class MetricsWriter:
-    """Appends to metrics.jsonl, one object a line, and to the TensorBoard events of a run folder.
+class MetricsFile:
+    """A hook that writes each row of the history, one object a line; lines that fail are kept until they can be."""
 
-    No fault of the disk ends the run here: lines that cannot be written are kept until they can, and events end.
-    """
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._unwritten: list[str] = []
 
-    def __init__(
-        self,
-        folder: RunFolder,
-        *,
-        start: int,
-        tensorboard: bool,
-        warn: Callable[[str], object] = print,
-        stamp: Callable[[int], Mapping[str, float]] = lambda _: {},
-    ) -> None:
-        """Drops the lines of steps after `start`, which a resumed run takes again.
-
-        Args:
-            folder: of the run.
-            start: steps behind the state that the run goes on from.
-            tensorboard: whether to write events too.
-            warn: shows a line to the user.
-            stamp: what every line of a step has beside its metrics.
+    def start(self, training: Training) -> None:
+        """Drops the lines of later steps, which a resumed run takes again.
 
         Raises:
-            UserError: for a metrics.jsonl that is none, or cannot be written.
+            UserError: where the file cannot be written.
         """
-        kept = [line for line in read_lines(folder.metrics) if line["step"] <= start]
-        replace_text(folder.metrics, "".join(json.dumps(line) + "\n" for line in kept))
-        self._path, self._warn, self._stamp = folder.metrics, warn, stamp
-        self._unwritten: list[str] = []
-        self._events: _Events | None = None
-        if tensorboard:
-            with self._without_events():
-                self._events = _Events(folder.tensorboard, purge_step=start + 1)
+        self._training = training
+        replace_text(self._path, "".join(_line(row) for row in training.history))
 
-    def __enter__(self) -> "MetricsWriter":
-        return self
+    def log(self, step: int, values: Mapping[str, Any]) -> None:
+        """Writes the row that was added to the history; what is not a finite number is null."""
+        del step, values
+        self._unwritten.append(_line(self._training.history[-1]))
+        self._append()
 
-    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+    evaluated = log
+
+    def close(self) -> None:
+        """Tries once more to write what could not be written, and says what is lost."""
         if self._unwritten:
             self._append()
         if self._unwritten:
-            self._warn(f"warning: the last {len(self._unwritten)} lines of {self._path} are lost")
-        with self._without_events():
-            if self._events:
-                self._events.close()
-
-    def write(self, step: int, values: Mapping[str, float]) -> None:
-        """Writes the values of a step, named as `train/loss`; what is not a finite number is null, and no event."""
-        line = {
-            name: value if math.isfinite(value) else None for name, value in {**self._stamp(step), **values}.items()
-        }
-        self._unwritten.append(json.dumps({"step": step, **line}) + "\n")
-        self._append()
-        with self._without_events():
-            if self._events:
-                self._events.write(step, {name: value for name, value in line.items() if value is not None})
+            self._training.say(f"warning: the last {len(self._unwritten)} lines of {self._path} are lost")
 
     def _append(self) -> None:
         try:
             append_text(self._path, "".join(self._unwritten))
         except OSError as error:
             if len(self._unwritten) == 1:
-                self._warn(f"warning: {self._path} cannot be written, its lines are kept for later: {error.strerror}")
+                why = f"cannot be written, its lines are kept for later: {error.strerror}"
+                self._training.say(f"warning: {self._path} {why}")
             return
         self._unwritten.clear()
 
+
+def _line(row: Mapping[str, Any]) -> str:
+    finite = {name: value if math.isfinite(value) else None for name, value in row.items()}
+    return json.dumps(finite) + "\n"
+
+
+class TensorBoard:
+    """A hook that writes TensorBoard events; it gives them up where they cannot be written."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._events: _Events | None = None
+
+    def start(self, training: Training) -> None:
+        """Begins a file that hides what older ones have of later steps."""
+        self._training = training
+        with self._or_without():
+            self._events = _Events(self._path, purge_step=training.step + 1)
+
+    def log(self, step: int, values: Mapping[str, Any]) -> None:
+        """Writes the row that was added to the history, what is a finite number of it."""
+        del values
+        row = {name: value for name, value in self._training.history[-1].items() if name != "step"}
+        with self._or_without():
+            if self._events:
+                self._events.write(step, {name: value for name, value in row.items() if math.isfinite(value)})
+
+    evaluated = log
+
+    def close(self) -> None:
+        """Writes what is left."""
+        with self._or_without():
+            if self._events:
+                self._events.close()
+
     @contextlib.contextmanager
-    def _without_events(self) -> Iterator[None]:
+    def _or_without(self) -> Iterator[None]:
         """Goes on without events, and says so, where they cannot be written."""
         try:
             yield
         except OSError as error:
-            self._warn(f"warning: there are no TensorBoard events from here on: {error.strerror}")
+            self._training.say(f"warning: there are no TensorBoard events from here on: {error.strerror}")
             events, self._events = self._events, None
             with contextlib.suppress(OSError):
                 if events:
@@ -123,16 +131,3 @@ class _Events:
         if time.monotonic() - self._flushed > FLUSH_SECONDS:  # it waits for the disk
             self._writer.flush()
             self._flushed = time.monotonic()
-
-
-class NoWriter(MetricsWriter):
-    """The writer of all processes but the first: it keeps nothing."""
-
-    def __init__(self) -> None:
-        pass
-
-    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
-        pass
-
-    def write(self, step: int, values: Mapping[str, float]) -> None:
-        """Does nothing."""

@@ -1,0 +1,28 @@
+"""The evaluation of the validation split, when it is due."""
+
+from fractions import Fraction
+
+from jaxcnn.config.durations import is_due, next_due
+from jaxcnn.train.training import Training
+
+
+class Evaluation:
+    """Evaluates the validation split each `every` steps and at the last one."""
+
+    every_process = True
+
+    def __init__(self, every: Fraction) -> None:
+        self._every = every
+
+    def start(self, training: Training) -> None:
+        """Begins."""
+        self._training = training
+
+    def due(self, step: int) -> int:
+        """Returns the step of the next evaluation."""
+        return next_due(step, self._every)
+
+    def reached(self, step: int) -> None:
+        """Evaluates, where it is due."""
+        if is_due(step, self._every, self._training.run.total_steps):
+            self._training.evaluate("val")

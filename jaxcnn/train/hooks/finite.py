@@ -1,0 +1,49 @@
+"""The end of a run whose numbers are not finite any more, with the step and the layer where that began."""
+
+from typing import NoReturn
+
+import jax
+import numpy as np
+
+from jaxcnn.errors import UserError
+from jaxcnn.train.files.checkpoint import Checkpoints
+from jaxcnn.train.hooks.diagnose import first_nonfinite
+from jaxcnn.train.seeds import one_of
+from jaxcnn.train.training import Training
+
+
+class StopAtNonfinite:
+    """Raises `UserError` after a step that is not finite; such a step leaves the state as it was before it."""
+
+    every_process = True
+
+    def __init__(self, checkpoints: Checkpoints) -> None:
+        self._checkpoints = checkpoints
+
+    def start(self, training: Training) -> None:
+        """Begins."""
+        self._training = training
+
+    def reached(self, step: int) -> None:
+        """Looks whether all steps since the last log were finite."""
+        del step
+        bad = np.atleast_1d(jax.device_get(self._training.span.sums["nonfinite"]))
+        if bad.any():
+            self._refuse(int(np.argmax(bad)))
+
+    def _refuse(self, number: int) -> NoReturn:
+        """Takes the first bad step of the net with that number apart."""
+        run = self._training.run
+        state, chance = one_of((self._training.state, self._training.chance), number, run.num_seeds)
+        step = int(state.step)
+        batch = jax.jit(run.pipeline.train_batch)(run.pipeline.feed(step), step, chance.seed)
+        what = first_nonfinite(
+            run.plain_model, run.loss_fn, state.variables, batch, jax.random.fold_in(chance.key, step)
+        )
+        of_seed = f" of seed {int(chance.seed)}" if run.num_seeds > 1 else ""
+        saved = max(self._checkpoints.steps(), default=0)
+        kept = f"the checkpoint of step {saved} is good" if saved else "no checkpoint had been written"
+        raise UserError(
+            f"step {step + 1}{of_seed} is not finite, first {what}; {kept}: lower optimizer.learning_rate, set "
+            f"optimizer.clip_norm, or leave such steps out with on_nonfinite=skip"
+        )

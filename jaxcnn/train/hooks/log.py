@@ -1,0 +1,66 @@
+"""Training metrics: logged when they are due, and a warning where the loss leaps."""
+
+import collections
+import math
+import statistics
+from collections.abc import Mapping
+from fractions import Fraction
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxcnn.config.durations import is_due, next_due
+from jaxcnn.train.training import Training
+
+
+class Log:
+    """Logs the training metrics of the steps since the last log, each `every` steps and at the last one."""
+
+    every_process = True
+
+    def __init__(self, every: Fraction) -> None:
+        self._every = every
+
+    def start(self, training: Training) -> None:
+        """Begins."""
+        self._training = training
+
+    def due(self, step: int) -> int:
+        """Returns the step of the next log."""
+        return next_due(step, self._every)
+
+    def reached(self, step: int) -> None:
+        """Logs, where it is due."""
+        run = self._training.run
+        if not is_due(step, self._every, run.total_steps):
+            return
+        span = self._training.take_span()
+        values = span.values(run.seeds)
+        if run.learning_rate is not None:
+            values["train/learning_rate"] = float(jax.jit(run.learning_rate)(step - 1))
+        skipped = int(np.sum(jax.device_get(span.sums["nonfinite"])))
+        self._training.log(values | ({"train/nonfinite": skipped} if skipped else {}))
+        if skipped:
+            self._training.say(f"warning: up to step {step}, {skipped} steps were not finite and are left out")
+
+
+class Spikes:
+    """Warns of a training loss three times the median of the last ten that were logged, and half a nat above it."""
+
+    def __init__(self) -> None:
+        self._losses: collections.deque[float] = collections.deque(maxlen=10)
+
+    def start(self, training: Training) -> None:
+        """Begins."""
+        self._training = training
+
+    def log(self, step: int, values: Mapping[str, Any]) -> None:
+        """Compares a loss with those before it."""
+        loss = values.get("train/loss", math.nan)
+        if len(self._losses) == self._losses.maxlen and loss > max(
+            3 * (usual := statistics.median(self._losses)), usual + 0.5
+        ):
+            self._training.say(f"warning: at step {step} the training loss is {loss:.4f}, after {usual:.4f}")
+        if math.isfinite(loss):
+            self._losses.append(loss)
