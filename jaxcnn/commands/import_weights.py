@@ -49,7 +49,7 @@ def main(argv: Sequence[str]) -> int:
     folder = save_variables(
         arguments.output, arguments.model, found.variables, source=arguments.file, known=known, **found.fields
     )
-    inert = [f"passed over, and not executed: {', '.join(weights.inert[:8])}"] if weights.inert else []
+    inert = [f"ignored, and not executed: {', '.join(weights.inert[:8])}"] if weights.inert else []
     for remark in (*found.remarks, *inert, *_assumed(known)):
         print(remark)
     count = sum(leaf.size for leaf in jax.tree.leaves(found.variables["params"]))

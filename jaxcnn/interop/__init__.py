@@ -1,1 +1,1 @@
-"""Weights from and for other frameworks."""
+"""Imports weights from other frameworks."""

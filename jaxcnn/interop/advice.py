@@ -1,4 +1,4 @@
-"""Weights that do not fit a net: which other net, or which other fields of this one, they fit exactly."""
+"""Finds a model, or other fields of the requested one, that weights fit exactly if they do not fit as requested."""
 
 import dataclasses
 import difflib
@@ -17,36 +17,36 @@ from jaxcnn.interop.reference import Reference, make_reference
 from jaxcnn.models import MODELS, Variant
 
 _DEPTH = 3
-"""Fields that are changed together."""
+"""Most fields that are changed together."""
 _MOST = 6_000
-"""Parameters and statistics of all nets that are tried, counted as arrays: tracing 300 takes about a second."""
+"""The search ends after this many arrays in all tried nets: tracing a net of 300 arrays takes about a second."""
 _NORMS = ("batch", "group", "none")
-"""Words for norms that a state dict can tell from each other."""
+"""Norms that have different entries in a state dict."""
 _LEFT_OUT = frozenset(
     ("parent", "name", "dtype", "act", "dropout_rate", "aux_dropout_rate", "scan", "num_classes", "stage_sizes")
 )
-"""Fields of which no shape tells, and those that are read off the file."""
+"""Fields that are not searched: they change no shape, or are read from the file."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Advice:
-    """A net that the weights fit."""
+    """A model that the weights fit."""
 
     model: str
     fields: Mapping[str, Any]
-    """Those that differ from what was asked for."""
+    """The fields that differ from the request."""
 
     def __str__(self) -> str:
-        """As Python has it."""
+        """Returns the arguments of a call in Python."""
         return ", ".join([self.model, *(f"{name}={value!r}" for name, value in self.fields.items())])
 
     def options(self) -> str:
-        """As the command line has it."""
+        """Returns the arguments of the command line."""
         return " ".join([self.model, *as_options(self.fields)])
 
 
 def as_options(fields: Mapping[str, Any]) -> list[str]:
-    """Returns fields of `create_model` as the command line has them."""
+    """Returns fields of `create_model` as options of the command line."""
     return [_option(name, value) for name, value in fields.items()]
 
 
@@ -58,11 +58,11 @@ def _option(name: str, value: Any) -> str:
 
 
 def advise(reference: Reference, match: Match) -> Advice | None:
-    """Returns what to ask for instead, where something is found that fits exactly.
+    """Returns a model and fields that the weights fit exactly; None if none are found.
 
     Args:
         reference: the net that the weights do not fit.
-        match: the entries that come nearest.
+        match: the best match of the weights with it.
     """
     tried = _Tried(match.entries)
     for name, changes in [*_this_net(reference, match), *_other_nets(reference, match)]:
@@ -73,14 +73,14 @@ def advise(reference: Reference, match: Match) -> Advice | None:
 
 
 def _this_net(reference: Reference, match: Match) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yields this net with the file's number of classes, where that is another."""
+    """Yields this model with the file's number of classes, if that differs."""
     classes = _classes(match)
     if classes:
         yield reference.name, classes
 
 
 def _other_nets(reference: Reference, match: Match) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yields the nets that have as many parameters as the file, those first that are called most alike."""
+    """Yields the models with as many parameters as the file, those with the most similar names first."""
     classes, _ = _head(match.entries)
     for name in _alike(reference.name)[1:]:
         if _parameters(match.entries, MODELS[name]) == MODELS[name].parameters:
@@ -88,12 +88,12 @@ def _other_nets(reference: Reference, match: Match) -> Iterator[tuple[str, dict[
 
 
 def _alike(name: str) -> list[str]:
-    """Returns all models, this one first, then those that are called most like it."""
+    """Returns the names of all models: first this one, then those with the most similar names."""
     return sorted(MODELS, key=lambda other: -difflib.SequenceMatcher(None, other, name).ratio())
 
 
 def _classes(match: Match) -> dict[str, Any]:
-    """Returns the number of classes where the head of the file has another."""
+    """Returns the number of classes of the file's head, if it differs; else {}."""
     kernel = match.fit.found.get(("params", "classifier", "kernel"))
     wanted = match.expected.get(("params", "classifier", "kernel"))
     if kernel is None or wanted is None or kernel.ndim != 2 or kernel.shape[-1] == wanted[-1]:
@@ -102,7 +102,7 @@ def _classes(match: Match) -> dict[str, Any]:
 
 
 def _parameters(entries: Mapping[str, Any], variant: Variant) -> int:
-    """Returns how many parameters the file would have with a variant's number of classes."""
+    """Returns the number of parameters that the file would have with the variant's number of classes."""
     shapes = {name: np.shape(value) for name, value in entries.items() if name.endswith(("weight", "bias"))}
     classes, _ = _head(entries)
     heads = [shape for shape in shapes.values() if len(shape) > 1 and shape[0] == classes and shape[2:] in _DENSE]
@@ -111,45 +111,45 @@ def _parameters(entries: Mapping[str, Any], variant: Variant) -> int:
 
 
 _DENSE = ((), (1, 1))
-"""What comes behind inputs and outputs in the shape of a dense layer, or of a 1x1 convolution in its place."""
+"""Last part of the shape (outputs, inputs, ...) of a dense layer, or of a 1x1 convolution in its place."""
 
 
 def _head(entries: Mapping[str, Any]) -> tuple[int, int]:
-    """Returns the outputs and inputs of the last layer."""
+    """Returns the numbers of outputs and inputs of the file's last layer."""
     shapes = [np.shape(value) for name, value in entries.items() if name.endswith("weight") and np.ndim(value) > 1]
     return shapes[-1][:2] if shapes else (0, 0)
 
 
 class _Tried:
-    """The entries of a file, and how many of them are wrong in the nets that are tried."""
+    """The entries of a file. It counts how many of them do not fit a net, and limits how many nets are tried."""
 
     def __init__(self, entries: Mapping[str, Any]) -> None:
         self.entries = entries
         self.left = _MOST
 
     def mistakes(self, name: str, fields: Mapping[str, Any]) -> float:
-        """Returns the number of wrong entries; infinity for a net that cannot be made, and when enough were tried."""
+        """Returns the number of entries that do not fit; infinity if the net cannot be made or the limit is reached."""
         if self.left <= 0:
             return math.inf
         try:
             reference = make_reference(name, fields)
             self.left -= len(reference.expected)
             return min(match.fit.mistakes for match in matches(reference, "", self.entries))
-        except Exception:  # whatever comes of a field that the family does not take so
+        except Exception:  # values that a family does not accept raise many kinds
             return math.inf
 
     def advice(self, name: str, fields: Mapping[str, Any], changes: Mapping[str, Any]) -> Advice:
-        """Returns the advice to change so, and whatever else the logits need."""
+        """Returns the advice to make these changes, and those that the same logits need besides."""
         return Advice(name, {**changes, **make_reference(name, {**fields, **changes}).built_with(self.entries)})
 
 
 def _search(tried: _Tried, reference: Reference, match: Match) -> dict[str, Any] | None:
-    """Returns changes of fields with which nothing is wrong: what the file tells, then the best, then the best with it.
+    """Returns changes of fields with which all entries fit, or None.
 
-    None where none are found.
+    It first changes the fields that the file shows. It then adds the best single change, up to `_DEPTH` times.
     """
     known, here, there = len(match.fit.found), len(reference.expected), len(match.entries)
-    if 2 * known < min(here, there) or 10 * there < here:  # hardly anything in common
+    if 2 * known < min(here, there) or 10 * there < here:  # the file and the net have too little in common
         return None
 
     def mistakes(changes: Mapping[str, Any]) -> float:
@@ -178,9 +178,9 @@ def _search(tried: _Tried, reference: Reference, match: Match) -> dict[str, Any]
 
 
 def _changes(reference: Reference, match: Match) -> Iterator[dict[str, Any]]:
-    """Yields one field with another value: as it usually is, then words and switches of the family, then numbers.
+    """Yields single fields with another value: first defaults, then names and switches, then numbers.
 
-    These are so many times those of now as the shapes in the file are.
+    A number is multiplied by a ratio of the file's shapes to those of the net.
     """
     domains = _domains(reference)
     usual = make_reference(reference.name, {}).model
@@ -196,9 +196,9 @@ def _changes(reference: Reference, match: Match) -> Iterator[dict[str, Any]]:
 
 
 def _domains(reference: Reference) -> dict[str, list[Any]]:
-    """Returns of each field of a family the values that its class and its variants give it; both of a switch."""
+    """Returns the values to try for each field: those of the class and of its variants; True and False of a switch."""
     kind = type(reference.model)
-    domains: dict[str, list[Any]] = {}  # in the order in which they are tried: of nets called alike first
+    domains: dict[str, list[Any]] = {}  # values are in the order of the trials: of models with similar names first
     for field in dataclasses.fields(kind):
         if field.name not in _LEFT_OUT:
             domains[field.name] = [True, False] if isinstance(field.default, bool) else [field.default]
@@ -221,7 +221,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _ratios(match: Match) -> list[float]:
-    """Returns how many times wider than here the misshapen arrays are, the commonest first."""
+    """Returns the two most common ratios of the file's last axes to those of the net, among the wrong shapes."""
     found: Counter[float] = Counter()
     for path in match.fit.wrong.get("misshapen", {}):
         there, here = match.fit.found[path].shape, match.expected[path]  # type: ignore[index]
@@ -231,7 +231,7 @@ def _ratios(match: Match) -> list[float]:
 
 
 def _stage_sizes(reference: Reference, match: Match) -> dict[str, Any]:
-    """Returns how many blocks the stages of the file have, where the names here number them and it is other blocks."""
+    """Returns the numbers of blocks in the file's stages, if the file's names tell them and they differ; else {}."""
     last: dict[int, int] = {}
     for key in match.entries:
         place = reference.module(key.rpartition(".")[0])

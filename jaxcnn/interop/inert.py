@@ -1,8 +1,8 @@
-"""Python pickles taken apart without being executed: nothing that they name is imported, looked up or called.
+"""Reads Python pickles without executing them: nothing that they name is imported, looked up or called.
 
-A pickle is a program for a machine with a stack. Here its instructions are read one by one (`pickletools` only names
-them), and those that would make an object of a class, or call a function, make an `Inert`: a record of the name, of
-what it would have been called with, and of what it would have been filled with.
+A pickle is a program for a stack machine. Here its instructions are interpreted one by one; `pickletools` only names
+them. An instruction that would call a class or a function makes an `Inert` instead: a record of the name, the arguments
+and the state.
 """
 
 import pickletools
@@ -11,40 +11,40 @@ from typing import IO, Any
 
 
 class Inert:
-    """Stands for an object that a pickle describes, or for the name of a class or function that it mentions."""
+    """A record of an object that a pickle describes, or of the name of a class or function."""
 
     __slots__ = ("arguments", "entries", "items", "name", "state")
 
     def __init__(self, name: str, arguments: tuple[Any, ...] | None = None) -> None:
         self.name = name
-        """Module and name."""
+        """Module and name, joined by a point."""
         self.arguments = arguments
-        """What it would be called with; None for a name alone."""
+        """Arguments of the call; None for a name alone."""
         self.state: Any = None
-        """What its attributes would be set from."""
+        """What unpickling would set the object's attributes from."""
         self.entries: dict[Any, Any] = {}
-        """What it would be given as a mapping."""
+        """Items that unpickling would set, as in a dict."""
         self.items: list[Any] = []
-        """What it would be given as a list or set."""
+        """Items that unpickling would append, as to a list or set."""
 
 
 Make = Callable[[Inert, tuple[Any, ...]], Any]
-"""Makes what a call of a name with these arguments stands for."""
+"""(name that is called, arguments) -> the value that represents the result."""
 _MARK = object()
 _PLAIN = (str, bytes, int, float, bool, type(None))
-"""Kinds of keys that are kept: the hash of a deeply nested tuple would exhaust the stack."""
+"""Types of keys that are kept. Hashing a deeply nested tuple would overflow the stack."""
 
 
 def read_inert(file: IO[bytes], make: Make, persistent: Callable[[Any], Any]) -> Any:
-    """Returns what the next pickle in a file describes, as plain values and what `make` and `persistent` return.
+    """Returns the content of the next pickle in a file: plain values, and what `make` and `persistent` return.
 
     Args:
-        file: is left behind the pickle.
-        make: from a name that is called, and with what, to what stands for the result.
-        persistent: from an object's persistent id, which is a tuple or text, to what stands for it.
+        file: is left at the end of the pickle.
+        make: returns the value for a call, from the name and the arguments.
+        persistent: returns the value for an object, from its persistent id, a tuple or a text.
 
     Raises:
-        ValueError: where it is no pickle, a damaged one, or has an instruction that no file of weights needs.
+        ValueError: for no pickle, a damaged one, or an instruction that no file of weights needs.
     """
     machine = _Machine(make, persistent)
     try:
@@ -56,7 +56,7 @@ def read_inert(file: IO[bytes], make: Make, persistent: Callable[[Any], Any]) ->
 
 
 class _Machine:
-    """The stack and the memory of a pickle; `_OPERATIONS` has what the instructions do."""
+    """The stack and the memo of a pickle. `_OPERATIONS` says what each instruction does."""
 
     def __init__(self, make: Make, persistent: Callable[[Any], Any]) -> None:
         self.stack: list[Any] = []
@@ -75,9 +75,9 @@ class _Machine:
             raise ValueError(f"a pickle with the instruction {name}")
 
     def since_mark(self) -> list[Any]:
-        """Takes what lies above the last mark, and the mark, from the stack."""
+        """Removes the last mark and everything above it from the stack, and returns what was above it."""
         place = len(self.stack) - 1
-        while self.stack[place] is not _MARK:  # an IndexError where there is none
+        while self.stack[place] is not _MARK:  # raises an IndexError if there is no mark
             place -= 1
         found = self.stack[place + 1 :]
         del self.stack[place:]
@@ -105,13 +105,13 @@ def _update(machine: _Machine, pairs: list[Any]) -> None:
 
 
 def mapping(flat: Iterable[Any]) -> dict[Any, Any]:
-    """Returns a dict of keys and values that follow each other, without keys that are no plain values."""
+    """Returns a dict of alternating keys and values, without keys that are not plain values."""
     found = list(flat)
     return {key: value for key, value in zip(found[::2], found[1::2], strict=True) if isinstance(key, _PLAIN)}
 
 
 def _take(machine: _Machine, count: int) -> list[Any]:
-    """Takes so many from the stack, the lowest first."""
+    """Removes the upper `count` values from the stack and returns them, the lowest first."""
     found = machine.stack[len(machine.stack) - count :]
     if len(found) < count or any(value is _MARK for value in found):
         raise ValueError("a damaged pickle: its stack is empty")

@@ -1,4 +1,4 @@
-"""Which entries of a file are those of a net: under a wrapper's key, behind a prefix, with or without unused heads."""
+"""Finds the entries of a net in a file: under a wrapper's key, behind a prefix, with or without auxiliary heads."""
 
 import collections
 import dataclasses
@@ -9,57 +9,57 @@ from typing import Any
 from jaxcnn.interop.reference import Fit, Path, Reference, make_reference
 
 WRAPPERS = frozenset(("module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"))
-"""Parts of names that PyTorch's wrappers of modules put in: at the beginning, or before the part that they wrap."""
+"""Parts that PyTorch's module wrappers insert into names: each stands before the name of what it wraps."""
 _WITHOUT_HEADS: Mapping[str, Any] = {"heads": {}, "auxiliary_head": False}
-"""Fields of families with auxiliary heads, and how they have none."""
+"""Fields of the families with auxiliary heads, with the values for no heads."""
 _MOST = 16
-"""Prefixes of a state dict that are tried."""
+"""Most prefixes of a state dict that are tried."""
 _JOINT = r"[./:]"
-"""What a prefix ends in."""
+"""The last character of a prefix."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Match:
-    """Entries of a state dict beside a net."""
+    """The entries of a state dict that are compared with a net, and the result."""
 
     wrapper: str
     """The key of the state dict in its file."""
     prefix: str
-    """What is taken off their names."""
+    """Prefix that was removed from the names."""
     entries: Mapping[str, Any]
-    """Their names without it."""
+    """The entries of the net, by name without the prefix."""
     beside: tuple[str, ...]
-    """Names of what has no such prefix and is the net's all the same."""
+    """Names of entries of the net that do not have the prefix."""
     others: tuple[str, ...]
-    """Names of what has no such prefix and is left."""
+    """Names of the entries that are not used: they do not have the prefix."""
     inner: tuple[str, ...]
-    """Parts of wrappers that were taken out of the names before."""
+    """Parts of wrappers that were removed from the names first."""
     fit: Fit
     fields: Mapping[str, Any]
-    """Of the net that they fit, beyond those that were asked for: without heads that inference does not use."""
+    """Fields that the net must have besides the requested ones: those that leave out auxiliary heads."""
     expected: Mapping[Path, tuple[int, ...]]
-    """Of that net."""
+    """Shapes of the net with these fields."""
     heads: tuple[str, ...]
-    """Our names of those that are left out."""
+    """Names here of the auxiliary heads that are left out."""
 
     @property
     def key(self) -> str:
-        """Where the entries are: the wrapper's key and the prefix, joined by points."""
+        """The wrapper's key and the prefix, joined by points."""
         return ".".join(part for part in (self.wrapper, self.prefix.rstrip("./:")) if part)
 
     @property
     def fits(self) -> bool:
-        """Whether nothing is wrong."""
+        """Whether all entries fit."""
         return not self.fit.wrong
 
 
 def matches(reference: Reference, key: str, entries: Mapping[str, Any]) -> list[Match]:
-    """Returns how a state dict fits a net: as it is, or behind each prefix that makes many of its names known.
+    """Returns a match of a state dict with a net for each prefix behind which many names are known.
 
     Args:
         reference: the net.
-        key: of the state dict.
-        entries: its names to arrays.
+        key: of the state dict in its file.
+        entries: arrays by name.
     """
     found = list(_behind_prefixes(reference, key, entries))
     inner = {unwrapped(name): value for name, value in entries.items()}
@@ -70,7 +70,7 @@ def matches(reference: Reference, key: str, entries: Mapping[str, Any]) -> list[
 
 
 def unwrapped(name: str) -> str:
-    """Returns a name without the parts that PyTorch's wrappers put in."""
+    """Returns a name without the parts that PyTorch's module wrappers insert."""
     return ".".join(part for part in name.split(".") if part not in WRAPPERS)
 
 
@@ -101,13 +101,13 @@ def _behind_prefixes(
 
 
 def _beside(reference: Reference, behind: Iterable[str], others: Iterable[str]) -> tuple[str, ...]:
-    """Returns the names without a prefix that are of a place which no name behind it has: a head on a backbone."""
+    """Returns the names in `others` that belong to the net and that `behind` does not have, as of a backbone's head."""
     taken = {reference.place(name) for name in behind}
     return tuple(name for name in others if reference.place(name) not in taken | {None})
 
 
 def _unused_heads(reference: Reference, names: Iterable[str]) -> dict[str, str]:
-    """Returns the entries of auxiliary heads that the net was asked for without, and our names of these heads."""
+    """Returns entries of auxiliary heads that the requested net does not have, with the names of these heads here."""
     modules = {name: reference.module(name.rpartition(".")[0]) for name in names}
     ours = {path[1] for path in reference.expected}
     return {
@@ -118,7 +118,7 @@ def _unused_heads(reference: Reference, names: Iterable[str]) -> dict[str, str]:
 
 
 def prefixes(reference: Reference, names: Iterable[str]) -> list[str]:
-    """Returns the prefixes behind which names are known, those with most of the net first; "" where there are none."""
+    """Returns the prefixes behind which names are known, those with most known names first; [""] if there are none."""
     places: dict[str, set[tuple[str, ...]]] = collections.defaultdict(set)
     for name in names:
         for cut in (0, *(match.end() for match in re.finditer(_JOINT, name))):
@@ -131,7 +131,10 @@ def prefixes(reference: Reference, names: Iterable[str]) -> list[str]:
 
 
 def _without_heads(reference: Reference, fit: Fit) -> tuple[Mapping[str, Any], Mapping[Path, tuple[int, ...]]]:
-    """Returns the fields that leave out what is wrong, and the shapes of such a net, where only heads are wrong."""
+    """Returns fields and shapes of the net without auxiliary heads, if only their entries are wrong.
+
+    Else it returns no fields, and the shapes of the net as requested.
+    """
     extra = {name: value for name, value in _WITHOUT_HEADS.items() if getattr(reference.model, name, None)}
     if not (extra and fit.wrong):
         return {}, reference.expected

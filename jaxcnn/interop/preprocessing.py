@@ -1,4 +1,4 @@
-"""What predicting with imported weights needs beside them: class names, and how an image becomes what the net takes."""
+"""What predicting needs besides imported weights: class names, and how to preprocess an image."""
 
 import json
 import re
@@ -15,7 +15,7 @@ from jaxcnn.models import model_variant
 
 IMAGENET = "imagenet"
 Statistics = tuple[Sequence[float], Sequence[float]]
-"""Mean and deviation of each channel, white is 1."""
+"""Mean and standard deviation of each channel, where white is 1."""
 
 
 def predicting(
@@ -28,15 +28,15 @@ def predicting(
 ) -> dict[str, Any]:
     """Returns `class_names` and `preprocessing` of imported weights, ready for JSON.
 
-    What is not given is assumed to be as in the published weights under such names, where those are of ImageNet; where
-    that cannot be assumed, class_names is [], and mean and std are None.
+    What is not given is assumed to be that of the published ImageNet weights with such names. If there are none,
+    `class_names` is [], and `mean` and `std` are None.
 
     Args:
         model_name: of `list_models()`.
         fields: of `create_model`.
-        names: of the entries, as the reference has them.
+        names: of the entries in the reference implementation.
         class_names: by label.
-        statistics: that whiten images.
+        statistics: mean and standard deviation that whiten images.
     """
     variant = model_variant(model_name)
     imagenet = CATALOG[IMAGENET].class_names
@@ -66,26 +66,31 @@ def predicting(
 
 
 def _published(model_name: str, fields: Mapping[str, Any], names: Iterable[str]) -> Preprocessing | None:
-    """Returns what the published weights with such names want; None where none are known."""
+    """Returns the preprocessing of published weights with such names; None if none are known."""
     table: Mapping[str, Preprocessing] = make_reference(model_name, fields).table("PREPROCESSED")
     texts = list(names)
     return next((found for pattern, found in table.items() if any(re.fullmatch(pattern, name) for name in texts)), None)
 
 
 def check_statistics(mean: Sequence[float] | None, std: Sequence[float] | None, channels: int) -> Statistics | None:
-    """Returns mean and deviation where they are given.
+    """Returns mean and standard deviation, or None if neither is given.
+
+    Args:
+        mean: of each channel, where white is 1.
+        std: likewise.
+        channels: of the net's images.
 
     Raises:
-        UserError: where only one is, for another number of channels, and for numbers that whiten no images.
+        UserError: if only one is given, or for another number of channels or values that are out of range.
     """
     if mean is None and std is None:
         return None
     if mean is None or std is None:
-        raise UserError("--mean and --std go together: what is subtracted, and what is then divided by")
+        raise UserError("--mean and --std go together: --mean is subtracted from an image, and --std divides it")
     for name, values in (("--mean", mean), ("--std", std)):
         if len(values) != channels:
             raise UserError(f"{name} has {len(values)} numbers, and the net's images have {channels} channels")
-        if not all(abs(value) <= 1 for value in values):  # also where it is not a number
+        if not all(abs(value) <= 1 for value in values):  # true for NaN too
             line = f"{name} {_listed(values)} must be of pixels between 0 and 1: divide those of 0 to 255 by 255"
             raise UserError(line)
     if not all(value > 0 for value in std):
@@ -98,12 +103,13 @@ def _listed(values: Sequence[float]) -> str:
 
 
 def read_class_names(path: Path, num_classes: int) -> list[str]:
-    """Returns the names of classes by label, out of a file with one name a line or of JSON.
+    """Returns class names by label from a text file with one name a line, or from JSON.
 
-    JSON may be a list of names, or map labels to names, labels to lists that end in a name, or names to labels.
+    JSON may be a list of names, or a mapping of labels to names, of labels to lists that end in a name, or of names to
+    labels.
 
     Raises:
-        UserError: where it cannot be read, or holds another number of names.
+        UserError: for a file that cannot be read, lacks a name or has another number of names.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -114,7 +120,7 @@ def read_class_names(path: Path, num_classes: int) -> list[str]:
     names = _from_json(path, text) if text.lstrip().startswith(("[", "{")) else text.strip().splitlines()
     names = [str(name).strip() for name in names]
     if len(names) != num_classes:
-        raise UserError(f"{path} has {len(names)} names of classes, and the net has {num_classes} outputs")
+        raise UserError(f"{path} has {len(names)} class names, and the net has {num_classes} outputs")
     if "" in names:
         raise UserError(f"{path} has no name for class {names.index('')}")
     return names
@@ -130,4 +136,4 @@ def _from_json(path: Path, text: str) -> list[Any]:
             found = [by_label[label] for label in range(len(by_label))]
         return [name[-1] if isinstance(name, list) else name for name in found]
     except (ValueError, LookupError, TypeError):
-        raise UserError(f"{path} is neither a list of names nor labels from 0 on with a name each") from None
+        raise UserError(f"{path} must hold a list of names, or labels from 0 on with a name each") from None

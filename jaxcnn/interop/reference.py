@@ -1,4 +1,4 @@
-"""One of our nets as its reference implementation names it: where entries of a state dict go, and what is wrong."""
+"""Maps the entries of a reference implementation's state dict to the variables of one of our nets."""
 
 import dataclasses
 import functools
@@ -22,7 +22,7 @@ from jaxcnn.models import Net, create_net, model_variant
 Path = tuple[str, ...]
 Rule = tuple[str, str | Callable[[re.Match[str]], str]]
 IGNORED = frozenset({"num_batches_tracked", "total_ops", "total_params"})
-"""Leaves of a state dict that nothing here corresponds to; the last two are what thop counts."""
+"""Last parts of names that are ignored, since a net here has nothing like them. The last two come from thop."""
 _LEAVES = {
     "weight": (("params", "kernel"), ("params", "scale")),
     "bias": (("params", "bias"),),
@@ -36,20 +36,20 @@ class Fit:
     """How the entries of a state dict fit a net."""
 
     found: Mapping[Path, np.ndarray]
-    """What is right, in the shapes that it has here."""
+    """The arrays of known entries, in our layout, by path."""
     wrong: Mapping[str, Mapping[Path | str, str]]
-    """Kind ("missing", "unexpected", ...) to what is, and how that is shown: our paths, or their names for what is
-    unexpected or there twice."""
+    """By kind ("missing", "unexpected", ...) the entries that do not fit, with their text in messages. The keys are our
+    paths, or the file's names for kinds "unexpected" and "twice"."""
 
     @property
     def mistakes(self) -> int:
-        """How many entries are wrong."""
+        """Number of entries that do not fit."""
         return sum(map(len, self.wrong.values()))
 
 
 @dataclasses.dataclass(frozen=True)
 class Reference:
-    """A model, with its blocks one by one, and the layout of its reference implementation."""
+    """A model whose blocks are not in a loop, and the layout of its reference implementation."""
 
     name: str
     fields: Mapping[str, Any]
@@ -59,30 +59,31 @@ class Reference:
 
     @functools.cached_property
     def expected(self) -> Mapping[Path, tuple[int, ...]]:
-        """The shapes of its parameters and statistics, for which the net is traced."""
+        """The shapes of its parameters and statistics by path. The net is traced for them."""
         return expected_shapes(self.name, self.model, self.fields)
 
     @functools.cached_property
     def rules(self) -> list[Rule]:
-        """Of the layout, for this model."""
+        """The layout's rules for this model."""
         return list(self.table("RULES"))
 
     def table(self, name: str) -> Any:
-        """Returns what the layout holds under a name, made for this model or for all; {} where it has none."""
+        """Returns a table of the layout by name, made for this model or for all models; {} if there is none."""
         make = getattr(self.layout, name.lower(), None)
         return make(self.model) if make else getattr(self.layout, name, {})
 
     def place(self, key: str) -> Path | None:
-        """Returns where an entry goes: a rule names the module, the leaf follows from what that module has here."""
+        """Returns the path here of an entry, or None. A rule gives the module, and the net's shapes give the leaf."""
         module, _, leaf = key.rpartition(".")
         here = self.module(module)
         paths = [(collection, *here, name) for collection, name in _LEAVES.get(leaf, ())] if here else []
         return next((path for path in paths if path in self.expected), None)
 
     def module(self, theirs: str) -> list[str] | None:
-        """Returns the path here of a module there, whether or not this net has it; None where no rule knows it.
+        """Returns the path here of a module of the reference, also if this net lacks it; None if no rule matches.
 
-        A classifier may be one of several layers there: "fc.1" behind a dropout, "classifier.0" before a sigmoid.
+        A classifier may be one of several layers in the reference: "fc.1" after a dropout, "classifier.0" before a
+        sigmoid.
         """
         here = self._module(theirs)
         if here is None and (within := re.fullmatch(r"(.+)\.\d", theirs)):
@@ -101,7 +102,7 @@ class Reference:
         return None
 
     def fit(self, entries: Mapping[str, Any]) -> Fit:
-        """Returns how a state dict fits: by names, shapes and types."""
+        """Compares the names, shapes and dtypes of a state dict with the net's."""
         found: dict[Path, np.ndarray] = {}
         unexpected: dict[Path | str, str] = {}
         twice: dict[Path | str, str] = {}
@@ -131,7 +132,7 @@ class Reference:
         return Fit(found, {kind: names for kind, names in wrong.items() if names})
 
     def _reshaped(self, path: Path, value: np.ndarray) -> np.ndarray:
-        """Returns a kernel as (height, width, in, out) or (in, out); everything else as it is."""
+        """Returns a kernel as (height, width, in, out) or (in, out), and any other array as it is."""
         if path[-1] != "kernel":
             return value
         module = "/".join(path[1:-1])
@@ -140,12 +141,12 @@ class Reference:
             return value[:, :, 0, 0].T if dense and value.shape[2:] == (1, 1) else value.transpose(2, 3, 1, 0)
         flattened = self.table("FLATTENED").get(module)
         if flattened and value.ndim == 2 and value.shape[1] == math.prod(flattened):
-            # rows run (channels, height, width) there and (height, width, channels) here
+            # inputs are flattened from (channels, height, width) in the reference, from (height, width, channels) here
             value = value.reshape(-1, *flattened).transpose(0, 2, 3, 1).reshape(value.shape)
         return value.T
 
     def built_with(self, names: Iterable[str]) -> dict[str, Any]:
-        """Returns the fields that a net with such names is built with, {} where this one is: others' logits differ."""
+        """Returns the fields that a net with such names must have for equal logits; {} if this net has them."""
         options = {**self.model.batch_norm_defaults, **self.model.norm_options}
         for pattern, wanted in self.table("BUILT_WITH").items():
             wrong = [key for key, value in wanted.items() if getattr(self.model, key, options.get(key)) != value]
@@ -157,10 +158,10 @@ class Reference:
 
 
 def make_reference(model_name: str, fields: Mapping[str, Any]) -> Reference:
-    """Returns a model of `create_model` with these fields beside its layout; its blocks are not in loops.
+    """Returns a model of `create_model` with these fields, and its layout. The model's blocks are not in a loop.
 
     Raises:
-        UserError: for a wrong name or field, and for a family whose reference layout is not known.
+        UserError: for a wrong name or field, or a family whose reference layout is not known.
     """
     asked = create_net(model_name, **{"num_classes": model_variant(model_name).num_classes} | dict(fields))
     model = asked.clone(scan=False) if getattr(asked, "scan", False) else asked
@@ -168,7 +169,7 @@ def make_reference(model_name: str, fields: Mapping[str, Any]) -> Reference:
 
 
 def expected_shapes(model_name: str, model: Net, fields: Mapping[str, Any]) -> Mapping[Path, tuple[int, ...]]:
-    """Returns the shapes of a model's parameters and statistics, for images of its paper's size."""
+    """Returns the shapes of a model's parameters and statistics by path, for images of its paper's size."""
     key = json.dumps([model_name, dict(fields), getattr(model, "scan", None)], sort_keys=True, default=repr)
     if key not in _SHAPES:
         variant = model_variant(model_name)
@@ -178,11 +179,11 @@ def expected_shapes(model_name: str, model: Net, fields: Mapping[str, Any]) -> M
 
 
 _SHAPES: dict[str, Mapping[Path, tuple[int, ...]]] = {}
-"""What was traced already: finding out which fields fit traces many nets, and one net often."""
+"""Shapes of nets that were traced already. A search for fields that fit traces many nets, and some of them often."""
 
 
 def _layout(name: str, model: Net) -> ModuleType:
-    """Returns the layout of this model, or else of its family."""
+    """Returns the layout of this model, or that of its family."""
     for place in (name, type(model).__module__.rpartition(".")[2]):
         if importlib.util.find_spec(f"jaxcnn.interop.layouts.{place}"):
             return importlib.import_module(f"jaxcnn.interop.layouts.{place}")
@@ -193,19 +194,19 @@ def as_array(key: str, entry: Any) -> np.ndarray:
     """Returns an entry as an array.
 
     Raises:
-        UserError: where it is none.
+        UserError: for an entry that cannot become an array.
     """
     try:
         return np.asarray(entry)
-    except (TypeError, ValueError, RuntimeError) as error:  # as PyTorch's for tensors of bfloat16
+    except (TypeError, ValueError, RuntimeError) as error:  # PyTorch raises one for a tensor of bfloat16
         raise UserError(f"the entry {key} cannot be read as an array: {' '.join(str(error).split())}") from None
 
 
 def shown(path: Path) -> str:
-    """Returns a path as messages have it."""
+    """Returns a path as messages show it."""
     return "/".join(path[1:])
 
 
 def is_float(value: np.ndarray) -> bool:
-    """Returns whether an array is of floats, of any width."""
+    """Returns whether an array has floats, of any width."""
     return bool(jnp.issubdtype(value.dtype, jnp.floating))

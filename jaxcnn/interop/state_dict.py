@@ -1,6 +1,6 @@
-"""A state dict out of a file of weights: safetensors, NumPy's .npz or PyTorch's own, of which no pickle is executed.
+"""Reads state dicts from files of weights: safetensors, NumPy's .npz or PyTorch's own. No pickle is executed.
 
-A file is known by its content, whatever its name ends in.
+The format is recognised by the content of the file, not by its name.
 """
 
 import zipfile
@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-import jax.numpy as jnp  # which also brings bfloat16 to numpy
+import jax.numpy as jnp  # also registers bfloat16 with NumPy
 import numpy as np
 import safetensors.numpy
 
@@ -18,45 +18,45 @@ from jaxcnn.interop.torch_file import MAGIC, pickle_of, read_legacy, read_zip
 
 READABLE = "safetensors, NumPy's .npz, PyTorch's (.pth, .pt, .bin, .ckpt, .pth.tar, ...)"
 LEAVES = frozenset(("weight", "bias", "running_mean", "running_var"))
-"""What the last part of a name says where the array is one of a net's."""
+"""Last parts of the names of a net's arrays."""
 _FOREIGN: Mapping[bytes, str] = {
     b"\x89HDF": "an HDF5 file, as Keras writes it",
     b"\x1f\x8b": "packed by gzip: unpack it first",
     b"BZh": "packed by bzip2: unpack it first",
     b"\xfd7zXZ": "packed by xz: unpack it first",
     b"(\xb5/\xfd": "packed by Zstandard: unpack it first",
-    b"<": "a web page or the like, not what was to be downloaded",
+    b"<": "a web page, not the file that should have been downloaded",
     b"version https://git-lfs": "a pointer of Git LFS to the file, not the file",
-    b"\x80": "a pickle of Python's that PyTorch did not write; no pickle is executed: save the state dict alone",
+    b"\x80": "a Python pickle that PyTorch did not write; no pickle is executed: save the state dict alone",
 }
-"""Of files that are no weights, or none that are read, how they begin and what they are."""
+"""Other kinds of files by their first bytes, as messages name them."""
 _DEPTH = 8
-"""Of the wrappers around a state dict."""
+"""Most wrappers around a state dict."""
 T = TypeVar("T")
 _HOLDERS = (Mapping, Inert, list, tuple)
 
 
 class Weights(NamedTuple):
-    """What a file of weights holds."""
+    """The content of a file of weights."""
 
     state_dicts: Mapping[str, Mapping[str, np.ndarray]]
-    """Every mapping with arrays of a net, by the key that it is found under: "" where it is the file itself, else the
-    keys of its wrappers joined by points."""
+    """All mappings with arrays of a net, by key: "" for the file itself, else the keys of the wrappers, joined by
+    points."""
     inert: tuple[str, ...]
-    """Classes and functions whose objects the file describes; they are passed over."""
+    """Names of the classes and functions whose objects are in the file. These objects are ignored."""
 
 
 def read_state_dict(path: Path, key: str | None = None) -> dict[str, Any]:
-    """Returns the names and arrays of a file of weights; floats of any width as float32.
+    """Returns the arrays of a state dict by name. Floats of any width become float32.
 
     Args:
-        path: of any ending.
-        key: where in the file; None where it holds only one state dict. Keys of wrappers within wrappers, and a prefix
-            of names in the end, are joined by points: "checkpoint.model_ema", "state_dict.encoder_q".
+        path: of the file, with any extension.
+        key: of the state dict in the file; None if there is only one. Keys of nested wrappers, and then a prefix of
+            the names, are joined by points: "checkpoint.model_ema", "state_dict.encoder_q".
 
     Raises:
-        UserError: where the file is missing, damaged or of another kind; where it holds no named arrays, or several
-            state dicts and no key says which: the line names their keys.
+        UserError: for a file that is missing, damaged or of another kind, or without named arrays; for several state
+            dicts and no key. The message then names their keys.
     """
     there = read_weights(path).state_dicts
     found = _behind(there, key) or choose(path, there, key)
@@ -70,13 +70,13 @@ def read_weights(path: Path) -> Weights:
     """Returns all state dicts in a file.
 
     Raises:
-        UserError: where the file is missing, damaged or of another kind, or holds none.
+        UserError: for a file that is missing, damaged or of another kind, or without a state dict.
     """
     content = read_file(path)
     found = dict(state_dicts(content))
     inert = tuple(sorted({value.name for _, value in _walk(content) if isinstance(value, Inert)}))
     if not found:
-        more = f"; what it holds of {', '.join(inert[:3])} is not executed: save the state dict alone" if inert else ""
+        more = f"; objects of {', '.join(inert[:3])} are not executed: save the state dict alone" if inert else ""
         raise UserError(f"{path} holds no named arrays of a net{more}")
     return Weights(found, inert)
 
@@ -85,7 +85,7 @@ def choose(path: Path, found: Mapping[str, T], key: str | None) -> Mapping[str, 
     """Returns what is `under` a key.
 
     Raises:
-        UserError: where nothing is; the line names the keys that there are.
+        UserError: if nothing is. The message names the keys in the file.
     """
     chosen = under(found, key)
     if not chosen:
@@ -94,7 +94,7 @@ def choose(path: Path, found: Mapping[str, T], key: str | None) -> Mapping[str, 
 
 
 def under(found: Mapping[str, T], key: str | None) -> Mapping[str, T]:
-    """Returns what is found under a key, or else all beneath it; all where the key is None. "." is the file itself."""
+    """Returns the value of a key, or else all values of keys below it. "." is the file itself, None stands for all."""
     if key is None:
         return found
     exact = "" if key == "." else key
@@ -102,7 +102,7 @@ def under(found: Mapping[str, T], key: str | None) -> Mapping[str, T]:
 
 
 def _behind(found: Mapping[str, Mapping[str, T]], key: str | None) -> dict[str, dict[str, T]]:
-    """Returns the entries behind a prefix that a key ends in; {} where it is the key of a wrapper, or of nothing."""
+    """Returns the entries whose names begin with `key`, its last part being a prefix; {} if it is a wrapper's key."""
     if key is None or under(found, key):
         return {}
     named = {
@@ -115,9 +115,9 @@ def _behind(found: Mapping[str, Mapping[str, T]], key: str | None) -> dict[str, 
 
 
 def several(path: Path, sizes: Mapping[str, int]) -> UserError:
-    """Returns the error that asks for one of several keys, each with its number of arrays."""
+    """Returns an error that asks for one of several keys, from the number of arrays under each."""
     there = ", ".join(f"{key or '.'} ({size} arrays)" for key, size in list(sizes.items())[:10])
-    return UserError(f"{path} holds several sets of weights: choose one by --key (in Python key=...) of {there}")
+    return UserError(f"{path} holds several sets of weights: choose one with --key (in Python key=...): {there}")
 
 
 def _listed(found: Mapping[str, Any]) -> str:
@@ -126,7 +126,7 @@ def _listed(found: Mapping[str, Any]) -> str:
 
 
 def state_dicts(content: Any) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yields every mapping with arrays of a net, and its key; whole modules as their state dicts."""
+    """Yields the key and the arrays of each mapping with arrays of a net, and of each pickled module."""
     for key, value in _walk(content):
         entries = dict(_module(value)) if isinstance(value, Inert) and _is_module(value) else _children(value)
         arrays = {str(name): array for name, array in entries.items() if hasattr(array, "shape")}
@@ -135,7 +135,7 @@ def state_dicts(content: Any) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _walk(content: Any) -> Iterator[tuple[str, Any]]:
-    """Yields what is not an array, from the outside to the inside, each thing once, and its key."""
+    """Yields the key and the value of each mapping, list and object, the outermost first, each once."""
     level, seen = [("", content)] if isinstance(content, _HOLDERS) else [], {id(content)}
     for _ in range(_DEPTH):
         yield from level
@@ -155,13 +155,13 @@ def _children(value: Any) -> Mapping[Any, Any]:
 
 
 def _is_module(value: Any) -> bool:
-    """Returns whether this describes a PyTorch module, or one that TorchScript compiled."""
+    """Returns whether a value is the record of a PyTorch module, also of one that TorchScript compiled."""
     attributes = value.state if isinstance(value, Inert) else None
     return isinstance(attributes, Mapping) and ("_modules" in attributes or value.name.startswith("__torch__."))
 
 
 def _module(module: Inert, prefix: str = "", depth: int = 0) -> Iterator[tuple[str, Any]]:
-    """Yields the entries of the state dict of a module, of which the file holds the attributes."""
+    """Yields the entries of a module's state dict, made from the attributes that the file holds."""
     parts = [module.state.get(kind) for kind in ("_parameters", "_buffers", "_modules")]
     compiled = [] if "_modules" in module.state else [module.state]
     for part in (*parts, *compiled):
@@ -173,7 +173,7 @@ def _module(module: Inert, prefix: str = "", depth: int = 0) -> Iterator[tuple[s
 
 
 def _as_float32(value: np.ndarray) -> np.ndarray:
-    """Returns an array of floats as float32, another as it is."""
+    """Returns an array of floats as float32, and any other array as it is."""
     if not jnp.issubdtype(value.dtype, jnp.floating):
         return value
     with np.errstate(over="ignore"):
@@ -181,10 +181,10 @@ def _as_float32(value: np.ndarray) -> np.ndarray:
 
 
 def read_file(path: Path) -> Any:
-    """Returns what a file of weights holds: plain values, arrays, and `Inert` for all that is neither.
+    """Returns the content of a file of weights: plain values, arrays, and `Inert` for everything else.
 
     Raises:
-        UserError: where the file is missing, damaged or of another kind.
+        UserError: for a file that is missing, damaged or of another kind.
     """
     if not path.is_file():
         raise UserError(f"{path} is {'a folder, not a file' if path.is_dir() else 'not there'}")
@@ -194,7 +194,7 @@ def read_file(path: Path) -> Any:
         raise
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror or error}") from None
-    except Exception as error:  # of every kind: what a damaged file looks like to the libraries
+    except Exception as error:  # for a damaged file the libraries raise many kinds
         text = " ".join(str(error).split())
         if "allow_pickle" in text:
             raise UserError(
@@ -210,17 +210,17 @@ def _reader(path: Path) -> Callable[[Path], Any]:
         return _read_zip
     if head.startswith(MAGIC):
         return read_legacy
-    if head[8:9] == b"{":  # behind the length of the header
+    if head[8:9] == b"{":  # the JSON header, after its length
         return safetensors.numpy.load_file
     what = next((what for begin, what in _FOREIGN.items() if head.startswith(begin)), None)
-    raise UserError(f"{path} is {what or 'no file of weights, or a damaged one'}; {READABLE} are read")
+    raise UserError(f"{path} is {what or 'no file of weights, or a damaged one'}; {READABLE} can be read")
 
 
 def _read_zip(path: Path) -> Any:
     with zipfile.ZipFile(path) as archive:
         described, names = pickle_of(archive), archive.namelist()
     if described is None and names and not any(name.endswith(".npy") for name in names):
-        raise UserError(f"{path} is an archive, of {names[0]!r} among others: unpack it first")
+        raise UserError(f"{path} is an archive that holds {names[0]!r}: unpack it first")
     return _read_npz(path) if described is None else read_zip(path)
 
 

@@ -1,4 +1,4 @@
-"""Weights from PyTorch: a state dict's arrays under their names here, in the shapes that they have here."""
+"""Turns PyTorch state dicts into variables of our models."""
 
 import dataclasses
 import re
@@ -22,18 +22,18 @@ from jaxcnn.types import Variables
 
 
 class WrongWeightsError(UserError):
-    """A state dict that does not fit. The line names the first of each kind, `entries` has them all."""
+    """A state dict that does not fit a model. The message names the first entries of each kind, `entries` all."""
 
     def __init__(self, model_name: str, entries: Mapping[str, list[str]], advice: Advice | None = None) -> None:
         self.model_name = model_name
         self.entries = entries
-        """Kind ("missing", "unexpected", ...) to names: theirs for what is unexpected or there twice, else ours."""
+        """Names by kind ("missing", "unexpected", ...): the file's for kinds "unexpected" and "twice", else ours."""
         self.advice = advice
-        """The net that they fit exactly, where one was found."""
+        """A model that the weights fit exactly, if one was found."""
         super().__init__(self.line(8) + (f"; they fit exactly: {advice}" if advice else ""))
 
     def line(self, most: int) -> str:
-        """Returns the message without the advice, with so many names of each kind."""
+        """Returns the message without the advice, with at most `most` names of each kind."""
         parts = [
             f"{len(names)} {kind}" + (f" ({_some(names, most)})" if most else "")
             for kind, names in self.entries.items()
@@ -43,34 +43,35 @@ class WrongWeightsError(UserError):
 
 @dataclasses.dataclass(frozen=True)
 class Imported:
-    """The variables of a net, and how they came about."""
+    """The variables of a model, and how they were found."""
 
     variables: Variables
     fields: Mapping[str, Any]
-    """Of `create_model`: those that were asked for, and what the file made necessary."""
+    """Arguments of `create_model`: the requested ones, and those that the file made necessary."""
     names: tuple[str, ...]
-    """Of the entries, as the reference has them."""
+    """Names of the entries in the reference implementation."""
     remarks: tuple[str, ...]
-    """What was decided for the user, in sentences."""
+    """One sentence for each decision that was made for the user."""
 
 
 def variables_from_torch(model_name: str, state_dict: Mapping[str, Any], **fields: Any) -> Variables:
-    """Returns `params` and `batch_stats` of a model, with the values of the reference implementation's state dict.
+    """Returns `params` and `batch_stats` of a model, with the values of a reference implementation's state dict.
 
-    Where the model runs blocks in a loop (`scan`), theirs are stacked. A prefix behind which the names are the
-    reference's is taken off, and heads that only training uses may be absent; warnings say so. Without them the
-    variables are those of a model with the field `heads={}`, and any for predicting.
+    If the model runs blocks in a loop (`scan`), their variables are stacked. A prefix of the names is removed, and
+    auxiliary heads may be missing; warnings say so. Variables without auxiliary heads are those of a model with the
+    field `heads={}` or `auxiliary_head=False`; for inference the model may have heads.
 
     Args:
         model_name: of `list_models()`.
-        state_dict: the reference's names to arrays of floats of any width, or to anything that `numpy.asarray` takes;
-            also a checkpoint with one in it.
-        **fields: of `create_model`, as the reference was built; `num_classes` by default as the paper's.
+        state_dict: by the reference's names, arrays of floats of any width, or what `numpy.asarray` accepts; or a
+            checkpoint that contains such a mapping.
+        **fields: of `create_model`, as the reference was built; the default of `num_classes` is the paper's.
 
     Raises:
-        UserError: where entries are missing, unexpected, misshapen, no floats or there twice (a `WrongWeightsError`,
-            with their names); where the names are those of a net built with other fields; for a family whose
-            reference layout is not known.
+        WrongWeightsError: for entries that are missing, unexpected, there twice, no floats, not finite or of another
+            shape.
+        UserError: for names of a net that was built with other fields, or a family whose reference layout is not
+            known.
     """
     wrapped = any(isinstance(value, Mapping) for value in state_dict.values())
     found: dict[str, Mapping[str, Any]] = dict(unwrapped(state_dict)) if wrapped else {}
@@ -88,17 +89,18 @@ def find_variables(
     file: Any = "the file",
     key: str | None = None,
 ) -> Imported:
-    """Returns the variables of a model out of the state dict, of several, that fits it.
+    """Returns the variables of a model from the one of several state dicts that fits it.
 
     Args:
         model_name: of `list_models()`.
-        state_dicts: by the keys that they have in the file (`read_weights`).
+        state_dicts: by their keys in the file (`read_weights`).
         fields: of `create_model`.
-        file: what messages call it.
-        key: of the one that is meant; None where only one fits.
+        file: name of the file, for messages.
+        key: of the state dict to use; None if only one fits.
 
     Raises:
-        UserError: as `variables_from_torch`, and where several fit.
+        WrongWeightsError: as `variables_from_torch`.
+        UserError: as `variables_from_torch`, and if several state dicts fit.
     """
     reference = make_reference(model_name, fields)
     for entries in state_dicts.values():
@@ -113,7 +115,7 @@ def find_variables(
 
 
 def _chosen(file: Any, tried: Iterable[Match], key: str | None) -> Match:
-    """Returns the match that fits, or else the one that is nearest to it."""
+    """Returns the match that fits, or else the one with the fewest wrong entries."""
     by_key: dict[str, Match] = {}
     for match in tried:
         nearest = by_key.get(match.key)
@@ -127,17 +129,17 @@ def _chosen(file: Any, tried: Iterable[Match], key: str | None) -> Match:
 
 
 def _check_fields(reference: Reference, names: Iterable[str]) -> None:
-    """Raises where entries with such names would fit and give other logits than in the reference."""
+    """Raises if entries with such names would fit, but the logits would differ from the reference's."""
     for prefix in prefixes(reference, names):
         built_with = reference.built_with([name.removeprefix(prefix) for name in names])
         if built_with:
             text = ", ".join(f"{name}={value!r}" for name, value in built_with.items())
-            line = f"the net that has these names is built otherwise than this {reference.name}: give it {text}"
+            line = f"weights with these names are of a {reference.name} with other fields: set {text}"
             raise UserError(f"{line} ({' '.join(as_options(built_with))})")
 
 
 def _check(reference: Reference, match: Match) -> None:
-    """Raises where entries are wrong, or not finite."""
+    """Raises for entries that do not fit or are not finite."""
     texts = {kind: list(entries.values()) for kind, entries in match.fit.wrong.items()}
     odd = [shown(path) for path, value in match.fit.found.items() if is_float(value) and not _is_finite(value)]
     if odd:
@@ -152,28 +154,28 @@ def _is_finite(value: np.ndarray) -> bool:
 
 
 def _remarks(match: Match, state_dicts: Iterable[str]) -> Iterable[str]:
-    """Yields what was decided, in sentences."""
+    """Yields a sentence for each decision that was made for the user."""
     if match.wrapper:
-        yield f"the weights under {match.wrapper!r} are taken"
+        yield f"the weights under {match.wrapper!r} are used"
     left = [key or "the outermost" for key in state_dicts if key != match.wrapper]
     if left:
-        yield f"passed over are other state dicts of the file: {_some(left)}"
+        yield f"other state dicts in the file are ignored: {_some(left)}"
     if match.prefix:
-        yield f"the prefix {match.prefix!r} is taken off the names"
+        yield f"the prefix {match.prefix!r} is removed from the names"
     if match.beside:
-        yield f"what does not begin so and is the net's is taken too: {_some(list(match.beside))}"
+        yield f"entries of the net without this prefix are used too: {_some(list(match.beside))}"
     if match.inner:
-        yield f"parts of names that PyTorch's wrappers of modules put in are taken out: {', '.join(match.inner)}"
+        yield f"parts of names that PyTorch's module wrappers insert are removed: {', '.join(match.inner)}"
     if match.others:
         counts = Counter(name.partition(".")[0] for name in match.others)
         begins = [f"{begin} ({count} entries)" if count > 1 else begin for begin, count in counts.items()]
-        yield f"passed over is what does not begin so: {_some(begins)}"
+        yield f"other entries without this prefix are ignored: {_some(begins)}"
     if match.heads:
-        yield f"heads that only training uses are left out: {', '.join(match.heads)}"
+        yield f"auxiliary heads, which only training uses, are left out: {', '.join(match.heads)}"
 
 
 def _as_asked(model_name: str, fields: Mapping[str, Any], found: Mapping[Path, Any]) -> Mapping[Path, Any]:
-    """Returns the arrays, those of blocks that the net runs in a loop stacked."""
+    """Returns the arrays as the requested model has them: stacked for blocks that it runs in a loop."""
     asked = create_net(model_name, **{"num_classes": model_variant(model_name).num_classes} | dict(fields))
     if not getattr(asked, "scan", False):
         return found
@@ -181,7 +183,7 @@ def _as_asked(model_name: str, fields: Mapping[str, Any], found: Mapping[Path, A
 
 
 def _in_loops(found: Mapping[Path, Any], paths: Iterable[Path]) -> dict[Path, Any]:
-    """Returns the arrays under the paths of a net with loops: each has the blocks of its stage that are not alone."""
+    """Returns arrays for `paths`, those of a net with loops. A loop has all blocks of its stage without a path."""
     alone = {block for _, block, *_ in paths}
     looped = sorted({block for _, block, *_ in found} - alone, key=_number)
 
@@ -193,7 +195,7 @@ def _in_loops(found: Mapping[Path, Any], paths: Iterable[Path]) -> dict[Path, An
 
 
 def _number(block: str) -> int:
-    """Returns the number that a block's name ends in."""
+    """Returns the number at the end of a block's name."""
     return int(re.sub(r".*\D", "", block))
 
 

@@ -1,8 +1,8 @@
-"""PyTorch's files without PyTorch: both of its formats, of which no pickle is executed (`inert`).
+"""Reads both formats of PyTorch's files without PyTorch, and without executing a pickle (`inert`).
 
-Since 1.6 `torch.save` writes a zip archive: `data.pkl` describes everything but the numbers, which lie in `data/0`,
-`data/1`, ... Before, it wrote five pickles one behind the other, and the numbers behind them. Tensors are strided views
-of these storages.
+Since version 1.6, `torch.save` writes a zip archive: the numbers are in `data/0`, `data/1` and so on, and `data.pkl`
+describes everything else. Before, it wrote five pickles followed by the numbers. Tensors are strided views of these
+storages.
 """
 
 import io
@@ -19,7 +19,7 @@ import numpy as np
 from jaxcnn.interop.inert import Inert, mapping, read_inert
 
 MAGIC = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
-"""What the older format begins with: a pickled number."""
+"""First bytes of the older format: a pickled number."""
 _DTYPES: Mapping[str, Any] = {
     "float64": np.float64,
     "float32": np.float32,
@@ -55,20 +55,20 @@ _STORAGES: Mapping[str, str] = {
     "UntypedStorage": "uint8",
 }
 _SPREAD = 2**24
-"""Bytes that a tensor may have where its storage has fewer: an expanded one repeats them."""
+"""Most bytes of a tensor that is larger than its storage, as an expanded tensor is, which repeats numbers."""
 
 
 def read_zip(path: Path) -> Any:
-    """Returns what a zip archive of PyTorch holds: plain values, arrays for tensors, `Inert` for all else.
+    """Returns the content of PyTorch's zip archive: plain values, arrays for tensors, `Inert` for everything else.
 
     Raises:
-        ValueError: where it is damaged or of a kind that is not read here.
-        OSError: where the file cannot be read.
+        ValueError: for a damaged file, or one of a kind that is not supported.
+        OSError: if the file cannot be read.
     """
     with zipfile.ZipFile(path) as archive:
         described = pickle_of(archive)
         if described is None:
-            raise ValueError("it is no archive of PyTorch")
+            raise ValueError("it is not an archive of PyTorch")
         folder = described.removesuffix("data.pkl")
         if folder + "byteorder" in archive.namelist() and archive.read(folder + "byteorder") != b"little":
             raise ValueError("its numbers are big-endian")
@@ -77,22 +77,22 @@ def read_zip(path: Path) -> Any:
 
 
 def pickle_of(archive: zipfile.ZipFile) -> str | None:
-    """Returns the member that describes everything in an archive of PyTorch; None where it is of something else."""
+    """Returns the name of `data.pkl` in PyTorch's archive; None for an archive of another kind."""
     return next((name for name in archive.namelist() if name.count("/") <= 1 and name.endswith("data.pkl")), None)
 
 
 def _stored(archive: zipfile.ZipFile, name: str) -> bytes:
     if archive.getinfo(name).compress_type != zipfile.ZIP_STORED:
-        raise ValueError("somebody packed it anew: PyTorch's archives are not compressed")
+        raise ValueError("it was compressed anew: PyTorch's archives are not compressed")
     return archive.read(name)
 
 
 def read_legacy(path: Path) -> Any:
-    """Returns what a file of PyTorch's format before 1.6 holds, as `read_zip` does.
+    """Returns the content of a file in PyTorch's format before version 1.6, as `read_zip` does.
 
     Raises:
-        ValueError: where it is damaged or of a kind that is not read here.
-        OSError: where the file cannot be read.
+        ValueError: for a damaged file, or one of a kind that is not supported.
+        OSError: if the file cannot be read.
     """
     with path.open("rb") as file:
         size = os.fstat(file.fileno()).st_size
@@ -100,7 +100,7 @@ def read_legacy(path: Path) -> Any:
 
         def reserve(key: str, length: int) -> bytearray:
             if length + sum(map(len, blocks.values())) > size:
-                raise ValueError("it is cut off")
+                raise ValueError("it is cut short")
             return blocks.setdefault(key, bytearray(length))
 
         storages = _Storages(reserve)
@@ -111,16 +111,16 @@ def read_legacy(path: Path) -> Any:
         found = read_inert(file, _make, storages)
         for key in _plain(file):
             if str(key) not in storages.blocks:
-                raise ValueError("a storage in it is of a kind that is not read here")
+                raise ValueError("a storage in it is of a kind that is not supported")
             _fill(file, storages.blocks[str(key)])
         return found
 
 
 def _fill(file: IO[bytes], storage: "_Storage") -> None:
-    """Reads a storage's numbers, before which their count stands."""
+    """Reads a storage: the count of its numbers, and then the numbers."""
     length = int.from_bytes(file.read(8), "little") * storage.itemsize
     if length != len(storage.content) or file.readinto(memoryview(storage.content)) != length:  # type: ignore[attr-defined]
-        raise ValueError("it is cut off")
+        raise ValueError("it is cut short")
 
 
 def _plain(file: IO[bytes]) -> Any:
@@ -128,7 +128,7 @@ def _plain(file: IO[bytes]) -> Any:
 
 
 class _Storage:
-    """Numbers of one type that tensors are views of."""
+    """Numbers of one dtype, of which tensors are views."""
 
     def __init__(self, dtype: str, content: bytes | bytearray) -> None:
         self.dtype, self.content = dtype, content
@@ -139,18 +139,18 @@ class _Storage:
 
 
 class _Storages:
-    """From the persistent ids of a file to its storages, each read once."""
+    """Returns storages by their persistent ids in a file, and reads each once."""
 
     def __init__(self, content: Callable[[str, int], bytes | bytearray]) -> None:
         self.content = content
-        """Returns the bytes of a key, or a place for so many."""
+        """(key, length in bytes) -> the bytes of a storage, or a buffer that will hold them."""
         self.blocks: dict[str, _Storage] = {}
 
     def __call__(self, identity: Any) -> Any:
-        if identity[0] != "storage":  # "module", which older files keep the source of
+        if identity[0] != "storage":  # "module": older files have its source code
             return identity[1]
         _, kind, key, _, count, *rest = identity
-        if any(rest):  # of PyTorch before 0.4
+        if any(rest):  # PyTorch before 0.4 wrote them
             raise ValueError("its storages are views of each other")
         dtype = _STORAGES.get(kind.name.rpartition(".")[2])
         if dtype is None:
@@ -159,20 +159,20 @@ class _Storages:
             length = count * np.dtype(_DTYPES[dtype]).itemsize
             content = self.content(str(key), length)
             if len(content) != length:
-                raise ValueError(f"its storage {key} is cut off")
+                raise ValueError(f"its storage {key} is cut short")
             self.blocks[str(key)] = _Storage(dtype, content)
         return self.blocks[str(key)]
 
 
 def _make(name: Inert, arguments: tuple[Any, ...]) -> Any:
-    """Returns a tensor's array, a mapping for an ordered one, and an inert object for all other calls."""
+    """Returns the value of a call: an array for a tensor, a dict for an OrderedDict, an `Inert` for others."""
     if name.name in _CALLS:
         return _CALLS[name.name](*arguments)
     return Inert(name.name, arguments)
 
 
 def _tensor(storage: Any, offset: int, size: tuple[int, ...], stride: tuple[int, ...], *_: Any) -> Any:
-    """Returns the array of a strided view of a storage, offset and strides in elements."""
+    """Returns a tensor as a strided view of a storage. Offset and strides are in elements."""
     return _view(storage, storage.dtype, offset, size, stride) if isinstance(storage, _Storage) else storage
 
 
@@ -180,7 +180,7 @@ def _tensor_of(
     storage: Any, offset: int, size: tuple[int, ...], stride: tuple[int, ...], _grad: Any, _hooks: Any, dtype: Inert,
     *_: Any
 ) -> Any:  # fmt: skip
-    """Returns the array of a view of a storage of bytes, whose type is told beside it."""
+    """Returns a tensor as a strided view of an untyped storage; `dtype` is given separately."""
     kind = dtype.name.removeprefix("torch.")
     return _view(storage, kind, offset, size, stride) if kind in _DTYPES else Inert(dtype.name, ())
 
@@ -190,7 +190,7 @@ def _view(storage: _Storage, dtype: str, offset: int, size: tuple[int, ...], str
     if min((offset, *stride), default=0) < 0 or math.prod(size) * kind.itemsize > max(len(storage.content), _SPREAD):
         raise ValueError("a tensor reaches beyond its storage")
     steps = [step * kind.itemsize for step in stride]
-    # NumPy refuses what would reach beyond the buffer
+    # NumPy raises a ValueError if the view would reach beyond the buffer
     view = np.ndarray(size, kind, storage.content, offset * kind.itemsize if math.prod(size) else 0, steps)
     view.flags.writeable = False
     return view
@@ -206,4 +206,4 @@ _CALLS: Mapping[str, Callable[..., Any]] = {
     "torch._tensor._rebuild_from_type_v2": lambda make, _, arguments, *__: _make(make, arguments),
     "torch.Size": lambda sizes=(): tuple(sizes),
 }
-"""What stands for a call, by the name that is called."""
+"""By the name that is called, a function from the arguments to the value of the call."""

@@ -1,4 +1,4 @@
-"""A model's variables on disk: a folder with an orbax checkpoint of them and `model.json`, which says of what."""
+"""A model's variables on disk: a folder with an orbax checkpoint, and `model.json`, which describes the model."""
 
 import hashlib
 import json
@@ -29,12 +29,12 @@ def expected_variables(model: Net, image_shape: tuple[int, int, int]) -> Variabl
     """Returns the shapes and dtypes of a model's `params` and `batch_stats` for images (height, width, channels).
 
     Raises:
-        UserError: where the model cannot be built, with its fields or for this image.
+        UserError: if the model cannot be built with its fields, or for this image size.
     """
     try:
         return abstract_variables(model, image_shape)
     except Exception:
-        check_image_size(model, image_shape)  # says in one line what is wrong with the fields or the size
+        check_image_size(model, image_shape)  # raises a UserError that says what is wrong
         raise
 
 
@@ -47,20 +47,20 @@ def save_variables(
     known: Mapping[str, Any] | None = None,
     **fields: Any,
 ) -> Path:
-    """Writes variables so that `load_variables` finds model and weights; returns the folder's absolute path.
+    """Writes variables for `load_variables`; returns the folder's absolute path.
 
-    All of it is there or nothing: it is written beside `directory` and then renamed.
+    The folder is written under another name and then renamed, so that it is complete or absent.
 
     Args:
-        directory: not there yet, or an empty folder.
+        directory: a new or empty folder.
         name: of `list_models()`.
         variables: of this model, as `variables_from_torch` returns them.
-        source: the file that the weights came from; its name and SHA-256 are noted.
-        known: what predicting needs beside the net (`jaxcnn.interop.preprocessing`), kept in `model.json`.
-        **fields: of `create_model`, as JSON has them; `num_classes` by default as the paper's.
+        source: the file of the weights. Its name and SHA-256 are recorded.
+        known: what predicting needs besides the net (`jaxcnn.interop.preprocessing`), kept in `model.json`.
+        **fields: of `create_model`, as JSON values; the default of `num_classes` is the paper's.
 
     Raises:
-        UserError: where `directory` is in use or cannot be written.
+        UserError: if `directory` is in use or cannot be written.
     """
     folder = check_unused(directory)
     card = json.dumps(_card(name, source, fields, known or {}), indent=2) + "\n"
@@ -72,7 +72,7 @@ def save_variables(
         with ocp.PyTreeCheckpointer() as checkpointer:
             checkpointer.save(partial / CHECKPOINT, dict(variables))
         if folder.is_dir():
-            folder.rmdir()  # Windows renames onto nothing that is there, not even an empty folder
+            folder.rmdir()  # Windows does not rename to an existing folder, not even an empty one
         partial.rename(folder)
     except OSError as error:
         raise UserError(f"{folder} cannot be written: {error.strerror or error}") from None
@@ -87,7 +87,7 @@ def load_variables(directory: str | os.PathLike[str]) -> tuple[Net, Variables]:
     `model.apply(variables, image)` maps whitened float images (batch, height, width, channels) to float32 logits.
 
     Raises:
-        UserError: where the folder holds no such weights, or damaged ones.
+        UserError: for a folder without such weights, or with damaged ones.
     """
     folder = local_path("the folder of weights", directory).absolute()
     card = _read_card(folder / CARD)
@@ -106,7 +106,11 @@ def load_variables(directory: str | os.PathLike[str]) -> tuple[Net, Variables]:
 
 
 def _restore(path: Path, target: Variables) -> Variables:
-    """Returns a checkpoint's arrays where they have the shapes of `target`, and its devices."""
+    """Returns a checkpoint's arrays, on the devices of `target`.
+
+    Raises:
+        UserError: for a missing or damaged checkpoint, or one with other arrays than `target`.
+    """
     with ocp.PyTreeCheckpointer() as checkpointer:
         metadata = checkpointer.metadata(path).item_metadata if path.is_dir() else None
         if metadata is None:
@@ -125,7 +129,7 @@ def _flat_shapes(tree: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
 
 
 def check_unused(directory: str | os.PathLike[str]) -> Path:
-    """Returns the absolute path of a folder that may be written; raises `UserError` where something is there."""
+    """Returns the absolute path of a new or empty folder; raises `UserError` if something is there."""
     folder = local_path("the folder of weights", directory).absolute()
     if folder.is_dir() and not any(folder.iterdir()):
         return folder

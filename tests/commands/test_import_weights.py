@@ -31,7 +31,7 @@ def test_weights_are_kept_and_read_again(file, capsys):
     assert import_weights.main(line(file)) == 0
     folder = file.parent / "net"
     assert capsys.readouterr().out.splitlines() == [
-        "the prefix 'module.' is taken off the names",
+        "the prefix 'module.' is removed from the names",
         "whitening is not known: --mean and --std say it",
         "class names are not known: --classes FILE gives them",
         f"resnet20, 269,722 parameters, is in {folder}: jaxcnn.load_variables('{folder}')",
@@ -73,14 +73,14 @@ def test_a_checkpoint_of_a_trainer(tmp_path, capsys):
     args = Thing("argparse.Namespace", (), {"lr": 0.1})
     last = {f"model.{key}": value for key, value in entries.items()}
     path = save(tmp_path / "last.pth.tar", {"epoch": 3, "args": args, "state_dict": last, "state_dict_ema": entries})
-    with pytest.raises(UserError, match=r"choose one by --key .* of state_dict\.model \(97 arrays\), state_dict_ema"):
+    with pytest.raises(UserError, match=r"choose one with --key .*: state_dict\.model \(97 arrays\), state_dict_ema"):
         import_weights.main(line(path))
     assert import_weights.main(line(path, "--key", "state_dict")) == 0
     assert capsys.readouterr().out.splitlines()[:4] == [
-        "the weights under 'state_dict' are taken",
-        "passed over are other state dicts of the file: state_dict_ema",
-        "the prefix 'model.' is taken off the names",
-        "passed over, and not executed: argparse.Namespace",
+        "the weights under 'state_dict' are used",
+        "other state dicts in the file are ignored: state_dict_ema",
+        "the prefix 'model.' is removed from the names",
+        "ignored, and not executed: argparse.Namespace",
     ]
 
 

@@ -84,11 +84,11 @@ def test_class_names_in_any_usual_form(tmp_path, text):
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        (b"ant\nbee", "has 2 names of classes, and the net has 3 outputs"),
+        (b"ant\nbee", "has 2 class names, and the net has 3 outputs"),
         (b"ant\n\ncat", "has no name for class 1"),
-        (b'["ant", "bee"', "is neither a list of names nor labels from 0 on with a name each"),
-        (b'{"0": "ant", "1": "bee", "3": "cat"}', "is neither a list of names nor"),
-        (b'{"a": "ant"}', "is neither a list of names nor"),
+        (b'["ant", "bee"', "must hold a list of names, or labels from 0 on"),
+        (b'{"0": "ant", "1": "bee", "3": "cat"}', "must hold a list of names, or"),
+        (b'{"a": "ant"}', "must hold a list of names, or"),
         (b"ant\n\xff\xfe", "is no text in UTF-8"),
     ],
 )

@@ -101,11 +101,11 @@ def test_a_flipped_bit_of_a_checked_file(tmp_path):
     [
         (b"these are no weights\n" * 9, "is no file of weights, or a damaged one"),
         (b"", "is no file of weights, or a damaged one"),
-        (b"<!DOCTYPE html><html>quota exceeded", "is a web page or the like, not what was to be downloaded"),
+        (b"<!DOCTYPE html><html>quota exceeded", "is a web page, not the file that should have been downloaded"),
         (b"version https://git-lfs.github.com/spec/v1\n", "is a pointer of Git LFS to the file, not the file"),
         (b"\x89HDF\r\n\x1a\n" + b"\0" * 60, "is an HDF5 file, as Keras writes it"),
         (b"\x1f\x8b\x08" + b"\0" * 60, "is packed by gzip: unpack it first"),
-        (pickle.dumps({"w": 1}), "is a pickle of Python's that PyTorch did not write; no pickle is executed"),
+        (pickle.dumps({"w": 1}), "is a Python pickle that PyTorch did not write; no pickle is executed"),
     ],
 )
 def test_files_of_other_kinds_are_named(tmp_path, content, match):
@@ -117,7 +117,7 @@ def test_files_of_other_kinds_are_named(tmp_path, content, match):
 def test_an_archive_of_something_else(tmp_path):
     with zipfile.ZipFile(tmp_path / "w.zip", "w") as archive:
         archive.writestr("model.pth", b"weights")
-    refused(tmp_path / "w.zip", "is an archive, of 'model.pth' among others: unpack it first")
+    refused(tmp_path / "w.zip", "is an archive that holds 'model.pth': unpack it first")
 
 
 def test_a_safetensors_file_of_a_dtype_that_numpy_lacks(tmp_path):
@@ -166,7 +166,7 @@ def test_one_of_several_is_chosen_by_its_key(tmp_path):
     path = save(tmp_path / "w.pth", {"state_dict": WEIGHTS, "averages": {"state_dict_ema": averaged}})
     for key, expected in (("state_dict", WEIGHTS), ("averages.state_dict_ema", averaged), ("averages", averaged)):
         np.testing.assert_array_equal(read_state_dict(path, key=key)["conv1.bias"], expected["conv1.bias"])
-    asks = r"choose one by --key \(in Python key=...\) of state_dict \(2 arrays\), averages.state_dict_ema \(2 arrays\)"
+    asks = r"choose one with --key \(in Python key=...\): state_dict \(2 arrays\), averages.state_dict_ema \(2 arrays\)"
     refused(path, asks)
     with pytest.raises(UserError, match="no weights under the key 'ema': there are state_dict, averages"):
         read_state_dict(path, key="ema")
@@ -182,7 +182,7 @@ def test_one_of_several_prefixes_is_chosen_by_the_key_too(tmp_path, wrapper):
 
 def test_the_outermost_has_a_key_too(tmp_path):
     path = save(tmp_path / "w.pth", {**WEIGHTS, "ema": {"conv1.bias": np.zeros(3)}})
-    refused(path, r"of \. \(2 arrays\), ema \(1 arrays\)")
+    refused(path, r": \. \(2 arrays\), ema \(1 arrays\)")
     assert read_state_dict(path, key=".").keys() == WEIGHTS.keys()
 
 

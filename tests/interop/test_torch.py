@@ -103,7 +103,7 @@ def test_the_line_begins_the_list_and_the_error_has_it_all():
 
 @pytest.mark.parametrize("prefix", ["model.", "net.", "module.backbone.", "_orig_mod.module.", "x.y/z."])
 def test_a_prefix_behind_which_the_names_fit_is_taken_off_and_said(prefix):
-    with pytest.warns(UserWarning, match=f"^the prefix '{re.escape(prefix)}' is taken off the names$"):
+    with pytest.warns(UserWarning, match=f"^the prefix '{re.escape(prefix)}' is removed from the names$"):
         found = variables_from_torch("resnet20", prefixed(prefix, state_dict()))
     jax.tree.map(np.testing.assert_array_equal, found, variables_from_torch("resnet20", state_dict()))
 
@@ -114,13 +114,13 @@ def test_what_has_no_such_prefix_is_passed_over_and_said():
         warnings.simplefilter("always")
         variables_from_torch("resnet20", entries)
     assert [str(warning.message) for warning in caught] == [
-        "the prefix 'model.' is taken off the names",
-        "passed over is what does not begin so: criterion, metric (2 entries)",
+        "the prefix 'model.' is removed from the names",
+        "other entries without this prefix are ignored: criterion, metric (2 entries)",
     ]
 
 
 def test_a_whole_checkpoint_is_unwrapped():
-    with pytest.warns(UserWarning, match="^the weights under 'run.net' are taken$"):
+    with pytest.warns(UserWarning, match="^the weights under 'run.net' are used$"):
         found = variables_from_torch("resnet20", {"epoch": 3, "run": {"net": state_dict()}, "best": np.ones(1)})
     jax.tree.map(np.testing.assert_array_equal, found, variables_from_torch("resnet20", state_dict()))
 
@@ -131,9 +131,9 @@ def test_a_head_beside_a_backbone_is_taken_and_said():
         entries[f"linear.{leaf}"] = entries.pop(f"backbone.linear.{leaf}")
     found = torch.find_variables("resnet20", {"": entries | {"bn.x": np.ones(1)}}, {})
     assert found.remarks == (
-        "the prefix 'backbone.' is taken off the names",
-        "what does not begin so and is the net's is taken too: linear.weight, linear.bias",
-        "passed over is what does not begin so: bn",
+        "the prefix 'backbone.' is removed from the names",
+        "entries of the net without this prefix are used too: linear.weight, linear.bias",
+        "other entries without this prefix are ignored: bn",
     )
     kernel = found.variables["params"]["classifier"]["kernel"]
     np.testing.assert_allclose(kernel, entries["linear.weight"].T, rtol=1e-6)
@@ -141,7 +141,7 @@ def test_a_head_beside_a_backbone_is_taken_and_said():
 
 def test_parts_of_names_that_wrappers_put_in_are_taken_out():
     entries = {name.replace("layer1.", "layer1._orig_mod."): value for name, value in state_dict().items()}
-    with pytest.warns(UserWarning, match="PyTorch's wrappers of modules put in are taken out: _orig_mod$"):
+    with pytest.warns(UserWarning, match="PyTorch's module wrappers insert are removed: _orig_mod$"):
         found = variables_from_torch("resnet20", entries)
     jax.tree.map(np.testing.assert_array_equal, found, variables_from_torch("resnet20", state_dict()))
 
@@ -171,7 +171,7 @@ def test_the_state_dict_that_fits_is_found_among_several(key):
     last, averaged = ours["state_dict"], {name: value + 1 for name, value in state_dict().items()}
     dicts = ours if key in (None, "module") else ours | {"state_dict_ema": averaged}
     if key == "both":
-        with pytest.raises(UserError, match=r"of state_dict.module \(97 arrays\), state_dict_ema \(97 arrays\)"):
+        with pytest.raises(UserError, match=r": state_dict.module \(97 arrays\), state_dict_ema \(97 arrays\)"):
             torch.find_variables("resnet20", {name: without_counts(entries) for name, entries in dicts.items()}, {})
     elif key == "module":
         with pytest.raises(UserError, match=r"under the key 'module': there are state_dict\.module, head"):
@@ -188,11 +188,11 @@ def without_counts(entries):
 
 def test_two_nets_in_one_state_dict_are_told_apart_by_their_prefixes():
     entries = prefixed("encoder_q.", state_dict()) | prefixed("encoder_k.", state_dict()) | {"queue": np.ones(3)}
-    with pytest.raises(UserError, match=r"of encoder_q \(116 arrays\), encoder_k \(116 arrays\)"):
+    with pytest.raises(UserError, match=r": encoder_q \(116 arrays\), encoder_k \(116 arrays\)"):
         variables_from_torch("resnet20", entries)
     assert torch.find_variables("resnet20", {"": entries}, {}, key="encoder_k").remarks == (
-        "the prefix 'encoder_k.' is taken off the names",
-        "passed over is what does not begin so: encoder_q (116 entries), queue",
+        "the prefix 'encoder_k.' is removed from the names",
+        "other entries without this prefix are ignored: encoder_q (116 entries), queue",
     )
 
 
@@ -237,7 +237,7 @@ def test_heads_that_only_training_uses_may_be_absent(name, heads, monkeypatch):
     assert len(without) < len(entries)
     found = torch.find_variables(name, {"": without}, {"num_classes": 5})
     assert found.fields == {"num_classes": 5, "heads": {}}
-    assert found.remarks[-1].startswith("heads that only training uses are left out: auxiliary1")
+    assert found.remarks[-1].startswith("auxiliary heads, which only training uses, are left out: auxiliary1")
     made = make_reference(name, found.fields).expected
     assert traverse_util.flatten_dict(found.variables).keys() == made.keys()
     model = create_model(name, num_classes=5)  # with heads, which predicting does without
@@ -250,10 +250,14 @@ def test_heads_that_only_training_uses_may_be_absent(name, heads, monkeypatch):
 
 def test_heads_of_another_number_of_classes_are_left_out():
     entries = shapes("googlenet_torchvision") | {"aux1.fc2.weight": np.ones((9, 1024)), "aux1.fc2.bias": np.ones(9)}
-    with pytest.warns(UserWarning, match="^heads that only training uses are left out: auxiliary1, auxiliary2$"):
+    with pytest.warns(
+        UserWarning, match="^auxiliary heads, which only training uses, are left out: auxiliary1, auxiliary2$"
+    ):
         variables = variables_from_torch("googlenet_torchvision", entries, num_classes=5)
     assert not [name for name in variables["params"] if name.startswith("auxiliary")]
-    with pytest.warns(UserWarning, match="^heads that only training uses are left out: auxiliary1, auxiliary2$"):
+    with pytest.warns(
+        UserWarning, match="^auxiliary heads, which only training uses, are left out: auxiliary1, auxiliary2$"
+    ):
         variables_from_torch("googlenet_torchvision", entries, num_classes=5, heads={})
 
 
@@ -308,7 +312,7 @@ def test_a_kernel_of_another_shape_is_not_bent_into_ours(name, entry, shape, say
 )
 def test_weights_that_fit_but_give_other_logits_are_refused(name, entry, fields, wanted):
     """As Python and as the command line have the fields."""
-    with pytest.raises(UserError, match=rf"otherwise than this {name}: give it {re.escape(wanted)}.* \(--field "):
+    with pytest.raises(UserError, match=rf"of a {name} with other fields: set {re.escape(wanted)}.* \(--field "):
         variables_from_torch(name, {entry: np.ones(1)}, **fields)
 
 

@@ -1,41 +1,42 @@
-"""How the reference implementations name what our families hold: one file per family of names.
+"""Maps the module names of reference implementations to ours: one file for each family.
 
-A layout has `RULES`, pairs of a regular expression over the reference's module path ("layer1.0.conv1") and what it
-becomes here ("stage1_block1/conv1"), a text with groups or a function of the match; a LookupError or ValueError from it
-says that the reference has no such module. It may also have
+A layout has `RULES`: pairs of a regular expression for a module path in the reference ("layer1.0.conv1") and its path
+here ("stage1_block1/conv1"). The path is a text with groups, or a function of the match. If the function raises a
+LookupError or ValueError, the reference has no such module. A layout may also have
 
-- `FLATTENED`: from the path of a dense layer to the (channels, height, width) that the reference flattens before it;
-- `FROM_CONV`: the paths (regular expressions) of dense layers that are 1x1 convolutions there;
-- `BUILT_WITH`: from a regular expression over the reference's names to the fields, and options of batch norm, that our
-  model must have been given where a name matches: weights that fit and would give other logits are refused;
-- `PREPROCESSED`: from a regular expression over the reference's names to how its ImageNet weights want their images.
+- `FLATTENED`: by path of a dense layer, the (channels, height, width) that the reference flattens before it;
+- `FROM_CONV`: regular expressions for paths here of dense layers that are 1x1 convolutions in the reference;
+- `BUILT_WITH`: by regular expression for the reference's names, the fields and options of batch norm that our model
+  must have if a name matches. Weights that would fit, but give other logits, are then refused;
+- `PREPROCESSED`: by regular expression for the reference's names, the preprocessing for its ImageNet weights.
 
-What depends on the model, as its depth, is a function of it in lower case: `rules(model)`, `built_with(model)`.
+Any of them may depend on the model. It is then a function with a name in lower case: `rules(model)`,
+`built_with(model)`.
 """
 
 from typing import NamedTuple
 
 
 class Preprocessing(NamedTuple):
-    """How published weights want their images; red, green and blue are in [0, 1]."""
+    """The preprocessing of images for published weights. Pixels are in [0, 1]."""
 
     source: str
-    """Whose weights these are."""
+    """Who published the weights."""
     mean: tuple[float, ...]
     std: tuple[float, ...]
     crop_fraction: float
-    """Side of the square as a part of the short side that the image is resized to."""
+    """Side of the central square, as a fraction of the shorter side of the resized image."""
     filter: str
 
 
 BILINEAR, BICUBIC = "bilinear, antialiased (Pillow)", "bicubic, antialiased (Pillow)"
 HALF = (0.5, 0.5, 0.5)
-"""Mean and deviation of nets that were trained with TensorFlow: pixels are in [-1, 1]."""
+"""Mean and standard deviation of TensorFlow's nets, which get pixels in [-1, 1]."""
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-"""Of ImageNet, as most PyTorch code has them."""
+"""Mean and standard deviation of ImageNet in most PyTorch code."""
 TORCHVISION = Preprocessing("torchvision's", MEAN, STD, 224 / 256, BILINEAR)
 
 
 def unit_part(name: str) -> str:
-    """Returns what the part of a `ConvNormAct` is called here that the Inceptions there call `name`: conv or bn."""
+    """Returns the name here of a part of a `ConvNormAct` that the reference Inceptions call "conv" or "bn"."""
     return "norm" if name == "bn" else name

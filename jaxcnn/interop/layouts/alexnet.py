@@ -1,4 +1,4 @@
-"""torchvision's `alexnet`, which is `alexnet_owt` here."""
+"""torchvision's names of `alexnet` -> ours, for `alexnet_owt`."""
 
 from jaxcnn.interop.layouts import TORCHVISION
 

@@ -1,9 +1,9 @@
-"""torchvision's `densenet121` ... `densenet201`, and three layouts of the CIFAR nets.
+"""torchvision's names of `densenet121` to `densenet201` -> ours, and three layouts of the CIFAR nets.
 
-These are the ones whose layers put their new features behind their input: `features.denseblock1.denselayer1.norm1`
-(efficient_densenet_pytorch), `block1.layer.0.bn1` and `dense1.0.bn1`, both with a classifier called `fc`. In the last
-two and without bottleneck, `bn1` and `conv1` belong to the 3x3 convolution. Layouts with new features in front, as the
-one with `linear` for its classifier, have other weights and are not accepted. torchvision's old files have `norm.1` for
+The three are those whose layers append new features to their input: `features.denseblock1.denselayer1.norm1`
+(efficient_densenet_pytorch), and `block1.layer.0.bn1` and `dense1.0.bn1`, whose classifier is `fc`. In the last two,
+`bn1` and `conv1` belong to the 3x3 convolution if there is no bottleneck. Layouts that put new features first, as the
+one whose classifier is `linear`, have other weights and are refused. torchvision's old files have `norm.1` instead of
 `norm1`.
 """
 
@@ -17,7 +17,7 @@ _KINDS = {"norm": "norm", "bn": "norm", "conv": "conv"}
 
 
 def rules(model: DenseNet) -> list[tuple[str, str | Callable[[re.Match[str]], str]]]:
-    """Returns the rules of one net; layers that the reference counts from 0 are counted from 1 here."""
+    """Returns the rules for one net. Layers are counted from 1 here; some references count from 0."""
     units = {"1": "grow"} if model.bottleneck is None else {"1": "reduce", "2": "grow"}
 
     def layer(first: int) -> Callable[[re.Match[str]], str]:

@@ -1,10 +1,9 @@
-"""EfficientNet: torchvision's names, and those of the lukemelas-style ports with their blocks numbered through.
+"""EfficientNet: torchvision's names -> ours, and those of ports like efficientnet_pytorch.
 
-The latter are ports of the authors' nets, which pad as TensorFlow does and have batch norm's epsilon at 1e-3 in all
-sizes; `efficientnet_lite0` is built so, `efficientnet_b0` ... `b7` have to be told.
-
-How images are whitened is no part of the weights: the ports of b0 to b7 want torchvision's mean and deviation, Lite0
-its authors', of 0 ... 255 mean 127 and deviation 128.
+Ports number the blocks of all stages in one sequence. They follow the authors' nets, which pad as TensorFlow does and
+have an epsilon of 1e-3 in batch norm at all sizes. `efficientnet_lite0` has these fields by default;
+`efficientnet_b0` to `b7` must be given them. The ports of b0 to b7 use torchvision's mean and standard deviation. Lite0
+uses its authors': mean 127 and deviation 128, of pixels from 0 to 255.
 """
 
 import re
@@ -28,7 +27,7 @@ _FLAT = {
 
 
 def _unit(match: re.Match[str]) -> str:
-    """Returns the place of a part; the first stage has no expansion."""
+    """Returns the path of a part. Blocks of the first stage have no expansion."""
     part = int(match[3]) + (match[1] == "1")
     place = ("expand", "depthwise", "gate", "project")[min(part, 3)]
     return f"stage{match[1]}_block{int(match[2]) + 1}/{place}/{_KINDS[int(match[4])]}"
@@ -39,7 +38,7 @@ def _gate(match: re.Match[str]) -> str:
 
 
 def _flat(model: EfficientNet) -> Callable[[re.Match[str]], str]:
-    """Returns the place of a port's part; its number says block and stage where the depth is known."""
+    """Returns the path of a port's part. The depth of the net gives stage and block of its number."""
     sizes = enumerate(model.stage_sizes(), start=1)
     blocks = dict(enumerate(f"stage{stage}_block{n}" for stage, size in sizes for n in range(1, size + 1)))
 
@@ -66,18 +65,17 @@ _RULES: list[tuple[str, str | Callable[[re.Match[str]], str]]] = [
 
 
 def rules(model: EfficientNet) -> list[tuple[str, str | Callable[[re.Match[str]], str]]]:
-    """Returns the rules of one net: the ports count their blocks through all stages."""
+    """Returns the rules for one net, on whose depth the numbers of a port's blocks depend."""
     return [*_RULES, (rf"_blocks\.(\d+)\.({'|'.join(_FLAT)})", _flat(model))]
 
 
 FROM_CONV = {r"stage\d_block\d+/gate/(reduce|expand)"}
-"""Our dense layers whose weights are those of 1x1 convolutions there."""
 _CROPPED = {1.0: 0.875, 1.1: 0.9375, 1.4: 0.9375, 1.8: 380 / 384}
-"""By the depth of a net, where torchvision crops it."""
+"""torchvision's crop fraction by the depth of the net, if it is not 1."""
 
 
 def preprocessed(model: EfficientNet) -> Mapping[str, Preprocessing]:
-    """Returns how torchvision's weights of one net, and those of the ports, want their images."""
+    """Returns the preprocessing for one net's weights: torchvision's and the ports'."""
     lite = Preprocessing("the authors'", (127 / 255,) * 3, (128 / 255,) * 3, 0.875, BICUBIC)
     port = Preprocessing("efficientnet_pytorch's", MEAN, STD, 1.0, BICUBIC)
     return {

@@ -8,7 +8,7 @@ _STAGES = {"3": 1, "4": 2, "5": 3}
 
 
 def _unit(match: re.Match[str]) -> str:
-    """Returns the path of a convolution or norm of a module: Sequential counts its pooling, ours does not."""
+    """Returns the path of a convolution or norm of a module. torchvision counts poolings, we do not."""
     letter, branch, place, leaf = match["letter"], int(match["branch"]), match["place"], match["leaf"]
     block = "abcde".index(letter) + 1
     number = int(place or 0) + (branch != 4)
@@ -28,4 +28,5 @@ RULES = [
 FLATTENED = {"auxiliary1/hidden": (128, 4, 4), "auxiliary2/hidden": (128, 4, 4)}
 _TENSORFLOW = Preprocessing("torchvision's, which they reach by transform_input", HALF, HALF, 224 / 256, BILINEAR)
 PREPROCESSED = {r".*": _TENSORFLOW}
-"""torchvision whitens by ImageNet's statistics first, and its net turns that into [-1, 1]: weights of TensorFlow."""
+"""The weights are TensorFlow's, for pixels in [-1, 1]. torchvision whitens with ImageNet's statistics, and its net
+converts that to [-1, 1]."""

@@ -14,7 +14,7 @@ def _stem(match: re.Match[str]) -> str:
 
 
 def _unit(match: re.Match[str]) -> str:
-    """Returns the path of a convolution or norm of a block; a pooling that opens a branch is counted by timm only."""
+    """Returns the path of a convolution or norm of a block. timm counts a pooling that begins a branch, we do not."""
     branch, number = int(match["branch"]), int(match["number"] or 0)
     pooled = match["block"] == "mixed_5b" and branch == 3
     return f"{_block(match['block'])}/branch{branch + 1}_{number + (not pooled)}/{unit_part(match['leaf'])}"

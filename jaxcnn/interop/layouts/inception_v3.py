@@ -45,4 +45,5 @@ RULES = [
 ]
 _TENSORFLOW = Preprocessing("torchvision's, which they reach by transform_input", HALF, HALF, 299 / 342, BILINEAR)
 PREPROCESSED = {r".*": _TENSORFLOW}
-"""torchvision whitens by ImageNet's statistics first, and its net turns that into [-1, 1]: weights of TensorFlow."""
+"""The weights are TensorFlow's, for pixels in [-1, 1]. torchvision whitens with ImageNet's statistics, and its net
+converts that to [-1, 1]."""

@@ -5,11 +5,11 @@ import re
 from jaxcnn.interop.layouts import BICUBIC, HALF, Preprocessing, unit_part
 
 _FIRST = {1: 6, 2: 10, 3: 18}
-"""Of each stage the place of its first block among timm's `features`."""
+"""By stage, the index of its first block in timm's `features`."""
 
 
 def _stem(match: re.Match[str]) -> str:
-    """Returns the path of a stem convolution; the last three are modules of two branches."""
+    """Returns the path of a stem convolution. The last three stem modules have two branches."""
     place, path, leaf = int(match["place"]), match["path"], unit_part(match["leaf"])
     if place < 3:
         return f"stem{place + 1}/{leaf}"
@@ -20,7 +20,7 @@ def _stem(match: re.Match[str]) -> str:
 
 
 def _unit(match: re.Match[str]) -> str:
-    """Returns the path of a convolution or norm of a block; a pooling that opens a branch is counted by timm only."""
+    """Returns the path of a convolution or norm of a block. timm counts a pooling that begins a branch, we do not."""
     place, branch, number, side = int(match["place"]), int(match["branch"]), match["number"], match["side"]
     stage = max(stage for stage, first in _FIRST.items() if place >= first)
     number = int(number or 0) + (branch != 3)

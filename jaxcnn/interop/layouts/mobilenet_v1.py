@@ -1,4 +1,4 @@
-"""timm's MobileNet v1, `mobilenetv1_100`."""
+"""timm's names of `mobilenetv1_100` -> ours, for MobileNet v1."""
 
 from jaxcnn.interop.layouts import BICUBIC, HALF, Preprocessing
 

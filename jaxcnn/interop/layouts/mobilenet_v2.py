@@ -1,4 +1,4 @@
-"""torchvision's MobileNet v2: the blocks of all stages are numbered through, the stem being 0."""
+"""torchvision's names of MobileNet v2 -> ours. It numbers the blocks of all stages in one sequence, after the stem."""
 
 import re
 

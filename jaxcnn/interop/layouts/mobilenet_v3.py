@@ -1,4 +1,4 @@
-"""torchvision's MobileNet v3: block N is features.N, its parts are numbered through, the gate's layers are named."""
+"""torchvision's names of MobileNet v3 -> ours. Block N is `features.N`; parts have numbers, the gate's have names."""
 
 import re
 
@@ -8,7 +8,7 @@ _KINDS = ("conv", "norm")
 
 
 def _unit(match: re.Match[str]) -> str:
-    """Returns the place of a part: the first block has no expansion; a gate may stand before the projection."""
+    """Returns the path of a part. The first block has no expansion, and a gate may come before the projection."""
     part = int(match[2]) + (match[1] == "1")
     return f"block{match[1]}/{('expand', 'depthwise', 'project', 'project')[min(part, 3)]}/{_KINDS[int(match[3])]}"
 
@@ -25,5 +25,4 @@ RULES = [
     (r"classifier\.3", r"classifier"),
 ]
 FROM_CONV = {r"block\d+/gate/(reduce|expand)"}
-"""Our dense layers whose weights are those of 1x1 convolutions there."""
 PREPROCESSED = {r".*": TORCHVISION}

@@ -1,7 +1,7 @@
 """timm's names of `nasnetalarge` -> ours, for `nasnet_a_large`.
 
-Unlike TensorFlow's, from which the published weights come, timm's average pooling of stride 2 counts padded cells:
-`count_padding=True` gives its logits.
+timm's average pooling of stride 2 counts padding, so the field `count_padding=True` gives timm's logits. TensorFlow's,
+from which the weights come, does not.
 """
 
 import re
@@ -9,7 +9,7 @@ import re
 from jaxcnn.interop.layouts import BICUBIC, HALF, Preprocessing
 
 _CELLS = 6
-"""Normal cells in a stage; timm numbers those of all stages through."""
+"""Normal cells in a stage. timm numbers those of all stages in one sequence."""
 _FIT = {"conv_1x1": "fit_right", "conv_prev_1x1": "fit_left"}
 _LEAVES = {"depthwise_conv2d": "depthwise", "pointwise_conv2d": "pointwise"}
 
@@ -23,12 +23,12 @@ def _cell(name: str) -> str:
 
 
 def _fit(match: re.Match[str]) -> str:
-    """Returns the path of what brings one of a cell's two inputs to its features."""
+    """Returns the path of a layer that gives one of a cell's two inputs the right number of features."""
     return f"{_cell(match['cell'])}/{_FIT[match['fit']]}/{'norm' if match['leaf'] == 'bn' else match['leaf']}"
 
 
 def _separable(match: re.Match[str]) -> str:
-    """Returns the path of a convolution or norm of an operation: timm counts pairs from 0, layers from 1."""
+    """Returns the path of a convolution or norm of an operation. timm counts pairs from 0, and layers from 1."""
     leaf = _LEAVES[match["leaf"]] if match["leaf"] else "norm"
     return f"{_cell(match['cell'])}/pair{int(match['pair']) + 1}_{match['side']}/{leaf}{match['layer']}"
 

@@ -1,4 +1,4 @@
-"""Names of timm's resnetv2_50, resnetv2_101 and resnetv2_152."""
+"""timm's names of `resnetv2_50`, `resnetv2_101` and `resnetv2_152` -> ours."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Names of torchvision's ResNets, wide ResNets and ResNeXts, and of the usual CIFAR ResNets with option-A shortcuts."""
+"""torchvision's names of ResNets, wide ResNets and ResNeXts -> ours, and the usual ones of CIFAR ResNets (option A)."""
 
 import re
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from jaxcnn.interop.layouts import TORCHVISION
 
 
 def in_block(group: str) -> Callable[[re.Match[str]], str]:
-    """Returns what replaces "layer2.0.<part>" by "stage2_block1/<group>": blocks are numbered from 0 there."""
+    """Returns a function that maps "layer2.0.<part>" to "stage2_block1/<group>". The reference counts from 0."""
 
     def replace(match: re.Match[str]) -> str:
         stage, block, *parts = match.groups()

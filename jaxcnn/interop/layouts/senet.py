@@ -1,4 +1,4 @@
-"""Names of timm's seresnet*, legacy_seresnet* and legacy_senet154."""
+"""timm's names of `seresnet*`, `legacy_seresnet*` and `legacy_senet154` -> ours."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -24,7 +24,7 @@ FROM_CONV = [r".*/gate/(?:reduce|expand)"]
 
 
 def built_with(model: SENet) -> Mapping[str, Mapping[str, Any]]:
-    """Returns the fields that legacy names stand for; but for SENet-154 they stride on the first 1x1."""
+    """Returns the fields of models with legacy names. All but SENet-154 stride on the first 1x1 convolution."""
     strides = {} if model.deep_stem or model.block is BasicBlock else {"stride_on_first": True}
     return {BLOCK + r"se_module\..*": {"legacy": True, **strides}}
 

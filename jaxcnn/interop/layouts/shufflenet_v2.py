@@ -1,4 +1,4 @@
-"""torchvision's ShuffleNet v2, whose stages are numbered from 2."""
+"""torchvision's names of ShuffleNet v2 -> ours. It numbers stages from 2."""
 
 import re
 

@@ -1,11 +1,11 @@
-"""torchvision's `squeezenet1_0` and `squeezenet1_1`."""
+"""torchvision's names of `squeezenet1_0` and `squeezenet1_1` -> ours."""
 
 from jaxcnn.interop.layouts import TORCHVISION
 from jaxcnn.models.squeezenet import SqueezeNet
 
 
 def rules(model: SqueezeNet) -> list[tuple[str, str]]:
-    """Returns the rules of one net: `features` counts fire modules and the poolings between them alike."""
+    """Returns the rules for one net. `features` counts both fire modules and poolings."""
     found = [(r"features\.0", "stem_conv/conv"), (r"classifier\.1", "classifier")]
     index = 3
     for stage, size in enumerate(model.stage_sizes, start=1):

@@ -1,4 +1,4 @@
-"""torchvision's `vgg11` ... `vgg19`, and with batch norm `vgg11_bn` ... `vgg19_bn`."""
+"""torchvision's names of `vgg11` to `vgg19` and `vgg11_bn` to `vgg19_bn` -> ours."""
 
 from jaxcnn.interop.layouts import TORCHVISION
 from jaxcnn.models.vgg import VGG
@@ -7,7 +7,7 @@ FLATTENED = {"dense1": (512, 7, 7)}
 
 
 def rules(model: VGG) -> list[tuple[str, str]]:
-    """Returns the rules of one net: `features` counts convolutions, norms, activations and poolings alike."""
+    """Returns the rules for one net. `features` counts convolutions, norms, activations and poolings."""
     found = [(r"classifier\.0", "dense1"), (r"classifier\.3", "dense2"), (r"classifier\.6", "classifier")]
     index = 0
     for stage, size in enumerate(model.stage_sizes, start=1):

@@ -1,4 +1,4 @@
-"""Names of torchvision's wide ResNets: its ResNets'."""
+"""torchvision's names of wide ResNets -> ours: those of its ResNets."""
 
 from jaxcnn.interop.layouts.resnet import PREPROCESSED as PREPROCESSED
 from jaxcnn.interop.layouts.resnet import RULES as RULES

@@ -8,16 +8,16 @@ _LEAVES = {"conv1": "depthwise", "pointwise": "pointwise"}
 
 
 def _block(number: str) -> str:
-    """Returns our name of block 1 to 12: three of the entry flow, eight of the middle flow, one of the exit flow."""
+    """Returns our name of block 1 to 12: three blocks of the entry flow, eight of the middle flow, one of the exit."""
     stages = {1: (1, 1), 2: (2, 1), 3: (3, 1), 12: (5, 1)}
     stage, block = stages.get(int(number), (4, int(number) - 3))
     return f"stage{stage}_block{block}"
 
 
 def _separable(match: re.Match[str]) -> str:
-    """Returns the path of a depthwise or pointwise convolution or a norm among timm's activation, convolution, norm.
+    """Returns the path of a depthwise convolution, pointwise convolution or norm.
 
-    The first block's list begins without an activation.
+    timm numbers activation, convolution and norm in one sequence. In the first block it begins without activation.
     """
     place = int(match["place"]) + (match["block"] == "1")
     leaf = _LEAVES[match["leaf"]] if match["leaf"] else "norm"
