@@ -218,3 +218,12 @@ def test_images_of_another_data_set_with_the_same_names_and_shapes_are_refused(i
         prepare("mnist", source=tmp_path, data_dir=tmp_path / "data")
     monkeypatch.setitem(catalog.CATALOG, "mnist", dataclasses.replace(many, mean=(0.51,)))
     assert prepare("mnist", source=tmp_path, data_dir=tmp_path / "data").is_dir()
+
+
+def test_files_that_are_packed_otherwise_are_pointed_at(info, tmp_path):
+    (tmp_path / "mnist.zip").write_bytes(b"PK")
+    (tmp_path / "more.tar.xz").write_bytes(b"")
+    with one_line_error("made from: perhaps mnist.zip or more.tar.xz does, which must be unpacked"):
+        prepare("mnist", source=tmp_path, data_dir=tmp_path / "data")
+    with one_line_error(rf"{tmp_path}/mnist.zip is a file: give the folder that holds it, or that it unpacks to, as"):
+        prepare("mnist", source=tmp_path / "mnist.zip", data_dir=tmp_path / "data")

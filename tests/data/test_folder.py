@@ -290,3 +290,16 @@ def test_an_accent_however_it_is_spelt(tmp_path):
     write_folder(tmp_path, {f"train/{other}": 1})
     with pytest.raises(UserError, match="in two spellings of Unicode"):
         open_folder(tmp_path)
+
+
+def test_classes_in_a_folder_of_the_split_are_found_and_it_is_said(tmp_path):
+    counts = {"train/images/ant": 4, "train/images/bee": 5, "test/images/ant": 2, "test/images/bee": 1}
+    write_folder(tmp_path, counts)
+    (tmp_path / "train" / "labels.csv").write_text("")
+    sources, names, remarks = open_folder(tmp_path)
+    assert names == ("ant", "bee")
+    assert remarks == ("the classes are the folders in train/images/ and test/images/",)
+    assert sources["train"].labels.tolist() == [0] * 4 + [1] * 5
+    write_folder(tmp_path / "other", {"train/ant/old": 2, "train/ant/new": 2, "test/ant/old": 2})
+    with pytest.raises(UserError, match=r"train holds 1 folders of images"):  # years are no classes
+        open_folder(tmp_path / "other")

@@ -120,3 +120,17 @@ def test_a_folder_that_is_no_data_set_is_not_taken_for_one(info, tmp_path):
     (tmp_path / "mnist" / "3.0.1").mkdir(parents=True)
     with one_line_error("mnist/3.0.1 is no whole data set: remove it to prepare it anew"):
         prepare("mnist", source=tmp_path, data_dir=tmp_path)
+
+
+def test_a_user_without_a_name_prepares_too(info, tmp_path, monkeypatch):
+    pwd, grp = pytest.importorskip("pwd"), pytest.importorskip("grp")
+
+    def nobody(number):
+        raise KeyError(f"uid not found: {number}")
+
+    monkeypatch.setattr(pwd, "getpwuid", nobody)
+    monkeypatch.setattr(grp, "getgrgid", nobody)
+    write_archive(info, tmp_path)
+    place = prepare("mnist", source=tmp_path, data_dir=tmp_path)
+    assert find_prepared(info, tmp_path).place == place
+    assert (pwd.getpwuid, grp.getgrgid) == (nobody, nobody)

@@ -14,6 +14,8 @@ _WORDS = {
     "test": "test|tests|testing|tst",
     "eval": "eval|evaluation|evaluating|holdout",  # the test split, or the validation split where there is a test split
 }
+_INNER = re.compile(r"images?|imgs?|pictures?|pics?|photos?|data|files|classes")
+"""A folder in a split that holds the classes."""
 _WITH = "(?:set|split|subset|data|dataset|images?|imgs?|pictures?|pics?|photos?|samples?|examples?|files?|folder|dir)"
 _SPLITS = {split: re.compile(rf"\d*{_WITH}*(?:{words}){_WITH}*(?:v?\d+(?:x\d+)?)?") for split, words in _WORDS.items()}
 _ASIDE = re.compile(
@@ -65,7 +67,7 @@ def find_splits(root: Entry) -> Layout:
     _refuse_among_classes(places, [entry for entry in beside if _may_be_class(entry) and _holds(entry)])
     left = [f"left out, since images without folders of classes have no labels: {_names(flat)}"] if flat else []
     left += [f"left out beside the splits: {_names(beside)}"] if beside else []
-    return Layout(places, (*remarks, *left, *_one_folder(places.items())))
+    return Layout(places, (*remarks, *_within(place, places), *left, *_one_folder(places.items())))
 
 
 def class_folders(place: Entry) -> list[Entry]:
@@ -155,10 +157,19 @@ def _settle(place: Entry, found: Mapping[Entry, str]) -> dict[str, Entry]:
 
 
 def _doubled(split: Entry) -> Entry:
-    """Returns where the classes of a split are: archives are unpacked as train/train."""
-    while (inner := _only_folder(split)) and inner.name.casefold() == split.name.casefold():
+    """Returns where the classes of a split are: archives are unpacked as train/train, others write train/images."""
+    while (inner := _only_folder(split)) and (
+        inner.name.casefold() == split.name.casefold()
+        or (_INNER.fullmatch(inner.name.casefold()) and _holds(inner) == {"folder"})
+    ):
         split = inner
     return split
+
+
+def _within(place: Entry, places: Mapping[str, Entry]) -> list[str]:
+    """Returns a remark where the classes of splits are in a folder of theirs that does not say so."""
+    found = [f"{inner.below(place)}/" for inner in places.values() if _INNER.fullmatch(inner.name.casefold())]
+    return [f"the classes are the folders in {' and '.join(found)}"] if found else []
 
 
 def _refuse_flat(place: Entry, folders: list[Entry], flat: list[Entry]) -> None:

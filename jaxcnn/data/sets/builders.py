@@ -132,7 +132,10 @@ def _source(info: DatasetInfo, source: str | os.PathLike[str] | None, downloads:
     if source is None:
         source = downloads / info.tfds_name
         download(info, source)
-    return local_path("the folder of official files", source)
+    folder = local_path("the folder of official files", source)
+    if folder.is_file():
+        raise UserError(f"{folder} is a file: give the folder that holds it, or that it unpacks to, as --from DIR")
+    return folder
 
 
 def _read(info: DatasetInfo, source: Path, allow_partial: bool) -> dict[str, Examples]:

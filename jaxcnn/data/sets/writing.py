@@ -5,11 +5,14 @@ tensorflow-datasets is imported on use: it takes a second.
 
 import contextlib
 import functools
+import importlib
+import importlib.util
 import io
 import json
 import os
 import shutil
 import sys
+import types
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -79,8 +82,34 @@ def _write(builder: Any) -> None:
 
     tfds.disable_progress_bar()  # ours is shown
     settings = tfds.download.DownloadConfig(try_download_gcs=False)
-    with contextlib.redirect_stdout(io.StringIO()):  # it announces a download that never happens
+    with (
+        contextlib.redirect_stdout(io.StringIO()),  # it announces a download that never happens
+        _names_for_all("pwd", "getpwuid"),
+        _names_for_all("grp", "getgrgid"),
+    ):
         builder.download_and_prepare(download_config=settings)
+
+
+@contextlib.contextmanager
+def _names_for_all(module: str, call: str) -> Iterator[None]:
+    """Has owners of files without a name, as in containers, go by their number: etils asks for the name and fails."""
+    if not importlib.util.find_spec(module):  # on Windows etils does not ask
+        yield
+        return
+    database = importlib.import_module(module)
+    named = getattr(database, call)
+
+    def found(number: int) -> Any:
+        try:
+            return named(number)
+        except KeyError:
+            return types.SimpleNamespace(pw_name=str(number), gr_name=str(number))
+
+    setattr(database, call, found)
+    try:
+        yield
+    finally:
+        setattr(database, call, named)
 
 
 def _builder(info: DatasetInfo, folder: Path, form: str) -> Any:

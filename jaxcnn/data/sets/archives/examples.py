@@ -1,6 +1,7 @@
 """The result of reading official files, and errors about them."""
 
 import dataclasses
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -8,8 +9,11 @@ from typing import Protocol
 import numpy as np
 
 from jaxcnn.data.catalog import DatasetInfo
-from jaxcnn.data.sets.archives.files import find_file
+from jaxcnn.data.sets.archives.files import files_in, find_file
 from jaxcnn.errors import UserError
+
+_PACKED = re.compile(r"\.(zip|7z|rar|tar|tar\.\w+|tgz|txz|tbz2?|xz|bz2|zst)$", re.IGNORECASE)
+"""What others pack official files into; what the authors packed is read as it is."""
 
 
 class EncodedImages(Protocol):
@@ -43,7 +47,9 @@ class MissingFilesError(UserError):
 
     def __init__(self, info: DatasetInfo, folder: Path, names: Iterable[str]) -> None:
         self.names = tuple(dict.fromkeys(names))
-        super().__init__(f"{folder} does not hold {', '.join(self.names)}, which {info.name} is made from")
+        packed = [path.name for path in files_in(folder) if _PACKED.search(path.name)]
+        hint = f": perhaps {' or '.join(packed[:2])} does, which must be unpacked" if packed else ""
+        super().__init__(f"{folder} does not hold {', '.join(self.names)}, which {info.name} is made from{hint}")
 
 
 def require(info: DatasetInfo, folder: Path, *names: str) -> list[Path]:
