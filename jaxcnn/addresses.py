@@ -1,4 +1,4 @@
-"""Where things lie: paths of this machine and addresses of buckets, told apart before anything is made of either."""
+"""Distinguishes paths of this machine from addresses of buckets, and refuses other addresses."""
 
 import os
 import posixpath
@@ -8,23 +8,22 @@ from pathlib import Path
 from jaxcnn.errors import UserError
 
 BUCKETS = ("gs", "s3")
-"""Schemes that are understood: Google Cloud Storage; Amazon S3 and what speaks like it."""
+"""Supported schemes: Google Cloud Storage, and Amazon S3 or compatible stores."""
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(/*)(.*)", re.DOTALL)
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _SPECIAL = re.compile(r"[?#*\[\]]")
-"""What libraries read as versions or patterns."""
+"""Characters that libraries read as versions or patterns."""
 
 
 def bucket_address(what: str, place: str | os.PathLike[str]) -> str | None:
-    """Returns SCHEME://BUCKET/PATH, without needless slashes, where `place` is an address in a bucket; None for a path.
+    """Returns an address in a bucket as SCHEME://BUCKET/PATH, without needless slashes; None for a path.
 
     Args:
-        what: what a message calls it, as "--workdir".
-        place: what the user has given.
+        what: name of the setting, for messages: "--workdir".
+        place: its value.
 
     Raises:
-        UserError: for an address of another scheme, or one that is written wrongly: it would else become a folder of
-            that name.
+        UserError: for another scheme, or an address that is written wrongly. It would become a folder of that name.
     """
     text = os.fspath(place)
     found = _SCHEME.fullmatch(text)
@@ -39,7 +38,7 @@ def bucket_address(what: str, place: str | os.PathLike[str]) -> str | None:
     if scheme.lower() == "file":
         raise UserError(f"{what} is {text}: give the path alone, without {scheme}:{slashes[:2]}")
     raise UserError(
-        f"{what} is {text}: of addresses, only {' and '.join(f'{known}://' for known in BUCKETS)} are understood"
+        f"{what} is {text}: of addresses, only {' and '.join(f'{known}://' for known in BUCKETS)} are supported"
     )
 
 
@@ -49,15 +48,15 @@ def _checked(what: str, text: str, scheme: str, slashes: str, bucket: str, key: 
     right = "/".join(filter(None, (f"{scheme.lower()}://{bucket}" if named else f"{scheme.lower()}://BUCKET", key)))
     if scheme not in BUCKETS or slashes != "//" or not named:
         raise UserError(
-            f"{what} is {text}: an address in a bucket is written as {right}, and given as text (a Path drops a slash)"
+            f"{what} is {text}: write an address in a bucket as {right}, and pass it as a str (a Path drops a slash)"
         )
     if _SPECIAL.search(key):
-        raise UserError(f"{what} is {text}: an address in a bucket has none of ? # * [ ]")
+        raise UserError(f"{what} is {text}: an address in a bucket may not contain ? # * [ or ]")
     return right
 
 
 def absolute(what: str, place: str | os.PathLike[str]) -> str:
-    """Returns an address as it is, and a path of this machine from its root on; errors as of `bucket_address`."""
+    """Returns an address as `bucket_address` does, and a path as an absolute path; errors as there."""
     return bucket_address(what, place) or str(Path(place).expanduser().absolute())
 
 
@@ -65,7 +64,7 @@ def local_path(what: str, place: str | os.PathLike[str]) -> Path:
     """Returns a path of this machine, with ~ expanded.
 
     Raises:
-        UserError: for an address, as in `bucket_address`, or one in a bucket.
+        UserError: for any address.
     """
     if bucket_address(what, place):
         raise UserError(f"{what} is {os.fspath(place)}: it must be a path of this machine, not in a bucket")

@@ -1,4 +1,4 @@
-"""One process at a time, by a lock that the operating system holds: it ends with the process, however that ends."""
+"""A lock between processes. The operating system holds it, and releases it when the process ends in any way."""
 
 import contextlib
 import os
@@ -9,7 +9,7 @@ from types import TracebackType
 from filelock import lock_descriptor
 
 _TURNS = 100
-"""How often a lock is taken anew; there are file systems where an open file is never the one of its name."""
+"""Most tries to lock the file. On some file systems an open file never appears to be the one at its path."""
 
 
 class Held(Exception):  # noqa: N818
@@ -17,23 +17,23 @@ class Held(Exception):  # noqa: N818
 
 
 class FileLock:
-    """A lock on a file, which is made where it is not there, and holds the name of the process that has the lock."""
+    """A lock on a file. The file is made if it is missing, and contains the name of the process with the lock."""
 
     def __init__(self, path: Path) -> None:
-        """Takes the lock, without waiting for it.
+        """Takes the lock, or fails at once.
 
         Raises:
-            Held: another process has it.
-            OSError: the file cannot be written.
+            Held: if another process has the lock.
+            OSError: if the file cannot be written.
         """
         self.path = path
         self._open()
         for _ in range(_TURNS):
             if not self.works or self._is_in_place():
                 break
-            self._file.close()  # whoever had it has taken the file away meanwhile
+            self._file.close()  # the process that had the lock removed this file meanwhile
             self._open()
-        with contextlib.suppress(OSError):  # on a full disk the lock holds, and only does not say whose it is
+        with contextlib.suppress(OSError):  # on a full disk the lock works, but the file does not name the process
             os.truncate(self._file.fileno(), 0)
             os.write(self._file.fileno(), f" process {os.getpid()} on {socket.gethostname()}\n".encode())
 
@@ -44,18 +44,18 @@ class FileLock:
         self._file.close()
 
     def remove(self) -> None:
-        """Takes the file away and gives the lock back."""
+        """Removes the file and releases the lock."""
         with contextlib.suppress(OSError):
             self.path.unlink()
         self._file.close()
-        if os.name == "nt":  # which takes no open file away
+        if os.name == "nt":  # Windows cannot remove an open file
             with contextlib.suppress(OSError):
                 self.path.unlink()
 
     def _open(self) -> None:
         self._file = self.path.open("a+b", buffering=0)
         self.works = True
-        """Whether others are kept out: there are file systems without locks."""
+        """Whether the lock keeps others out. Some file systems have no locks."""
         try:
             taken = lock_descriptor(self._file.fileno(), blocking=False)
         except OSError:

@@ -1,4 +1,4 @@
-"""Why jax cannot compute here, in one line; for what goes wrong before anything has been computed."""
+"""Says in one line why jax finds no device, and hides the long messages of its plugins."""
 
 import contextlib
 import ctypes
@@ -16,23 +16,23 @@ _WORDS = ("cpu", "cuda", "gpu", "rocm", "tpu")
 _CUDA = ("jax_cuda12_plugin", "jax_cuda13_plugin")
 _NOTE = re.compile(rb"I\d{4} |WARNING: All log messages before absl::InitializeLog")
 _failed: list[str] = []
-"""What jax's plugins said that could not be used."""
+"""Errors of jax plugins that could not be used."""
 
 
 def hush() -> None:
-    """Has jax say in one line which of its plugins cannot be used, and nothing where a platform is asked for."""
+    """Shortens jax's message about a plugin that cannot be used to one line, or to none if JAX_PLATFORMS is set."""
     logging.getLogger("jax._src.xla_bridge").addFilter(_in_one_line)
 
 
 def hush_cuda() -> None:
-    """Imports jax, where its plugin for CUDA is here and no driver: the plugin's libraries say so in many lines."""
+    """Imports jax quietly if its CUDA plugin is here without a driver: the plugin's libraries print many lines then."""
     if _lacks_driver():
         with _without_notes():
             importlib.import_module("jax")
 
 
 def _lacks_driver() -> bool:
-    """Returns whether jax's plugin for CUDA is here, and no driver for it."""
+    """Returns whether jax's CUDA plugin is installed, but no driver."""
     if not any(map(importlib.util.find_spec, _CUDA)):
         return False
     try:
@@ -44,7 +44,7 @@ def _lacks_driver() -> bool:
 
 @contextlib.contextmanager
 def _without_notes() -> Iterator[None]:
-    """Keeps off standard error what C++ libraries note before their log can be set up; hands on all else."""
+    """Removes from standard error the notes that C++ libraries write before their log is set up."""
     with tempfile.TemporaryFile() as kept:
         before = os.dup(2)
         os.dup2(kept.fileno(), 2)
@@ -67,9 +67,9 @@ def _in_one_line(record: logging.LogRecord) -> bool:
 
 
 def trouble(error: BaseException) -> str:
-    """Returns why jax finds no device to compute on, and which there are, where that is what led to `error`; else "".
+    """Returns a line about why jax finds no device, and which devices there are, if that caused `error`; else "".
 
-    jax has no class for it: it raises RuntimeError or AssertionError, and others may have found words for that.
+    jax has no exception class for it. It raises a RuntimeError or AssertionError, perhaps wrapped in others.
     """
     jax: Any = sys.modules.get("jax")
     if jax is None or not any(isinstance(link, RuntimeError | AssertionError) for link in _chain(error)):
@@ -89,25 +89,28 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 def _explained(jax: Any, cause: Exception) -> str:
     asked = jax.config.jax_platforms or ""
-    name = "JAX_PLATFORMS" if asked else "JAX_PLATFORM_NAME"  # which is older
+    name = "JAX_PLATFORMS" if asked else "JAX_PLATFORM_NAME"  # the older name
     asked = asked or os.environ.get("JAX_PLATFORM_NAME", "")
     present = _present(jax)
     there = f"there is {' and '.join(present) or 'no device at all'}"
     if not asked:
-        return f"jax finds no device{_reason(cause)}; {there}: JAX_PLATFORMS={(present or ['cpu'])[0]} takes what works"
-    way_out = f"set {name}={present[0]}, or leave it out" if present else "leave it out"
+        return f"jax finds no device{_reason(cause)}; {there}: set JAX_PLATFORMS={(present or ['cpu'])[0]} to use it"
+    way_out = f"set {name}={present[0]}, or unset it" if present else "unset it"
     return f"{name}={asked}: jax has no {asked} here{_reason(cause)}; {there}: {_nearest(asked)}{way_out}"
 
 
 def _nearest(asked: str) -> str:
-    """Returns a question where a platform is spelt as none is."""
+    """Returns a question such as "did you mean cpu? Else " for a platform that is misspelt, else ""."""
     unknown = [word for word in asked.split(",") if word and word not in _WORDS]
     near = [match for word in unknown for match in difflib.get_close_matches(word.lower(), _WORDS, n=1)]
     return f"did you mean {' or '.join(near)}? Else " if near else ""
 
 
 def _reason(error: Exception) -> str:
-    """Returns what jax says of it, without its own way out and where it is more than that there is no such thing."""
+    """Returns jax's reason in parentheses, or the plugins' reasons if jax only says that there is no such platform.
+
+    jax's own advice is cut off.
+    """
     said = " ".join(str(error).split()).partition("(set JAX_PLATFORMS")[0].partition("(you may need")[0]
     said = re.sub(r"^Unable to initialize backend '\w*': ", "", said).rstrip(" .;")
     reasons = [said[:200]] if said and not re.search("(known|Available) backends", said) else _failed
@@ -121,5 +124,5 @@ def _present(jax: Any) -> list[str]:
         jax.config.update("jax_platforms", None)
         jax.config.update("jax_platform_name", "")
         return sorted({device.platform for device in jax.devices()} | {"cpu"})
-    except Exception:  # whatever it is, the first error is the one to tell of
+    except Exception:  # the first error is the one to report
         return []

@@ -1,8 +1,8 @@
-"""Process settings that come before jax is imported. Our entry points make them; importing jaxcnn never does.
+"""Process settings that must be made before jax is imported. Our entry points make them; importing jaxcnn never does.
 
-Whatever the user has set already stays as it is. Two words in the environment turn our settings off:
-`JAXCNN_TUNING=off` those for speed, with the operations' own formulations for CPUs and TPUs, and
-`JAX_ENABLE_COMPILATION_CACHE=false`, which is jax's own, the cache of compiled programs.
+What the user has set is never changed. Two environment variables turn our settings off. `JAXCNN_TUNING=off` turns off
+those for speed, and the operations' special forms for CPUs and TPUs. `JAX_ENABLE_COMPILATION_CACHE=false`, which is
+jax's own, turns off the cache of compiled programs.
 """
 
 import contextlib
@@ -26,9 +26,9 @@ from jaxcnn import xla_flags
 
 _FLAG = "--xla_cpu_experimental_ynn_fusion_type"
 _EIGEN = f"{_FLAG}=individual_dot"
-"""Leaves matrix products to XLA's newer library, convolutions to Eigen, which is faster with them, and sums to XLA.
+"""XLA's newer CPU library computes only matrix products. Convolutions go to Eigen, which is faster at them.
 
-From jaxlib 0.11 on it takes sums apart from what they are fused with, and is slower for that: jax's issue 37465.
+Sums go to XLA itself: from jaxlib 0.11 on the library computes them unfused, which is slower (jax's issue 37465).
 """
 _M_MMAP_MAX, _M_TRIM_THRESHOLD, _M_ARENA_MAX = -4, -1, -8  # of glibc's malloc.h
 _NO_MMAP = (
@@ -40,23 +40,23 @@ _TUNABLES = ":".join(
     f"glibc.malloc.{name}={value}" for name, value in [*(rest for _, *rest in _NO_MMAP), ("tcache_count", 0)]
 )
 _GARBAGE = 200_000
-"""How many objects more there must be before cycles are looked for; Python's own is 700 to 2,000."""
+"""Number of new objects after which Python looks for garbage cycles. Its default is 700 to 2,000."""
 _WORTH_KEEPING = "0.05"
-"""Seconds to compile from which on a program is kept. With jax's own 1, each start compiles for half a second again."""
-_ACCELERATORS = {  # jax's plugins, and the files of which there is one where their device is
+"""A program is cached if it took this many seconds to compile. jax's default of 1 costs half a second at each start."""
+_ACCELERATORS = {  # jax's plugins, and patterns of device files: one exists if the machine has the device
     ("jax_cuda12_plugin", "jax_cuda13_plugin"): ("/dev/nvidia*", "/dev/dxg"),
     ("jax_rocm60_plugin", "jax_rocm7_plugin"): ("/dev/kfd",),
     ("libtpu",): ("/dev/accel*", "/dev/vfio/*"),
 }
 _made: dict[str, str] = {}
 _NOT_KEPT = re.compile(r"Error (?:read|writ)ing persistent compilation cache entry for '.*?': (.*)")
-"""What jax warns of, and why."""
+"""jax's warning about a program that it cannot cache; the group is the reason."""
 _NO = ("n", "no", "f", "false", "off", "0")
-"""What jax takes for a no, in small letters."""
+"""Values of environment variables that jax reads as false, in lower case."""
 
 
 def tuned(environment: Mapping[str, str] = os.environ) -> bool:
-    """Returns whether `JAXCNN_TUNING` leaves on what makes jaxcnn fast; to be asked before anything is traced."""
+    """Returns whether settings and special forms for speed are on: `JAXCNN_TUNING` is not "off"."""
     return environment.get("JAXCNN_TUNING", "on").lower() not in _NO
 
 
@@ -65,11 +65,11 @@ _canonical: contextvars.ContextVar[bool] = contextvars.ContextVar("canonical", d
 
 
 def begin(environment: MutableMapping[str, str] = os.environ) -> None:
-    """Begins this process anew, with the same command line, if it is to compute on a CPU and malloc is not set up.
+    """Restarts this process with the same command line, if it will compute on a CPU and malloc is not set up yet.
 
-    For entry points, as their first act. That malloc keeps no caches for threads can only be asked for before a
-    process starts. With them, a step's largest block does not fit into the hole that the last step's has left, for the
-    few bytes that lie in such a cache, and memory grows from step to step.
+    Entry points call it first. glibc's malloc keeps small freed blocks in a cache for each thread. Such a block can lie
+    in the space that a step's largest array has left. The next step's array then does not fit there, and memory grows
+    from step to step. The caches can only be turned off in the environment of a new process.
     """
     if tuned(environment) and _computes_on_cpu(environment) and _malloc_is_free(environment):
         sys.stdout.flush()
@@ -80,12 +80,11 @@ def begin(environment: MutableMapping[str, str] = os.environ) -> None:
 
 
 def configure(environment: MutableMapping[str, str] = os.environ) -> None:
-    """Makes the settings of this process, each only where the user has set nothing for it.
+    """Makes the settings of this process, except those that the user has made.
 
-    Keeps the libraries' start-up notes off the terminal, not their warnings, and compiled programs in the user's cache
-    folder; has Python look for garbage rarely. Where a CPU is what computes, has XLA convolve with Eigen, in all
-    threads, and malloc keep the memory that it once had. After jax is imported this would be too late, and is left
-    undone.
+    It hides the libraries' start-up notes but not their warnings, caches compiled programs in the user's cache folder,
+    and makes garbage collection rare. If a CPU will compute, XLA convolves with Eigen, and malloc keeps its memory.
+    Once jax is imported it is too late; then only the notes are hidden.
     """
     environment.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
     logging.getLogger("absl").setLevel(logging.WARNING)
@@ -101,32 +100,32 @@ def configure(environment: MutableMapping[str, str] = os.environ) -> None:
 
 
 def settings() -> Mapping[str, str]:
-    """Returns what `configure` has set in this process, by name, for the run card."""
+    """Returns the settings that `configure` made in this process, by name, for the run card."""
     return dict(_made)
 
 
 def announcement() -> str:
-    """Returns, in one line, what `configure` has set and how to have it otherwise."""
+    """Returns a line that says which settings `configure` made, and how to turn them off."""
     made = settings()
     parts = []
     if "compilation cache" in made:
         parts.append(
-            f"compiled programs are kept in {made['compilation cache']} (not: JAX_ENABLE_COMPILATION_CACHE=false)"
+            f"compiled programs are kept in {made['compilation cache']} (off: JAX_ENABLE_COMPILATION_CACHE=false)"
         )
     tuned = " and ".join(f"{name} {text}" for name, text in made.items() if name != "compilation cache")
     if tuned:
-        parts.append(f"for speed: {tuned} (not: JAXCNN_TUNING=off)")
+        parts.append(f"for speed: {tuned} (off: JAXCNN_TUNING=off)")
     return "; ".join(parts)
 
 
 def formulations() -> bool:
-    """Returns whether operations may use formulations that are equal, and better on the device that computes."""
+    """Returns whether operations may use forms that give equal results and are faster on the device."""
     return _formulations and not _canonical.get()
 
 
 @contextlib.contextmanager
 def canonical_forms() -> Iterator[None]:
-    """Has what this thread traces inside use the canonical form of each operation, on every device."""
+    """Inside, operations that this thread traces have their canonical form on every device."""
     before = _canonical.set(True)
     try:
         yield
@@ -135,7 +134,7 @@ def canonical_forms() -> Iterator[None]:
 
 
 def _computes_on_cpu(environment: Mapping[str, str]) -> bool:
-    """Returns whether jax will compute on a CPU: it is told to, or nothing else is here together with its plugin."""
+    """Returns whether jax will compute on a CPU: it is told to, or no accelerator is here together with its plugin."""
     asked = environment.get("JAX_PLATFORMS")
     return asked == "cpu" if asked else not any(_is_here(*each) for each in _ACCELERATORS.items())
 
@@ -145,7 +144,7 @@ def _is_here(plugins: tuple[str, ...], files: tuple[str, ...]) -> bool:
 
 
 def _collect_rarely() -> None:
-    """Has Python look for cycles of garbage rarely: tracing a net makes a million objects, nearly all of which stay."""
+    """Makes Python look for garbage cycles rarely. Tracing a net makes a million objects, of which nearly all stay."""
     first, *others = gc.get_threshold()
     if gc.isenabled() and first < _GARBAGE:
         gc.set_threshold(_GARBAGE, *others)
@@ -161,9 +160,9 @@ def _choose_convolutions(environment: MutableMapping[str, str]) -> None:
 
 
 def _keep_memory(environment: Mapping[str, str]) -> None:
-    """Has glibc's malloc serve large arrays from one heap that it never gives back.
+    """Makes glibc's malloc serve large arrays from one heap, whose memory it keeps.
 
-    By default it maps and unmaps every large buffer, and each step pays for a page fault on every 4 KiB.
+    By default malloc maps and unmaps every large array, so that each step has a page fault for every 4 KiB.
     """
     if environment.get("GLIBC_TUNABLES") == _TUNABLES:
         _made["malloc"] = "no mmap, no trim, one arena, no caches"
@@ -174,7 +173,7 @@ def _keep_memory(environment: Mapping[str, str]) -> None:
 
 
 def _malloc_is_free(environment: Mapping[str, str]) -> bool:
-    """Returns whether malloc is glibc's and nobody has set anything for it."""
+    """Returns whether malloc is glibc's and the user has no settings for it."""
     chosen = any(name.startswith(("MALLOC_", "GLIBC_TUNABLES", "LD_PRELOAD")) for name in environment)
     return not chosen and platform.libc_ver()[0] == "glibc"
 
@@ -185,7 +184,7 @@ def user_cache(environment: Mapping[str, str] = os.environ) -> Path:
 
 
 def _keep_programs(environment: MutableMapping[str, str]) -> None:
-    """Names the folder where jax keeps what it compiled, one for each kind of processor: programs are made for it."""
+    """Sets the folder of jax's cache. Programs are compiled for a kind of processor, so each kind has its own."""
     kept = environment.get("JAX_ENABLE_COMPILATION_CACHE", "true").lower() not in _NO
     if "JAX_COMPILATION_CACHE_DIR" in environment or not kept:
         return
@@ -198,9 +197,9 @@ def _keep_programs(environment: MutableMapping[str, str]) -> None:
 
 
 def _say_once_what_is_not_kept() -> None:
-    """Has one line stand for all warnings of jax's about compiled programs that it cannot keep, or read again.
+    """Replaces jax's warnings about programs that it cannot cache, or read from the cache, by a single line.
 
-    It warns for each program, and for each twice where the folder cannot be written.
+    jax warns once for each program, or twice if the folder cannot be written.
     """
     show = warnings.showwarning
     said: list[str] = []
@@ -213,15 +212,15 @@ def _say_once_what_is_not_kept() -> None:
             said.append(found[1])
             folder = os.environ.get("JAX_COMPILATION_CACHE_DIR", "their folder")
             line = f"not all compiled programs can be kept in {folder}, or used again: {found[1]}"
-            print(f"jaxcnn: {line}; empty it, or name another by JAX_COMPILATION_CACHE_DIR", file=sys.stderr)
+            print(f"jaxcnn: {line}; empty it, or set JAX_COMPILATION_CACHE_DIR to another", file=sys.stderr)
 
     warnings.showwarning = shown
 
 
 def machine() -> dict[str, Any]:
-    """Returns what a measurement should say of where it was made: processor, cores, Python and load (5 minutes).
+    """Returns facts about this machine that a measurement should state: processor, cores, Python and load.
 
-    Windows has no load; then it is None.
+    The load is the mean of 5 minutes. It is None on Windows.
     """
     return {
         "processor": processor(),
@@ -245,7 +244,7 @@ def _cpuinfo() -> list[str]:
 
 
 def _kind_of_processor() -> str:
-    """Returns a few letters that stand for the kind of this machine's processor and what it can do."""
+    """Returns 8 hexadecimal digits: a hash of the name and the instruction sets of this machine's processor."""
     lines = _cpuinfo()
     told = sorted({line for line in lines if line.startswith(("model name", "flags", "Features", "CPU part"))})
     return hashlib.sha256("\n".join([platform.machine(), *told]).encode()).hexdigest()[:8]

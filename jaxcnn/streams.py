@@ -1,7 +1,7 @@
-"""Standard output and standard error of our programs: any text can be printed, and a reader may go away.
+"""Standard output and standard error of our programs. Printing never fails, also if the reader goes away.
 
-What the encoding of a terminal or a pipe lacks is printed escaped. What cannot be written ends a program that only
-lists things; anything else goes on, and keeps its words in a file where it has one (`keep_with`).
+Characters that the encoding lacks are escaped. If output cannot be written, a program that only lists something ends.
+Any other program goes on, and its output is kept in a file if it has one (`keep_with`).
 """
 
 import contextlib
@@ -13,26 +13,26 @@ from collections.abc import Callable
 from typing import Any
 
 _MOST_KEPT = 2**20
-"""Bytes that are remembered until there is a file for them."""
+"""Most bytes that are kept in memory until there is a file for them."""
 _GONE = (errno.EPIPE, errno.ECONNRESET, errno.EIO, errno.EBADF)  # EIO: the terminal was closed; EBADF: by the caller
 
 
 class OutputLostError(Exception):
-    """Standard output cannot be written any more, in a program that has nothing else to do."""
+    """Standard output cannot be written any more, in a program that has no other purpose."""
 
     def __init__(self, error: OSError) -> None:
         super().__init__(f"standard output cannot be written: {error.strerror}")
         self.unread = error.errno in _GONE
-        """Whether its reader has gone away, as `head` does once it has enough."""
+        """Whether the reader has gone away, as `head` does when it has enough lines."""
 
 
 class _Outlet(io.RawIOBase):
-    """A standard stream's file. Writing never fails, but once in a program that `ends` with its output."""
+    """The file of a standard stream. Writing never fails, except once in a program that `ends` with its output."""
 
     mode = "wb"
 
     def __init__(self, before: Any, name: str, *, ends: bool) -> None:
-        self._before = before  # the stream that it takes the place of: it closes its file when nobody knows it any more
+        self._before = before  # the replaced stream: if it were garbage collected, it would close the file
         self._raw = getattr(before.buffer, "raw", before.buffer)
         self.name, self._ends = f"<{name}>", ends
         self._spoken = {"stdout": "standard output", "stderr": "standard error"}[name]
@@ -51,7 +51,7 @@ class _Outlet(io.RawIOBase):
         content = bytes(data)
         try:
             written = self._raw.write(content)
-            return len(content) if written is None else written  # None: a pipe that is full and does not wait
+            return len(content) if written is None else written  # None: a non-blocking pipe is full
         except OSError as error:
             self._lose(content, error)
         return len(content)
@@ -61,15 +61,13 @@ class _Outlet(io.RawIOBase):
             self.lost = OutputLostError(error)
             if self._ends:
                 raise self.lost
-            _kept.add(
-                f"jaxcnn: {self._spoken} cannot be written ({error.strerror}): what it misses stands here\n".encode()
-            )
-        if b"\x1b" not in content:  # a progress bar
+            _kept.add(f"jaxcnn: {self._spoken} cannot be written ({error.strerror}): its output goes here\n".encode())
+        if b"\x1b" not in content:  # an escape sequence: part of a progress bar
             _kept.add(content)
 
 
 class _Kept:
-    """What nobody could be shown."""
+    """Output that could not be written. It is kept in memory until a function takes it."""
 
     def __init__(self) -> None:
         self._content = b""
@@ -82,7 +80,7 @@ class _Kept:
     def hand_over(self, write: Callable[[str], None] | None = None) -> None:
         self._write = write or self._write
         if self._write and self._content:
-            with contextlib.suppress(OSError):  # the next time, then
+            with contextlib.suppress(OSError):  # it stays in memory until the next time
                 self._write(self._content.decode(errors="backslashreplace"))
                 self._content = b""
 
@@ -91,11 +89,11 @@ _kept = _Kept()
 
 
 def open_streams(*, ends: bool = False) -> None:
-    """Has this process write to streams that lose nothing it does; for entry points, as their first act.
+    """Replaces `sys.stdout` and `sys.stderr` by streams that never fail. Entry points call it first.
 
     Args:
-        ends: standard output is all that the program is for: `OutputLostError` is raised, once, where it cannot be
-            written.
+        ends: the program's only purpose is its standard output. If that cannot be written, `OutputLostError` is raised
+            once.
     """
     _fill_descriptors()
     for number, name in ((1, "stdout"), (2, "stderr")):
@@ -114,20 +112,23 @@ def open_streams(*, ends: bool = False) -> None:
 
 
 def keep_with(write: Callable[[str], None]) -> None:
-    """Hands `write` what cannot be shown, from the beginning on; where it raises OSError, later again."""
+    """Passes lost output to `write`, what was lost so far included. After an OSError it tries again the next time."""
     _kept.hand_over(write)
 
 
 def lost() -> OutputLostError | None:
-    """Returns what has become of standard output, where it could not be written."""
+    """Returns the error if standard output could not be written, else None."""
     buffer = getattr(sys.stdout, "buffer", None)
     return getattr(getattr(buffer, "raw", buffer), "lost", None)
 
 
 def _fill_descriptors() -> None:
-    """Opens what was closed before the start, to read: else the next file that is opened would get its words."""
+    """Opens standard streams that the caller has closed, for reading.
+
+    Otherwise the next file that is opened would get a stream's descriptor, and its output.
+    """
     for number in range(3):
         try:
             os.fstat(number)
         except OSError:
-            os.set_inheritable(os.open(os.devnull, os.O_RDONLY), True)  # the lowest that is free: this one
+            os.set_inheritable(os.open(os.devnull, os.O_RDONLY), True)  # takes the lowest free number: this one

@@ -1,4 +1,4 @@
-"""The names that the rooms pass to each other."""
+"""Types that the packages pass to each other."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
@@ -10,8 +10,8 @@ Batch: TypeAlias = Mapping[str, Array]
 """`image` (batch, height, width, channels) whitened float, `label` (batch,) int or (batch, num_classes) float, and in
 evaluation `mask` (batch,) float: 1 for an example that counts, 0 for padding."""
 Variables: TypeAlias = Mapping[str, Any]
-"""`params` and every other collection that a net keeps, as `batch_stats` of batch norm: nested dicts of arrays."""
+"""`params` and all other collections of a net, such as `batch_stats`: nested dicts of arrays."""
 Metrics: TypeAlias = dict[str, Array]
-"""Sums over examples, and their count; divided once, on the host."""
+"""Sums over examples, and the number of examples. The host divides once."""
 ModuleDef: TypeAlias = Callable[..., Any]
-"""Makes a linen module; fields that the net has bound already need not be given again."""
+"""Makes a linen module, as the module's class or a `functools.partial` of it."""

@@ -1,4 +1,4 @@
-"""Which flags the installed XLA knows, without importing jax. XLA ends the process for one that it does not know."""
+"""Finds out which flags the installed XLA knows, without importing jax. XLA ends the process for an unknown flag."""
 
 import contextlib
 import importlib.util
@@ -7,16 +7,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 _LITERALS = ("", "true", "false")
-"""Values that are no words of XLA's; nor are numbers."""
+"""Values of flags that are not names; nor are numbers."""
 
 
 def known(*flags: str) -> list[str]:
-    """Returns those of `flags`, each "--name=value", that the installed jaxlib knows, in their order.
+    """Returns the `flags`, each "--name=value", that the installed jaxlib knows, in their order.
 
-    The names stand in its compiled library as C strings, and words that a flag can be set to stand there in capitals:
-    30 ms for flags that it knows, 0.2 s for one that it does not. No list of releases could name those to come. Names
-    of flags that were taken away may still be there, but not as strings of their own. Other names are strings too, as
-    those of options for the code of CPUs; a flag is also a field of XLA's DebugOptions, which the library describes.
+    jaxlib's compiled library is searched, so that future releases need no table: 30 ms for known flags, 0.2 s for an
+    unknown one. A flag's name must be there twice: as a C string, and as a field of XLA's DebugOptions, which the
+    library describes. The C string alone may be another kind of option, and the name of a removed flag may be part of
+    a longer string. If the value is a name, it must be there in capitals.
     """
     with _library() as library:
         return [flag for flag in flags if _knows(library, flag)]
@@ -31,16 +31,17 @@ def _knows(library: mmap.mmap | None, flag: str) -> bool:
 
 
 def _field(name: str) -> bytes:
-    """Returns how the description of a protocol buffer has a field's name: its length before, its number's tag behind.
+    """Returns a field's name as it is encoded in the description of a protocol buffer.
 
-    Source: FieldDescriptorProto of protobuf's descriptor.proto, where `name` is 1 and `number` is 3.
+    It follows a tag and its length, and the tag of the field's number follows it. Source: FieldDescriptorProto of
+    protobuf's descriptor.proto, where `name` is 1 and `number` is 3.
     """
     return b"\x0a" + bytes([len(name)]) + name.encode() + b"\x18"
 
 
 @contextlib.contextmanager
 def _library() -> Iterator[mmap.mmap | None]:
-    """Opens jaxlib's compiled library, which is by far its largest file; None where there is none."""
+    """Opens jaxlib's compiled library, which is by far its largest file; gives None if jaxlib is not installed."""
     found = importlib.util.find_spec("jaxlib")
     folders = (found and found.submodule_search_locations) or []
     files = [file for folder in folders for file in Path(folder).iterdir() if file.is_file()]

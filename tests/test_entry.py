@@ -103,7 +103,7 @@ def test_a_training_whose_output_goes_away_trains_on_and_says_so_in_its_folder(t
         assert main.main([f"--config={tmp_path}/small.py", f"--workdir={run}"]) == 0
         monkeypatch.undo()
     first, *rest = (run / "output.log").read_text().splitlines()
-    assert first == "jaxcnn: standard output cannot be written (Broken pipe): what it misses stands here"
+    assert first == "jaxcnn: standard output cannot be written (Broken pipe): its output goes here"
     assert sum(" val " in line and line.startswith("step ") for line in rest) == 2
     assert any(line.startswith("test accuracy") for line in rest)
     assert (run / "checkpoints" / "6").is_dir()
@@ -136,7 +136,7 @@ def test_a_line_of_any_letters_is_printed_in_any_locale():
 def test_a_platform_that_is_not_here_is_one_line():
     line = ("-m", "jaxcnn", "models", "lenet5", "--operations")
     done = program(*line, environment={"JAX_PLATFORMS": "cuda"}, capture_output=True)
-    says = "jaxcnn: JAX_PLATFORMS=cuda: jax has no cuda here; there is cpu: set JAX_PLATFORMS=cpu, or leave it out\n"
+    says = "jaxcnn: JAX_PLATFORMS=cuda: jax has no cuda here; there is cpu: set JAX_PLATFORMS=cpu, or unset it\n"
     assert (done.returncode, done.stderr) == (2, says)
 
 
@@ -155,11 +155,11 @@ def test_names_with_control_characters_stay_in_the_line(capsys):
         (
             "cpuu",
             ["cpu"],
-            "has no cpuu here; there is cpu: did you mean cpu? Else set JAX_PLATFORMS=cpu, or leave it out",
+            "has no cpuu here; there is cpu: did you mean cpu? Else set JAX_PLATFORMS=cpu, or unset it",
         ),
         ("tpu", ["cpu", "gpu"], "JAX_PLATFORMS=tpu: jax has no tpu here; there is cpu and gpu: set JAX_PLATFORMS=cpu"),
-        (None, ["cpu"], "jax finds no device; there is cpu: JAX_PLATFORMS=cpu takes what works"),
-        ("cpu", [], "there is no device at all: leave it out"),
+        (None, ["cpu"], "jax finds no device; there is cpu: set JAX_PLATFORMS=cpu to use it"),
+        ("cpu", [], "there is no device at all: unset it"),
     ],
 )
 def test_what_is_said_of_a_platform(monkeypatch, asked, present, says):
@@ -191,7 +191,7 @@ def test_what_jax_says_of_a_platform_is_kept_to_a_line(monkeypatch, capsys):
     assert answer(command) == 2
     assert capsys.readouterr().err == (
         "jaxcnn: JAX_PLATFORMS=cpu: jax has no cpu here (INTERNAL: it is in use); there is cpu: "
-        "set JAX_PLATFORMS=cpu, or leave it out\n"
+        "set JAX_PLATFORMS=cpu, or unset it\n"
     )
 
 
@@ -249,5 +249,5 @@ def test_what_a_closed_stream_misses_is_kept_too(tmp_path):
     script += "sys.stdout.flush(); streams.keep_with(Path(sys.argv[1]).write_text)"
     assert closed(">&-", script, tmp_path / "kept").returncode == 0
     first, second = (tmp_path / "kept").read_text().splitlines()
-    assert first == "jaxcnn: standard output cannot be written (Bad file descriptor): what it misses stands here"
+    assert first == "jaxcnn: standard output cannot be written (Bad file descriptor): its output goes here"
     assert second == "out"

@@ -34,7 +34,7 @@ def test_everything_is_set_where_the_user_sets_nothing(tmp_path):
     assert kept_from == "0.05"
     assert told.endswith(
         "for speed: garbage collection every 200,000 objects and "
-        f"XLA_FLAGS {FLAG} and malloc no mmap, no trim, one arena (not: JAXCNN_TUNING=off)"
+        f"XLA_FLAGS {FLAG} and malloc no mmap, no trim, one arena (off: JAXCNN_TUNING=off)"
     )
 
 
@@ -213,7 +213,7 @@ def test_a_cache_that_cannot_be_written_is_one_line(tmp_path, name):
     (line,) = compiling(tmp_path, {name: str(tmp_path / "file")})
     assert line.startswith(f"jaxcnn: not all compiled programs can be kept in {tmp_path / 'file'}")
     assert "exists" in line or "Not a directory" in line
-    assert line.endswith("; empty it, or name another by JAX_COMPILATION_CACHE_DIR")
+    assert line.endswith("; empty it, or set JAX_COMPILATION_CACHE_DIR to another")
 
 
 def test_damaged_programs_in_the_cache_are_one_line(tmp_path):

@@ -1,4 +1,4 @@
-"""What a compiled program sends between devices, read off the text of its optimized HLO."""
+"""Finds the collectives of a compiled program in the text of its optimized HLO."""
 
 import math
 import re
@@ -21,19 +21,19 @@ class Collective(NamedTuple):
     kind: str
     """One of `KINDS`."""
     size: int
-    """Bytes, on one device, of the whole array: what is summed, or what gathering ends with and scattering begins."""
+    """Bytes of the whole array on one device: the sum, the result of a gather, or the input of a scatter."""
     devices: int
-    """That take part in one exchange; others may do the same beside them."""
+    """Number of devices in one group. Other groups may do the same at the same time."""
     overlaps: bool
-    """Whether the program computes on meanwhile."""
+    """Whether the program computes other things meanwhile."""
 
 
 def collectives(hlo: str, devices: int) -> Iterator[Collective]:
-    """Yields the collectives of a program among more than one device; one inside a loop comes once.
+    """Yields the collectives of a program between two or more devices. One inside a loop is yielded once.
 
     Args:
-        hlo: text of the optimized module, as of `jax.stages.Compiled.as_text()`.
-        devices: that the program is compiled for: all of them take part where an operation does not say.
+        hlo: text of the optimized module, from `jax.stages.Compiled.as_text()`.
+        devices: number of devices that the program is compiled for; the group of an operation that names none.
     """
     for line in hlo.splitlines():
         match = _OPERATION.search(line)
@@ -47,7 +47,7 @@ def collectives(hlo: str, devices: int) -> Iterator[Collective]:
 
 
 def totals(found: Iterable[Collective]) -> dict[str, dict[str, int]]:
-    """Returns, by kind, the `count` of collectives and their `bytes`."""
+    """Returns the `count` and the total `bytes` of the collectives of each kind."""
     sums: dict[str, dict[str, int]] = {}
     for each in found:
         of_kind = sums.setdefault(each.kind, {"count": 0, "bytes": 0})
@@ -57,7 +57,7 @@ def totals(found: Iterable[Collective]) -> dict[str, dict[str, int]]:
 
 
 def _arrays(text: str, *, started: bool) -> list[int]:
-    """Returns the bytes of each array in a type; `started` operations return operands, then results, then contexts."""
+    """Returns the bytes of each array in a type; `started`: of its results, between operands and contexts."""
     found = [(int(bits or 8), shape) for bits, shape in _ARRAY.findall(text)]
     if started:
         found = [(bits, shape) for bits, shape in found if shape]
@@ -66,7 +66,7 @@ def _arrays(text: str, *, started: bool) -> list[int]:
 
 
 def _group(line: str) -> int | None:
-    """Returns how many devices take part, from any of the three ways to write the groups; None: all, or not said."""
+    """Returns the number of devices in a group, from any of HLO's three notations; None if no groups are named."""
     if listed := _LISTED.search(line):
         return listed[1].count(",") + 1
     if counted := _COUNTED.search(line):

@@ -1,8 +1,8 @@
-"""The least time that a compiled program can take on a TPU slice: work divided by rates, nothing measured.
+"""A lower bound of the time that a compiled program takes on a TPU slice: work divided by rates, nothing measured.
 
-The model is the roofline's (Williams, Waterman and Patterson 2009). Collectives on a torus are as in Austin et al.,
-"How to scale your model" (Google DeepMind, 2025, jax-ml.github.io/scaling-book, "Sharded matrices"): bytes over the
-links that a chip has, or hops times the latency of one where that is more.
+The model is the roofline (Williams, Waterman and Patterson, 2009). The time of a collective on a torus is as in Austin
+et al., "How to scale your model" (Google DeepMind, 2025, jax-ml.github.io/scaling-book, "Sharded matrices"): bytes
+divided by the rate of a chip's links, or the number of hops times the latency of a hop if that is more.
 """
 
 from collections.abc import Iterable
@@ -12,9 +12,9 @@ from jaxcnn.analysis.collectives import Collective
 from jaxcnn.analysis.slices import Slice
 
 HOP = 1e-6
-"""Seconds from a chip to its neighbour, about."""
+"""Approximate latency in seconds from a chip to its neighbour."""
 _PASSES = {"all-reduce": 2.0, "all-gather": 1.0, "reduce-scatter": 1.0, "all-to-all": 0.25, "collective-permute": 1.0}
-"""How often a kind sends the array over a ring: an all-reduce is a reduce-scatter and an all-gather."""
+"""Times that each kind sends the array around a ring. An all-reduce is a reduce-scatter and an all-gather."""
 
 
 class Roofline(NamedTuple):
@@ -24,7 +24,7 @@ class Roofline(NamedTuple):
     memory: float
     links: float
     alone: float
-    """Of `links`, what nothing overlaps: collectives that the program waits for."""
+    """The part of `links` that nothing overlaps: collectives that the program waits for."""
 
     @property
     def binds(self) -> str:
@@ -33,12 +33,12 @@ class Roofline(NamedTuple):
 
     @property
     def bound(self) -> float:
-        """Seconds that no program of this work can beat: the longest part."""
+        """Seconds that any program with this work needs at least: the longest part."""
         return max(self.arithmetic, self.memory, self.links)
 
     @property
     def step(self) -> float:
-        """Seconds of this program at the chip's rates: as it waits for collectives, they add to the rest."""
+        """Seconds of this program at the chip's rates. Collectives that it waits for are added to the rest."""
         return max(self.arithmetic, self.memory, self.links - self.alone) + self.alone
 
 
@@ -47,9 +47,9 @@ def roofline(flop: float, bytes_accessed: float, found: Iterable[Collective], on
 
     Args:
         flop: floating-point operations of one chip.
-        bytes_accessed: that one chip reads and writes in its memory.
-        found: its collectives.
-        on: the slice.
+        bytes_accessed: bytes that one chip reads and writes in its memory.
+        found: collectives of the program.
+        on: the slice that runs it.
     """
     times = [(link_seconds(each, on), each.overlaps) for each in found]
     return Roofline(
@@ -61,7 +61,7 @@ def roofline(flop: float, bytes_accessed: float, found: Iterable[Collective], on
 
 
 def link_seconds(each: Collective, on: Slice) -> float:
-    """Returns the seconds of one collective: over all axes where all chips take part, else along a line of a few."""
+    """Returns the seconds of one collective: over all axes if it has all chips, else along a line of its chips."""
     passes, others = _PASSES[each.kind], each.devices - 1
     whole = each.devices == on.chips
     egress, hops = (on.egress, on.hops) if whole else (on.chip.link_rate, others)

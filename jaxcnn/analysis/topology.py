@@ -1,4 +1,4 @@
-"""The devices of a TPU slice, as libtpu describes them to its compiler on a machine without one."""
+"""The devices of a TPU slice for the compiler, on a machine without TPUs: libtpu describes them."""
 
 import importlib.util
 import math
@@ -11,21 +11,21 @@ from jax.experimental import topologies
 from jaxcnn.analysis.slices import Slice
 from jaxcnn.errors import UserError
 
-_SETTINGS = {  # what libtpu would ask the cloud for, and complain of where there is no answer
-    "ALLOW_MULTIPLE_LIBTPU_LOAD": "1",  # it locks a machine's TPUs, of which compiling needs none
+_SETTINGS = {  # libtpu would ask the cloud for these, and warn if there is no answer
+    "ALLOW_MULTIPLE_LIBTPU_LOAD": "1",  # libtpu locks the machine's TPUs; compiling needs none
     "TPU_SKIP_MDS_QUERY": "1",
     "TPU_ACCELERATOR_TYPE": "v5litepod-4",
     "TPU_WORKER_HOSTNAMES": "localhost",
 }
 _MEGACORE = ("v4", "v5p")
-"""Chips whose two cores work as one device."""
+"""Chips whose two cores are one device."""
 
 
 def prepare() -> None:
-    """Makes this process compile for TPUs and compute on the CPU; to be called before JAX has computed anything.
+    """Makes this process compile for TPUs and compute on the CPU. Call it before JAX computes anything.
 
     Raises:
-        UserError: where libtpu is not installed.
+        UserError: if libtpu is not installed.
     """
     if importlib.util.find_spec("libtpu") is None:
         raise UserError("libtpu, the TPU compiler, is not installed: pip install 'jaxcnn[tpu-aot]' (Linux, x86-64)")
@@ -35,10 +35,10 @@ def prepare() -> None:
 
 
 def devices(on: Slice) -> list[Any]:
-    """Returns the devices of a slice, for a mesh; they take shapes and compile, and hold no arrays.
+    """Returns the devices of a slice, for a mesh. Programs can be compiled for them, but they hold no arrays.
 
     Raises:
-        UserError: for a shape that libtpu does not take.
+        UserError: for a shape that libtpu does not support.
     """
     options: dict[str, Any] = {"chip_config_name": "megacore" if on.kind in _MEGACORE else "default"}
     if on.chips == 1:

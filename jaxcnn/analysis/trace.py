@@ -1,4 +1,4 @@
-"""One walk over the operations that a model is made of, read off its jaxpr: nothing is computed or compiled."""
+"""Walks over the operations of a model's jaxpr. Nothing is computed or compiled."""
 
 import math
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ Shape = tuple[int, int, int]
 
 
 def operations(model: nn.Module, image_shape: Shape) -> Iterator[tuple[JaxprEqn, int]]:
-    """Yields every primitive operation of `model` on one image in evaluation mode, and how often it is done.
+    """Yields every primitive operation of `model` on one image in evaluation mode, and how often it is executed.
 
     Args:
         model: made by `create_model`.
@@ -37,19 +37,19 @@ def _walk(jaxpr: Jaxpr, times: int) -> Iterator[tuple[JaxprEqn, int]]:
 
 
 def inner_jaxprs(equation: JaxprEqn) -> list[Jaxpr]:
-    """Returns what an operation is made of: the body of a loop, the function of a call."""
+    """Returns the jaxprs inside an operation, such as the body of a loop or the function of a call."""
     return [inner for value in equation.params.values() for inner in _jaxprs(value)]
 
 
 def _jaxprs(value: Any) -> list[Jaxpr]:
-    inner = getattr(value, "jaxpr", value)  # of a closed one; from JAX 0.11 on they are all of one kind
+    inner = getattr(value, "jaxpr", value)  # a closed jaxpr has one; from JAX 0.11 on there is only one kind
     return [inner] if isinstance(inner, Jaxpr) else []
 
 
 def multiply_adds(model: nn.Module, image_shape: Shape) -> int:
     """Returns the multiply-adds of convolutions and matrix products on one image (height, width, channels).
 
-    As the papers and the usual counters have it: norms, activations, pooling and biases are left out.
+    Norms, activations, pooling and biases are not counted, as in papers and in the usual counters.
     """
     return sum(
         times * _COUNTS[eqn.primitive.name](eqn)

@@ -37,7 +37,7 @@ def test_slices(text, chips, links, hops):
         ("v5f:4x4", "did you mean v5"),
         ("v5e:4x4x4", "2 sides"),
         ("v4:4x4", "as v4:4x4x2"),
-        ("v5e:0x4", "sides from 1"),
+        ("v5e:0x4", "sides of 1 or more"),
         ("v5e:32x16", "512 chips, and a pod of v5e has 256"),
     ],
 )

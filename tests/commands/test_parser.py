@@ -55,7 +55,7 @@ def test_what_is_set_is_said_where_it_is_asked(monkeypatch, capsys):
     small().parse_args([])
     assert capsys.readouterr() == ("", "")
     small().parse_args(["-v"])
-    assert capsys.readouterr() == ("", "jaxcnn: for speed: XLA_FLAGS --xla_so (not: JAXCNN_TUNING=off)\n")
+    assert capsys.readouterr() == ("", "jaxcnn: for speed: XLA_FLAGS --xla_so (off: JAXCNN_TUNING=off)\n")
 
 
 @pytest.mark.parametrize(

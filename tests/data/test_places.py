@@ -78,8 +78,8 @@ def test_data_is_the_same_wherever_it_lies(here):
         ("gs://box/photos/readme.md", "it is a file: unpack it$"),
         ("gs://other/photos", "there is no bucket gs://other$"),
         (f"{ADDRESS}/train/ant", f"{ADDRESS}/train/ant holds 1 folders of images"),
-        ("gs:/box/photos", "an address in a bucket is written as gs://box/photos"),
-        ("hdfs://box/photos", "only gs:// and s3:// are understood"),
+        ("gs:/box/photos", "write an address in a bucket as gs://box/photos"),
+        ("hdfs://box/photos", "only gs:// and s3:// are supported"),
     ],
 )
 def test_where_there_is_no_folder_it_is_said_in_one_line(here, address, says):
