@@ -2,6 +2,8 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+import optax
 from flax import linen as nn
 
 
@@ -78,3 +80,63 @@ class Untold(nn.Module):
 
     def __call__(self, image):
         return image.mean(axis=(1, 2))
+
+
+def hinge(logits, label):
+    """How far the logit of the class is from 1 above the largest of the others."""
+    wanted = jax.nn.one_hot(label, logits.shape[-1], dtype=bool)
+    others = jnp.where(wanted, -jnp.inf, logits).max(axis=-1)
+    return jax.nn.relu(1 + others - jnp.where(wanted, logits, 0).sum(axis=-1))
+
+
+def margin(logits, label):
+    return 1 - hinge(logits, label)
+
+
+def error(logits, label):
+    return logits.argmax(axis=-1) != label
+
+
+def signed(settings, learning_rate):
+    """Sign descent, whose weight decay is its own."""
+    return optax.chain(
+        optax.scale_by_sign(), optax.add_decayed_weights(settings.weight_decay), optax.sgd(learning_rate)
+    )
+
+
+def no_optimizer(learning_rate):
+    return learning_rate
+
+
+def sawtooth(peak, shape):
+    return lambda step: peak * (1 - step % shape.every / shape.every)
+
+
+def staircase(step):
+    return 0.5 ** (step // 2)
+
+
+def speckle(amount):
+    """Each image gets brighter or darker by chance, by up to `amount`."""
+    if not 0 <= amount <= 1:
+        raise ValueError(f"amount is {amount}")
+
+    def augment(draw, images, labels):
+        factors = 1 + amount * (2 * draw.uniform(1)[0] - 1)
+        return images * factors[:, None, None, None], labels
+
+    return augment
+
+
+def stripes():
+    """Two classes, of upright and of level stripes."""
+    random = np.random.default_rng(0)
+    label = random.integers(0, 2, 64)
+    stripe = np.tile(np.repeat([0, 160], 2), 3)
+    image = np.where(label[:, None, None, None] == 1, stripe[:, None, None], stripe[None, :, None])
+    image = (image + random.integers(0, 80, (64, 12, 12, 1))).astype(np.uint8)
+    return {"train": (image[:48], label[:48]), "test": (image[48:], label[48:]), "class_names": ["upright", "level"]}
+
+
+def stripes_in(folder):
+    return folder

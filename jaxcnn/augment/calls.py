@@ -3,10 +3,12 @@
 import ast
 import dataclasses
 import inspect
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from jaxcnn.errors import UserError, check_word
+from jaxcnn.errors import UserError
+from jaxcnn.parts import PATH, find_part
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,13 +49,14 @@ def read_calls(kind: str, text: str, known: Mapping[str, Callable[..., Any]], ex
         UserError: for a text that is no list of calls, an unknown name, or wrong arguments.
     """
     unreadable = UserError(f"cannot read {kind} {text!r}: write it as {example!r}")
+    text, paths = _without_paths(text)
     try:
         body = ast.parse(f"({text.strip().rstrip(',')},)" if text.strip() else "()", mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         raise unreadable from None
     if not isinstance(body, ast.Tuple):
         raise unreadable
-    calls = tuple(_read(kind, expression, known, unreadable) for expression in body.elts)
+    calls = tuple(_read(kind, expression, known, paths, unreadable) for expression in body.elts)
     for call in calls:
         _try(kind, call)
     return calls
@@ -68,13 +71,33 @@ def _try(kind: str, call: Call) -> None:
         raise UserError(f"{kind} {call.name}: {' '.join(str(error).split())}") from None
 
 
-def _read(kind: str, expression: ast.expr, known: Mapping[str, Callable[..., Any]], unreadable: UserError) -> Call:
+def _without_paths(text: str) -> tuple[str, dict[str, str]]:
+    """Returns a text that Python can read, with a name in place of each path outside of quotes, and path by name."""
+    paths: dict[str, str] = {}
+
+    def replace(found: re.Match[str]) -> str:
+        if found[0][0] in "'\"":
+            return found[0]
+        name = f"_path{len(paths)}"
+        paths[name] = found[0]
+        return name
+
+    return re.sub(f"'[^']*'|\"[^\"]*\"|{PATH}", replace, text), paths
+
+
+def _read(
+    kind: str,
+    expression: ast.expr,
+    known: Mapping[str, Callable[..., Any]],
+    paths: Mapping[str, str],
+    unreadable: UserError,
+) -> Call:
     call = expression if isinstance(expression, ast.Call) else ast.Call(expression, [], [])
     if not isinstance(call.func, ast.Name):
         raise unreadable
-    name = call.func.id
-    check_word(kind, name, known)
-    signature = inspect.signature(known[name])
+    name = paths.get(call.func.id, call.func.id)
+    factory = find_part(kind, name, known)
+    signature = inspect.signature(factory)
     try:
         arguments = [ast.literal_eval(value) for value in call.args]
         options = {str(keyword.arg): ast.literal_eval(keyword.value) for keyword in call.keywords}
@@ -84,4 +107,4 @@ def _read(kind: str, expression: ast.expr, known: Mapping[str, Callable[..., Any
         shown = signature.replace(return_annotation=inspect.Signature.empty)
         raise UserError(f"{kind} {name}{shown}: {reason}") from None
     bound.apply_defaults()
-    return Call(name, known[name], bound)
+    return Call(name, factory, bound)

@@ -23,6 +23,7 @@ from jaxcnn.data.read.measure import fingerprint, sampled_statistics, source_fin
 from jaxcnn.data.read.predicting import for_predicting
 from jaxcnn.data.read.sources import ARRAYS, array_dataset, open_dataset
 from jaxcnn.errors import UserError
+from jaxcnn.parts import find_part, is_path, required_positions
 from jaxcnn.train.devices.mesh import from_processes, on_every_device
 from jaxcnn.train.squares import make_square, remarks
 
@@ -53,13 +54,22 @@ def open_data(config: FrozenConfigDict, data: Any | None) -> Dataset:
     d = config.data
     seed = config.seed if d.split_seed is None else d.split_seed
     division = {"validation": d.validation, "test": d.test, "seed": seed}
+    data = _called(d.name) if data is None and is_path(d.name) else data
     if isinstance(data, Dataset):
         return data
     if data is not None:
-        return array_dataset(data, **division)
+        return array_dataset(data, name=d.name, **division)
     if d.name == ARRAYS:
         raise UserError("data.name is 'arrays': they are given as train_and_evaluate(config, workdir, data=...)")
     return open_dataset(d.name, data_dir=d.dir, **division)
+
+
+def _called(path: str) -> Any:
+    """Returns the data that a function of a user's own gives."""
+    make = find_part("data set", path, {})
+    if required_positions(make):
+        raise UserError(f"data set {path!r} is called without arguments, and needs {required_positions(make)}")
+    return make()
 
 
 def make_inputs(config: FrozenConfigDict, dataset: Dataset, mesh: Mesh, *, num_classes: int, steps: int) -> Inputs:

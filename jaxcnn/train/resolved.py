@@ -12,7 +12,7 @@ from jaxcnn.layers.norm import default_num_groups
 from jaxcnn.layers.norm_choice import norm_options
 from jaxcnn.models import Net
 from jaxcnn.parts import part_name
-from jaxcnn.train.parts.optimizers import kernels_only
+from jaxcnn.train.parts.optimizers import decays_unseen, kernels_only
 from jaxcnn.train.run import Run
 
 
@@ -23,7 +23,8 @@ def resolved(run: Run) -> dict[str, Any]:
         model: every field of the net.
         norm: every option of its norm; of group norm the number of groups, by path. Nothing for a net of a user's own.
         padding: of each convolution whose padding is a word, by path: ((top, bottom), (left, right)) cells.
-        weight_decay: the rate, and how many numbers decay and do not, by the name of their parameter.
+        weight_decay: the rate, and how many numbers decay and do not, by the name of their parameter; of a user's own
+            optimizer that is made of the settings, the rate alone.
         learning_rate: the peak after scaling, and the schedule in steps.
         periods: in steps, not rounded: each is due at the first step that completes it.
     """
@@ -68,6 +69,8 @@ def _norm(run: Run) -> dict[str, Any]:
 
 def _weight_decay(run: Run) -> dict[str, Any]:
     params, settings = run.abstract_params(), run.config.optimizer
+    if decays_unseen(settings.name):
+        return {"rate": settings.weight_decay}
     masked = jax.tree.map(lambda _: True, params) if settings.decay_all else kernels_only(params)
     if not settings.weight_decay:
         masked = jax.tree.map(lambda _: False, params)

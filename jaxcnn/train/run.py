@@ -17,6 +17,7 @@ from jaxcnn.data.read.sources import Dataset
 from jaxcnn.models import over_axis
 from jaxcnn.ops.window import Pads
 from jaxcnn.train.devices.mesh import platform_of
+from jaxcnn.train.parts.best import Best
 from jaxcnn.train.parts.losses import LossFn
 from jaxcnn.train.parts.metrics import MetricFns, zeros
 from jaxcnn.train.parts.schedules import Shape
@@ -53,6 +54,8 @@ class Run:
     """Without label smoothing, so that runs can be compared."""
     metrics: MetricFns
     """What is measured beside the loss, by name."""
+    best: Best
+    """What the best checkpoint is chosen by."""
     learning_rate: optax.Schedule
     schedule: Shape
     """What the schedule is made of, in steps."""

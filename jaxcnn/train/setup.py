@@ -34,7 +34,8 @@ from jaxcnn.train.checks import (
 from jaxcnn.train.devices.mesh import AXIS, make_mesh, platform_of, replicated
 from jaxcnn.train.inputs import make_inputs, open_data
 from jaxcnn.train.lengths import peak_rate, schedule_shape, total_steps
-from jaxcnn.train.parts.losses import make_loss
+from jaxcnn.train.parts.best import find_best
+from jaxcnn.train.parts.losses import check_class_weights, make_loss
 from jaxcnn.train.parts.metrics import find_metrics
 from jaxcnn.train.parts.optimizers import make_optimizer
 from jaxcnn.train.parts.schedules import make_schedule, unreached
@@ -75,6 +76,8 @@ def resolve(config: ConfigDict, data: Any | None = None, *, devices: Sequence[ja
     check_batch(config, mesh)
     dataset = open_data(config, data)
     num_classes = _num_classes(config, dataset)
+    check_class_weights(config.loss.class_weights, num_classes)
+    metrics = find_metrics(config.metrics)
     model = _make_model(config, num_classes)
     shape = train_shape(config, dataset, num_classes)
     train = dataset.sizes["train"]
@@ -108,9 +111,14 @@ def resolve(config: ConfigDict, data: Any | None = None, *, devices: Sequence[ja
         num_classes=num_classes,
         tx=tx,
         init_state=init_state,
-        loss_fn=make_loss(config.loss.name, label_smoothing=config.loss.label_smoothing),
+        loss_fn=make_loss(
+            config.loss.name,
+            label_smoothing=config.loss.label_smoothing,
+            class_weights=config.loss.class_weights,
+        ),
         eval_loss_fn=make_loss(config.loss.name),
-        metrics=find_metrics(("accuracy",)),
+        metrics=metrics,
+        best=find_best(config.best, metrics),
         learning_rate=learning_rate,
         schedule=schedule,
         peak=peak,
@@ -148,7 +156,7 @@ def _make_model(config: FrozenConfigDict, num_classes: int) -> nn.Module:
         m.name,
         num_classes=num_classes,
         norm=m.norm,
-        norm_options={key: value for key, value in m.norm_options.items() if value is not None},
+        norm_options={key: value for key, value in m.norm_options.items() if value is not None} or None,
         act=m.act,
         stem=m.stem,
         dtype=PRECISIONS[config.precision],

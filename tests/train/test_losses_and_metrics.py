@@ -1,10 +1,14 @@
+import math
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from jaxcnn.errors import UserError
 from jaxcnn.train.parts import metrics
-from jaxcnn.train.parts.losses import LOSSES, make_loss
+from jaxcnn.train.parts.best import Best, find_best
+from jaxcnn.train.parts.losses import LOSSES, check_class_weights, make_loss
+from tests.own_parts import hinge
 
 LOGITS = np.array([[2.0, -1.0, 0.5], [0.1, 0.2, -3.0]], np.float32)
 LABEL = np.array([0, 2], np.int32)
@@ -112,3 +116,59 @@ def test_a_metric_or_a_loss_of_the_wrong_shape_is_refused():
         metrics.zeros(1, {"mean": lambda logits, label: logits.mean()})
     with pytest.raises(UserError, match=r"the loss gives an array of shape \(2, 3\).*each example, \(2,\)"):
         metrics.summed(jnp.asarray(LOGITS), jnp.asarray(LABEL), jnp.zeros((2, 3)))
+
+
+def test_a_loss_of_a_users_own_is_given_labels_as_they_are():
+    logits, label = jnp.asarray(LOGITS), jnp.asarray(LABEL)
+    expected = [0.0, 1 + 0.2 + 3.0]
+    for loss in ("tests.own_parts:hinge", hinge):
+        np.testing.assert_allclose(make_loss(loss)(logits, label), expected, rtol=1e-6)
+    with pytest.raises(UserError, match=r"label_smoothing is 0.1: tests.own_parts:hinge is given labels as they are"):
+        make_loss(hinge, label_smoothing=0.1)
+
+
+@pytest.mark.parametrize("loss", ["softmax", "binary", hinge])
+def test_class_weights_multiply_the_loss_of_each_example(loss):
+    logits, label, weights = jnp.asarray(LOGITS), jnp.asarray(LABEL), (2.0, 1.0, 0.5)
+    plain = make_loss(loss)(logits, label)
+    weighted = make_loss(loss, class_weights=weights)(logits, label)
+    np.testing.assert_allclose(weighted, plain * np.array([2.0, 0.5]), rtol=1e-6)
+
+
+def test_a_soft_label_has_the_mean_of_the_class_weights():
+    logits, label = jnp.asarray(LOGITS), jnp.array([[0.25, 0.75, 0.0], [0.0, 0.0, 1.0]])
+    plain = make_loss("softmax")(logits, label)
+    weighted = make_loss("softmax", class_weights=(2.0, 1.0, 0.5))(logits, label)
+    np.testing.assert_allclose(weighted, plain * np.array([1.25, 0.5]), rtol=1e-6)
+
+
+def test_class_weights_are_one_for_each_class_and_not_all_zero():
+    check_class_weights((), 3)
+    check_class_weights((0.0, 1.0, 2.0), 3)
+    for weights, says in (
+        ((1.0, 2.0), "has 2 numbers: it must have one for each of 3"),
+        ((0.0,) * 3, "0 for every class"),
+    ):
+        with pytest.raises(UserError, match=says):
+            check_class_weights(weights, 3)
+
+
+@pytest.mark.parametrize(
+    ("text", "metrics", "meant"),
+    [
+        (None, ["top5", "accuracy"], Best("top5")),
+        (None, [], Best("loss", smallest=True)),
+        ("loss", ["accuracy"], Best("loss", smallest=True)),
+        ("-error", ["accuracy", "error"], Best("error", smallest=True)),
+    ],
+)
+def test_what_the_best_checkpoint_is_chosen_by(text, metrics, meant):
+    assert find_best(text, metrics) == meant
+
+
+def test_the_better_of_two_rows_has_the_larger_score():
+    assert Best("accuracy").score({"val/accuracy": 0.5}) > Best("accuracy").score({"val/accuracy": 0.25})
+    assert find_best("loss", []).score({"val/loss": 0.5}) > find_best("loss", []).score({"val/loss": 1.0})
+    assert Best("accuracy").score({"val/accuracy": math.nan}) == -math.inf
+    with pytest.raises(UserError, match="unknown best 'acuracy': did you mean accuracy"):
+        find_best("acuracy", ["accuracy"])

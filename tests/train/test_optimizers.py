@@ -5,9 +5,10 @@ import optax
 import pytest
 
 from jaxcnn.config import base_config
+from jaxcnn.errors import UserError
 from jaxcnn.layers.variables import abstract_variables
 from jaxcnn.models import create_model
-from jaxcnn.train.parts.optimizers import OPTIMIZERS, kernels_only, make_optimizer
+from jaxcnn.train.parts.optimizers import OPTIMIZERS, decays_unseen, kernels_only, make_optimizer
 
 PARAMS = {"kernel": jnp.array([[1.0, -2.0]]), "bias": jnp.array([3.0])}
 GRADIENTS = {"kernel": jnp.array([[0.5, 0.25]]), "bias": jnp.array([-1.0])}
@@ -185,3 +186,32 @@ def test_the_second_average_of_adam_has_a_rate_of_its_own(name):
     one, two = (updates(*given, name=name, weight_decay=0.0, beta1=0.5, beta2=0.9) for given in ([ones], [ones, still]))
     moved = float(one["bias"][0] - two["bias"][0])
     assert moved == pytest.approx(0.1 * (0.25 / 0.75) / np.sqrt(0.09 / 0.19), rel=1e-4)
+
+
+def test_an_optimizer_of_the_learning_rate_is_optaxs_own():
+    b1, b2, rate = 0.9, 0.99, 0.1  # of Chen et al., arXiv:2302.06675, and optax's defaults
+    assert (b1, b2) == (0.9, 0.99)
+    assert_params(updates(GRADIENTS, name="optax:lion"), [1 - rate, -2 - rate], 3 + rate)
+
+
+def test_its_weight_decay_is_the_configs_and_leaves_out_what_ours_does():
+    decayed = updates(GRADIENTS, name="optax:lion", weight_decay=0.5)
+    assert_params(decayed, [1 - 0.1 * (1 + 0.5 * 1), -2 - 0.1 * (1 - 0.5 * 2)], 3.1)
+    assert_params(updates(GRADIENTS, name="optax:adamw"), [0.9, -2.1], 3.1)  # optax's own default is 1e-4
+
+
+def test_of_one_that_takes_no_weight_decay_it_is_added_to_the_gradient():
+    ours, optaxs = (updates(GRADIENTS, name=name, weight_decay=0.5, momentum=0.0) for name in ("sgd", "optax:sgd"))
+    assert_params(optaxs, ours["kernel"][0], ours["bias"][0])
+
+
+def test_an_optimizer_of_the_settings_sees_to_its_decay():
+    found = updates(GRADIENTS, name="tests.own_parts:signed", weight_decay=0.5, clip_norm=1.0)
+    assert_params(found, [1 - 0.1 * (1 + 0.5), -2 - 0.1 * (1 - 1.0)], 3 + 0.1 * (1 - 1.5))
+    assert decays_unseen("tests.own_parts:signed")
+    assert not any(map(decays_unseen, [*OPTIMIZERS, "optax:lion"]))
+
+
+def test_what_makes_no_optimizer_is_refused():
+    with pytest.raises(UserError, match=r"no_optimizer makes a .*: it must make an optax.GradientTransformation"):
+        updates(name="tests.own_parts:no_optimizer")

@@ -2,6 +2,7 @@ import math
 from fractions import Fraction
 
 import numpy as np
+import optax
 import pytest
 
 from jaxcnn.config.durations import parse_boundaries
@@ -73,3 +74,12 @@ def test_the_lab_schedule_divides_by_one_and_a_half_every_five_epochs():
 def test_the_first_step_after_the_warmup_has_the_schedules_own_rate():
     schedule = make_schedule("step", 1.0, Shape(total=20, warmup=5, every=5, factor=0.5))
     np.testing.assert_allclose(values(schedule, [4, 5]), [5 / 6, 0.5], rtol=1e-6)
+
+
+def test_a_schedule_of_a_users_own_is_what_follows_the_warm_up_or_the_whole():
+    made = make_schedule("tests.own_parts:sawtooth", 0.2, Shape(total=100, warmup=2, every=4))
+    np.testing.assert_allclose(values(made, range(6)), 0.2 * np.array([1 / 3, 2 / 3, 0.5, 0.25, 1, 0.75]), rtol=1e-6)
+    whole = make_schedule(optax.exponential_decay(1.0, 2, 0.5, staircase=True), 0.2, SHAPE)
+    assert values(whole, range(5)).tolist() == [1, 1, 0.5, 0.5, 0.25]
+    with pytest.raises(UserError, match=r"warmup must be 0: tests.own_parts:staircase is a function of the step"):
+        make_schedule("tests.own_parts:staircase", 0.2, Shape(total=100, warmup=2))

@@ -1,6 +1,6 @@
 """The settings of loss, optimizer, learning rate and averaging."""
 
-from jaxcnn.config.kinds import NUMBER, SWITCH, TEXT, TIME, TIMES, WHOLE
+from jaxcnn.config.kinds import NUMBER, NUMBERS, SWITCH, TEXT, TIME, TIMES, WHOLE
 from jaxcnn.config.setting import Setting, Words
 from jaxcnn.ranges import above, at_least, below
 
@@ -11,7 +11,7 @@ LEARNING = (
         default="softmax",
         about="The loss. `softmax`: the cross-entropy of a softmax over the classes. `binary`: that of one sigmoid "
         "a class.",
-        words=Words("loss", "jaxcnn.train.parts.losses:LOSSES"),
+        words=Words("loss", "jaxcnn.train.parts.losses:LOSSES", path=True),
         aliases="criterion loss_fn loss_function",
     ),
     Setting(
@@ -21,6 +21,15 @@ LEARNING = (
         about="The share of each training label that is spread evenly over all classes.",
         within=below(1),
         aliases="smoothing",
+    ),
+    Setting(
+        key="loss.class_weights",
+        kind=NUMBERS,
+        default=(),
+        about="What the loss of an example is multiplied by in training: a number for each class. The mean over a "
+        "batch still divides by the number of examples. Evaluation leaves the weights out. Empty: 1 for each class.",
+        within=at_least(0),
+        aliases="class_weight weights weight pos_weight",
     ),
     Setting(
         key="loss.aux_weight",
@@ -34,7 +43,7 @@ LEARNING = (
         kind=TEXT,
         default="sgd",
         about="The optimizer.",
-        words=Words("optimizer", "jaxcnn.train.parts.optimizers:OPTIMIZERS"),
+        words=Words("optimizer", "jaxcnn.train.parts.optimizers:OPTIMIZERS", path=True),
         aliases="optim opt solver optimiser",
     ),
     Setting(
@@ -127,7 +136,7 @@ LEARNING = (
         kind=TEXT,
         default="cosine",
         about="How the learning rate changes.",
-        words=Words("schedule", "jaxcnn.train.parts.schedules:SCHEDULES"),
+        words=Words("schedule", "jaxcnn.train.parts.schedules:SCHEDULES", path=True),
         aliases="scheduler sched lr_schedule lr_scheduler lr_policy cosine",
     ),
     Setting(

@@ -1,6 +1,6 @@
 """The settings at the top of a config: how long, how much at once, how often something is written."""
 
-from jaxcnn.config.kinds import NUMBER, SWITCH, TEXT, TIME, WHOLE
+from jaxcnn.config.kinds import NUMBER, SWITCH, TEXT, TEXTS, TIME, WHOLE
 from jaxcnn.config.setting import Setting, Words
 from jaxcnn.ranges import Range, at_least
 
@@ -130,6 +130,23 @@ RUN = (
         about="The time between two checkpoints. The latest one is kept, and the best one on the validation split.",
         resumable=True,
         aliases="save_every save_interval save_freq save_steps checkpoint_interval ckpt_every",
+    ),
+    Setting(
+        key="metrics",
+        kind=TEXTS,
+        default=("accuracy",),
+        about="What is measured beside the loss, averaged over the examples.",
+        words=Words("metric", "jaxcnn.train.parts.metrics:METRICS", path=True),
+        aliases="metric eval_metrics",
+    ),
+    Setting(
+        key="best",
+        kind=TEXT,
+        default=None,
+        none="the first of `metrics`, or the loss if there are none",
+        about="The metric on the validation split by which the best checkpoint is chosen. The largest is the best; a "
+        "minus before its name makes that the smallest. The best `loss` is always the smallest.",
+        aliases="monitor best_metric checkpoint_metric eval_metric",
     ),
     Setting(
         key="on_nonfinite",

@@ -67,7 +67,9 @@ def open_dataset(
     return divide(dataset, validation=validation, test=test, seed=seed)
 
 
-def array_dataset(data: Any, *, validation: float | None = None, test: float | None = None, seed: int = 0) -> Dataset:
+def array_dataset(
+    data: Any, *, name: str = ARRAYS, validation: float | None = None, test: float | None = None, seed: int = 0
+) -> Dataset:
     """Returns the data set that research code holds in memory, or reads by itself.
 
     Args:
@@ -76,6 +78,7 @@ def array_dataset(data: Any, *, validation: float | None = None, test: float | N
             are as many classes as the largest label says, called "0", "1", ... Images are as large as the first of
             "train"; where that is larger than 224 x 224, and comes from a source, all count as photographs that differ
             in size.
+        name: what messages and the run card call it.
         validation: as in `divide`.
         test: as in `divide`.
         seed: as in `divide`.
@@ -91,13 +94,13 @@ def array_dataset(data: Any, *, validation: float | None = None, test: float | N
     sources = {split: make_source(f'data["{split}"]', data[split]) for split in SPLITS if split in data}
     names = as_names(data.get("class_names"))
     for split, source in sources.items():
-        check_labels(f"{ARRAYS}, {split}", source, len(names) or MOST_CLASSES)
+        check_labels(f"{name}, {split}", source, len(names) or MOST_CLASSES)
     shape = _shape(sources["train"])
     for split, source in sources.items():
         if isinstance(source, ArraySource) and source.shape[-1] > shape[-1]:
-            raise UserError(f"{ARRAYS}, {split}: the images are in colour, where those of train are grey")
+            raise UserError(f"{name}, {split}: the images are in colour, where those of train are grey")
     dataset = Dataset(
-        name=ARRAYS,
+        name=name,
         sources=sources,
         class_names=names or tuple(map(str, range(max(int(source.labels.max()) for source in sources.values()) + 1))),
         shape=shape,

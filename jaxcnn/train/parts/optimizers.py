@@ -1,13 +1,15 @@
 """Optimizers: optax's, with weight decay that knows which parameters to leave alone."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 import jax
 import optax
 from ml_collections import ConfigDict
 
+from jaxcnn.errors import UserError
 from jaxcnn.layers.variables import loop_of
+from jaxcnn.parts import find_part, parameters_of, required_positions
 from jaxcnn.types import Array
 
 NEVER_DECAYED = frozenset({"bias", "scale", "negative_slope"})
@@ -76,7 +78,9 @@ def _trusted(updates: Any, params: Any) -> Any:
     return jax.tree_util.tree_map_with_path(scale_each, updates, params)
 
 
-OPTIMIZERS: dict[str, Callable[[ConfigDict, optax.Schedule], optax.GradientTransformation]] = {
+Maker: TypeAlias = Callable[..., optax.GradientTransformation]
+"""(settings, learning rate) -> optimizer."""
+OPTIMIZERS: dict[str, Maker] = {
     "sgd": _sgd,
     "rmsprop": _rmsprop,
     "adam": _adam,
@@ -90,15 +94,53 @@ _DECAY_THEMSELVES = frozenset({"adamw", "lamb"})
 def make_optimizer(settings: ConfigDict, learning_rate: optax.Schedule) -> optax.GradientTransformation:
     """Returns the optimizer of `config.optimizer`: clip the gradient, add the weight decay, update.
 
+    Its name is a word of `OPTIMIZERS` or a path to a function. One of (settings, learning_rate) sees to the
+    weight decay itself. One of the learning rate alone, as optax's are, is given `weight_decay` and `mask` where it
+    takes them.
+
     adamw and lamb decay weights by themselves, decoupled from the gradient (Loshchilov & Hutter, arXiv:1711.05101); for
     the others the decay is the gradient of an L2 penalty, weight_decay / 2 * ||w||^2.
     """
+    update = _of_settings(find_part("optimizer", settings.name, OPTIMIZERS))(settings, learning_rate)
+    if not callable(getattr(update, "init", None)) or not callable(getattr(update, "update", None)):
+        raise UserError(
+            f"optimizer {settings.name} makes a {type(update).__name__}: it must make an optax.GradientTransformation"
+        )
     parts = []
     if settings.clip_norm is not None:
         parts.append(optax.clip_by_global_norm(settings.clip_norm))
-    if settings.weight_decay and settings.name not in _DECAY_THEMSELVES:
+    if settings.weight_decay and not decays_itself(settings.name):
         parts.append(optax.add_decayed_weights(settings.weight_decay, mask=_mask(settings)))
-    return optax.chain(*parts, OPTIMIZERS[settings.name](settings, learning_rate))
+    return optax.chain(*parts, update)
+
+
+def decays_itself(name: str) -> bool:
+    """Returns whether the optimizer of this name has a weight decay of its own, in place of that in the gradient."""
+    if name in OPTIMIZERS:
+        return name in _DECAY_THEMSELVES
+    return decays_unseen(name) or "weight_decay" in parameters_of(find_part("optimizer", name, OPTIMIZERS))
+
+
+def decays_unseen(name: str) -> bool:
+    """Returns whether only the optimizer of this name knows what it decays: a user's own, made of the settings."""
+    return name not in OPTIMIZERS and _takes_settings(find_part("optimizer", name, OPTIMIZERS))
+
+
+def _of_settings(maker: Maker) -> Maker:
+    """Returns an optimizer that is made of the learning rate alone as one that is made of the settings."""
+    if _takes_settings(maker):
+        return maker
+
+    def make(settings: ConfigDict, learning_rate: optax.Schedule) -> optax.GradientTransformation:
+        offered = {"weight_decay": settings.weight_decay, "mask": _mask(settings)}
+        taken = {name: value for name, value in offered.items() if name in parameters_of(maker)}
+        return maker(learning_rate, **taken)
+
+    return make
+
+
+def _takes_settings(maker: Maker) -> bool:
+    return required_positions(maker) == 2
 
 
 def _mask(settings: ConfigDict) -> Callable[[Any], Any] | None:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 import jax.numpy as jnp
 import optax
 
+from jaxcnn.errors import UserError
+from jaxcnn.parts import Part, find_part, part_name, required_positions
 from jaxcnn.types import Array
 
 
@@ -65,21 +67,36 @@ ENDING = frozenset({"cosine", "linear"})
 """Schedules that depend on the last step."""
 
 
-def make_schedule(name: str, peak: float, shape: Shape) -> optax.Schedule:
-    """Returns the schedule called `name` with a linear warm-up: step (int) -> learning rate (float32 scalar).
+def make_schedule(schedule: Part, peak: float, shape: Shape) -> optax.Schedule:
+    """Returns a schedule with a linear warm-up: step (int) -> learning rate (float32 scalar).
 
     During warm-up, step s has peak * (s + 1) / (warmup + 1), so that the first step already learns (Goyal et al.,
     arXiv:1706.02677, section 2.2). A run that ends before its warm-up never reaches the peak.
+
+    Args:
+        schedule: a word of `SCHEDULES`, a path, or a function: of (peak, shape), which returns what follows the
+            warm-up; or of the step alone, the whole schedule, as optax makes them.
+        peak: the learning rate that it starts from.
+        shape: what it is made of, in steps.
+
+    Raises:
+        UserError: for what is no schedule, and a warm-up before a schedule that is whole.
     """
-    decay = SCHEDULES[name](peak, shape)
+    found = find_part("schedule", schedule, SCHEDULES)
+    whole = required_positions(found) == 1
+    if whole and shape.warmup:
+        raise UserError(
+            f"schedule.warmup must be 0: {part_name(schedule)} is a function of the step, and so the whole schedule"
+        )
+    decay = found if whole else found(peak, shape)
     if not shape.warmup:
         return decay
 
-    def schedule(step: Array) -> Array:
+    def warmed_up(step: Array) -> Array:
         ramp = peak * (step + 1) / (shape.warmup + 1)
         return jnp.where(step < shape.warmup, ramp, decay(step))
 
-    return schedule
+    return warmed_up
 
 
 def unreached(name: str, shape: Shape) -> tuple[str, ...]:

@@ -1,0 +1,77 @@
+"""Runs whose parts are named by import paths, as a config file or the command line has them."""
+
+import json
+
+import jax
+import pytest
+
+from jaxcnn.errors import UserError
+from jaxcnn.train.loop import train_and_evaluate
+from jaxcnn.train.setup import resolve
+from tests.train.small_runs import config
+
+OWN = "tests.own_parts:"
+EVERY_PART = {
+    "model.name": f"{OWN}TwoLayers",
+    "model.fields": {"width": 4},
+    "data.name": f"{OWN}stripes",
+    "data.augment": f"flip, {OWN}speckle(0.1)",
+    "loss.name": f"{OWN}hinge",
+    "loss.class_weights": (2.0, 1.0),
+    "optimizer.name": "optax:lion",
+    "optimizer.learning_rate": 0.01,
+    "schedule.name": f"{OWN}sawtooth",
+    "metrics": ("accuracy", f"{OWN}margin", "top5", f"{OWN}error"),
+    "best": "-error",
+}
+
+
+@pytest.fixture(autouse=True)
+def jax_as_users_have_it():
+    with jax.numpy_rank_promotion("allow"):
+        yield
+
+
+def run_of(**changes):
+    return resolve(config(**changes), devices=jax.devices()[:1])
+
+
+def test_every_part_of_a_run_may_be_a_users_own(tmp_path):
+    result = train_and_evaluate(config(total_steps=60, **EVERY_PART), tmp_path)
+    assert result["test/accuracy"] == 1.0
+    assert (result["test/top5"], result["test/error"]) == (1.0, 0.0)
+    assert result["test/margin"] > 0
+    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert {"train/margin", "train/top5", "train/error"} <= lines[0].keys()
+    card = json.loads((tmp_path / "run.json").read_text())
+    assert card["data"]["class_names"] == ["upright", "level"]
+    assert card["data"]["name"] == f"{OWN}stripes"
+    assert card["resolved"]["model"] == {"class": "TwoLayers", "num_classes": 2, "width": 4}
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"loss.class_weights": (1.0,)}, "loss.class_weights has 1 numbers: it must have one for each of 10"),
+        ({"loss.class_weights": (-1.0,) * 10}, r"loss.class_weights is -1.0: it must be a number in \[0, inf\)"),
+        ({"metrics": ("acuracy",)}, "unknown metric 'acuracy': did you mean accuracy"),
+        ({"metrics": ("accuracy",), "best": "top5"}, "unknown best 'top5': known: accuracy, loss"),
+        ({"model.name": f"{OWN}Untold", "model.fields": {}}, "its __call__ must take train"),
+        ({"model.name": f"{OWN}TwoLayers", "model.fields": {"num_classes": 3}}, "model.fields holds num_classes"),
+        ({"data.name": f"{OWN}stripes_in"}, "is called without arguments, and needs 1"),
+        ({"data.name": f"{OWN}strips"}, "has no strips; did you mean stripes"),
+        ({"model.norm": "nowhere:Norm"}, "there is no module nowhere"),
+    ],
+)
+def test_what_is_wrong_with_a_part_is_said_before_anything_compiles(changes, says):
+    with pytest.raises(UserError, match=says) as caught:
+        run_of(**changes)
+    assert "\n" not in str(caught.value)
+
+
+def test_options_of_local_response_norm_reach_the_net():
+    options = {"size": 3, "alpha": 0.5, "beta": 1.0, "k": 4.0}
+    changes = {f"model.norm_options.{name}": value for name, value in options.items()}
+    run = run_of(**{"model.norm": "local_response"}, **changes)
+    made = run.model.norm_layer(train=True)(name=None)
+    assert {name: getattr(made, name) for name in options} == options
