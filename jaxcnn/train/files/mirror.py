@@ -241,8 +241,12 @@ def _fetch(bucket: Bucket, folder: Path) -> tuple[set[str], list[str]]:
     """Brings what a run goes on from into a folder; returns the names of all that there is, and of what was brought.
 
     Of checkpoints that were set aside only the names are brought. What has no marker is no checkpoint.
+
+    Raises:
+        BucketError: for a name that would lead out of the folder; nothing is brought then.
     """
     there = set(bucket.find())
+    _check_names(there)
     fetched = [name for name in there if _FETCHED.fullmatch(name) or (_in_a_checkpoint(name, there))]
     with concurrent.futures.ThreadPoolExecutor(_AT_ONCE) as pool:
         list(pool.map(lambda name: bucket.download(name, folder / name), fetched))
@@ -253,10 +257,16 @@ def _fetch(bucket: Bucket, folder: Path) -> tuple[set[str], list[str]]:
     return there, fetched
 
 
+def _check_names(names: Iterable[str]) -> None:
+    for name in names:
+        if name.startswith(("/", "\\")) or ".." in re.split(r"[/\\]", name):
+            raise BucketError(f"the name of its object {name!r} leads out of it; remove that object")
+
+
 def _in_a_checkpoint(name: str, there: Collection[str]) -> bool:
     """Returns whether an object is a file of a checkpoint that is whole."""
     step = _STEP.fullmatch(name)
-    return bool(step and ".." not in name.split("/") and _marker(step[1]) in there)
+    return bool(step and _marker(step[1]) in there)
 
 
 def _marker(step: str) -> str:
