@@ -12,8 +12,8 @@ from jaxcnn.commands.parser import CommandParser
 from jaxcnn.config.file import load_json
 from jaxcnn.errors import UserError
 from jaxcnn.train.devices.mesh import replicated
+from jaxcnn.train.files.fetch import fetched
 from jaxcnn.train.files.folder import RunFolder, read_lines
-from jaxcnn.train.files.mirror import fetched
 from jaxcnn.train.loop import make_evaluator, open_checkpoints
 from jaxcnn.train.setup import resolve
 

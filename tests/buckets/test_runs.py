@@ -10,7 +10,7 @@ import pytest
 from jaxcnn import buckets
 from jaxcnn.buckets import Bucket
 from jaxcnn.errors import Fault, UserError
-from jaxcnn.train.files import lease, mirror
+from jaxcnn.train.files import fetch, lease, mirror
 from jaxcnn.train.files.checkpoint import Checkpoints
 from jaxcnn.train.hooks.preemption import Preemption
 from jaxcnn.train.loop import Preempted, train_and_evaluate
@@ -27,7 +27,7 @@ def quick(monkeypatch, tmp_path):
     monkeypatch.setattr(mirror, "INTERVAL", 0.05)
     monkeypatch.setattr(lease, "BEAT", 0.2)
     monkeypatch.setattr(lease, "PATIENCE", 0.6)
-    monkeypatch.setattr(mirror.tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(fetch.tempfile, "tempdir", str(tmp_path))
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +74,14 @@ def ask_to_stop(monkeypatch, at):
     monkeypatch.setattr(Training, "log", stopping)
 
 
+def train_until(monkeypatch, at, place):
+    """Trains until the run is asked to stop at a step."""
+    with monkeypatch.context() as patch:
+        ask_to_stop(patch, at)
+        with pytest.raises(Preempted):
+            train(place)
+
+
 def test_a_run_in_a_bucket_is_the_run_on_a_disk(place, on_disk, tmp_path, capsys):
     here, result = on_disk
     assert train(place, tensorboard=True) == result
@@ -92,22 +100,16 @@ def test_a_run_in_a_bucket_is_the_run_on_a_disk(place, on_disk, tmp_path, capsys
 
 def test_a_run_that_is_asked_to_stop_goes_on_elsewhere_to_the_same_bits(place, on_disk, tmp_path, monkeypatch):
     here, result = on_disk
-    with monkeypatch.context() as patch:
-        ask_to_stop(patch, at=4)
-        with pytest.raises(Preempted):
-            train(place)
+    train_until(monkeypatch, 4, place)
     assert "4" in steps(Bucket(place).find())
-    monkeypatch.setattr(mirror.tempfile, "tempdir", str(tmp_path / "other"))
+    monkeypatch.setattr(fetch.tempfile, "tempdir", str(tmp_path / "other"))
     assert train(place) == result
     assert_as_on_disk(Bucket(place), here)
 
 
 def test_a_damaged_checkpoint_is_set_aside_and_the_one_before_is_gone_on_from(place, on_disk, monkeypatch, capsys):
     here, result = on_disk
-    with monkeypatch.context() as patch:
-        ask_to_stop(patch, at=4)
-        with pytest.raises(Preempted):
-            train(place)
+    train_until(monkeypatch, 4, place)
     bucket = Bucket(place)
     arrays = [name for name in bucket.find("checkpoints", "4", "state") if "/d/" in name]
     for name in arrays:
@@ -186,10 +188,10 @@ def test_what_never_reached_the_bucket_is_kept_and_said(place, on_disk, outage, 
 
 def test_two_runs_in_one_folder_are_refused(place, on_disk, tmp_path, monkeypatch, capsys):
     bucket = Bucket(place)
-    with mirror.Mirror(place, mirror.copy_of(place), print):
+    with mirror.Mirror(place, fetch.copy_of(place), print):
         with pytest.raises(UserError, match=f"{place} is in use by process "):  # on this machine
             train(place)
-        monkeypatch.setattr(mirror.tempfile, "tempdir", str(tmp_path / "other"))
+        monkeypatch.setattr(fetch.tempfile, "tempdir", str(tmp_path / "other"))
         with pytest.raises(UserError, match=f"{place} is in use by process "):  # on another
             train(place)
     bucket.write("lock", b"of one that is gone process 7 on nowhere, 3\n")
@@ -200,10 +202,10 @@ def test_two_runs_in_one_folder_are_refused(place, on_disk, tmp_path, monkeypatc
 def test_a_folder_that_another_has_taken_is_no_longer_written(place, monkeypatch):
     monkeypatch.setattr(mirror, "LAST", 0.1)
     said = []
-    with mirror.Mirror(place, mirror.copy_of(place), said.append) as mine:
+    with mirror.Mirror(place, fetch.copy_of(place), said.append) as mine:
         Bucket(place).write("lock", b"other process 7 on elsewhere, 0\n")
         while not mine._lease.lost:
             pass
-        (mirror.copy_of(place) / "metrics.jsonl").write_text("{}\n")
+        (fetch.copy_of(place) / "metrics.jsonl").write_text("{}\n")
     assert list(Bucket(place).find()) == ["lock"]
     assert f"{place} has been taken over by process 7 on elsewhere, and is no longer written" in said[-1]

@@ -5,10 +5,12 @@ import time
 
 import pytest
 
-from jaxcnn import buckets
+from jaxcnn import buckets, streams
 from jaxcnn.errors import UserError
-from jaxcnn.train import lease, mirror
-from jaxcnn.train.mirror import MARKER, Mirror
+from jaxcnn.train.files import fetch, lease, mirror
+from jaxcnn.train.files.fetch import MARKER
+from jaxcnn.train.files.folder import RunFolder
+from jaxcnn.train.files.mirror import Mirror
 from tests.buckets.memory import Memory
 
 PLACE = "gs://box/run"
@@ -162,7 +164,7 @@ def test_a_copy_has_what_a_run_goes_on_from(memory, copy, said):
         assert (copy / "checkpoints" / "damaged-2-1").is_dir()  # its name is taken
         assert it.flush() == ""
         assert there(memory) == {*files, *whole(4)}
-    with mirror.fetched(PLACE) as looked_at:
+    with fetch.fetched(PLACE) as looked_at:
         assert (looked_at / "checkpoints" / "4" / MARKER).exists()
     assert not looked_at.exists()
 
@@ -170,7 +172,7 @@ def test_a_copy_has_what_a_run_goes_on_from(memory, copy, said):
 @pytest.mark.parametrize("name", ["../x", "checkpoints/4/../../../x", "/etc/x", "checkpoints/4/..\\..\\..\\x"])
 def test_a_name_that_leads_out_of_the_folder_is_refused(memory, copy, said, name, tmp_path):
     memory.objects = {f"box/run/{each}": b"x" for each in (*whole(4), name)}
-    for opening in (lambda: Mirror(PLACE, copy, said.append), lambda: mirror.fetched(PLACE)):
+    for opening in (lambda: Mirror(PLACE, copy, said.append), lambda: fetch.fetched(PLACE)):
         with pytest.raises(UserError) as caught, opening():
             pass
         why = f"the name of its object {name!r} leads out of it; remove that object"
@@ -258,6 +260,19 @@ def test_a_bucket_that_cannot_be_written_is_one_line_before_a_run_begins(memory,
 def test_a_bucket_that_is_not_there_is_one_line(memory, copy, said):
     with pytest.raises(UserError, match=r"^the run folder gs://none/run cannot be used: there is no bucket gs://none$"):
         Mirror("gs://none/run", copy, said.append)
+
+
+def test_what_nobody_can_be_shown_reaches_the_bucket(memory, copy, monkeypatch):
+    monkeypatch.setattr(streams, "_kept", streams._Kept())
+    memory.objects["box/run/output.log"] = b"an earlier start\n"
+    folder = RunFolder(PLACE, copy=copy)
+    streams._kept.add(b"before the folder is held\n")
+    with folder.hold():
+        streams._kept.add(b"in training\n")
+    assert not copy.exists()
+    streams._kept.add("afterwards ü\n".encode())
+    kept = memory.objects["box/run/output.log"].decode().splitlines()
+    assert kept == ["an earlier start", "before the folder is held", "in training", "afterwards ü"]
 
 
 def test_a_missing_driver_is_one_line(monkeypatch, copy, said):

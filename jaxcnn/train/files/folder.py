@@ -11,13 +11,16 @@ from typing import Any
 
 from ml_collections import FrozenConfigDict
 
+from jaxcnn import streams
 from jaxcnn.addresses import bucket_address
+from jaxcnn.buckets import Bucket
 from jaxcnn.config import base_config
 from jaxcnn.errors import UserError, say
 from jaxcnn.json_file import read_json
 from jaxcnn.train.files.changes import BACK, FORCED, MAY_DIFFER, Change, as_json, differences, flat, resumed_line
+from jaxcnn.train.files.fetch import copy_of
 from jaxcnn.train.files.lock import Lock
-from jaxcnn.train.files.mirror import Mirror, copy_of
+from jaxcnn.train.files.mirror import Mirror
 
 OUTPUT = "output.log"
 """What a run could not say where it should have, for nobody reads it any more."""
@@ -60,11 +63,22 @@ class RunFolder:
             UserError: another process has it, or it cannot be read or written.
         """
         self._held = Mirror(str(self.path), self.place, say) if self.in_bucket else Lock(self.place)
+        if self.in_bucket:  # of a folder on a disk that is done from the start on
+            streams.keep_with(self._keep_output)
         return self._held
 
     def carry_over(self) -> str:
         """Brings all that was written to where it belongs; returns in a line why that cannot be done, else ""."""
         return self._held.flush() if isinstance(self._held, Mirror) else ""
+
+    def _keep_output(self, text: str) -> None:
+        """Appends to output.log; once the copy of a folder in a bucket is gone, there; raises OSError."""
+        if self.place.is_dir():
+            append_text(self.place / OUTPUT, text)
+            return
+        bucket = Bucket(str(self.path))
+        before = bucket.read(OUTPUT) if OUTPUT in bucket.find(OUTPUT) else b""
+        bucket.write(OUTPUT, before + text.encode(errors="backslashreplace"))
 
     def identity(self) -> str:
         """Returns what all processes of a run must have alike, if they share this folder."""

@@ -6,21 +6,19 @@ checkpoint of their step, a checkpoint's files before the marker that makes it o
 removed. The marker is orbax's own for object stores, so orbax reads such a checkpoint from the bucket too.
 """
 
-import concurrent.futures
 import contextlib
-import getpass
-import hashlib
 import re
 import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 
 from jaxcnn.buckets import Bucket, BucketError
 from jaxcnn.errors import UserError
+from jaxcnn.train.files.fetch import MARKER, STEP, asked, fetch, marker
 from jaxcnn.train.files.lease import Lease
 from jaxcnn.train.files.lock import Lock
 
@@ -28,45 +26,17 @@ INTERVAL = 3.0
 """Seconds between two looks for what has changed."""
 LAST = 60.0
 """For how many seconds what is left is tried to be carried over, before a run leaves without."""
-MARKER = "commit_success.txt"
-"""The object that makes a checkpoint of what lies beside it: here orbax writes it, there it is written last."""
 REMOVED = "removed"
 """The folder of the copy that checkpoints are moved to when they are removed, so that each is there whole or not."""
 _LEASE = "lease"
 """The file of a copy that says which lease of the bucket was taken for it."""
 _UNSENT = "unsent"
 """The file of a copy that has more than its bucket."""
-_AT_ONCE = 8
-_STEP = re.compile(r"checkpoints/(\d+)/.+")
-_FETCHED = re.compile(r"(config|config_history|run)\.json|metrics\.jsonl")
-_DAMAGED = re.compile(r"(checkpoints/damaged-[\d-]+)/.+")
 _NOT_CARRIED = re.compile(
     r"lock|lease|unsent|checkpoints/removed/.*|.*/commit_success\.txt|.*\.partial|.*\.orbax-checkpoint-tmp.*"
 )
 Signature = tuple[int, int]
 """(bytes, time of the last change in nanoseconds) of a file."""
-
-
-def copy_of(address: str) -> Path:
-    """Returns where this machine's copy of a run folder lies: always the same, below $TMPDIR or what stands for it."""
-    try:
-        user = getpass.getuser()
-    except (OSError, KeyError):  # one without a name, as in containers
-        user = "nobody"
-    return Path(tempfile.gettempdir()) / f"jaxcnn-{user}" / hashlib.sha256(address.encode()).hexdigest()[:16]
-
-
-@contextlib.contextmanager
-def fetched(address: str) -> Iterator[Path]:
-    """Gives a copy of a run folder in a bucket to look at, which is removed afterwards.
-
-    Raises:
-        UserError: where the bucket cannot be read.
-    """
-    with tempfile.TemporaryDirectory(prefix="jaxcnn-") as copy:
-        with _asked(address):
-            _fetch(Bucket(address), Path(copy))
-        yield Path(copy)
 
 
 class Mirror:
@@ -87,15 +57,15 @@ class Mirror:
         self._bucket = Bucket(address)
         self._trouble = ""
         self._turn, self._end = threading.Lock(), threading.Event()
-        with contextlib.ExitStack() as opening, _asked(address):
+        with contextlib.ExitStack() as opening, asked(address):
             copy.mkdir(parents=True, exist_ok=True, mode=0o700)
             opening.enter_context(_locked(copy, address))
             self._there = set(self._bucket.find())  # before anything is written, for what is wrong with the bucket
             self._lease = opening.enter_context(Lease(self._bucket, copy / _LEASE, say))
             self._clear()
-            self._there, fetched = _fetch(self._bucket, copy)
-            self._sent = {name: _signature(copy / name) for name in fetched}
-            self._whole = {match[1] for name in fetched if (match := _STEP.fullmatch(name))}
+            self._there, brought = fetch(self._bucket, copy)
+            self._sent = {name: _signature(copy / name) for name in brought}
+            self._whole = {match[1] for name in brought if (match := STEP.fullmatch(name))}
             self._lock = opening.pop_all()
         self._thread = threading.Thread(target=self._carry_on, name="mirror", daemon=True)
         self._thread.start()
@@ -148,18 +118,18 @@ class Mirror:
     def _carry_files(self) -> bool:
         shutil.rmtree(self._copy / "checkpoints" / REMOVED, ignore_errors=True)
         local = self._local()
-        steps = {name: match[1] for name in local if (match := _STEP.fullmatch(name))}
+        steps = {name: match[1] for name in local if (match := STEP.fullmatch(name))}
         for name in local:
             if name not in steps:
                 self._send(name, local)
-        self._remove([name for name in self._sent if name not in local and not _STEP.fullmatch(name)])
+        self._remove([name for name in self._sent if name not in local and not STEP.fullmatch(name)])
         whole = [
             self._carry_step(step, {name: local[name] for name in steps if steps[name] == step})
             for step in sorted(set(steps.values()), key=int)
         ]
-        there = {name: match[1] for name in self._there if (match := _STEP.fullmatch(name))}
+        there = {name: match[1] for name in self._there if (match := STEP.fullmatch(name))}
         for step in sorted(set(there.values()) - set(steps.values())):
-            self._remove([_marker(step)])
+            self._remove([marker(step)])
             self._remove([name for name in there if there[name] == step])
         return all(whole)
 
@@ -169,16 +139,16 @@ class Mirror:
         if step in self._whole and not old and all(self._sent.get(name) == local[name] for name in local):
             return True
         self._whole.discard(step)
-        self._remove([_marker(step)])
+        self._remove([marker(step)])
         for name in local:
             self._send(name, local)
         self._remove(old)
         if local != {name: signature for name, signature in self._local().items() if _is_of(name, step)}:
             return False  # it has been removed meanwhile
         items = {name.split("/")[2] for name in local if name.count("/") > 2}
-        for marker in (*(f"checkpoints/{step}/{item}/{MARKER}" for item in sorted(items)), _marker(step)):
-            self._there.add(marker)
-            self._bucket.write(marker, b"")
+        for name in (*(f"checkpoints/{step}/{item}/{MARKER}" for item in sorted(items)), marker(step)):
+            self._there.add(name)
+            self._bucket.write(name, b"")
         self._whole.add(step)
         return True
 
@@ -226,51 +196,6 @@ def _locked(copy: Path, address: str) -> Lock:
         return Lock(copy)
     except UserError as error:
         raise UserError(str(error).replace(str(copy), address)) from None
-
-
-@contextlib.contextmanager
-def _asked(address: str) -> Iterator[None]:
-    """Raises `UserError` where the bucket or the copy cannot be used."""
-    try:
-        yield
-    except OSError as error:
-        raise UserError(f"the run folder {address} cannot be used: {error}") from None
-
-
-def _fetch(bucket: Bucket, folder: Path) -> tuple[set[str], list[str]]:
-    """Brings what a run goes on from into a folder; returns the names of all that there is, and of what was brought.
-
-    Of checkpoints that were set aside only the names are brought. What has no marker is no checkpoint.
-
-    Raises:
-        BucketError: for a name that would lead out of the folder; nothing is brought then.
-    """
-    there = set(bucket.find())
-    _check_names(there)
-    fetched = [name for name in there if _FETCHED.fullmatch(name) or (_in_a_checkpoint(name, there))]
-    with concurrent.futures.ThreadPoolExecutor(_AT_ONCE) as pool:
-        list(pool.map(lambda name: bucket.download(name, folder / name), fetched))
-    (folder / "checkpoints").mkdir(exist_ok=True)
-    for name in there:
-        if damaged := _DAMAGED.fullmatch(name):
-            (folder / damaged[1]).mkdir(parents=True, exist_ok=True)
-    return there, fetched
-
-
-def _check_names(names: Iterable[str]) -> None:
-    for name in names:
-        if name.startswith(("/", "\\")) or ".." in re.split(r"[/\\]", name):
-            raise BucketError(f"the name of its object {name!r} leads out of it; remove that object")
-
-
-def _in_a_checkpoint(name: str, there: Collection[str]) -> bool:
-    """Returns whether an object is a file of a checkpoint that is whole."""
-    step = _STEP.fullmatch(name)
-    return bool(step and _marker(step[1]) in there)
-
-
-def _marker(step: str) -> str:
-    return f"checkpoints/{step}/{MARKER}"
 
 
 def _is_of(name: str, step: str) -> bool:
