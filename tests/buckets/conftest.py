@@ -2,8 +2,7 @@
 
 import pytest
 
-from jaxcnn import buckets
-from tests.buckets.emulators import Emulator
+from tests.buckets.emulators import Emulator, drivers_for
 
 
 @pytest.fixture(scope="session", params=["s3", "gs"])
@@ -13,10 +12,7 @@ def emulator(request):
         pytest.importorskip(needed)
     service = Emulator(request.param)
     service.start()
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in service.environment.items():
-            patch.setenv(name, value)
-        buckets.file_system.cache_clear()
+    with drivers_for(request.param, service.environment):
         yield service
     service.stop()
 

@@ -47,6 +47,14 @@ def steps(names):
     return {match[1] for name in names if (match := re.match(r"checkpoints/(\d+)/commit_success.txt", name))}
 
 
+def spoil(bucket, step):
+    """Writes zeros over the arrays of a checkpoint."""
+    arrays = [name for name in bucket.find("checkpoints", str(step), "state") if "/d/" in name]
+    assert arrays
+    for name in arrays:
+        bucket.write(name, bytes(len(bucket.read(name))))
+
+
 def assert_as_on_disk(bucket, here):
     """The bucket holds the run that the disk holds: the same checkpoints by their checksums, the same numbers."""
     found = bucket.find()
@@ -111,9 +119,7 @@ def test_a_damaged_checkpoint_is_set_aside_and_the_one_before_is_gone_on_from(pl
     here, result = on_disk
     train_until(monkeypatch, 4, place)
     bucket = Bucket(place)
-    arrays = [name for name in bucket.find("checkpoints", "4", "state") if "/d/" in name]
-    for name in arrays:
-        bucket.write(name, bytes(len(bucket.read(name))))
+    spoil(bucket, 4)
     assert train(place) == result
     said = capsys.readouterr().out
     assert f"the checkpoint {place}/checkpoints/4 " in said

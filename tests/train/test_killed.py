@@ -29,13 +29,14 @@ train_and_evaluate(config(total_steps={STEPS}, checkpoint_every="3 steps", eval_
 """
 
 
-def start(workdir, cache):
+def start(workdir, cache, program=PROGRAM, **variables):
+    """Starts a process that trains in a run folder; `variables` are further ones of its environment."""
     environment = os.environ | {
         "PYTHONPATH": str(ROOT), "XLA_FLAGS": "",
         "JAX_COMPILATION_CACHE_DIR": str(cache),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-    }  # fmt: skip
-    return subprocess.Popen([sys.executable, "-c", PROGRAM, str(workdir)], env=environment, stdout=subprocess.DEVNULL)
+    } | variables  # fmt: skip
+    return subprocess.Popen([sys.executable, "-c", program, str(workdir)], env=environment, stdout=subprocess.DEVNULL)
 
 
 def wait_for_a_step(process, workdir, beyond):
