@@ -160,9 +160,7 @@ def _keep_output(workdir: str) -> None:
     """Has what cannot be shown any more stand in the run folder."""
     from jaxcnn.train.files.folder import OUTPUT, append_text
 
-    if not bucket_address(
-        "--workdir", workdir
-    ):  # where it is one, there is nothing to append to before the run holds it
+    if not bucket_address("--workdir", workdir):  # one in a bucket does so itself, once it is held
         streams.keep_with(functools.partial(append_text, Path(workdir).expanduser() / OUTPUT))
 
 

@@ -17,11 +17,17 @@ def test_the_table_is_read():
     assert len(named) == len(set(named))
 
 
+def marks_of(tree, function):
+    """What pytest marks a test with, by a decorator or for its whole module."""
+    of_all = [node.value for node in tree.body if isinstance(node, ast.Assign) and node.targets[0].id == "pytestmark"]
+    text = " ".join(map(ast.unparse, [*of_all, *function.decorator_list]))
+    return {mark for mark in ("buckets", "slow") if f"pytest.mark.{mark}" in text}
+
+
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row[0].strip())
-def test_the_named_test_is_there_and_slow_where_it_is_said_to_be(row):
-    path, name = re.fullmatch(r" `(\S+)::(\w+)`(?: \(slow\))? ", row[2]).groups()
+def test_the_named_test_is_there_and_marked_as_it_is_said_to_be(row):
+    path, name, marks = re.fullmatch(r" `(\S+)::(\w+)`(?: \((.+)\))? ", row[2]).groups()
     tree = ast.parse((ROOT / path).read_text())
     found = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
     assert name in found, f"{path} has no {name}"
-    marks = [ast.unparse(decorator) for decorator in found[name].decorator_list]
-    assert ("pytest.mark.slow" in marks) == ("(slow)" in row[2])
+    assert marks_of(tree, found[name]) == set(marks.split(", ") if marks else ())

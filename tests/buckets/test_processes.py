@@ -13,7 +13,7 @@ from tests.train.test_killed import PROGRAM, STEPS, start
 
 pytestmark = [pytest.mark.buckets, pytest.mark.slow]
 QUICK = """
-from jaxcnn.train import lease, mirror
+from jaxcnn.train.files import lease, mirror
 mirror.INTERVAL, lease.BEAT, lease.PATIENCE = 0.1, 0.5, 2.0
 """
 

@@ -18,16 +18,18 @@ STEP = {"state/data": b"arrays", "checksums/metadata": b"sums", "metadata": b"{}
 """Files of a checkpoint."""
 
 
-@pytest.fixture
-def memory(monkeypatch):
-    """The only bucket that there is; threads do nothing by themselves."""
-    there = Memory()
-    monkeypatch.setattr(buckets, "file_system", lambda scheme: there)
+@pytest.fixture(autouse=True)
+def still(monkeypatch):
+    """Threads do nothing by themselves."""
     monkeypatch.setattr(mirror, "INTERVAL", 1e6)
     monkeypatch.setattr(mirror, "LAST", 0.0)
     monkeypatch.setattr(lease, "BEAT", 1e6)
     monkeypatch.setattr(lease, "PATIENCE", 0.2)
-    return there
+
+
+def broken(memory, error):
+    """Has the bucket take nothing any more; None has it take everything again."""
+    memory.trouble = {} if error is None else {call: [error] * 100 for call in ("pipe_file", "put_file")}
 
 
 @pytest.fixture
@@ -57,9 +59,10 @@ def there(memory):
 
 
 def written(memory):
-    """What was written and removed since the last call, in order, but for the lock."""
-    names = [name.replace("box/run/", "") for name in memory.written]
-    memory.written.clear()
+    """What was written and, with a "-", removed since the last call, in order, but for the lock."""
+    signs = {"pipe_file": "", "put_file": "", "rm_file": "-"}
+    names = [signs[call] + path.removeprefix("box/run/") for call, path in memory.calls if call in signs]
+    memory.calls.clear()
     return [name for name in names if name.lstrip("-") != lease.NAME]
 
 
@@ -119,12 +122,12 @@ def test_a_checkpoint_that_changes_is_none_until_it_is_whole_again(memory, copy,
 def test_what_a_bucket_does_not_take_is_said_once_kept_and_carried_over_later(memory, copy, said):
     with Mirror(PLACE, copy, said.append) as it:
         checkpoint(copy, 2)
-        memory.broken = OSError("no\nroom")
+        broken(memory, OSError("no\nroom"))
         for _ in range(2):
             assert it.flush() == f"{PLACE} lacks what is new: gs://box cannot be used: no room; " + (
                 f"what is missing there is in {copy}"
             )
-        memory.broken = None
+        broken(memory, None)
         assert it.flush() == ""
         assert there(memory) == whole(2)
     assert said == [
@@ -137,9 +140,9 @@ def test_what_a_bucket_does_not_take_is_said_once_kept_and_carried_over_later(me
 def test_what_was_never_carried_over_is_put_beside_the_copy_and_named(memory, copy, said):
     with Mirror(PLACE, copy, said.append):
         checkpoint(copy, 2)
-        memory.broken = OSError("away")
+        broken(memory, OSError("away"))
     assert said[-1].endswith(f"what is missing there is in {copy}")
-    memory.broken = None
+    broken(memory, None)
     said.clear()
     with Mirror(PLACE, copy, said.append):
         assert not (copy / "checkpoints" / "2").exists()  # the bucket has none
@@ -249,7 +252,7 @@ def test_who_loses_the_lock_writes_no_more_and_leaves_it(memory, copy, said, mon
     ],
 )
 def test_a_bucket_that_cannot_be_written_is_one_line_before_a_run_begins(memory, copy, said, error, says):
-    memory.broken = error
+    broken(memory, error)
     with pytest.raises(UserError, match=f"^the run folder {PLACE} cannot be used: {says}") as caught:
         Mirror(PLACE, copy, said.append)
     assert "\n" not in str(caught.value)
