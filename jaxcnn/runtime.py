@@ -88,6 +88,7 @@ def configure(environment: MutableMapping[str, str] = os.environ) -> None:
     """
     environment.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
     logging.getLogger("absl").setLevel(logging.WARNING)
+    logging.getLogger("gcsfs").setLevel(logging.CRITICAL + 1)  # jax's cache at gs://: a page for what it raises as well
     if "jax" in sys.modules:
         return
     _keep_programs(environment)

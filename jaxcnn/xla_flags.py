@@ -22,6 +22,15 @@ def known(*flags: str) -> list[str]:
         return [flag for flag in flags if _knows(library, flag)]
 
 
+def spelt_out(value: str) -> str:
+    """Returns the flags that a value of XLA_FLAGS stands for: itself, or the text of the file that it names.
+
+    Others can be added to these alone: XLA reads what begins with a dash as flags, and all else as the name of a file.
+    """
+    flags = value.strip()
+    return flags if not flags or flags.startswith("-") else Path(flags).read_text(encoding="utf-8").strip()
+
+
 def _knows(library: mmap.mmap | None, flag: str) -> bool:
     name, _, value = flag.removeprefix("--").partition("=")
     if library is None or any(library.find(form) < 0 for form in (f"\0{name}\0".encode(), _field(name))):

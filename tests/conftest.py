@@ -17,7 +17,8 @@ os.environ["XLA_FLAGS"] = " ".join([
         "--xla_llvm_disable_expensive_passes=true",
         "--xla_cpu_use_fusion_emitters=false",  # the simpler emitters are the quicker compilers; 0.12 has no others
     ),
-    os.environ.get("XLA_FLAGS", ""),  # yours win: --xla_backend_optimization_level=3 --xla_cpu_use_fusion_emitters=true
+    # yours win, as --xla_backend_optimization_level=3 --xla_cpu_use_fusion_emitters=true
+    xla_flags.spelt_out(os.environ.get("XLA_FLAGS", "")),
 ])  # fmt: skip
 
 import jax

@@ -1,3 +1,4 @@
+import logging
 import subprocess
 import sys
 import threading
@@ -116,6 +117,16 @@ def test_a_file_of_flags_stays_the_users():
     environment = {"XLA_FLAGS": "/home/me/flags.txt"}
     runtime._choose_convolutions(environment)
     assert environment == {"XLA_FLAGS": "/home/me/flags.txt"}
+
+
+def test_the_driver_of_a_bucket_that_jax_keeps_programs_in_prints_no_pages():
+    logger = logging.getLogger("gcsfs")
+    before = logger.level
+    logger.setLevel(logging.NOTSET)
+    runtime.configure({})
+    silent = not logger.isEnabledFor(logging.CRITICAL)
+    logger.setLevel(before)
+    assert silent
 
 
 def test_a_plugin_without_its_device_is_not_what_computes(monkeypatch):

@@ -57,3 +57,11 @@ def test_a_flag_is_known_where_name_and_word_are_strings_of_the_library_and_it_i
 def test_without_jaxlib_none_is_known(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     assert xla_flags.known("--xla_backend_optimization_level=0") == []
+
+
+def test_flags_of_a_file_are_those_of_its_text(tmp_path):
+    (tmp_path / "flags.txt").write_text("--xla_dump_to=/x\n--xla_backend_optimization_level=0\n")
+    flags = xla_flags.spelt_out(f" {tmp_path}/flags.txt ")
+    assert flags.split() == ["--xla_dump_to=/x", "--xla_backend_optimization_level=0"]
+    assert xla_flags.spelt_out(" --xla_dump_to=/x") == "--xla_dump_to=/x"
+    assert xla_flags.spelt_out("") == ""

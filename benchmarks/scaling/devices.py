@@ -9,7 +9,7 @@ import os
 from jaxcnn import xla_flags
 
 os.environ["XLA_FLAGS"] = " ".join(
-    [os.environ.get("XLA_FLAGS", ""), *xla_flags.known("--xla_force_host_platform_device_count=8")]
+    [xla_flags.spelt_out(os.environ.get("XLA_FLAGS", "")), *xla_flags.known("--xla_force_host_platform_device_count=8")]
 )
 os.environ["JAX_PLATFORMS"] = "cpu"
 
