@@ -9,12 +9,23 @@ import pytest
 from jaxcnn.buckets import Bucket
 from tests.buckets.test_runs import lines_of, spoil, steps
 from tests.train.team import Team
-from tests.train.test_killed import PROGRAM, STEPS, start
+from tests.train.test_killed import start
 
 pytestmark = [pytest.mark.buckets, pytest.mark.slow]
-QUICK = """
+STEPS = 60
+PROGRAM = f"""
+import sys, time
+from tests.train.test_loop import config
 from jaxcnn.train.files import lease, mirror
+from jaxcnn.train.loop import train_and_evaluate
+from jaxcnn.train.training import Training
 mirror.INTERVAL, lease.BEAT, lease.PATIENCE = 0.1, 0.5, 2.0
+log = Training._log
+def slowly(self, step):  # so that there is time for killing it
+    time.sleep(0.2)
+    log(self, step)
+Training._log = slowly
+train_and_evaluate(config(total_steps={STEPS}, checkpoint_every="6 steps", eval_every="20 steps"), sys.argv[1])
 """
 
 
@@ -32,7 +43,7 @@ def wait_for_a_checkpoint(process, bucket, beyond):
 def undisturbed(tmp_path_factory):
     """The folder of a run on the disk that nobody has killed, and that of what it compiled."""
     here, cache = tmp_path_factory.mktemp("disk") / "run", tmp_path_factory.mktemp("cache")
-    assert start(here, cache).wait(timeout=600) == 0
+    assert start(here, cache, PROGRAM).wait(timeout=600) == 0
     return here, cache
 
 
@@ -41,7 +52,7 @@ def test_killed_in_training_it_goes_on_here_and_elsewhere_to_the_same_bits(place
     bucket, reached = Bucket(place), 0
     for machine in ("one", "one", "two"):
         (tmp_path / machine).mkdir(exist_ok=True)
-        process = start(place, cache, QUICK + PROGRAM, TMPDIR=str(tmp_path / machine))
+        process = start(place, cache, PROGRAM, TMPDIR=str(tmp_path / machine))
         if machine == "one":
             reached = wait_for_a_checkpoint(process, bucket, reached)
             process.send_signal(signal.SIGKILL)
