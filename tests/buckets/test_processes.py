@@ -20,11 +20,11 @@ from jaxcnn.train.files import lease, mirror
 from jaxcnn.train.loop import train_and_evaluate
 from jaxcnn.train.training import Training
 mirror.INTERVAL, lease.BEAT, lease.PATIENCE = 0.1, 0.5, 2.0
-log = Training._log
-def slowly(self, step):  # so that there is time for killing it
+log = Training.log
+def slowly(self, values):  # so that there is time for killing it
     time.sleep(0.2)
-    log(self, step)
-Training._log = slowly
+    log(self, values)
+Training.log = slowly
 train_and_evaluate(config(total_steps={STEPS}, checkpoint_every="6 steps", eval_every="20 steps"), sys.argv[1])
 """
 

@@ -70,16 +70,21 @@ def train(place, **changes):
     return train_and_evaluate(config(**changes), place, data=ARRAYS).test
 
 
-def ask_to_stop(monkeypatch, at):
-    """The next run is asked to stop at a step."""
+def when_logged(monkeypatch, step, act):
+    """The next run does something more once it has logged a step."""
     log = Training.log
 
-    def stopping(self, values):
+    def logging(self, values):
         log(self, values)
-        if self.step == at:
-            monkeypatch.setattr(Preemption, "asked", True)
+        if self.step == step:
+            act()
 
-    monkeypatch.setattr(Training, "log", stopping)
+    monkeypatch.setattr(Training, "log", logging)
+
+
+def ask_to_stop(monkeypatch, at):
+    """The next run is asked to stop at a step."""
+    when_logged(monkeypatch, at, lambda: monkeypatch.setattr(Preemption, "asked", True))
 
 
 def train_until(monkeypatch, at, place):
@@ -174,16 +179,9 @@ def test_a_bucket_that_is_away_for_a_while_gets_everything_later(place, on_disk,
 
 
 def test_what_never_reached_the_bucket_is_kept_and_said(place, on_disk, outage, tmp_path, monkeypatch, capsys):
-    log = Training._log
-
-    def logging(self, step):
-        log(self, step)
-        if step == LAST:
-            outage()
-
     with monkeypatch.context() as patch:
         patch.setattr(mirror, "LAST", 0.5)
-        patch.setattr(Training, "_log", logging)
+        when_logged(patch, LAST, outage)
         with pytest.raises(Fault, match=f"at its end, step 6, but {place} lacks what is new: .*is in {tmp_path}"):
             train(place)
     outage()
