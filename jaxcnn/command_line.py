@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from ml_collections import ConfigDict
 
 from jaxcnn.config.file import assign, load
-from jaxcnn.config.keys import FIELDS, find_key, nearest, parse_value
+from jaxcnn.config.keys import find_key, is_free, nearest, parse_value
 from jaxcnn.config.kinds import SWITCH, parse_literal
 from jaxcnn.config.table import SETTINGS
 from jaxcnn.errors import UserError
@@ -32,7 +32,7 @@ class Line:
         """Returns the config in `file`, changed, and what to tell the user of it."""
         config, remarks = load(file)
         for key, text in self.changes:
-            value = parse_literal(text) if key.startswith(f"{FIELDS}.") else parse_value(key, text)
+            value = parse_literal(text) if is_free(key) else parse_value(key, text)
             assign(config, key, value)
         return config, [*remarks, *self.remarks]
 

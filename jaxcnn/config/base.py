@@ -1,16 +1,19 @@
 """From the table to a config."""
 
+import functools
+
 from ml_collections import ConfigDict, config_dict
 
 from jaxcnn.config.kinds import DICTIONARY
 from jaxcnn.config.setting import Setting
-from jaxcnn.config.table import SETTINGS
+from jaxcnn.config.table import OPEN, SETTINGS
 
 
 def base_config() -> ConfigDict:
     """Returns the settings of a run, all of them, with their defaults.
 
-    It is locked: a key that is no setting is an error. Only dictionaries such as `model.fields` take any key.
+    It is locked: a key that is no setting is an error. Only dictionaries such as `model.fields` take any key, and the
+    groups in `OPEN`.
     """
     config = ConfigDict()
     for setting in SETTINGS.values():
@@ -24,6 +27,8 @@ def base_config() -> ConfigDict:
     for setting in SETTINGS.values():
         if setting.kind is DICTIONARY:
             setting.value(config).unlock()
+    for group in OPEN:
+        functools.reduce(getattr, group.split("."), config).unlock()
     return config
 
 

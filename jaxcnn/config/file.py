@@ -11,7 +11,7 @@ import ml_collections
 from ml_collections import ConfigDict, FrozenConfigDict
 
 from jaxcnn.config.base import base_config
-from jaxcnn.config.keys import FIELDS, flat, hint, listed
+from jaxcnn.config.keys import FIELDS, flat, hint, is_free, listed
 from jaxcnn.config.table import GROUPS, SETTINGS
 from jaxcnn.errors import UserError
 from jaxcnn.json_file import read_json
@@ -56,7 +56,8 @@ def load_json(path: Path) -> tuple[ConfigDict, list[str]]:
 def from_plain(plain: Mapping[str, Any], place: str) -> tuple[ConfigDict, list[str]]:
     """Returns a config with plain values, as `load_json`; `place` is where they come from."""
     config, found = base_config(), flat(plain)
-    unknown = sorted(found.keys() - SETTINGS.keys() | found.keys() & GROUPS.keys())
+    strange = {key for key in found.keys() - SETTINGS.keys() if not is_free(key)}
+    unknown = sorted(strange | found.keys() & GROUPS.keys())
     if unknown:
         first = f"{unknown[0]}: {hint(unknown[0])}"
         raise UserError(f"{place} has keys that no config has here: {listed(unknown)}; {first}")
@@ -118,7 +119,7 @@ def _check_keys(path: Path, config: Any) -> None:
     """Raises `UserError` where a config is none, or has other keys than `base_config()`."""
     if not isinstance(config, ConfigDict):
         raise UserError(f"{path}: get_config() must return base_config() with changes")
-    known, found = SETTINGS.keys(), flat(config.to_dict()).keys()
+    known, found = SETTINGS.keys(), {key for key in flat(config.to_dict()) if not is_free(key)}
     wrong = {"unknown": found - known, "missing": known - found}
     if any(wrong.values()):
         said = "; ".join(f"{what}: {listed(keys)}" for what, keys in wrong.items() if keys)

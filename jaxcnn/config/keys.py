@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from jaxcnn.config.kinds import TEXT, TIMES
-from jaxcnn.config.table import GROUPS, SETTINGS
+from jaxcnn.config.table import GROUPS, OPEN, SETTINGS
 from jaxcnn.errors import UserError
 
 FIELDS = "model.fields"
@@ -37,6 +37,11 @@ def parse_value(key: str, text: str) -> Any:
         raise UserError(wrong + (" or None" if setting.optional else "")) from None
 
 
+def is_free(key: str) -> bool:
+    """Returns whether a key is no setting but one that a user may add: a field of a model, an option of a norm."""
+    return key not in SETTINGS and any(key.startswith(f"{group}.") for group in (FIELDS, *OPEN))
+
+
 def find_key(name: str) -> tuple[str, str]:
     """Returns the key of a name, and what to tell the user of that, or "".
 
@@ -45,7 +50,7 @@ def find_key(name: str) -> tuple[str, str]:
     Raises:
         UserError: there is none, with those that may be meant.
     """
-    if name in SETTINGS or name.startswith(f"{FIELDS}."):
+    if name in SETTINGS or is_free(name):
         return name, ""
     if f"{name}.name" in SETTINGS:
         return f"{name}.name", f"--config.{name} is taken as --config.{name}.name"
@@ -88,10 +93,10 @@ def _alike(keys: Iterable[str], whole: str, last: str, cutoff: float) -> list[st
 
 
 def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Returns full key -> value of nested keys; `model.fields` is one value."""
+    """Returns full key -> value of nested keys; `model.fields` is one value, and so is what a user adds."""
     found: dict[str, Any] = {}
     for key, value in tree.items():
-        nested = isinstance(value, Mapping) and prefix + key != FIELDS
+        nested = isinstance(value, Mapping) and prefix + key != FIELDS and not is_free(prefix + key)
         found |= flat(value, f"{prefix}{key}.") if nested else {prefix + key: value}
     return found
 

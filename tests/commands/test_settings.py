@@ -24,7 +24,7 @@ def test_all_are_listed(capsys):
 @pytest.mark.parametrize(
     ("pattern", "keys"),
     [
-        ("loss", ["loss.name", "loss.label_smoothing", "loss.aux_weight"]),
+        ("loss", ["loss.name", "loss.label_smoothing", "loss.class_weights", "loss.aux_weight"]),
         ("*.epsilon", ["model.norm_options.epsilon", "optimizer.epsilon"]),
         ("lr", ["optimizer.learning_rate"]),
         ("seed", ["seed"]),

@@ -5,6 +5,8 @@ import json
 import jax
 import pytest
 
+from jaxcnn.command_line import read_config
+from jaxcnn.config.file import load_json
 from jaxcnn.errors import UserError
 from jaxcnn.train.loop import train_and_evaluate
 from jaxcnn.train.setup import resolve
@@ -37,7 +39,7 @@ def run_of(**changes):
 
 
 def test_every_part_of_a_run_may_be_a_users_own(tmp_path):
-    result = train_and_evaluate(config(total_steps=60, **EVERY_PART), tmp_path)
+    result = train_and_evaluate(config(total_steps=60, **EVERY_PART), tmp_path).test
     assert result["test/accuracy"] == 1.0
     assert (result["test/top5"], result["test/error"]) == (1.0, 0.0)
     assert result["test/margin"] > 0
@@ -67,6 +69,18 @@ def test_what_is_wrong_with_a_part_is_said_before_anything_compiles(changes, say
     with pytest.raises(UserError, match=says) as caught:
         run_of(**changes)
     assert "\n" not in str(caught.value)
+
+
+def test_options_of_a_norm_of_a_users_own_are_set_as_those_of_ours(tmp_path):
+    line = ["main", "--config=digits_lenet5", f"--config.model.norm={OWN}Switchable"]
+    settings = read_config([*line, "--config.model.norm_options.strength=0.5", "--config.data.image_size=12"])
+    settings.model.fields = {"features": (4, 8), "hidden": (16,), "smallest_image": 1, "padding": 2}
+    (tmp_path / "config.json").write_text(settings.to_json())
+    for each in (settings, load_json(tmp_path / "config.json")[0]):
+        model = resolve(each, devices=jax.devices()[:1]).model
+        assert model.norm_layer(train=True)(name=None).strength == 0.5
+    with pytest.raises(UserError, match=r"norm 'batch' takes no strength; it takes epsilon, momentum"):
+        run_of(**{"model.norm": "batch", "model.norm_options.strength": 0.5})
 
 
 def test_options_of_local_response_norm_reach_the_net():

@@ -8,6 +8,8 @@ from jaxcnn.config.table.run import RUN
 
 SETTINGS: dict[str, Setting] = {setting.key: setting for setting in (*RUN, *MODEL, *DATA, *LEARNING)}
 """Full name -> setting, in the order in which pages list them."""
+OPEN = ("model.norm_options",)
+"""Groups that take further keys: a norm of a user's own has options of its own."""
 GROUPS = {
     "": "The run",
     "model": "The model",

@@ -26,8 +26,8 @@ LEARNING = (
         key="loss.class_weights",
         kind=NUMBERS,
         default=(),
-        about="What the loss of an example is multiplied by in training: a number for each class. The mean over a "
-        "batch still divides by the number of examples. Evaluation leaves the weights out. Empty: 1 for each class.",
+        about="In training, the factor of each class for the loss of its examples. A batch is still averaged over its "
+        "examples. Empty: 1 for each class.",
         within=at_least(0),
         aliases="class_weight weights weight pos_weight",
     ),

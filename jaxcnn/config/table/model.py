@@ -30,7 +30,8 @@ MODEL = (
         kind=TEXT,
         default=None,
         none="the norm of the paper",
-        about="The normalisation. In a net without any in its paper, it follows each convolution.",
+        about="The normalisation. In a net without any in its paper, it follows each convolution. An option of a norm "
+        "of your own is set as `model.norm_options.NAME`.",
         words=Words("norm", "jaxcnn.layers.norm_choice:NORMS", path=True),
         aliases="normalization normalisation norm_layer norm_type bn batch_norm batchnorm group_norm",
     ),
