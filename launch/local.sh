@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # What it does: trains one run with N processes on this machine, joined over TCP, each with its own GPU or on the CPU.
 #   Process 0 prints and writes. Ctrl-C or SIGTERM saves in all of them and ends them; the same command goes on from
-#   there, with another N too. Where one process dies, the others end within a minute.
+#   there, with another N too. If one process dies, the others end within a minute.
 # What it needs: jaxcnn installed for the `python` in PATH ($PYTHON names another); with --gpu, N NVIDIA GPUs and the
 #   extra [cuda]. The batch size must be a multiple of all devices together.
 # What it costs: nothing beyond this machine. On a CPU it is a rehearsal, slower than one process.
-# Run for real: 2 and 4 processes on the CPU. With GPUs it could not be run yet.
+# It has been run with 2 and 4 processes on the CPU, but not yet with GPUs.
 #
 # usage: launch/local.sh [--dry-run] [--gpu] N --config=configs/digits_lenet5.py --workdir=runs/digits [--config.KEY=VALUE ...]
-# $PORT: where the processes meet, by default a random one.
+# $PORT: the port of process 0, by default a random one.
 set -euo pipefail
 
 usage() {
@@ -42,14 +42,14 @@ for ((i = 0; i < count; i++)); do
 done
 ((dry_run)) && exit 0
 
-# Processes in the background do not hear Ctrl-C: they are told.
+# Processes in the background do not receive Ctrl-C, so the script sends them the signal.
 trap 'kill -TERM "${pids[@]}" 2>/dev/null || true' INT TERM
 status=0
 for pid in "${pids[@]}"; do
   while :; do
     code=0
     wait "$pid" || code=$?
-    kill -0 "$pid" 2>/dev/null || break # else a signal has cut the waiting short
+    kill -0 "$pid" 2>/dev/null || break # still alive: a signal has interrupted `wait`
   done
   ((code > status)) && status=$code
 done

@@ -1,25 +1,25 @@
 #!/usr/bin/env bash
-# What it does: one run on a Cloud TPU slice, from nothing to nothing. The slice is asked for as a queued resource.
-#     create          ask for the slice, and wait until it is there
-#     install         bring this checkout to every worker and install it; with a share, mount it at /mnt/runs
+# What it does: creates a Cloud TPU slice, trains one run on it and deletes it. The slice is a queued resource.
+#     create          request the slice, and wait until it is active
+#     install         copy this checkout to every worker and install it; with a share, mount it at /mnt/runs
 #     run ARGS        train on all workers, ARGS as for `python -m jaxcnn.main`
-#     logs            what every worker has said, into NAME.log
-#     delete          give the slice back
-#     all ARGS        create, install, run, logs, delete; a spot slice that is taken away is asked for again, and the
+#     logs            write the output of every worker to NAME.log
+#     delete          delete the slice
+#     all ARGS        create, install, run, logs, delete; if a spot slice is taken away, another is requested, and the
 #                     run goes on from its last checkpoint
 # What it needs: gcloud, logged in, in a project with the Cloud TPU API and quota for the slice; git; a bucket that the
-#   workers' service account may write (role Storage Object User), for the workers share no disk and their own goes with
-#   them. The run folder is $BUCKET/runs/$NAME, unless --workdir says otherwise. Prepared data sets are read from
-#   $BUCKET/data, where `python -m jaxcnn prepare DATASET --data-dir=$BUCKET/data` puts them, unless --config.data.dir
-#   says otherwise. NFS=HOST:/SHARE in place of BUCKET=gs://.. takes an NFS share that the workers reach, such as
-#   Filestore: /mnt/runs stands for $BUCKET then.
+#   workers' service account may write (role Storage Object User), since the workers share no disk, and their own disks
+#   are deleted with them. The run folder is $BUCKET/runs/$NAME, unless --workdir is given. Prepared data sets are read
+#   from $BUCKET/data, where `python -m jaxcnn prepare DATASET --data-dir=$BUCKET/data` puts them, unless
+#   --config.data.dir is given. NFS=HOST:/SHARE instead of BUCKET=gs://.. uses an NFS share that the workers reach, such
+#   as Filestore; /mnt/runs then takes the place of $BUCKET.
 # What it costs: the slice from the moment it is active until `delete`, whether it trains or not, and the bucket or
-#   the share, as of your provider's price list; spot slices are cheaper and may be taken away at any moment. Look with
-#   `gcloud compute tpus queued-resources list` that nothing is left over.
-# It could not be run for real yet: only its dry run is tested.
+#   the share, by your provider's price list. Spot slices are cheaper, and may be taken away at any moment. Check with
+#   `gcloud compute tpus queued-resources list` that nothing is left.
+# It has not been run yet; only its dry run is tested.
 #
 # usage: NAME=.. ZONE=.. BUCKET=gs://.. launch/tpu_vm.sh [--dry-run] create|install|run|logs|delete|all [--config=.. --config.KEY=.. ...]
-# $TYPE, $RUNTIME: the slice, by default 16 chips of v5e on 4 workers. $SPOT=1: a spot slice. $ATTEMPTS: how often `all` asks.
+# $TYPE, $RUNTIME: the slice, by default 16 chips of v5e on 4 workers. $SPOT=1: a spot slice. $ATTEMPTS: requests by `all`.
 set -euo pipefail
 
 usage() {
@@ -101,7 +101,7 @@ logs() {
 
 delete() { run_or_print "${tpus[@]}" queued-resources delete "$NAME" "--zone=$ZONE" --force --quiet; }
 
-# A slice that is still there after the training has failed was not taken away: the fault is the run's own.
+# If the slice is still there after the training has failed, it was not taken away: the run itself has failed.
 all() {
   local attempt
   for ((attempt = 1; attempt <= ${ATTEMPTS:-20}; attempt++)); do
@@ -115,11 +115,11 @@ all() {
       FAILED | SUSPENDED) ;;
       *)
         logs || true
-        echo "the run has failed; $NAME.log says why. The slice may still be there, and cost: launch/tpu_vm.sh delete" >&2
+        echo "the run has failed; $NAME.log says why. The slice may still exist, and cost money: launch/tpu_vm.sh delete" >&2
         return 1
         ;;
     esac
-    echo "the slice was taken away: asking for another, attempt $((attempt + 1))" >&2
+    echo "the slice was taken away: requesting another, attempt $((attempt + 1))" >&2
     delete || true
   done
   return 1

@@ -1,4 +1,4 @@
-"""From what was measured to tables: on the screen, and in README.md between the comments that name them."""
+"""Makes tables of the measurements, for the screen and for README.md, between the comments that name them."""
 
 import re
 from collections.abc import Mapping
@@ -9,13 +9,13 @@ import numpy as np
 
 BARE, TORCH = "loop, simplejpeg + cv2", "torch.utils.data + PIL"
 OTHERS = {"photos": (BARE, TORCH), "small": (f"{TORCH}, 28 x 28", f"{TORCH}, 28 x 28, not augmented")}
-"""Group -> what its ratios are to."""
+"""By group, the contenders that the others are compared with."""
 WIDTH = 120
 Turns = Mapping[str, list[dict[str, float]]]
 
 
 def tables(result: Mapping[str, Any]) -> dict[str, str]:
-    """Returns Markdown by name, for all groups that were measured."""
+    """Returns the Markdown of each table by name, for all measured groups."""
     found = {group: _table(result[group]["turns"], others) for group, others in OTHERS.items() if group in result}
     found |= {f"{group} machine": _machine(result[group]) for group in (*OTHERS, "parts") if group in result}
     return found | ({"parts": _parts(result["parts"]["microseconds"])} if "parts" in result else {})
@@ -32,7 +32,14 @@ def fill(readme: Path, found: Mapping[str, str]) -> None:
 
 
 def ratio(turns: Turns, name: str, other: str, key: str) -> tuple[float, float, float]:
-    """Returns quartile, median and quartile, over the rounds, of how many times as long `other` takes."""
+    """Returns the lower quartile, median and upper quartile over the rounds of `other`'s time divided by `name`'s.
+
+    Args:
+        turns: the measurements by contender and round.
+        name: of a contender.
+        other: of another.
+        key: of the time in a measurement.
+    """
     own, theirs = (np.array([turn[key] for turn in turns[each]]) for each in (name, other))
     low, middle, high = np.quantile(theirs / own, [0.25, 0.5, 0.75])
     return low, middle, high
@@ -65,7 +72,7 @@ def _parts(microseconds: Mapping[str, Mapping[str, float]]) -> str:
 
 
 def _machine(group: Mapping[str, Any]) -> str:
-    """Returns what was measured on, in lines of at most `WIDTH`."""
+    """Returns facts about the machine in lines of at most `WIDTH` characters."""
     machine = dict(group["machine"])
     named = ", ".join(f"{name} {machine[name]}" for name in machine if name not in ("cpu", "cores", "load"))
     words = f"{group['rounds']} rounds on {machine['cores']} cores of an {machine['cpu']}; {named}.".split()

@@ -1,8 +1,9 @@
-"""Data loaders side by side: `python benchmarks/data/loaders.py [--only GROUP] [--rounds N] [--json FILE]`.
+"""Compares data loaders: `python benchmarks/data/loaders.py [--only GROUP] [--rounds N] [--json FILE]`.
 
-Every contender is a process of its own that stands still until it is its turn. A turn first takes, unmeasured, what had
-been prepared ahead, then measures as many batches again. The contenders take turns, so that other load on the machine
-strikes all alike; what is compared are CPU seconds an image, of the process and all that it started, and wall time.
+Every contender has its own process, which waits for its turns. A turn first takes the batches that were read ahead,
+without measuring, and then measures as many batches again. The contenders take turns, so that other load on the machine
+slows all of them alike. CPU seconds an image, of the process and all processes that it started, and wall time are
+compared.
 """
 
 import argparse
@@ -32,10 +33,12 @@ def main() -> None:
     """Measures, prints the tables and writes the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--only", choices=[*GROUPS, "parts", "none"], help="leave what else the file holds as it is")
-    parser.add_argument("--json", type=Path, help="file of the figures; what is measured anew is replaced in it")
-    parser.add_argument("--readme", type=Path, help="file whose tables are written anew")
-    parser.add_argument("--serve", help="a contender, for the processes that this one starts")
+    parser.add_argument(
+        "--only", choices=[*GROUPS, "parts", "none"], help="the only group to measure; other figures in the file stay"
+    )
+    parser.add_argument("--json", type=Path, help="file of the figures; new figures replace old ones")
+    parser.add_argument("--readme", type=Path, help="file whose tables are replaced")
+    parser.add_argument("--serve", help="a contender; for internal use in the processes that this one starts")
     parser.add_argument("--photos", type=Path)
     arguments = parser.parse_args()
     if arguments.serve:
@@ -67,7 +70,7 @@ def measure_group(group: str, folder: str, rounds: int) -> dict[str, dict[str, o
 
 
 def measure(names: list[str], folder: str, rounds: int) -> dict[str, list[dict[str, float]]]:
-    """Returns, by contender, what each of its turns took."""
+    """Returns, for each contender, the seconds of each of its turns."""
     with contextlib.ExitStack() as stack:
         running = {name: stack.enter_context(start(name, folder)) for name in names}
         turns: dict[str, list[dict[str, float]]] = {name: [] for name in names}
@@ -89,7 +92,7 @@ def start(name: str, folder: str) -> subprocess.Popen:
 
 
 def turn(process: subprocess.Popen) -> dict[str, float]:
-    """Lets a contender take a turn; returns its seconds an image, of wall and of CPU."""
+    """Makes a contender take a turn; returns its wall and CPU seconds an image."""
     process.stdin.write("turn\n")
     process.stdin.flush()
     for line in process.stdout:
@@ -99,7 +102,7 @@ def turn(process: subprocess.Popen) -> dict[str, float]:
 
 
 def serve(contender, folder: Path) -> None:
-    """Takes a turn for every line that comes in."""
+    """Takes a turn for every line on standard input."""
     batches, ahead, count = contender(folder)
     for _ in sys.stdin:
         take(batches, ahead)
@@ -113,12 +116,12 @@ def serve(contender, folder: Path) -> None:
 
 
 def take(batches: Iterator[int], count: int) -> int:
-    """Takes batches; returns how many images they held."""
+    """Takes `count` batches; returns their number of images."""
     return sum(next(batches) for _ in range(count))
 
 
 def cpu_seconds() -> float:
-    """Returns the CPU seconds of this process, its children that ended, and all its descendants that live (Linux)."""
+    """Returns the CPU seconds of this process, its ended children and its living descendants (Linux)."""
     ended = os.times()
     living = sum(family().values()) / os.sysconf("SC_CLK_TCK")
     return time.process_time() + ended.children_user + ended.children_system + living
@@ -138,7 +141,7 @@ def family() -> dict[int, int]:
 
 
 def machine() -> dict[str, object]:
-    """Returns what was measured on."""
+    """Returns facts about the machine and the versions of the libraries."""
     cpu = [
         line.split(":")[1].strip()
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()

@@ -1,4 +1,4 @@
-"""Where the time goes: CPU time of the parts of a stream and of a step on the device, each alone, on one core."""
+"""Measures the CPU time of each part of a stream and of a step on the device, alone, on one core."""
 
 import itertools
 import time
@@ -9,11 +9,11 @@ import numpy as np
 from contenders import AUGMENT, BATCH, configure, one_core, small_pipeline, stream_run
 
 Work = Callable[[], int]
-"""Does something and returns for how many images."""
+"""Does a piece of work, and returns the number of images."""
 
 
 def measure_parts(folder: Path, rounds: int) -> dict[str, dict[str, float]]:
-    """Returns microseconds an image, by what they are part of and part: medians of `rounds` turns."""
+    """Returns microseconds an image, by pipeline and part: medians of `rounds` turns."""
     one_core()
     configure()
     stream, device = stream_parts(folder), {size: device_stages(size) for size in (128, 1024)}
@@ -31,20 +31,20 @@ def measure_parts(folder: Path, rounds: int) -> dict[str, dict[str, float]]:
 
 
 def microseconds(work: Work, times: int) -> float:
-    """Returns the CPU time of an image."""
+    """Returns the CPU microseconds an image, when `work` is done so many times."""
     began = time.process_time()
     images = sum(work() for _ in range(times))
     return (time.process_time() - began) / images * 1e6
 
 
 def differences(stages: dict[str, float]) -> dict[str, float]:
-    """Returns what each stage adds to the one before."""
+    """Returns the time that each stage adds to the stage before."""
     before = [0.0, *stages.values()]
     return {name: taken - earlier for (name, taken), earlier in zip(stages.items(), before, strict=False)}
 
 
 def stream_parts(folder: Path) -> dict[str, Work]:
-    """Returns what a stream does for a batch, part by part."""
+    """Returns the parts of a stream's work for one batch."""
     import cv2
     import jax
 
@@ -90,7 +90,7 @@ def stream_parts(folder: Path) -> dict[str, Work]:
 
 
 def device_stages(size: int) -> dict[str, Work]:
-    """Returns compiled functions of which each does what the one before does, and something more."""
+    """Returns compiled functions. Each does the work of the function before it, and one stage more."""
     import jax
     import jax.numpy as jnp
 

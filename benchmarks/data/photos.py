@@ -1,4 +1,4 @@
-"""Photographs to measure with: crops of scikit-learn's two, about the size of ImageNet's, always the same."""
+"""Makes photographs for measurements: crops of scikit-learn's two, about as large as ImageNet's, always the same."""
 
 import sys
 from pathlib import Path
@@ -11,7 +11,7 @@ COUNT, WIDTH, HEIGHT, QUALITY = 500, 500, 375, 90
 
 
 def write_photos(folder: Path, count: int = COUNT) -> list[tuple[Path, int]]:
-    """Writes JPEGs into `folder`/train/CLASS/ and returns their paths and labels; the crops and sizes are varied."""
+    """Writes JPEGs of different crops and sizes to `folder`/train/CLASS/. Returns their paths and labels."""
     random = np.random.default_rng(0)
     photos = [Image.fromarray(image) for image in load_sample_images().images]
     names = "china", "flower"

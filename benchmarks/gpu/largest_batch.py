@@ -1,7 +1,7 @@
-"""The largest batch that a GPU holds, with and without `remat`: `python benchmarks/gpu/largest_batch.py [MODEL...]`.
+"""Finds the largest batch for a GPU, with and without `remat`: `python benchmarks/gpu/largest_batch.py [MODEL...]`.
 
-Batches are doubled until a training step ends for want of memory, each in a process of its own. Prints one line of JSON
-a model.
+The batch is doubled until a training step runs out of memory. Each batch has its own process. Prints one line of JSON
+for each model.
 """
 
 import argparse
@@ -21,7 +21,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("models", nargs="*", default=["resnet50", "densenet121", "efficientnet_b0"])
     parser.add_argument("--precision", default="bfloat16")
-    parser.add_argument("--most", type=int, default=2**14, help="no batch larger than this is tried")
+    parser.add_argument("--most", type=int, default=2**14, help="the largest batch to try")
     arguments = parser.parse_args()
     for model in arguments.models:
         found = {word: largest(model, arguments, remat=word == "remat") for word in ("plain", "remat")}
@@ -29,7 +29,7 @@ def main() -> None:
 
 
 def largest(model: str, arguments: argparse.Namespace, *, remat: bool) -> int:
-    """Returns the largest power of two that passes; 0 where not even one image does."""
+    """Returns the largest power of two that fits; 0 if not even one image does."""
     size = 1
     while size <= arguments.most and _fits(model, size, arguments.precision, remat=remat):
         size *= 2
@@ -39,7 +39,7 @@ def largest(model: str, arguments: argparse.Namespace, *, remat: bool) -> int:
 def _fits(model: str, size: int, precision: str, *, remat: bool) -> bool:
     work = work_of(model, batch_size=size, precision=precision, remat=remat)
     try:
-        with contextlib.closing(Process(OURS, work, WHOLE)):  # made: it has taken three steps
+        with contextlib.closing(Process(OURS, work, WHOLE)):  # once made, it has taken three steps
             return True
     except UserError as error:
         print(f"{model}, batch {size}: {error}", file=sys.stderr)

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Everything that is to be known of one GPU, in one command: benchmarks/gpu/measure.sh [FOLDER]
+# Makes all measurements of one GPU: benchmarks/gpu/measure.sh [FOLDER]
 #
 # What it does: training steps in bfloat16 against PyTorch eager and torch.compile (autocast, channels last) on the same
 #   GPU in turns; the same steps under other settings of XLA; how long the device waits for the host in CIFAR-size
 #   training; the largest batch with and without remat. Figures and logs go to FOLDER, by default benchmarks/gpu/figures.
 # Needs: one NVIDIA GPU of 140 GB, since three contenders share it (80 GB: BATCH=128; 40 GB: BATCH=48), pip install -e '.[cuda,torch]' with a torch that has CUDA.
 # Costs: about half an hour, most of it compiling.
-# Has been run on: nothing yet; its commands have been on a CPU, one by one, with small models.
+# Has been run on: no GPU yet; its commands were run one by one on a CPU, with small models.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -39,8 +39,8 @@ for model in vgg16 mobilenet_v2 efficientnet_b0 densenet121; do
   step "$model" "$model" --batch-size "$batch" "${against[@]}"
 done
 
-# what was tried: NOTES.md has what is expected of each. Each in turns with PyTorch's eager: compare the ratios
-variant() { # NAME FLAG; XLA ends a process for a flag that it does not know, or knows no more
+# NOTES.md says what is expected of each setting. Each takes turns with eager PyTorch: compare the ratios
+variant() { # NAME FLAG; XLA ends a process for a flag that it does not know, or no longer knows
   known=$(python -c 'import sys; from jaxcnn import xla_flags; print(*xla_flags.known(sys.argv[1]))' "$2")
   if [ -z "$known" ]; then
     echo "left out: the installed XLA does not know $2" | tee -a "$folder/log.txt"

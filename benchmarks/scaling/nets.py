@@ -1,4 +1,4 @@
-"""What of a net scales with the devices and what does not: parameters, batch norms and arithmetic, from shapes alone.
+"""Counts what determines how a net scales over devices: parameters, batch norms and arithmetic, from shapes alone.
 
 Run `python benchmarks/scaling/nets.py`; it writes nets.json.
 """
@@ -21,7 +21,7 @@ NETS = (
 
 
 def facts(name: str) -> dict[str, int]:
-    """Returns the figures of one net, as its paper has it."""
+    """Returns the figures of one net at its paper's size."""
     variant = model_variant(name)
     shape = (variant.image_size, variant.image_size, variant.channels)
     model = create_model(name, num_classes=variant.num_classes)

@@ -14,7 +14,7 @@ HERE = Path(__file__).parent
 POD = parse_slice("v5e:16x16")
 PER_CHIP = 128
 NORM_REDUCTIONS = 3
-"""All-reduces of one batch norm in a step: a mean, then what is left of it with the variance, and their gradients."""
+"""All-reduces of one batch norm in a step: a mean; the rest of the mean with the variance; their gradients."""
 
 
 def slices() -> Iterator[str]:
@@ -62,7 +62,7 @@ def _order(cost: dict[str, Any]) -> tuple[int, int, int]:
 
 
 def nets() -> Iterator[str]:
-    """Yields the model of what a pod reduces, by net."""
+    """Yields a table of the estimated time for reductions in a pod, by net."""
     yield (
         "| net | image | parameters | gradient, ms | batch norms, ms | arithmetic, ms "
         "| links' share, at most | examples a chip where that is a tenth |"
@@ -89,7 +89,7 @@ def _all_reduce(size: int) -> float:
 
 
 def devices() -> Iterator[str]:
-    """Yields the times of a step split over devices that are the same cores."""
+    """Yields a table of the times of a step that is split over several devices on the same cores."""
     measured = json.loads((HERE / "devices.json").read_text(encoding="utf-8"))
     counts = list(next(iter(measured["milliseconds"].values())))
     yield "| | " + " | ".join(f"{count} device{'s' * (count != '1')}" for count in counts) + " |"

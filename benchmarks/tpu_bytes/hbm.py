@@ -1,8 +1,8 @@
-"""What a compiled TPU program reads and writes in the chip's main memory, read off its text.
+"""Counts the bytes that a compiled TPU program reads and writes in the chip's main memory (HBM), from its HLO text.
 
-XLA's own count (`bytes accessed`) is of what operations touch, wherever it lies. The compiler keeps part of that in the
-core's own memory (128 MiB on a v5e; `S(1)` in a layout) and fetches more into it ahead of time, and that count has such
-a fetch three times: read, written, and read by the operation. Here it counts once.
+XLA's own count (`bytes accessed`) has all bytes that operations read and write, in any memory. The compiler keeps some
+arrays in the core's own memory (128 MiB on a v5e; `S(1)` in a layout), and fetches others into it ahead of time. XLA
+counts such a fetch three times: read, written, and read by the operation. Here it counts once.
 """
 
 import math
@@ -17,20 +17,20 @@ _NAMES_ONLY = {
     *("parameter", "constant", "tuple", "get-tuple-element", "bitcast", "custom-call"),
     *("copy-done", "slice-done", "async-done"),
 }
-"""Operations that move nothing, or what another has been charged for; of custom calls there is ConcatBitcast alone."""
+"""Operations that move nothing, or what is counted for another operation. The only custom call is ConcatBitcast."""
 _FETCHES = {"copy-start": 0, "slice-start": 1}
-"""Copies from one memory to the other; which array of their result is the copy."""
+"""Copies between the two memories, and the index of the copy in their results."""
 
 
 def hbm_bytes(text: str) -> int:
-    """Returns the bytes that the entry computation of `compiled.as_text()` moves to and from main memory."""
+    """Returns the bytes that the entry computation moves to and from main memory, from `compiled.as_text()`."""
     return sum(size for _, size in traffic(text))
 
 
 def traffic(text: str) -> Iterator[tuple[str, int]]:
-    """Yields of each operation that moves something where it comes from (`op_name`, or "") and how many bytes it moves.
+    """Yields the `op_name` (or "") of each operation that moves something, and the number of bytes.
 
-    Each operand and result counts, whole, unless it lies on the core.
+    Each operand and result counts in full, unless it is in the core's memory.
     """
     shapes: dict[str, str] = {}
     for line in text[text.index("\nENTRY ") :].splitlines():
@@ -52,7 +52,7 @@ def traffic(text: str) -> Iterator[tuple[str, int]]:
 
 
 def _arrays(shape: str) -> Iterator[tuple[int, bool]]:
-    """Yields the bytes of each array of a shape, and whether it lies on the core."""
+    """Yields the bytes of each array in a shape, and whether it is in the core's memory."""
     for dtype, sides, layout in _ARRAY.findall(shape):
         if dtype in _BYTES:
             yield _BYTES[dtype] * math.prod(int(side) for side in sides.split(",") if side), "S(1)" in layout

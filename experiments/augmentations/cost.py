@@ -1,6 +1,6 @@
-"""Measures what each augmentation costs inside a compiled function: `python experiments/augmentations/cost.py`.
+"""Measures the time of each augmentation inside a compiled function: `python experiments/augmentations/cost.py`.
 
-All are compiled first and then run in turn, round after round, so that a busy machine slows all alike.
+All are compiled first and then run in turn, round after round, so that a busy machine slows all of them alike.
 """
 
 import time
@@ -39,7 +39,7 @@ AUGMENTATIONS = (
 
 
 def compiled(text: str, batch: int, size: int) -> tuple[Callable[[], None], float]:
-    """Returns a call that augments one batch and waits for it, and the seconds it took to compile."""
+    """Returns a function that augments one batch and waits for it, and the seconds that compiling took."""
     images = jnp.asarray(np.random.RandomState(0).randint(0, 256, (batch, size, size, 3)), jnp.float32)
     arguments = Draw.of(jax.random.key(0), batch), images, jnp.zeros(batch, jnp.int32)
     start = time.perf_counter()
@@ -48,7 +48,7 @@ def compiled(text: str, batch: int, size: int) -> tuple[Callable[[], None], floa
 
 
 def measure(batch: int, size: int) -> dict[str, tuple[float, float, float]]:
-    """Returns, by augmentation, the median and least microseconds an image, and the seconds of compiling."""
+    """Returns, for each augmentation, the median and least microseconds an image, and the seconds of compiling."""
     calls = {text: compiled(text, batch, size) for text in AUGMENTATIONS}
     spent: dict[str, list[float]] = {text: [] for text in AUGMENTATIONS}
     for _ in range(ROUNDS + 1):

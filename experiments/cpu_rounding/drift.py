@@ -1,9 +1,9 @@
-"""Do the losses of other CPU settings drift apart by more than rounding explains? Against the same steps in float64."""
+"""Do our CPU settings change losses by more than rounding? Compares steps with the same steps in float64."""
 
 import argparse
 import os
 
-os.environ.pop("XLA_FLAGS", None)  # each program says by itself how it is compiled
+os.environ.pop("XLA_FLAGS", None)  # each program has its own compiler options
 
 import contextlib
 import json
@@ -19,11 +19,11 @@ from jaxcnn.models import create_model
 EIGEN = {"xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT"}
 RATE, MOMENTUM, CLASSES = 0.1, 0.9, 1000
 ULP = 2.0**-24
-"""Half the distance of neighbouring float32 numbers, relative: what one rounding may change."""
+"""Half the relative distance of neighbouring float32 numbers: the largest change by one rounding."""
 
 
 def main() -> None:
-    """Prints, and with --json writes, the losses of each way to compute the same steps."""
+    """Prints the losses of each way to compute the same steps, and writes them with --json."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("models", nargs="*", default=["resnet50", "mobilenet_v2"])
     parser.add_argument("--steps", type=int, default=6)
@@ -39,14 +39,21 @@ def main() -> None:
 
 
 def compare(name: str, steps: int, batch: int, size: int) -> dict[str, list[float]]:
-    """Returns the losses of each way to compute the same steps."""
+    """Returns the losses of each way to compute the same steps.
+
+    Args:
+        name: of a model.
+        steps: number of steps.
+        batch: images in the batch.
+        size: of the images, in pixels.
+    """
     rng = np.random.default_rng(0)
     image, label = rng.normal(size=(batch, size, size, 3)), rng.integers(0, CLASSES, batch)
     net = create_model(name, num_classes=CLASSES, dropout_rate=0.0)
     kept = jax.jit(net.init)(jax.random.key(0), jnp.zeros((1, size, size, 3), jnp.float32))
     variables = jax.tree.map(np.asarray, {key: kept[key] for key in ("params", "batch_stats")})
     ways = {
-        "float64": (jnp.float64, "ours", 0),  # stock XLA would take minutes for a step, with the same digits
+        "float64": (jnp.float64, "ours", 0),  # stock XLA would take minutes for a step, with the same result
         "float32": (jnp.float32, "stock", 0),
         **{f"float32, weights rounded otherwise {i}": (jnp.float32, "stock", i) for i in (1, 2, 3)},
         "float32, Eigen": (jnp.float32, "Eigen", 0),
@@ -73,7 +80,7 @@ def compare(name: str, steps: int, batch: int, size: int) -> dict[str, list[floa
 
 
 def nudged(leaf: np.ndarray, seed: int) -> np.ndarray:
-    """Returns weights that differ as much as another rounding of them may; the same for seed 0."""
+    """Returns the weights as if they were rounded differently; seed 0 does not change them."""
     if not seed:
         return leaf
     sign = np.random.default_rng((seed, leaf.size)).choice([-1.0, 1.0], leaf.shape)
@@ -81,9 +88,15 @@ def nudged(leaf: np.ndarray, seed: int) -> np.ndarray:
 
 
 def compiled_step(model, carry, batch, compiler):
-    """Returns (params, batch_stats, velocity, image, label) -> the first three one step on, and the loss before it.
+    """Returns a compiled step: (params, batch_stats, velocity, image, label) -> the first three after it, and the loss.
 
-    A step is SGD with momentum, always on the same batch. `compiler`: stock, Eigen, or ours (Eigen, and our forms).
+    A step is SGD with momentum, always on the same batch.
+
+    Args:
+        model: a net.
+        carry: params, batch_stats and velocity.
+        batch: image and label.
+        compiler: "stock", "Eigen", or "ours" (Eigen, and our forms).
     """
     dtype = batch[0].dtype
 
@@ -91,7 +104,7 @@ def compiled_step(model, carry, batch, compiler):
         _, updated = model.apply(
             {"params": params, "batch_stats": stats}, image, train=True, mutable=["batch_stats", "intermediates"]
         )
-        # the net gives its logits in float32: this is the same dense layer without that
+        # the net casts its logits to float32: this is the same dense layer without the cast
         head, features = params["classifier"], updated["intermediates"]["features"][0].astype(dtype)
         logits = features @ head["kernel"] + head["bias"].reshape(1, -1)
         return -jnp.mean(jax.nn.log_softmax(logits)[jnp.arange(len(label)), label]), updated["batch_stats"]
@@ -106,7 +119,7 @@ def compiled_step(model, carry, batch, compiler):
 
 
 def train(step, carry, batch, steps) -> list[float]:
-    """Returns the loss before each of so many steps."""
+    """Returns the loss before each of `steps` steps; `carry` and `batch` as of `compiled_step`."""
     values = []
     for _ in range(steps):
         *carry, value = step(*carry, *batch)
