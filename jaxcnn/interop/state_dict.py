@@ -130,7 +130,9 @@ def state_dicts(content: Any) -> Iterator[tuple[str, dict[str, Any]]]:
     for key, value in _walk(content):
         entries = dict(_module(value)) if isinstance(value, Inert) and _is_module(value) else _children(value)
         arrays = {str(name): array for name, array in entries.items() if hasattr(array, "shape")}
-        if isinstance(value, Mapping | Inert) and any(name.rpartition(".")[2] in LEAVES for name in arrays):
+        if (isinstance(value, Mapping | Inert) or _is_named(value)) and any(
+            name.rpartition(".")[2] in LEAVES for name in arrays
+        ):
             yield key, arrays
 
 
@@ -151,7 +153,13 @@ def _walk(content: Any) -> Iterator[tuple[str, Any]]:
 def _children(value: Any) -> Mapping[Any, Any]:
     if isinstance(value, Inert):
         return value.entries
-    return value if isinstance(value, Mapping) else dict(enumerate(value))
+    return value if isinstance(value, Mapping) else dict(value if _is_named(value) else enumerate(value))
+
+
+def _is_named(value: Any) -> bool:
+    """Returns whether a list is of (name, array), as `list(module.named_parameters())` is."""
+    pairs = (isinstance(each, tuple | list) and len(each) == 2 for each in value)
+    return all(pairs) and all(isinstance(name, str) and hasattr(array, "shape") for name, array in value)
 
 
 def _is_module(value: Any) -> bool:

@@ -161,6 +161,16 @@ def test_a_checkpoint_is_unwrapped_at_any_depth(tmp_path, wrapper):
     assert read_state_dict(save(tmp_path / "w.pth", checkpoint)).keys() == WEIGHTS.keys()
 
 
+@pytest.mark.parametrize("pair", [tuple, list])
+def test_pairs_of_names_and_arrays_are_a_state_dict(tmp_path, pair):
+    pairs = [pair(item) for item in WEIGHTS.items()]
+    for content in (pairs, tuple(pairs), {"parameters": pairs, "sizes": [1, 2], "none": []}):
+        found = read_state_dict(save(tmp_path / "w.pth", content))
+        assert found.keys() == WEIGHTS.keys()
+        np.testing.assert_array_equal(found["conv1.bias"], WEIGHTS["conv1.bias"])
+    refused(save(tmp_path / "w.pth", [*pairs, 3]), "holds no named arrays of a net")
+
+
 def test_one_of_several_is_chosen_by_its_key(tmp_path):
     averaged = {name: value + 1 for name, value in WEIGHTS.items()}
     path = save(tmp_path / "w.pth", {"state_dict": WEIGHTS, "averages": {"state_dict_ema": averaged}})
