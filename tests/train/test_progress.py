@@ -170,6 +170,20 @@ def test_with_a_bar_there_are_lines_for_validations_and_none_for_logs():
     assert "a note" not in file.getvalue()
 
 
+@pytest.mark.parametrize(
+    ("width", "lines"),
+    [
+        (80, ["step   60 of 1200  epoch  3.00  val    loss 0.5000  accuracy 97.12%  best so far"]),
+        (79, ["step   60 of 1200  epoch  3.00  val    loss 0.5000  accuracy 97.12%", "  best so far"]),
+        (50, ["step   60 of 1200  epoch  3.00  val    loss 0.5000", "  accuracy 97.12%  best so far"]),
+    ],
+)
+def test_a_validation_is_broken_between_its_parts_on_a_narrow_terminal(width, lines, capsys):
+    console = Console(width=width, force_terminal=True, file=io.StringIO())
+    shown(show=False, console=console).evaluated(60, {"val/loss": 0.5, "val/accuracy": 0.9712})
+    assert capsys.readouterr().out.splitlines() == lines
+
+
 def test_a_block_is_broken_between_words_on_a_narrow_terminal_and_not_in_a_file(capsys):
     lines = [
         "lenet5: no norm, scaled_tanh, 61,706 parameters, images of 32x32x1",

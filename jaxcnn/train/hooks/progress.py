@@ -5,7 +5,7 @@ import math
 import sys
 import textwrap
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import IO, Any, cast
 
 import rich.progress
@@ -84,7 +84,7 @@ class Progress:
 
     def block(self, name: str, lines: Iterable[str]) -> None:
         """Shows lines beside the name of what they are about, broken between words where a terminal is narrow."""
-        width = self.console.width if self.console.is_terminal else sys.maxsize
+        width = self._width()
         indent, first = " " * _NAME, f"{name:{_NAME}}"
         for text in lines:
             wrapped = textwrap.wrap(text, max(width - _NAME, 1), break_long_words=False, break_on_hyphens=False)
@@ -125,7 +125,7 @@ class Progress:
         details = (*_scores("train", values), speed(values["train/images_per_second"]))
         self._details = details
         self._beside(details)
-        self.note(self._joined(step, "train", (*details, self._left())))
+        self.note((" " * _GAP).join(self._row(step, "train", (*details, self._left()))))
 
     def evaluated(self, step: int, values: Mapping[str, Any]) -> None:
         """Shows validation metrics, and whether they are the best so far."""
@@ -134,16 +134,22 @@ class Progress:
             return
         best = values.get(BEST, -math.inf) > self._best
         self._best = max(self._best, values.get(BEST, -math.inf))
-        self.said(self._joined(step, "val", (*_scores("val", values), "best so far" if best else "")))
+        parts = self._row(step, "val", (*_scores("val", values), "best so far" if best else ""))
+        for line in _folded(parts, self._width()):
+            self.said(line)
 
     def checkpointed(self, step: int) -> None:
         """Says so, where there is no bar."""
         self.note(f"checkpoint of step {step} written")
 
-    def _joined(self, step: int, split: str, parts: Iterable[str]) -> str:
+    def _row(self, step: int, split: str, parts: Iterable[str]) -> list[str]:
         where = f"step {step:>{len(str(self._total))}} of {self._total}"
         epoch = f"epoch {self._epochs(step):>{len(self._epochs(self._total))}}"
-        return (" " * _GAP).join([where, epoch, f"{split:5}", *filter(None, parts)])
+        return [where, epoch, f"{split:5}", *filter(None, parts)]
+
+    def _width(self) -> int:
+        """Returns the characters of a line; a file has no end of them."""
+        return self.console.width if self.console.is_terminal else sys.maxsize
 
     def _left(self) -> str:
         seconds = self._pace.left()
@@ -231,6 +237,16 @@ def _row(task: rich.progress.Task, width: int) -> Table:
     row = Table.grid(*(Column(no_wrap=True) for _ in shown), padding=(0, _GAP, 0, 0))
     row.add_row(*(cell for text, cell in cells.items() if text in shown))
     return row
+
+
+def _folded(parts: Sequence[str], width: int) -> list[str]:
+    """Returns parts in as few lines as have room for them; those that go on are indented."""
+    gap, lines = " " * _GAP, [parts[0]]
+    for part in parts[1:]:
+        if len(lines[-1] + gap + part) > width:
+            lines.append("")
+        lines[-1] += gap + part
+    return lines
 
 
 def _scores(split: str, values: Mapping[str, float]) -> tuple[str, str]:
