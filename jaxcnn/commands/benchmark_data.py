@@ -8,7 +8,6 @@ import contextlib
 import itertools
 import os
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -16,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxcnn.commands.config import ConfigParser
+from jaxcnn.commands.parser import new_file
 from jaxcnn.commands.stopwatch import ROUNDS, Rate, in_turns
 from jaxcnn.commands.table import print_rows
 from jaxcnn.data.feed.batches import CropDraws
@@ -230,5 +230,5 @@ def make_parser() -> ConfigParser:
     parser = ConfigParser("jaxcnn benchmark data", description=(__doc__ or "").split(": ", 1)[1])
     parser.add_argument("--seconds", metavar="N", type=float, default=2.0, help="for each stage; default: 2")
     parser.add_argument("--no-step", dest="step", action="store_false", help="leave out the model's training step")
-    parser.add_argument("--json", metavar="FILE", type=Path, help="where to write the figures as well")
+    parser.add_argument("--json", metavar="FILE", type=new_file, help="where to write the figures as well")
     return parser

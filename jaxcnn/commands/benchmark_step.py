@@ -8,13 +8,12 @@ import contextlib
 import tempfile
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from jaxcnn import runtime
-from jaxcnn.commands.parser import CommandParser
+from jaxcnn.commands.parser import CommandParser, new_file
 from jaxcnn.commands.steps.process import OURS, RIVALS, TORCH_FOLDED, Process
 from jaxcnn.commands.steps.work import Work
 from jaxcnn.commands.stopwatch import Rate, in_turns
@@ -37,8 +36,6 @@ def main(argv: Sequence[str]) -> int:
         value = getattr(arguments, name)
         if value is not None and not value > 0:
             raise UserError(f"--{name.replace('_', '-')} is {value:g}: it must be above 0")
-    if arguments.json and not arguments.json.resolve().parent.is_dir():
-        raise UserError(f"--json: there is no folder {arguments.json.resolve().parent}")
     if arguments.train and TORCH_FOLDED in arguments.against:
         raise UserError(f"--against {TORCH_FOLDED} folds batch norms, which are trained: ask for --eval with it")
     if arguments.remat and not arguments.train:
@@ -182,5 +179,5 @@ def make_parser() -> CommandParser:
     parser.add_argument("--against", metavar="RIVAL", nargs="+", choices=RIVALS, default=[], help=", ".join(RIVALS))
     parser.add_argument("--seconds", metavar="N", type=float, default=10.0, help="for each contender; default: 10")
     parser.add_argument("--rounds", metavar="N", type=int, default=10, help="turns of each; default: 10")
-    parser.add_argument("--json", metavar="FILE", type=Path, help="where to write the figures as well")
+    parser.add_argument("--json", metavar="FILE", type=new_file, help="where to write the figures as well")
     return parser

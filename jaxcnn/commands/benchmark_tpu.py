@@ -11,7 +11,6 @@ import time
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from importlib import metadata
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -22,6 +21,7 @@ from jaxcnn.analysis.collectives import collectives, totals
 from jaxcnn.analysis.roofline import roofline
 from jaxcnn.analysis.slices import Slice, parse_slice
 from jaxcnn.commands.config import ConfigParser
+from jaxcnn.commands.parser import new_file
 from jaxcnn.commands.table import print_rows
 from jaxcnn.errors import UserError
 from jaxcnn.models import Net
@@ -178,5 +178,5 @@ def make_parser() -> ConfigParser:
     parser.add_argument(
         "--per-chip", metavar="N", type=int, help="examples a chip, in place of the config's batch_size"
     )
-    parser.add_argument("--json", metavar="FILE", type=Path, help="where to write the figures as well")
+    parser.add_argument("--json", metavar="FILE", type=new_file, help="where to write the figures as well")
     return parser

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxcnn.commands.config import ConfigParser
+from jaxcnn.commands.parser import new_file
 from jaxcnn.commands.sheet import contact_sheet
 from jaxcnn.errors import UserError
 from jaxcnn.train.run import Run
@@ -35,7 +36,8 @@ def main(argv: Sequence[str]) -> int:
     try:
         sheet.save(arguments.output)
     except (OSError, ValueError) as error:  # ValueError: for a suffix that no image format has
-        raise UserError(f"--output {arguments.output} cannot be written: {error}") from None
+        what = (isinstance(error, OSError) and error.strerror) or error  # an OSError names the file once more
+        raise UserError(f"--output {arguments.output} cannot be written: {what}") from None
     print(f"{len(images)} images of the {arguments.split} batch {arguments.step} are in {arguments.output}")
     for remark in run.data["remarks"]:
         print(remark)
@@ -80,7 +82,9 @@ def _title(run: Run, shape: tuple[int, ...], split: str, number: int) -> str:
 def make_parser() -> ConfigParser:
     """Returns the command line of the command."""
     parser = ConfigParser("jaxcnn browse", description="Write a picture of what a network really sees.")
-    parser.add_argument("--output", metavar="FILE", type=Path, default=Path("browse.png"), help="default: browse.png")
+    parser.add_argument(
+        "--output", metavar="FILE", type=new_file, default=Path("browse.png"), help="default: browse.png"
+    )
     parser.add_argument("--split", choices=SPLITS, default="train", help="default: train, augmented")
     parser.add_argument("--count", metavar="N", type=int, default=64, help="images of the batch at most; default: 64")
     parser.add_argument("--step", metavar="K", type=int, default=0, help="which batch; default: 0, the first")

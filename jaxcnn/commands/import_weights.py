@@ -9,7 +9,7 @@ from typing import Any
 
 import jax
 
-from jaxcnn.commands.parser import CommandParser
+from jaxcnn.commands.parser import CommandParser, new_file
 from jaxcnn.errors import UserError
 from jaxcnn.interop.preprocessing import check_statistics, predicting, read_class_names
 from jaxcnn.interop.state_dict import READABLE, read_weights
@@ -124,6 +124,8 @@ def make_parser() -> CommandParser:
     parser.add_argument("--classes", metavar="FILE", type=Path, help="names of classes by label: a line each, or JSON")
     parser.add_argument("--mean", metavar="R,G,B", type=_numbers, help="that whitens images, white being 1")
     parser.add_argument("--std", metavar="R,G,B", type=_numbers, help="that whitens images, white being 1")
-    parser.add_argument("--report", metavar="FILE", type=Path, help="where to write all that is wrong with the entries")
+    parser.add_argument(
+        "--report", metavar="FILE", type=new_file, help="where to write all that is wrong with the entries"
+    )
     parser.add_fields()
     return parser

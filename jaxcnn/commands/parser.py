@@ -84,6 +84,7 @@ class CommandParser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Raises what is wrong with the command line, and how it is written."""
         message = re.sub(r"^argument (\S+): expected one argument$", r"\1 needs a value", message)
+        message = re.sub(r"^argument (\S+): there is no folder", r"\1: there is no folder", message)
         message = re.sub(r"^argument (\S+): invalid int value: (.*)$", r"\1 must be a whole number, not \2", message)
         message = re.sub(r"^argument (\S+): invalid float value: (.*)$", r"\1 must be a number, not \2", message)
         raise UserError(f"{message}; {' '.join(self.format_usage().split())}")
@@ -120,6 +121,14 @@ class CommandParser(argparse.ArgumentParser):
         if near:
             return f"did you mean {' or '.join(f'--{each}' for each in near)}?"
         return f"there are {', '.join(sorted(self.options()))}"
+
+
+def new_file(text: str) -> Path:
+    """Returns the path of a file to write: the `type` of an argument that complains before any work is done."""
+    path = _path(text)
+    if not path.absolute().parent.is_dir():
+        raise argparse.ArgumentTypeError(f"there is no folder {path.absolute().parent}")
+    return path
 
 
 def _path(text: str) -> Path:

@@ -19,13 +19,16 @@ RIVALS = (PLAIN, TORCH, TORCH_COMPILE, TORCH_FOLDED)
 
 `torch.folded` is PyTorch's inference with its own folding of batch norms, which its users have to ask for."""
 
+_UNAIDED = {"JAXCNN_TUNING": "off", "JAX_ENABLE_COMPILATION_CACHE": "false"}
+"""What makes us `plain`. Without a cache of programs it compiles each time, and has nothing to say of its folder."""
+
 
 class Process:
     """A contender, seen from outside."""
 
     def __init__(self, name: str, work: Work, environment: Mapping[str, str] | None = None) -> None:
         self.name = name
-        own = {"JAXCNN_TUNING": "off"} if name == PLAIN else {}
+        own = _UNAIDED if name == PLAIN else {}
         self.process = subprocess.Popen(
             [sys.executable, "-m", __name__, name, work.to_json()],
             stdin=subprocess.PIPE,
