@@ -4,28 +4,29 @@ Krizhevsky, Sutskever, Hinton, "ImageNet classification with deep convolutional 
 "One weird trick for parallelizing convolutional neural networks", arXiv:1404.5997 (2014); Zeiler, Fergus, "Visualizing
 and understanding convolutional networks", ECCV 2014 (arXiv:1311.2901), figure 3 and table 3.
 
-| net | conv1 | conv2 | conv3, 4, 5 (3x3) | maps, from the image on | parameters |
+| net | conv1 | conv2 | conv3, 4, 5 (3x3) | sizes of image and maps | parameters |
 |---|---|---|---|---|---|
 | `alexnet` | 11x11/4, 96 | 5x5, 256 | 384, 384, 256 | 227-55-27-27-13-13-13-13-6 | 62,378,344 |
 | `alexnet_owt` | 11x11/4, 64 | 5x5, 192 | 384, 256, 256 | 224-55-27-27-13-13-13-13-6 | 61,100,840 |
 | `zfnet` | 7x7/2, 96 | 5x5/2, 256 | 512, 1024, 512 | 224-110-55-26-13-13-13-13-6 | 107,627,624 |
 
-- Pooling is 3x3 of stride 2, so windows overlap; ZFNet's keeps the last, incomplete window, without which its maps are
-  not the paper's. Then 4096, 4096 and the classifier. The paper's 224 pixels do not give AlexNet's 55x55; 227 do.
+- Pooling is 3x3 of stride 2, so windows overlap. ZFNet's keeps the last, incomplete window; without it the maps are not
+  the paper's. Dense layers of 4096, 4096 and the classifier follow. The paper's 224 pixels do not give AlexNet's 55x55;
+  227 do.
 - `alexnet`: local response norm after the activations of conv1 and conv2, then pooling (paper, section 3.5; some
-  lectures draw it the other way round). `groups=2` is the form on two GPUs, 60,965,224 parameters: conv2, conv4 and
-  conv5 see one half of the channels each; conv3 sees both.
-- `alexnet_owt` is torchvision's `alexnet`: no norm, dropout before the dense layers where the others drop after them.
-- Dense layers take the map that is left, so their size follows the image. torchvision puts an adaptive average pooling
-  to 6x6 between, the identity from 223 to 254 pixels; `pool_to=6` does so at every size, and its weights fit there.
+  lectures draw it the other way round). `groups=2` is the form on two GPUs, 60,965,224 parameters: in conv2, conv4 and
+  conv5, each half of the features sees one half of the channels; conv3 sees both halves.
+- `alexnet_owt` is torchvision's `alexnet`: no norm, and dropout before the dense layers instead of after them.
+- Dense layers take the last map, so their size depends on the image. torchvision has an adaptive average pooling to 6x6
+  before them, which is the identity from 223 to 254 pixels. `pool_to=6` adds it, so that its weights fit at every size.
 - ZFNet's figure 3 draws 384, 384 and 256 features in conv3, 4 and 5; the widths above are of table 3 ("adjust layers
   3,4,5: 512,1024,512 maps"), as the lectures take it. `layers=ZFNET[:2] + ALEXNET[2:]` is the figure's net, with
-  62,357,608 parameters. The paper normalises contrast after the first two poolings, without giving constants; none is
-  done here.
+  62,357,608 parameters. The paper normalises contrast after the first two poolings, but gives no constants; it is left
+  out here.
 
-A norm word puts a norm after each convolution, before the activation, and in `alexnet` takes the place of the response
-norm; `local_response` itself sits, in each of these nets, after the activations of conv1 and conv2 only. `stem="small"`
-makes conv1 3x3 of stride 1; the AlexNets keep the pooling behind it, ZFNet, whose conv2 strides, leaves it out. Initial
+`norm` puts a norm after each convolution, before the activation; in `alexnet` it replaces the response norm.
+`local_response` is, in each of these nets, after the activations of conv1 and conv2 only. `stem="small"` makes conv1
+3x3 of stride 1; the AlexNets keep the pooling after it, and ZFNet, whose conv2 has stride 2, leaves it out. Initial
 weights are normal of deviation 0.01; AlexNet's biases are 1 in conv2, conv4, conv5 and the two dense layers, else 0
 (section 5). The kernels of `alexnet_owt` start as PyTorch's, uniform within 1 / sqrt(fan-in), its biases at 0.
 `dropout_rate` is 0.5.
@@ -49,7 +50,8 @@ from jaxcnn.types import Array, ModuleDef
 class Layer(NamedTuple):
     """A convolution and what follows it.
 
-    Its groups are the net's where `split`; local response norm, where that is the norm, follows it where `responds`.
+    If `split`, it has the net's number of groups. If `responds`, local response norm follows it, if that is the net's
+    norm.
     """
 
     features: int
@@ -92,8 +94,8 @@ class AlexNet(Net, kw_only=True):
 
     Attributes:
         groups: of the convolutions that are split.
-        small_stem_pools: whether the first layer is pooled where `stem="small"`.
-        pool_to: side of the map that the dense layers take, averaged over as many regions; None: what is left.
+        small_stem_pools: whether pooling follows the first layer if `stem="small"`.
+        pool_to: side of the map that the dense layers take, averaged over as many regions; None does not average.
         dropout_first: dropout is before each hidden dense layer, not after it.
         split_bias: initial bias of the split convolutions and the hidden dense layers.
     """

@@ -1,4 +1,4 @@
-"""What the Inception families are made of: branches side by side, written as data, and the net around them.
+"""The parts of the Inception families: branches in parallel, written as data, and the net around them.
 
 A branch is a tuple of steps, each of them a convolution with norm and activation (`conv(96, 3)`), a pooling function,
 or a tuple of branches whose outputs are concatenated. `()` is the identity.
@@ -40,7 +40,7 @@ def conv(
 def walk(steps: Branch, x: Array, unit: ModuleDef, prefix: str) -> Array:
     """Returns x (batch, height, width, channels) after `steps`; `unit` makes their convolutions.
 
-    These are called `prefix` and their number among the steps, those of inner branches 2a_1, 2b_1, ...
+    Their names are `prefix` and their number among the steps; those of inner branches are 2a_1, 2b_1 and so on.
     """
     number = 0
     for step in steps:
@@ -68,14 +68,14 @@ def without_strides(steps: Branch) -> Branch:
 
 
 class Mixed(nn.Module):
-    """An Inception module: branches side by side, their outputs concatenated; submodules `branch1_1`, `branch1_2`, ...
+    """An Inception module: parallel branches, whose outputs are concatenated; submodules `branch1_1`, `branch1_2`, ...
 
     Attributes:
         branches: see the top of this file.
         unit: makes a `ConvNormAct`.
-        act: after the sum, where there is one; None leaves it out.
+        act: follows the sum of a residual block; None leaves it out.
         pool: before the branches.
-        scale: None, or the block is residual: x + scale * linear 1x1 convolution of the branches (submodule `linear`).
+        scale: if given, the block is residual: x + scale * linear 1x1 convolution of the branches (submodule `linear`).
         linear_end: no activation after the sum.
     """
 
@@ -103,9 +103,9 @@ class BranchNet(Net, kw_only=True):
 
     Attributes:
         stem_steps: a branch; `stem="small"` takes it without strides and pooling.
-        stages: of each stage its blocks, each made as `block(unit=..., act=..., name="stage1_block1")`.
-        heads: from the name of a block to the auxiliary head on its output, made as `head(num_classes, unit=...,
-            act=..., dtype=..., name="auxiliary1")`.
+        stages: the blocks of each stage, as constructors called as `block(unit=..., act=..., name="stage1_block1")`.
+        heads: by name of a block, the auxiliary head on its output, as a constructor called as `head(num_classes,
+            unit=..., act=..., dtype=..., name="auxiliary1")`.
     """
 
     stem_steps: Branch = ()
@@ -114,7 +114,7 @@ class BranchNet(Net, kw_only=True):
     norm: Part = "batch"
 
     def unit(self, *, train: bool) -> ModuleDef:
-        """Returns what makes a convolution with this net's norm and activation."""
+        """Returns a constructor of a convolution with this net's norm and activation."""
         norm, act = self.norm_layer(train=train), self.activation()
         return functools.partial(ConvNormAct, conv=self.conv_before_norm(), norm=norm, act=act)
 
@@ -123,11 +123,11 @@ class BranchNet(Net, kw_only=True):
         return walk(without_strides(self.stem_steps) if self.stem == "small" else self.stem_steps, x, unit, "stem")
 
     def head(self, block: str) -> ModuleDef:
-        """Returns what makes the auxiliary head on the output of `block`."""
+        """Returns a constructor of the auxiliary head on the output of `block`."""
         return self.heads[block]
 
     def attach(self, block: str, x: Array, unit: ModuleDef, *, train: bool) -> None:
-        """Runs the auxiliary head on x, the output of `block`, if it has one: to be made and in training only."""
+        """Runs the auxiliary head on x, the output of `block`, if it has one: at initialisation and in training."""
         if block in self.heads and (train or self.is_initializing()):
             number = list(self.heads).index(block) + 1
             fields = {"unit": unit, "act": self.activation(), "dtype": self.dtype, "name": f"auxiliary{number}"}

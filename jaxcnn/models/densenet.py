@@ -14,11 +14,11 @@ Huang, Liu, van der Maaten, Weinberger, "Densely connected convolutional network
 | `densenet_bc_250_24` | 24 | 41, 41, 41 | 48 | 0.5 | 15,324,406 |
 | `densenet_bc_190_40` | 40 | 31, 31, 31 | 80 | 0.5 | 25,624,430 |
 
-- A layer is norm, activation, 3x3 convolution of `growth` features, concatenated behind its input. In all but
+- A layer is norm, activation and 3x3 convolution of `growth` features, which are appended to its input. In all but
   `densenet40_12` a bottleneck precedes: norm, activation, 1x1 convolution of four times as many (B of BC).
-- Between blocks: norm, activation, 1x1 convolution to the compressed width (C of BC), 2x2 average pooling. A norm and
-  an activation end the last block.
-- The CIFAR nets, for 32x32 images, start with a bare 3x3 convolution; the first layer's norm is the first.
+- Between blocks are norm, activation, 1x1 convolution to the compressed width (C of BC) and 2x2 average pooling. The
+  last block ends with a norm and an activation.
+- The CIFAR nets, for 32x32 images, start with a 3x3 convolution without norm and activation.
 
 `stem="small"` makes the ImageNet members' 7x7 convolution of stride 2 a 3x3 of stride 1, without pooling. Dropout, none
 by default, follows each convolution but the first (the paper: 0.2 for data sets without augmentation). He-normal
@@ -60,7 +60,7 @@ class NormActConv(nn.Module):
 
 
 class DenseLayer(nn.Module):
-    """The new features that a layer adds, concatenated behind its input (section 3); `unit` makes a `NormActConv`."""
+    """A layer that appends new features to its input (section 3); `unit` makes a `NormActConv`."""
 
     growth: int
     unit: ModuleDef
@@ -82,8 +82,8 @@ class DenseNet(Net, kw_only=True):
         stage_sizes: number of layers in each block.
         growth: features that each layer adds.
         features: of the stem.
-        bottleneck: how many times `growth` the 1x1 convolution of a layer makes; None leaves it out.
-        compression: part of the channels that a transition keeps.
+        bottleneck: features of a layer's 1x1 convolution, as a multiple of `growth`; None leaves it out.
+        compression: fraction of the channels that a transition keeps.
         cifar: the stem is one 3x3 convolution without norm and activation, whatever `stem` says.
     """
 

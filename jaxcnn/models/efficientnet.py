@@ -24,15 +24,16 @@ table 1 and section 3.3. EfficientNet-Lite: Liu, Google's TensorFlow blog, March
 | `efficientnet_lite0` | 1.0 | 1.0 | 224 px | 0.2 | 4,652,008 |
 
 - Features are multiplied by `width` and rounded to multiples of 8, blocks by `depth` and rounded up. The block is
-  MobileNet v2's with a gate of a quarter of the block's input channels between (which takes the `act` word too).
+  MobileNet v2's with a gate in the middle, whose hidden layer has a quarter of the block's input channels. `act`
+  applies to the gate too.
 - Batch norm has momentum 0.99 (section 5.2). Its epsilon is 1e-3 in the authors' code; torchvision's b0 to b4, and so
   ours, have 1e-5.
 - `efficientnet_lite0`: no gates, ReLU6; `lite` keeps stem, head and the first and last stage's depth unscaled.
-- A branch is dropped with a probability that grows linearly from block to block, up to `drop_path_rate`.
-- `padding="same"` pads as TensorFlow does: lite0's published weights need it, and those ported from the authors'.
+- The probability that a branch is dropped grows linearly from block to block, up to `drop_path_rate`.
+- `padding="same"` pads as TensorFlow does. Lite0's published weights need it, and so do ports of the authors' weights.
 
-Dropout precedes the classifier; initialisation is torchvision's. A norm word takes the place of batch
-norm. `stem="small"` leaves the stem its 3x3 with stride 1.
+Dropout precedes the classifier; initialisation is torchvision's. `norm` replaces batch norm. `stem="small"` gives the
+stem's 3x3 convolution stride 1.
 """
 
 import functools
@@ -84,7 +85,7 @@ class EfficientNet(Net, kw_only=True):
         width: multiplies the features of every layer.
         depth: multiplies the blocks of every stage.
         lite: no gates; stem, head and the first and last stage's depth stay unscaled.
-        drop_path_rate: the last block's, were there one more.
+        drop_path_rate: of the block that would follow the last one.
         padding: of the 3x3 and 5x5 convolutions; None: half the kernel on each side.
     """
 
@@ -142,7 +143,7 @@ class EfficientNet(Net, kw_only=True):
         return [row.blocks if i in kept else math.ceil(row.blocks * self.depth) for i, row in enumerate(self.stages)]
 
     def gate(self, channels: int, act: Activation) -> functools.partial[SqueezeExcite]:
-        """Returns what makes the gate of a block with so many input channels, as `gate(name=...)`."""
+        """Returns a constructor of the gate for a block with `channels` inputs, called as `gate(name=...)`."""
         hidden = max(1, channels // 4)
         return functools.partial(SqueezeExcite, hidden, act=act, dtype=self.dtype, kernel_init=he_normal_fan_out)
 

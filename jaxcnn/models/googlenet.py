@@ -16,14 +16,14 @@ Stages 1, 2 and 3 here are the paper's modules 3, 4 and 5; `STAGES` has all widt
 - `googlenet_torchvision`: batch norm (epsilon 1e-3) after every convolution and no response norm, 3x3 convolutions in
   place of the 5x5, 2x2 pooling before module 5a, dropout of 0.2.
 
-Both have auxiliary heads on 4a and 4d, with dropout of 0.7 (`aux_dropout_rate`), whose losses count 0.3 times each
-(the paper). Those of torchvision average the map over 4x4 regions, those of the paper by a 5x5 window of stride 3;
-where that does not leave 4x4 (an image that is not about 224 px), over regions too, so that the heads' parameters fit
-every size. Max pooling keeps the last, incomplete window ("ceil mode"), as Caffe's does.
+Both have auxiliary heads on 4a and 4d, with dropout of 0.7 (`aux_dropout_rate`); the weight of their losses is 0.3 each
+(the paper). torchvision's heads average the map over 4x4 regions, the paper's with a 5x5 window of stride 3. If that
+does not give 4x4 (an image that is not about 224 px), the paper's average over regions too, so that their parameters
+fit every size. Max pooling keeps the last, incomplete window ("ceil mode"), as Caffe's does.
 
-A norm word puts that norm after every convolution, before the activation, in place of local response norm; "none" takes
-out every norm. `stem="small"` makes the 7x7 convolution of stride 2 a 3x3 of stride 1 and leaves out both stem
-poolings: 32x32 images are 32x32, 16x16 and 8x8 in the three stages. The paper fixes no initialisation: both start
+`norm` puts a norm after every convolution, before the activation, instead of local response norm; "none" removes every
+norm. `stem="small"` makes the 7x7 convolution of stride 2 a 3x3 of stride 1 and leaves out both stem poolings: the maps
+of 32x32 images are 32x32, 16x16 and 8x8 in the three stages. The paper gives no initialisation: both nets start
 He-normal (torchvision from a truncated normal of deviation 0.01).
 """
 
@@ -56,7 +56,7 @@ STAGES = (
     ),
     ((256, 160, 320, 32, 128, 128), (384, 192, 384, 48, 128, 128)),
 )
-"""Of each module the features of 1x1, 3x3 reduce, 3x3, 5x5 reduce, 5x5, pool projection (table 1)."""
+"""The features of each module's 1x1, 3x3 reduce, 3x3, 5x5 reduce, 5x5 and pool projection (table 1)."""
 
 
 def naive_inception(one: int, three: int, five: int) -> Sequence[Branch]:
@@ -81,7 +81,7 @@ def inception(
 
 
 def paper_means(x: Array) -> Array:
-    """Returns (batch, 4, 4, channels): means of 5x5 windows of stride 3 where these are 4x4, else `region_means`."""
+    """Returns (batch, 4, 4, channels): means of 5x5 windows of stride 3, or `region_means` if there are not 4x4."""
     return avg_pool(x, 5, strides=3) if all(14 <= size <= 16 for size in image_size(x)) else region_means(x, 4)
 
 
@@ -106,7 +106,7 @@ class AuxiliaryHead(nn.Module):
 
 
 class GoogLeNet(BranchNet, kw_only=True):
-    """The net of table 1; local response norm, where that is the norm, sits in two places of the stem only.
+    """The net of table 1. Local response norm, if that is the norm, is in two places of the stem only.
 
     Attributes:
         aux_dropout_rate: of the auxiliary heads.
@@ -117,7 +117,7 @@ class GoogLeNet(BranchNet, kw_only=True):
     aux_dropout_rate: float = 0.7
 
     def unit(self, *, train: bool) -> ModuleDef:
-        """Returns what makes a convolution with its norm, where that is not local response norm, and activation."""
+        """Returns a constructor of a convolution with activation, and with a norm unless it is local response norm."""
         unit = super().unit(train=train)
         return functools.partial(unit, norm=make_norm("none", train=train, dtype=self.dtype)) if self._lrn else unit
 
@@ -126,7 +126,7 @@ class GoogLeNet(BranchNet, kw_only=True):
         return functools.partial(super().head(block), dropout_rate=self.aux_dropout_rate)
 
     def walk_stem(self, x: Array, unit: ModuleDef) -> Array:
-        """Maps the image to a map of 192 features and, but for the small stem, an eighth of its size."""
+        """Maps the image to a map of 192 features, of an eighth of its size (of its whole size for the small stem)."""
         respond = self.norm_layer(train=False) if self._lrn else make_norm("none", train=False, dtype=self.dtype)
         small = self.stem == "small"
         x = unit(64, kernel_size=3 if small else 7, strides=1 if small else 2, name="stem1")(x)
@@ -141,7 +141,7 @@ class GoogLeNet(BranchNet, kw_only=True):
 
 
 def _stages(wide: int, last_pool: int) -> Sequence[Sequence[ModuleDef]]:
-    """Returns the blocks of `STAGES`, the first of the second and of the third stage with pooling before it."""
+    """Returns the blocks of `STAGES`. The first block of stages 2 and 3 begins with pooling."""
     pools = None, max_pool_ceil, functools.partial(max_pool_ceil, window=last_pool)
     return tuple(
         tuple(

@@ -1,4 +1,4 @@
-"""Highway networks: layers whose learnt gates choose between a transformation of their input and the input itself.
+"""Highway networks: learnt gates mix a transformation of a layer's input with the input itself.
 
 Srivastava, Greff, Schmidhuber, "Training very deep networks", NIPS 2015 (arXiv:1507.06228), section 4 and table 1.
 
@@ -9,15 +9,15 @@ Srivastava, Greff, Schmidhuber, "Training very deep networks", NIPS 2015 (arXiv:
 | `highway19` | 5, 6, 6 | 32, 80, 128 | 100 | 2,256,838 |
 | `highway32` | 10, 10, 10 | 32, 48, 64 | 64 | 1,252,570 |
 
-A stage's first layer is a plain convolution, which changes the features, the others are gated; 2x2 max pooling stands
-between stages. A 1x1 convolution, the mean over the map and the classifier follow: 19 and 32 layers with weights.
-The paper rounds the parameters to 2.3 M and 1.25 M and prints no table of widths. Those of `highway19` and the 100
-features of its 1x1 convolution are FitNet 4's and its usual reading; those of `highway32` are ours, chosen to meet the
-depth and the count. The parameters above are counted by hand.
+A stage's first layer is a plain convolution, which changes the number of features; the others are gated. 2x2 max
+pooling is between stages. A 1x1 convolution, the mean over the map and the classifier follow: 19 and 32 layers with
+weights. The paper rounds the parameters to 2.3 M and 1.25 M and prints no table of widths. Those of `highway19` and the
+100 features of its 1x1 convolution are FitNet 4's and its usual reading; those of `highway32` are ours, chosen to meet
+the depth and the count. The parameters above are counted by hand.
 
-The gate's bias starts negative, at `gate_bias`, so that a new net hands its input on (the paper treats the value as a
-hyper-parameter). A norm word puts a norm after each convolution but the gates', where it would undo that bias. There is
-no strided stem: `stem` changes nothing. Dropout, none by default, is after each stage and before the classifier.
+The gate's bias starts at a negative number, `gate_bias`, so that a new net passes its input on (a hyper-parameter in
+the paper). `norm` puts a norm after each convolution except the gates', where it would undo that bias. There is no
+strided stem, so `stem` changes nothing. Dropout, none by default, is after each stage and before the classifier.
 """
 
 import functools
@@ -60,7 +60,7 @@ class HighwayNet(Net, kw_only=True):
         stage_sizes: layers of each stage.
         features: of each stage.
         last_features: of the 1x1 convolution.
-        gate_bias: of every gate, at first.
+        gate_bias: initial bias of every gate.
     """
 
     stage_sizes: Sequence[int]

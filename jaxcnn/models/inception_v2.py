@@ -13,11 +13,11 @@ Ioffe, Szegedy, "Batch normalization: accelerating deep network training by redu
 
 Stage 1 here is 3a and 3b; a stage ends before the module that halves the map. Two 3x3 convolutions stand for each 5x5
 of GoogLeNet, and the first convolution is separable: 8 filters of 7x7 for each colour, then 1x1 to 64, with nothing
-between. The projections of 4c and 4d are 96 wide, as in the authors' TensorFlow code: so only do the modules have the
+between. The projections of 4c and 4d are 96 wide, as in the authors' TensorFlow code: only then do the modules have the
 576 features of the figure's output column. No dropout, no auxiliary heads, batch norm after every convolution.
 
-A norm word takes the place of batch norm. `stem="small"` makes the 7x7 filters of stride 2 3x3 of stride 1 and leaves
-out both stem poolings: 32x32 images are 32x32, 16x16 and 8x8 in the three stages. The paper fixes no initialisation:
+`norm` replaces batch norm. `stem="small"` makes the 7x7 filters of stride 2 3x3 of stride 1 and leaves out both stem
+poolings: the maps of 32x32 images are 32x32, 16x16 and 8x8 in the three stages. The paper gives no initialisation:
 He-normal.
 """
 
@@ -58,7 +58,7 @@ class InceptionV2(BranchNet, kw_only=True):
     """A separable first convolution, two more, and the modules of figure 5."""
 
     def walk_stem(self, x: Array, unit: ModuleDef) -> Array:
-        """Maps the image to a map of 192 features and, but for the small stem, an eighth of its size."""
+        """Maps the image to a map of 192 features, of an eighth of its size (of its whole size for the small stem)."""
         small, colours = self.stem == "small", x.shape[-1]
         size, strides = (3, 1) if small else (7, 2)
         fields = {"strides": strides, "padding": size // 2, "groups": colours, "use_bias": False, "dtype": self.dtype}

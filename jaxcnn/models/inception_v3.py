@@ -1,8 +1,8 @@
 """Inception v3: large kernels factorised into small and into one-dimensional ones.
 
 Szegedy, Vanhoucke, Ioffe, Shlens, Wojna, "Rethinking the Inception architecture for computer vision", CVPR 2016
-(arXiv:1512.00567): table 1; figures 5, 6 and 7 have the modules, figure 8 the auxiliary head. Where the paper leaves
-widths open, they are those of the authors' TensorFlow code, which torchvision follows.
+(arXiv:1512.00567): table 1; figures 5, 6 and 7 have the modules, figure 8 the auxiliary head. Widths that the paper
+does not give are those of the authors' TensorFlow code, which torchvision follows.
 
 | stage | map at 299 px | blocks |
 |---|---|---|
@@ -11,14 +11,14 @@ widths open, they are those of the authors' TensorFlow code, which torchvision f
 | 2 | 17x17x768 | `reduction_a`, 4 `module_b` (128, 160, 160, 192 within): 1x1, 1x7 and 7x1, those twice, pool |
 | 3 | 8x8x2048 | `reduction_b`, 2 `module_c`: 1x1, 3x3 split into 1x3 beside 3x1, that after a 3x3, pool |
 
-The auxiliary head sits on the last 17x17 map; its loss counts 0.3 times. It averages the map by a 5x5 window of
-stride 3; a map below 17x17 is averaged over 5x5 regions, so that the head exists at every size. Convolutions that halve
-the map and most of the stem are not padded; average pooling counts padded cells. Batch norm, epsilon 1e-3, follows
-every convolution, and dropout of 0.5 (torchvision's) precedes the classifier.
+The auxiliary head is on the last 17x17 map; the weight of its loss is 0.3. It averages the map with a 5x5 window of
+stride 3. A map below 17x17 is averaged over 5x5 regions, so that the head fits every size. Convolutions that halve the
+map and most of the stem are not padded; average pooling counts padded cells. Batch norm, epsilon 1e-3, follows every
+convolution, and dropout of 0.5 (torchvision's) precedes the classifier.
 
-A norm word takes the place of batch norm; `instance` leaves nothing of the 1x1 map that ends the auxiliary head (of a
-map below 20x20), which then learns only a bias. `stem="small"` is the same five convolutions at stride 1, padded to
-keep the size, without pooling: 32x32 images are 32x32, 15x15 and 7x7 in the three stages, about what 299 px gives. The
+`norm` replaces batch norm. If the auxiliary head ends in a 1x1 map (of a map below 20x20), `instance` makes that map
+zero, and the head learns only a bias. `stem="small"` is the same five convolutions at stride 1, padded to keep the
+size, without pooling. The maps of 32x32 images are 32x32, 15x15 and 7x7 in the three stages, about as at 299 px. The
 paper fixes no initialisation: He-normal.
 """
 

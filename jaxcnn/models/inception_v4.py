@@ -12,14 +12,15 @@ AAAI 2017 (arXiv:1602.07261), figures 3 to 15 and table 1.
 `inception_resnet_v2` is the net that was published with weights (TensorFlow-Slim, Cadene, timm), which differs from the
 paper's figures: another stem, twice the blocks, other widths, and a last C that is added unscaled and not activated.
 
-In a residual block a 1x1 convolution with bias, without norm or activation, brings the branches to the width of the
-input; it is scaled by 0.17, 0.1 and 0.2 in A, B and C (the paper: between 0.1 and 0.3) and added; the activation
-follows. Average pooling counts the real cells only, as TensorFlow does; convolutions that halve the map are not padded.
-Batch norm, epsilon 1e-3, follows every other convolution; dropout of 0.2 precedes the classifier. No auxiliary heads.
+In a residual block a 1x1 convolution with bias, without norm or activation, gives the branches the width of the input.
+Its output is scaled by 0.17, 0.1 and 0.2 in A, B and C (the paper: between 0.1 and 0.3) and added to the input; the
+activation follows. Average pooling does not count padding, as in TensorFlow. Convolutions that halve the map are not
+padded. Batch norm, epsilon 1e-3, follows every other convolution; dropout of 0.2 precedes the classifier. No auxiliary
+heads.
 
-A norm word takes the place of batch norm. `stem="small"` is the same stem with every convolution at stride 1, padded to
-keep the size, and without pooling (where pooling is a branch of its own, the map itself): 32x32 images are 32x32, 15x15
-and 7x7 in the three stages, about what 299 px gives. The paper fixes no initialisation: He-normal.
+`norm` replaces batch norm. `stem="small"` is the same stem with every convolution at stride 1, padded to keep the size,
+and without pooling (a branch of pooling alone becomes the identity). The maps of 32x32 images are 32x32, 15x15 and 7x7
+in the three stages, about as at 299 px. The paper gives no initialisation: He-normal.
 """
 
 import functools

@@ -1,4 +1,4 @@
-"""LeNet-5, the 1998 network and the ReLU version that today's labs train.
+"""LeNet-5: the network of 1998, and a ReLU version for today's exercises.
 
 LeCun, Bottou, Bengio, Haffner, "Gradient-based learning applied to document recognition", Proc. IEEE 86(11), 1998,
 section II.B and figure 2.
@@ -8,15 +8,14 @@ section II.B and figure 2.
 | `lenet5` | 32x32x1 | 5x5, 6 and 16 | scaled tanh | average | 120, 84 | 61,706 |
 | `lenet5_relu` | 28x28x1 | 3x3, 50 and 100 | ReLU | max | 100 | 536,710 |
 
-- `lenet5`: convolutions without padding; 1.7159 tanh(2x/3) (appendix A) also after the dense layers, where lectures
-  have `act="tanh"` or `act="sigmoid"`; weights uniform within 2.4 / fan-in (appendix A). Images below 32x32 are
-  zero-padded to it, as the paper does with MNIST's 28x28. Here C3 sees every map of S2 (the paper's table I drops 36 of
-  the 96 connections to break symmetry and save arithmetic), S2 and S4 learn nothing and the output layer is linear.
+- `lenet5`: convolutions without padding; 1.7159 tanh(2x/3) (appendix A) also after the dense layers; lectures often use
+  `act="tanh"` or `act="sigmoid"`; weights uniform within 2.4 / fan-in (appendix A). Images below 32x32 are zero-padded
+  to it, as the paper does with MNIST's 28x28. Here C3 sees every map of S2 (the paper's table I drops 36 of the 96
+  connections to break symmetry and save arithmetic), S2 and S4 learn nothing and the output layer is linear.
 - `lenet5_relu` (CS5242 lecture 8, NUS, 2021): convolutions padded by 1, He-normal weights.
 
-A norm word puts a norm after each convolution, before the activation; a norm that learns a bias takes the place of the
-convolution's. There is no strided stem: `stem` changes nothing. Dropout, none by default, follows the hidden dense
-layers.
+`norm` puts a norm after each convolution, before the activation. If it learns a bias, the convolution has none. There
+is no strided stem, so `stem` changes nothing. Dropout, none by default, follows the hidden dense layers.
 """
 
 import functools

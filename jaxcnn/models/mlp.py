@@ -1,4 +1,4 @@
-"""Multi-layer perceptrons: the baseline that convolutional networks are measured against.
+"""Multi-layer perceptrons: the baseline for convolutional networks.
 
 Source: X. Bresson, CS5242 lecture 8 (NUS, 2021), case studies on CIFAR-10.
 
@@ -7,9 +7,9 @@ Source: X. Bresson, CS5242 lecture 8 (NUS, 2021), case studies on CIFAR-10.
 | `mlp1` | none: one linear layer | 30,730 |
 | `mlp3` | 512, 512 | 1,841,162 |
 
-A norm word other than `none` puts that norm after each hidden layer, before the activation, and a norm that learns a
-bias takes the place of the layer's; a dense layer has no height and width, so `instance` is refused. Hidden layers
-start He-normal. `stem` changes nothing. Dropout, none by default, follows each hidden layer.
+`norm` puts a norm after each hidden layer, before the activation. If it learns a bias, the layer has none. A dense
+layer has no height and width, so `instance` is refused. Hidden layers start He-normal. `stem` changes nothing. Dropout,
+none by default, follows each hidden layer.
 """
 
 import functools

@@ -1,4 +1,4 @@
-"""MobileNet v1: every convolution split into one for each channel and a 1x1 over the channels.
+"""MobileNet v1: every convolution is split into a depthwise one and a 1x1 over the channels.
 
 Howard, Zhu, Chen, Kalenichenko, Wang, Weyand, Andreetto, Adam, "MobileNets: efficient convolutional neural networks for
 mobile vision applications", 2017 (arXiv:1704.04861), table 1 and table 6.
@@ -11,11 +11,11 @@ mobile vision applications", 2017 (arXiv:1704.04861), table 1 and table 6.
 
 - `mobilenet_v1` has 4,231,976 parameters. `width` multiplies every layer's features: the paper's 0.75, 0.5 and 0.25, or
   another, rounded to multiples of 8. Its resolution multiplier is the size of the image.
-- A norm and ReLU follow both convolutions of a unit. Published weights are of nets with `act="relu6"` (and those from
-  TensorFlow with batch norm's epsilon at 1e-3 as well).
+- A norm and ReLU follow both convolutions of a unit. Published weights are for nets with `act="relu6"`, and
+  TensorFlow's also for an epsilon of 1e-3 in batch norm.
 
-The paper does not fix the initialisation (here He-normal). A norm word takes the place of batch norm. `stem="small"`
-leaves the stem its 3x3 with stride 1. Dropout, none by default, is before the classifier.
+The paper does not fix the initialisation (here He-normal). `norm` replaces batch norm. `stem="small"` gives the stem's
+3x3 convolution stride 1. Dropout, none by default, is before the classifier.
 """
 
 import functools

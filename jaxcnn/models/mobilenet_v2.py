@@ -1,4 +1,4 @@
-"""MobileNet v2: narrow ends, a wide depthwise middle, and no activation where it is narrow.
+"""MobileNet v2: blocks with narrow ends and a wide depthwise middle, without activation at the narrow end.
 
 Sandler, Howard, Zhu, Zhmoginov, Chen, "MobileNetV2: inverted residuals and linear bottlenecks", CVPR 2018
 (arXiv:1801.04381), table 2.
@@ -12,11 +12,11 @@ Sandler, Howard, Zhu, Zhmoginov, Chen, "MobileNetV2: inverted residuals and line
 | head | 7x7x1280 | | 1x1 |
 
 - `mobilenet_v2` has 3,504,872 parameters, as torchvision's. `width` multiplies every layer's features, the head's only
-  where it is above 1; they are rounded to multiples of 8.
+  if it is above 1. They are rounded to multiples of 8.
 - `InvertedResidual` is also the block of mobilenet_v3.py and efficientnet.py, with a gate and other kernels.
 
 Initialisation is torchvision's: He-normal by fan-out, a normal of deviation 0.01 for the classifier, dropout of 0.2
-before it. A norm word takes the place of batch norm. `stem="small"` leaves the stem its 3x3 with stride 1.
+before it. `norm` replaces batch norm. `stem="small"` gives the stem's 3x3 convolution stride 1.
 """
 
 import functools
@@ -52,14 +52,15 @@ def round_channels(channels: float) -> int:
 class InvertedResidual(nn.Module):
     """1x1 to more channels, a convolution of each channel, 1x1 to few without activation (figure 3b).
 
-    The input is added where the shape stays. The first 1x1 is left out where it would not change the channels.
+    The input is added if the shape does not change. The first 1x1 is left out if it would not change the channels.
 
     Attributes:
         features: of the output.
         hidden: channels between.
-        gate: made as `gate(name=...)`, scales the hidden channels (squeeze-and-excitation); None: there is none.
-        drop_path: made as `drop_path(name=...)`, drops the branch in training; None: there is none.
-        padding: of the convolution between, as `ConvNormAct` takes it.
+        gate: constructor, called as `gate(name=...)`, of a module that scales the hidden channels
+            (squeeze-and-excitation), or None.
+        drop_path: constructor, called as `drop_path(name=...)`, of a module that drops the branch in training, or None.
+        padding: of the depthwise convolution, as `ConvNormAct` takes it.
     """
 
     features: int

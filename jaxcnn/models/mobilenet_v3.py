@@ -1,4 +1,4 @@
-"""MobileNet v3: inverted residuals chosen by search, gates that see the whole map, cheap swish.
+"""MobileNet v3: inverted residuals found by search, with squeeze-and-excitation and hard-swish.
 
 Howard, Sandler, Chu, Chen, Chen, Tan, Wang, Zhu, Pang, Vasudevan, Le, Adam, "Searching for MobileNetV3", ICCV 2019
 (arXiv:1905.02244), tables 1 and 2.
@@ -8,14 +8,14 @@ Howard, Sandler, Chu, Chen, Chen, Tan, Wang, Zhu, Pang, Vasudevan, Le, Adam, "Se
 | `mobilenet_v3_large` | 112x112x16, 56x56x24, 28x28x40, 14x14x112, 7x7x160 | 1, 2, 3, 6, 3 | 960, 1280 | 5,483,032 |
 | `mobilenet_v3_small` | 56x56x16, 28x28x24, 14x14x48, 7x7x96 | 1, 2, 5, 3 | 576, 1024 | 2,542,856 |
 
-- `LARGE` and `SMALL` have the blocks one by one. Stages end where the next block strides.
-- The first blocks use ReLU, the stem, the later blocks and the head hard-swish. An `act` word other than hard_swish
-  takes the place of both.
+- `LARGE` and `SMALL` list the blocks. A stage ends before a block with stride 2.
+- The first blocks use ReLU, the stem, the later blocks and the head hard-swish. An `act` other than hard_swish replaces
+  both.
 - Gates (squeeze-and-excitation) have a quarter of the channels between, ReLU, and a hard sigmoid at the end.
 - The head is a 1x1 convolution to six times the features, pooling, then a dense layer of 1280 (1024) without a norm.
 
 Batch norm has epsilon 1e-3 and momentum 0.99, dropout of 0.2 precedes the classifier, initialisation is torchvision's.
-A norm word takes the place of batch norm. `stem="small"` leaves the stem its 3x3 with stride 1.
+`norm` replaces batch norm. `stem="small"` gives the stem's 3x3 convolution stride 1.
 """
 
 import functools
@@ -133,7 +133,7 @@ class MobileNetV3(Net, kw_only=True):
         return self.classify(self.dropout(x, train=train), kernel_init=normal(0.01))
 
     def gate(self, channels: int) -> functools.partial[SqueezeExcite]:
-        """Returns what makes the gate of so many channels as `gate(name=...)`."""
+        """Returns a constructor of the gate for `channels` inputs, called as `gate(name=...)`."""
         hidden, gate = round_channels(channels // 4), jax.nn.hard_sigmoid
         return functools.partial(SqueezeExcite, hidden, gate=gate, dtype=self.dtype, kernel_init=he_normal_fan_out)
 

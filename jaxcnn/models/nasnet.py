@@ -1,8 +1,8 @@
 """NASNet-A: two cells found by search on CIFAR-10, stacked.
 
 Zoph, Vasudevan, Shlens, Le, "Learning transferable architectures for scalable image recognition", CVPR 2018
-(arXiv:1707.07012): figure 2 has the nets, figure 4 the cells, appendix A the training. What these leave open is as in
-the authors' TensorFlow code.
+(arXiv:1707.07012): figure 2 has the nets, figure 4 the cells, appendix A the training. Details that these do not give
+are as in the authors' TensorFlow code.
 
 | member | paper's name | image | normal cells | maps of the stages |
 |---|---|---|---|---|
@@ -10,22 +10,23 @@ the authors' TensorFlow code.
 | `nasnet_a_mobile` | 4 @ 1056 | 224 px | 3 x 4 | 28x28x264, 14x14x528, 7x7x1056 |
 | `nasnet_a_cifar` | 6 @ 768 | 32 px | 3 x 6 | 32x32x192, 16x16x384, 8x8x768 |
 
-- A cell sees the outputs of the two before it: `right` the last one's, `left` the earlier one's, each first brought to
-  the cell's features. It adds five pairs of operations, and concatenates the sums that it has not used itself.
+- The inputs of a cell are the outputs of the two cells before it: `right` is the last one's, `left` the earlier one's.
+  Each is first projected to the cell's features. A cell adds five pairs of operations, and concatenates the sums that
+  it does not use itself.
 - A `left` twice as large as `right` is halved by two 1x1 convolutions of every other cell, one shifted by (1, 1).
 - Stages 2 and 3 begin with a reduction cell. The ImageNet members' stem is a 3x3 of stride 2 without padding and two
-  more of them. The first cell of all has no `left` and takes the stem's convolution as it is.
-- In the large member the cell after a reduction sees as `left` what the reduction saw (`skip_reduction_input`).
-- `drop_path_rate` grows linearly from cell to cell; the paper's further growth from step to step is left out.
-- The 6 @ members run the cells of a stage that are alike in a loop (`scan`), which compiles one of them; `stageN_rest`
-  stacks their parameters along a leading axis.
+  more of them. The very first cell has no `left`, and its `right` is the stem's convolution.
+- In the large member, `left` of the cell after a reduction is the input of the reduction (`skip_reduction_input`).
+- `drop_path_rate` grows linearly from cell to cell; in the paper it also grows from step to step, which is left out.
+- The 6 @ members run the equal cells of a stage in a loop (`scan`), so that only one is compiled. Their parameters are
+  stacked along a leading axis, in `stageN_rest`.
 
-Padding is TensorFlow's 'same'; average pooling leaves padded cells out of its mean. Batch norm has epsilon 1e-3 in the
-ImageNet members (the authors' momentum there, 0.9997, is left out). Dropout of 0.5 precedes their classifier. Kernels
-start with variance 2 / fan out. The published parameter counts leave out the auxiliary head; `auxiliary_head=True` puts
-Inception v3's on stage 2 (the authors' has a second kernel as large as its map, and its loss counts 0.4 times).
+Padding is TensorFlow's 'same'; average pooling does not count padding. Batch norm has epsilon 1e-3 in the ImageNet
+members (the authors' momentum there, 0.9997, is left out). Dropout of 0.5 precedes their classifier. Kernels start with
+variance 2 / fan out. The published parameter counts leave out the auxiliary head; `auxiliary_head=True` puts Inception
+v3's on stage 2 (the authors' has a second kernel as large as its map, and its loss counts 0.4 times).
 
-A norm word takes the place of batch norm. `stem="small"` is the CIFAR stem: a 3x3 of stride 1, no stem cells.
+`norm` replaces batch norm. `stem="small"` is the CIFAR stem: a 3x3 of stride 1, no stem cells.
 """
 
 import functools
@@ -49,11 +50,14 @@ from jaxcnn.parts import Part
 from jaxcnn.types import Array, ModuleDef
 
 _PATHS = 9
-"""Operations of a cell that may be dropped, at most."""
+"""Most operations of a cell that drop path can drop."""
 
 
 class Separable(nn.Module):
-    """Twice: activation, a convolution of each channel, a 1x1 over all, a norm; the first strides."""
+    """Two times: activation, depthwise convolution, 1x1 convolution, norm.
+
+    The first depthwise convolution has the stride.
+    """
 
     features: int
     kernel_size: int
@@ -65,7 +69,7 @@ class Separable(nn.Module):
     @nn.compact
     def __call__(self, x: Array) -> Array:
         """Maps (batch, height, width, channels) to (batch, height / strides, width / strides, features)."""
-        # The fan out of a kernel that sees one channel is its fan in.
+        # A kernel that sees one channel has a fan out equal to its fan in.
         depthwise = functools.partial(self.conv, use_bias=False, kernel_init=he_normal)
         for number, strides in ((1, self.strides), (2, 1)):
             channels = x.shape[-1]
@@ -80,7 +84,7 @@ class Project(nn.Module):
     """Activation (None leaves it out), 1x1 convolution, norm.
 
     Attributes:
-        halve: the convolution is two of stride 2 side by side, the second of the map shifted by (1, 1).
+        halve: two convolutions of stride 2 take its place, the second on the map shifted by (1, 1).
     """
 
     features: int
@@ -128,8 +132,8 @@ class Cell(nn.Module):
 
         Args:
             x: the output of the cell before.
-            before: that of the one before it; None: there was none.
-            drop_path_rate: behind each operation but the identity; 0.0 in evaluation.
+            before: the output of the cell before that one, or None.
+            drop_path_rate: after each operation except the identity; 0.0 in evaluation.
         """
         left, right = x, self._project(x, "fit_right", act=self.act)
         if before is not None:
@@ -156,7 +160,10 @@ class Cell(nn.Module):
         return jnp.concatenate([second, third, fourth, fifth], axis=-1)
 
     def _drop(self, examples: int, rate: float | Array) -> Callable[[Array], Array]:
-        """Returns what drops paths, each by chances of its own, all drawn at once: a program for each takes long."""
+        """Returns a function that applies drop path, with other random numbers at each call.
+
+        All are drawn at once, since compiling a draw for each takes long.
+        """
         if isinstance(rate, float) and rate == 0.0:
             return lambda path: path
         chances = iter(jax.random.uniform(self.make_rng("dropout"), (_PATHS, examples)))
@@ -171,7 +178,7 @@ class Cell(nn.Module):
         return self._fitted(y, name)
 
     def _fitted(self, x: Array, name: str, *, halve: bool = False, act: Activation | None = None) -> Array:
-        """Returns x as it is where it already has the cell's features and size."""
+        """Returns x with the cell's features and size; x itself if it has them."""
         return self._project(x, name, halve=halve, act=act) if halve or x.shape[-1] != self.features else x
 
     def _project(self, x: Array, name: str, *, halve: bool = False, act: Activation | None = None) -> Array:
@@ -189,12 +196,12 @@ class NASNet(Net, kw_only=True):
         features: of a cell of the first stage; twice and four times as many in the next.
         stem_features: of the stem's convolution.
         cells: normal cells in a stage.
-        cifar: the stem is the small one, whatever `stem` says.
-        skip_reduction_input: the cell after a reduction cell sees what the reduction cell saw as `left`.
+        cifar: the stem is small whatever `stem` is.
+        skip_reduction_input: `left` of the cell after a reduction cell is the input of the reduction cell.
         drop_path_rate: of the last cell.
         auxiliary_head: on the second stage.
         count_padding: average pooling of stride 2 counts padded cells, as in timm.
-        scan: runs all normal cells of a stage but the first two in one loop: those have inputs of other shapes.
+        scan: runs the normal cells of a stage in one loop, except the first two, whose inputs have other shapes.
     """
 
     features: int
@@ -239,7 +246,7 @@ class NASNet(Net, kw_only=True):
         return self.classify(self.dropout(global_avg_pool(parts["act"](x)), train=train))
 
     def _repeat(self, cell: nn.Module, seen: tuple[Array, Any], rates: Sequence[float]) -> tuple[Array, Array]:
-        """Returns the outputs of the last and the last but one of as many cells as there are rates of dropping."""
+        """Returns the outputs of the last two cells of a loop, the last first; each of `rates` is a turn."""
         each = jnp.asarray(rates, jnp.float32) if any(rates) else None
 
         def turn(cell: ModuleDef, seen: tuple[Array, Array], rate: Array | None) -> tuple[Array, Array]:

@@ -1,4 +1,4 @@
-"""What every family's net has in common: the words of `create_model`, and the way from features to logits."""
+"""The base class of all nets: the fields of `create_model`, and the classifier."""
 
 import functools
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ from jaxcnn.types import Array, ModuleDef
 
 
 class Net(nn.Module):
-    """The fields of every net; a family overrides the defaults that its paper fixes otherwise.
+    """The base class of all nets. A family overrides the defaults that differ in its paper.
 
     A family's `__call__(image, *, train=False)` maps a whitened image (batch, height, width, channels) to float32
     logits (batch, num_classes), sows its stage outputs into `intermediates`, and ends with `classify`.
@@ -31,10 +31,10 @@ class Net(nn.Module):
     dtype: Any = jnp.float32
     dropout_rate: float = 0.0
     batch_norm_defaults: Mapping[str, Any] = FrozenDict()
-    """The paper's own options of batch norm; `norm_options` go over them."""
+    """The paper's options of batch norm, which `norm_options` override."""
 
     def conv_before_norm(self, **fields: Any) -> ModuleDef:
-        """Returns `Conv` with these fields, without a bias where the norm behind it learns one."""
+        """Returns `Conv` with these fields, without a bias if the norm after it learns one."""
         return functools.partial(Conv, use_bias=not self.norm_shifts, dtype=self.dtype, **fields)
 
     @property
@@ -44,13 +44,13 @@ class Net(nn.Module):
 
     @property
     def chosen_norm_options(self) -> dict[str, Any]:
-        """The options of this net's norm that are not at the norm's own defaults: the paper's and those asked for."""
+        """The options of this net's norm: the paper's, overridden by the requested ones."""
         defaults = self.batch_norm_defaults if self.norm == "batch" else {}
         given = {name: value for name, value in self.norm_options.items() if value is not None}
         return {**defaults, **given}
 
     def norm_layer(self, *, train: bool) -> ModuleDef:
-        """Returns the norm of this net, to be made as `norm(name=...)`."""
+        """Returns a constructor of this net's norm, called as `norm(name=...)`."""
         return make_norm(self.norm, train=train, dtype=self.dtype, options=self.chosen_norm_options)
 
     def activation(self) -> Activation:
@@ -58,16 +58,16 @@ class Net(nn.Module):
         return make_activation(self.act)
 
     def dropout(self, x: Array, *, train: bool, name: str = "dropout") -> Array:
-        """Returns x with features dropped at `dropout_rate`, in training."""
+        """Returns x after dropout with `dropout_rate`; only in training it changes x."""
         return nn.Dropout(self.dropout_rate, deterministic=not train, name=name)(x)
 
     def auxiliary(self, logits: Array, *, name: str, train: bool) -> None:
-        """Sows an auxiliary head's logits (batch, num_classes) into `aux_logits`, in training; make the head always."""
+        """In training, sows an auxiliary head's logits (batch, num_classes) into `aux_logits`."""
         if train:
             self.sow("aux_logits", name, logits.astype(jnp.float32))
 
     def classify(self, features: Array, *, kernel_init: Initializer = lecun_normal) -> Array:
-        """Sows `features` (batch, width) and returns float32 logits (batch, num_classes) of a dense layer."""
+        """Sows `features` (batch, width), and returns a dense layer's float32 logits (batch, num_classes)."""
         self.sow("intermediates", "features", features)
         classifier = nn.Dense(self.num_classes, dtype=self.dtype, kernel_init=kernel_init, name="classifier")
         return classifier(features).astype(jnp.float32)

@@ -1,4 +1,4 @@
-"""Plain networks: residual networks without their shortcuts, which get worse as they get deeper.
+"""Plain networks: residual networks without shortcuts. Their accuracy falls with depth.
 
 He, Zhang, Ren, Sun, "Deep residual learning for image recognition", CVPR 2016 (arXiv:1512.03385): figures 1 and 4, and
 section 4.2. Figure 3 (middle) draws the one of 34 layers.
@@ -10,10 +10,11 @@ section 4.2. Figure 3 (middle) draws the one of 34 layers.
 | `plain44`, `plain56` | 7, 7, 7; 9, 9, 9 | the same | 658,586; 853,018 |
 | `plain110` | 18, 18, 18 | the same | 1,727,962 |
 
-Each is the ResNet of its depth, in the first row without the projections; in the others the shortcuts have no
-parameters. The convolutions keep their blocks, names and norms, so that a pair compares.
+Each is the ResNet of its depth without the shortcuts. In the first row these are projections; in the others they have
+no parameters. Blocks, names and norms are the ResNet's, so that the two can be compared.
 
-`stem`, `norm`, initialisation and dropout act as in resnet.py. `zero_init_last` would stop every signal and is refused.
+`stem`, `norm`, initialisation and dropout act as in resnet.py. `zero_init_last` is refused, since every block's output
+would be zero.
 """
 
 import functools

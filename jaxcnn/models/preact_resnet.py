@@ -1,4 +1,4 @@
-"""Pre-activation residual networks: norm and activation before each convolution, nothing on the way of the shortcuts.
+"""Pre-activation residual networks: norm and activation come before each convolution, and shortcuts have neither.
 
 He, Zhang, Ren, Sun, "Identity mappings in deep residual networks", ECCV 2016 (arXiv:1603.05027): figure 1 (right) and
 the appendix; the authors' code is github.com/KaimingHe/resnet-1k-layers.
@@ -21,9 +21,9 @@ the appendix; the authors' code is github.com/KaimingHe/resnet-1k-layers.
   the equal blocks of `preact_resnet1001` in a loop, see resnet.py. The paper rounds their parameters to 1.7 M, 1.7 M
   and 10.2 M, the last without the norms' 0.15 M.
 
-The first activation comes right after the stem and before the first block splits (appendix): the stem's norm is that
-block's first norm. A projection is a 1x1 convolution of the activated input, without a norm. A norm and an activation
-follow the last block. `norm_after_pool=True` moves the stem's norm behind its pooling, as timm's resnetv2 does.
+The stem's norm and activation take the place of the first block's first ones, and precede its shortcut too (appendix).
+A projection is a 1x1 convolution of the activated input, without a norm. A norm and an activation follow the last
+block. `norm_after_pool=True` moves the stem's norm after its pooling, as in timm's resnetv2.
 
 `stem` and `norm` act as in resnet.py. Kernels start He-normal by fan-out (He et al., arXiv:1502.01852, section 2.2),
 with `zero_init_last` the last one of each block at zero. Dropout, none by default, is before the classifier, or with
@@ -48,7 +48,10 @@ from jaxcnn.types import Array, ModuleDef
 
 
 class _PreActBlock(nn.Module):
-    """The fields that both blocks share; `activated`: the input is (the first block), so that norm1 is left out."""
+    """The fields of both blocks.
+
+    `activated` says that the input is activated already, as the first block's is; norm1 is then left out.
+    """
 
     features: int
     strides: int
@@ -67,7 +70,7 @@ class _PreActBlock(nn.Module):
         return self.act(self.norm(name=f"norm{number}")(x))
 
     def _skip(self, x: Array, activated: Array, features: int) -> Array:
-        """Returns x where its shape stays, else the shortcut of the activated x."""
+        """Returns x if its shape does not change, else the shortcut of the activated x."""
         if self.strides == 1 and x.shape[-1] == features:
             return x
         return self.shortcut(features, self.strides, name="shortcut")(activated)
@@ -111,7 +114,7 @@ class PreActResNet(ResNet, kw_only=True):
     Attributes:
         stem_features: of the first convolution; None: `features`.
         norm_after_pool: the stem's norm and activation follow its pooling.
-        dropout_in_block: where `dropout_rate` acts.
+        dropout_in_block: dropout is in the blocks, not before the classifier.
     """
 
     block: ModuleDef = PreActBasicBlock
@@ -126,7 +129,7 @@ class PreActResNet(ResNet, kw_only=True):
         return enter(small=small, pool_first=self.norm_after_pool)
 
     def make_block(self, parts: Parts) -> ModuleDef:
-        """Returns what makes a block as `block(features, strides, name=...)`."""
+        """Returns a constructor of a block, called as `block(features, strides, name=...)`."""
         check_word("shortcut", self.shortcut, ("projection", "pad"))
         rate = self.dropout_rate if self.dropout_in_block else 0.0
         return functools.partial(
@@ -141,7 +144,7 @@ class PreActResNet(ResNet, kw_only=True):
         )
 
     def first_block(self, block: ModuleDef) -> ModuleDef:
-        """Returns what makes the block behind the stem, whose input is activated."""
+        """Returns a constructor of the block after the stem, whose input is activated."""
         return functools.partial(block, activated=True)
 
     def leave(self, x: Array, parts: Parts) -> Array:

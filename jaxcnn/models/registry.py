@@ -1,4 +1,4 @@
-"""From a model's name to the model."""
+"""Makes models by name."""
 
 import bisect
 import dataclasses
@@ -75,10 +75,10 @@ FAMILIES: tuple[ModuleType, ...] = (
     xception,
 )
 _WORDS = {"norm", "norm_options", "act", "stem", "dropout_rate"}
-"""Fields that every net has, of which None stands for what the paper says."""
+"""Fields of every net for which None means what the paper says."""
 STEMS = ("imagenet", "small")
 _LARGE = 512
-"""Pixels that no net finds too few."""
+"""Image size in pixels that is large enough for every net."""
 
 
 def _union(families: tuple[ModuleType, ...]) -> dict[str, Variant]:
@@ -100,7 +100,7 @@ def list_models(pattern: str = "*") -> list[str]:
 
 
 def model_variant(name: str) -> Variant:
-    """Returns what is known of the model called `name`; raises `UserError` for an unknown one."""
+    """Returns the facts about the model `name`; raises `UserError` for an unknown name."""
     check_word("model", name, MODELS)
     return MODELS[name]
 
@@ -117,11 +117,11 @@ def create_model(
     dropout_rate: float | None = None,
     **fields: Any,
 ) -> nn.Module:
-    """Returns the linen module called `name`; None stands for what the paper says.
+    """Returns the model `name`; None means what the paper says.
 
     `model.apply(variables, image, train=False)` maps a whitened float image (batch, height, width, channels) to float32
-    logits (batch, num_classes). `train=True` needs `mutable=["batch_stats"]` where a norm keeps statistics, and
-    `rngs={"dropout": key}` where there is dropout. Stage outputs are sown into `intermediates`.
+    logits (batch, num_classes). `train=True` needs `mutable=["batch_stats"]` if a norm keeps statistics, and
+    `rngs={"dropout": key}` if there is dropout. Stage outputs are sown into `intermediates`.
 
     Args:
         name: one of `list_models()`; or a path `package.module:name` to, or itself, a linen module class or a function
@@ -130,15 +130,15 @@ def create_model(
         num_classes: width of the logits.
         norm: word of jaxcnn.layers.norm_choice, path, or linen module class; in a net that has none in its paper it
             follows each convolution.
-        norm_options: options of that norm, as `{"epsilon": 1e-3}`.
+        norm_options: options of that norm, such as `{"epsilon": 1e-3}`.
         act: word of jaxcnn.layers.activation, path, function of an array, or linen module class.
         stem: "imagenet" as in the paper, or "small" for images of 28-64 px: 3x3, stride 1, no pooling.
         dtype: of the computation; parameters and statistics stay float32.
-        dropout_rate: probability of dropping a feature before the classifier, or where the paper drops it.
+        dropout_rate: probability of dropping a feature before the classifier, or where the paper has dropout.
         **fields: further fields of the family's class.
 
     Raises:
-        UserError: for a word or a field that is not known, in one line that names the nearest.
+        UserError: for an unknown name or field. The message names the nearest known one.
     """
     fields |= {"norm": norm, "norm_options": norm_options, "act": act, "stem": stem, "dropout_rate": dropout_rate}
     if isinstance(name, str) and ":" not in name:
@@ -159,7 +159,7 @@ def create_net(name: str, *, num_classes: int, dtype: Any = jnp.float32, **field
 
 
 def _checked(num_classes: Any, fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the fields but for words of None; raises `UserError` for a value that no net can have."""
+    """Returns the fields that are not None; raises `UserError` for a value that no net can have."""
     fields = {key: value for key, value in fields.items() if value is not None or key not in _WORDS}
     rate, options = fields.get("dropout_rate", 0.0), fields.get("norm_options", {})
     if not isinstance(num_classes, int) or isinstance(num_classes, bool) or num_classes < 1:
@@ -181,23 +181,23 @@ def model_image_size(name: Part) -> int:
 
 
 def check_image_size(model: nn.Module, image_shape: tuple[int, int, int]) -> None:
-    """Raises `UserError`, before any compiling, for an image (height, width, channels) too small for `model`.
+    """Raises `UserError` for an image (height, width, channels) that is too small for `model`. Nothing is compiled.
 
-    The line ends with the smallest square image that works. What fails for a large image too raises its own line.
+    The message names the smallest square image that works. If a large image fails too, the message says why.
     """
     error = _shape_error(model, image_shape)
     if error is None:
         return
     height, width, channels = image_shape
     if _shape_error(model, (_LARGE, _LARGE, channels)) is not None:
-        raise UserError(str(error))  # without what jax noted on it
+        raise UserError(str(error))  # without the notes that jax adds to an exception
     smallest = _first_that_works(model, min(height, width) + 1, channels)
     hint = f"the smallest image that works is {smallest}x{smallest}"
     raise UserError(f"an image of {height}x{width} does not pass: {error}; {hint}")
 
 
 def _first_that_works(model: nn.Module, start: int, channels: int) -> int:
-    """Returns the least side of a square image, of those from `start` on, that passes: mostly not far from it."""
+    """Returns the smallest side of a square image, from `start` on, that works. It is usually near `start`."""
 
     def works(size: int) -> bool:
         return _shape_error(model, (size, size, channels)) is None
@@ -212,14 +212,14 @@ def _first_that_works(model: nn.Module, start: int, channels: int) -> int:
 def _shape_error(model: nn.Module, image_shape: tuple[int, int, int]) -> UserError | None:
     image = jax.ShapeDtypeStruct((1, *image_shape), jnp.float32)
     try:
-        with runtime.canonical_forms():  # the shapes are those of any form, and these are traced fastest
+        with runtime.canonical_forms():  # all forms have equal shapes, and these are traced fastest
             variables = jax.eval_shape(model.init, jax.random.key(0), image)
         empty = [leaf.shape for leaf in jax.tree.leaves(variables) if min(leaf.shape, default=1) < 1]
         if empty:
             raise ValueError(f"an array would have the shape {empty[0]}")
     except UserError as error:
         return error
-    except Exception as error:  # whatever a field of a wrong type leads to
+    except Exception as error:  # a field of a wrong type can raise any kind
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UserError(f"{type(model).__name__} cannot be built with these fields: {reason}") from error
     return None

@@ -12,13 +12,14 @@ ImageNet members, section 4.2 the CIFAR ones.
 | `resnet44`, `resnet56` | basic | 7, 7, 7; 9, 9, 9 | the same | 658,586; 853,018 |
 | `resnet110`, `resnet1202` | basic | 18, 18, 18; 200, 200, 200 | the same | 1,727,962; 19,421,274 |
 
-- A basic block is two 3x3, a bottleneck 1x1, 3x3, 1x1. It strides on its 3x3, as torchvision's; `stride_on_first=True`
-  strides on the first 1x1, as the paper's. Where the shape changes the shortcut is a 1x1 projection with a norm (B).
+- A basic block is two 3x3 convolutions, a bottleneck a 1x1, a 3x3 and a 1x1. A bottleneck's stride is on its 3x3, as in
+  torchvision; `stride_on_first=True` moves it to the first 1x1, as in the paper. If the shape changes, the shortcut is
+  a 1x1 projection with a norm (option B).
 - The last three rows, for 32x32 images, have a 3x3 stem of 16 features and shortcuts without parameters that subsample
-  and pad the new features with zeros (option A). `resnet1202` runs its equal blocks in a loop (`scan`), which compiles
-  one block a stage; `stageN_rest` stacks their parameters along a leading axis.
+  and pad the new features with zeros (option A). `resnet1202` runs the equal blocks of a stage in a loop (`scan`), so
+  that only one is compiled. Their parameters are stacked along a leading axis, in `stageN_rest`.
 
-The nets in plain.py, wide_resnet.py, resnext.py and senet.py are these with other fields or hooks.
+The nets in plain.py, wide_resnet.py, resnext.py and senet.py are `ResNet`s with other fields or methods.
 
 Kernels start He-normal by fan-out (He et al., arXiv:1502.01852, section 2.2), and `zero_init_last` starts every block
 as the identity (Goyal et al., arXiv:1706.02677, section 5.1). Padding is explicit, half the kernel size, so that
@@ -53,9 +54,10 @@ class _Block(nn.Module):
 
     Attributes:
         features: of a basic block, and a quarter of a bottleneck's.
-        shortcut: None: there is none, as in a plain net.
+        shortcut: constructor of the shortcut; None for a plain net, which has none.
         last_norm: makes the norm at the end of the branch.
-        gate: made as `gate(channels, name=...)`, scales the channels of the branch (squeeze-and-excitation).
+        gate: constructor, called as `gate(channels, name=...)`, of a module that scales the branch's channels
+            (squeeze-and-excitation).
     """
 
     features: int
@@ -96,8 +98,8 @@ class BottleneckBlock(_Block):
 
     Attributes:
         groups: of the 3x3 convolution.
-        base_width: channels of each group where `features` is 64; they grow as `features` does.
-        reduce_first: the first 1x1 makes so many times fewer channels than the 3x3.
+        base_width: channels of each group if `features` is 64; they grow in proportion to `features`.
+        reduce_first: channels of the 3x3 divided by those of the first 1x1.
     """
 
     groups: int = 1
@@ -118,7 +120,7 @@ class BottleneckBlock(_Block):
 
 
 class Parts(NamedTuple):
-    """What a net is made of."""
+    """The constructors of a net's parts."""
 
     conv: ModuleDef
     norm: ModuleDef
@@ -131,10 +133,10 @@ class ResNet(Net, kw_only=True):
 
     Attributes:
         features: of the first stage's blocks, as `BasicBlock` and `BottleneckBlock` count them.
-        cifar: the stem is the small one, whatever `stem` says.
+        cifar: the stem is small whatever `stem` is.
         shortcut: "projection" (option B), "pad" (option A) or "none".
-        stride_on_first: a bottleneck strides on its first 1x1.
-        scan: runs all blocks of a stage but the first in one loop.
+        stride_on_first: a bottleneck's stride is on its first 1x1.
+        scan: runs all blocks of a stage except the first in one loop.
     """
 
     stage_sizes: Sequence[int]
@@ -170,7 +172,7 @@ class ResNet(Net, kw_only=True):
         return self.cifar or self.stem == "small"
 
     def make_block(self, parts: Parts) -> ModuleDef:
-        """Returns what makes a block as `block(features, strides, name=...)`."""
+        """Returns a constructor of a block, called as `block(features, strides, name=...)`."""
         return functools.partial(
             self.block,
             conv=parts.conv,
@@ -182,7 +184,7 @@ class ResNet(Net, kw_only=True):
         )
 
     def make_last_norm(self, norm: ModuleDef) -> ModuleDef:
-        """Returns what makes a block's last norm, whose scale starts at zero if `zero_init_last`."""
+        """Returns a constructor of a block's last norm, whose scale starts at zero if `zero_init_last`."""
         if not self.zero_init_last:
             return norm
         if self.shortcut == "none":
@@ -192,7 +194,7 @@ class ResNet(Net, kw_only=True):
         return functools.partial(norm, scale_init=nn.initializers.zeros)
 
     def make_shortcut(self, conv: ModuleDef, norm: ModuleDef) -> ModuleDef | None:
-        """Returns what makes a shortcut as `shortcut(features, strides, name=...)`; None for none."""
+        """Returns a constructor of a shortcut, called as `shortcut(features, strides, name=...)`; None for none."""
         shortcuts: dict[str, ModuleDef | None] = {
             "projection": functools.partial(ProjectionShortcut, conv=conv, norm=norm),
             "pad": PadShortcut,
@@ -202,7 +204,7 @@ class ResNet(Net, kw_only=True):
         return shortcuts[self.shortcut]
 
     def first_block(self, block: ModuleDef) -> ModuleDef:
-        """Returns what makes the block behind the stem."""
+        """Returns a constructor of the block after the stem."""
         return block
 
     def run_stage(self, stage: int, size: int, block: ModuleDef, x: Array) -> Array:

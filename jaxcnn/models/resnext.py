@@ -11,10 +11,11 @@ Xie, Girshick, Dollar, Tu, He, "Aggregated residual transformations for deep neu
 | `resnext29_8x64d` | 3, 3, 3 | 8 x 64 | 256, 512, 1024 | 34,426,698 |
 | `resnext29_16x64d` | 3, 3, 3 | 16 x 64 | the same | 68,155,210 |
 
-The channels of a group are the first stage's, and double with the features. The stride is on the 3x3, as in the
-authors' code and torchvision. The last two are for CIFAR, with a 3x3 stem of 64 features.
+The table has the channels of a group in the first stage; they double with the features. The stride is on the 3x3, as in
+the authors' code and torchvision. The last two are for CIFAR, with a 3x3 stem of 64 features.
 
-All is `ResNet` with other fields of its `BottleneckBlock`: `stem`, `norm`, initialisation and dropout are as there.
+These are `ResNet`s with other fields of `BottleneckBlock`. `stem`, `norm`, initialisation and dropout are as in
+resnet.py.
 """
 
 import functools

@@ -11,15 +11,15 @@ Hu, Shen, Sun, "Squeeze-and-excitation networks", CVPR 2018 (arXiv:1709.01507): 
 | `seresnet152` | bottleneck | 3, 8, 36, 3 | the same | 66,821,848 |
 | `senet154` | bottleneck, 64 groups | 3, 8, 36, 3 | the same | 115,088,984 |
 
-- `seresnet*`: ResNets whose branches end in a gate of reduction 16, as in timm: the stride is on the 3x3
-  and the gate's hidden layer has a multiple of 8 features. `legacy=True` pools behind the stem without padding, divides
-  exactly, and in basic blocks activates before the gate; with `stride_on_first=True` it is the first release of 2017,
-  timm's `legacy_seresnet*`.
+- `seresnet*`: ResNets whose branches end in a gate of reduction 16, as in timm: the stride is on the 3x3 and the gate's
+  hidden layer has a multiple of 8 features. `legacy=True` pools after the stem without padding, divides by the
+  reduction exactly, and in basic blocks activates before the gate; with `stride_on_first=True` it is the first release
+  of 2017, timm's `legacy_seresnet*`.
 - `senet154` (timm's `legacy_senet154`): a stem of three 3x3 convolutions, bottlenecks with 64 groups whose first 1x1 is
   half as wide as the 3x3, 3x3 projections where the map shrinks, dropout of 0.2 before the classifier.
 
-`stem="small"` strides no convolution of the stem and leaves out its pooling. A norm word puts the norm where the batch
-norm is; the gates have none, and behind `instance` they see only its bias, 0 at first.
+`stem="small"` gives every convolution of the stem stride 1 and leaves out its pooling. `norm` replaces batch norm; the
+gates have none. After `instance` a gate sees only the norm's bias, which is 0 at first.
 """
 
 import functools
@@ -39,10 +39,10 @@ class SENet(ResNet, kw_only=True):
     """A residual network with gates.
 
     Attributes:
-        reduction: channels over features of a gate's hidden layer.
+        reduction: channels divided by the features of a gate's hidden layer.
         legacy: see above.
-        deep_stem: three 3x3 convolutions, of `features`, `features` and twice as many, in the place of the 7x7.
-        shortcut_size: kernel of the projections that stride.
+        deep_stem: three 3x3 convolutions, of `features`, `features` and twice as many, instead of the 7x7.
+        shortcut_size: kernel size of projections with stride 2.
     """
 
     reduction: int = 16
@@ -62,7 +62,7 @@ class SENet(ResNet, kw_only=True):
         return x if small else pool(x)
 
     def make_block(self, parts: Parts) -> ModuleDef:
-        """Returns what makes a block as `block(features, strides, name=...)`."""
+        """Returns a constructor of a block, called as `block(features, strides, name=...)`."""
         block = super().make_block(parts)
         activates = self.legacy and self.block is BasicBlock
         squeeze = functools.partial(SqueezeExcite, act=parts.act, dtype=self.dtype)
@@ -72,7 +72,7 @@ class SENet(ResNet, kw_only=True):
         return functools.partial(block, gate=gate)
 
     def make_shortcut(self, conv: ModuleDef, norm: ModuleDef) -> ModuleDef | None:
-        """Returns what makes a shortcut as `shortcut(features, strides, name=...)`; None for none."""
+        """Returns a constructor of a shortcut, called as `shortcut(features, strides, name=...)`; None for none."""
         if self.shortcut != "projection":
             return super().make_shortcut(conv, norm)
         return functools.partial(ProjectionShortcut, conv=conv, norm=norm, kernel_size=self.shortcut_size)
@@ -81,7 +81,7 @@ class SENet(ResNet, kw_only=True):
 def _gate(
     squeeze: ModuleDef, reduction: int, multiple: int, act: Activation | None, channels: int, name: str
 ) -> Callable[[Array], Array]:
-    """Returns the gate for so many channels; its hidden layer has a multiple of `multiple` features."""
+    """Returns the gate for `channels` inputs. The features of its hidden layer are a multiple of `multiple`."""
     hidden = (channels // reduction + multiple // 2) // multiple * multiple
     gate = squeeze(max(hidden, multiple), name=name)
     return gate if act is None else lambda x: gate(act(x))

@@ -8,9 +8,9 @@ from jaxcnn.types import Array, ModuleDef
 
 
 class ProjectionShortcut(nn.Module):
-    """The identity, or a 1x1 convolution with a norm where the shape changes (option B).
+    """The identity, or a 1x1 convolution with a norm if the shape changes (option B).
 
-    Where it strides, the convolution is of `kernel_size`.
+    If it has a stride, the convolution has `kernel_size`.
     """
 
     features: int

@@ -1,4 +1,4 @@
-"""ShuffleNet v1: grouped 1x1 convolutions, and a shuffle that lets the groups talk.
+"""ShuffleNet v1: grouped 1x1 convolutions, and a shuffle that mixes the groups.
 
 Zhang, Zhou, Lin, Sun, "ShuffleNet: an extremely efficient convolutional neural network for mobile devices", CVPR 2018
 (arXiv:1707.01083), figure 2 and table 1.
@@ -9,15 +9,15 @@ Zhang, Zhou, Lin, Sun, "ShuffleNet: an extremely efficient convolutional neural 
 | 1 | 28x28 | 4 | 144, 200, 240, 272, 384 |
 | 2, 3 | 14x14, 7x7 | 8, 4 | twice, four times as many |
 
-- A unit: grouped 1x1 to a quarter of its features, norm, activation, shuffle, 3x3 of each channel, norm, grouped 1x1,
-  norm. The first of a stage strides, and concatenates the average-pooled input (so its branch makes the rest of the
-  features); the others add theirs. The very first 1x1 is not grouped.
-- `shufflenet_v1` has `groups=3`; `width` multiplies all features (the paper's 0.25, 0.5, 1.5, 2). Stem and channels
-  between are rounded up to multiples of the groups, which changes none of the nets of width 1. The authors' net of
+- A unit is a grouped 1x1 to a quarter of its features, norm, activation, shuffle, depthwise 3x3, norm, grouped 1x1,
+  norm. The first unit of a stage has stride 2, and concatenates the average-pooled input, so that its branch makes the
+  rest of the features. The other units add their input. The very first 1x1 is not grouped.
+- `shufflenet_v1` has `groups=3`; `width` multiplies all features (the paper's 0.25, 0.5, 1.5, 2). The features of the
+  stem and of bottlenecks are rounded up to multiples of `groups`, which changes no net of width 1. The authors' net of
   width 1.5, 292 M multiply-adds in table 5, has a stem as of width 1: `stem_features=24`.
 
-The paper fixes no initialisation (here He-normal). A norm word takes the place of batch norm. `stem="small"` is one 3x3
-of stride 1 without pooling. Dropout, none by default, is before the classifier.
+The paper gives no initialisation (here He-normal). `norm` replaces batch norm. `stem="small"` is one 3x3 of stride 1
+without pooling. Dropout, none by default, is before the classifier.
 """
 
 from collections.abc import Sequence
@@ -37,7 +37,7 @@ from jaxcnn.parts import Part
 from jaxcnn.types import Array, ModuleDef
 
 FEATURES = {1: 144, 2: 200, 3: 240, 4: 272, 8: 384}
-"""Groups -> features of the first stage (table 1)."""
+"""By number of groups, the features of the first stage (table 1)."""
 
 
 def channel_shuffle(x: Array, groups: int) -> Array:
@@ -52,7 +52,7 @@ def _multiple(value: float, of: int) -> int:
 
 
 class ShuffleUnit(nn.Module):
-    """Figure 2b, or 2c where `strides` is 2; `reduce_groups` is of the first 1x1 alone."""
+    """Figure 2b, or 2c if `strides` is 2. `reduce_groups` is the number of groups of the first 1x1."""
 
     features: int
     strides: int

@@ -1,4 +1,4 @@
-"""ShuffleNet v2: half of the channels pass by, no groups, no sums: what counts is the time, not the operations.
+"""ShuffleNet v2: designed for speed. Half of the channels bypass a unit, and there are no groups and no sums.
 
 Ma, Zhang, Zheng, Sun, "ShuffleNet V2: practical guidelines for efficient CNN architecture design", ECCV 2018
 (arXiv:1807.11164), figure 3c, 3d and table 5.
@@ -10,11 +10,11 @@ Ma, Zhang, Zheng, Sun, "ShuffleNet V2: practical guidelines for efficient CNN ar
 | 2, 3 | 14x14, 7x7 | 8, 4 | twice, four times as many |
 | head | 7x7 | 1x1 | 1024, 1024, 1024, 2048 |
 
-- A unit splits the channels, convolves one half (1x1, 3x3 of each channel, 1x1), and shuffles the two. The first unit
-  of a stage strides and convolves the whole input twice. No activation follows the 3x3.
+- A unit splits the channels, convolves one half (1x1, depthwise 3x3, 1x1), and shuffles the two halves. The first unit
+  of a stage has stride 2 and two branches, which both convolve the whole input. No activation follows the 3x3.
 
-The paper fixes no initialisation (here He-normal). A norm word takes the place of batch norm. `stem="small"` is one 3x3
-of stride 1 without pooling. Dropout, none by default, is before the classifier.
+The paper gives no initialisation (here He-normal). `norm` replaces batch norm. `stem="small"` is one 3x3 of stride 1
+without pooling. Dropout, none by default, is before the classifier.
 """
 
 import functools
@@ -35,7 +35,7 @@ from jaxcnn.types import Array, ModuleDef
 
 
 class ShuffleUnit(nn.Module):
-    """Figure 3c, or 3d where `strides` is 2."""
+    """Figure 3c, or 3d if `strides` is 2."""
 
     features: int
     strides: int

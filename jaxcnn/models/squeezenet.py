@@ -4,7 +4,7 @@ Iandola, Han, Moskewicz, Ashraf, Dally, Keutzer, "SqueezeNet: AlexNet-level accu
 <0.5MB model size", arXiv:1602.07360 (2016): table 1; version 1.1 is of the authors' repository, with 2.4 times fewer
 operations.
 
-A fire module squeezes to few channels by a 1x1 convolution and expands by a 1x1 and a 3x3 side by side, whose outputs
+A fire module squeezes to few channels with a 1x1 convolution. A 1x1 and a 3x3 in parallel then expand; their outputs
 are concatenated, the 1x1's first.
 
 | net | stem | fire modules between the poolings | parameters |
@@ -13,13 +13,12 @@ are concatenated, the 1x1's first.
 | `squeezenet1_1` | 3x3/2, 64 | 2, 2, 4 | 1,235,496 |
 
 - Pooling is 3x3 of stride 2 and keeps the last, incomplete window; the stem is not padded. Both as torchvision does.
-- There is no dense layer: the classifier is a 1x1 convolution with the activation behind it, averaged over the map, so
-  with ReLU no logit is negative. Its parameters are those of a dense layer. `features` is the mean of the map before
-  it.
+- There is no dense layer. The classifier is a 1x1 convolution and the activation, averaged over the map. With ReLU no
+  logit is therefore negative. Its parameters are those of a dense layer. `features` is the mean of the map before it.
 - Dropout of 0.5 is before the classifier.
 
-A norm word puts a norm after each convolution but the classifier, before the activation. `stem="small"` makes the stem
-a 3x3 convolution of stride 1 with padding, without pooling behind it. Initial weights are He-uniform, the classifier's
+`norm` puts a norm after each convolution except the classifier, before the activation. `stem="small"` makes the stem a
+3x3 convolution of stride 1 with padding, without pooling after it. Initial weights are He-uniform, the classifier's
 normal of deviation 0.01, as torchvision's.
 """
 
@@ -42,7 +41,7 @@ SQUEEZED = (16, 16, 32, 32, 48, 48, 64, 64)
 
 
 class Fire(nn.Module):
-    """Squeeze, then two expanding convolutions side by side (section 3.2); `unit` makes a `ConvNormAct`."""
+    """Squeeze, then two expanding convolutions in parallel (section 3.2); `unit` makes a `ConvNormAct`."""
 
     features: int
     unit: ModuleDef

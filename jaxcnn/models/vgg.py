@@ -12,20 +12,20 @@ table 1.
 | `vgg10_cifar` | | 2, 2, 2, 1 | 64, 128, 256, 512 | 27,540,554 |
 
 - Two dense layers of 4096 with dropout after each, then the classifier.
-- They take the map that is left, so their size follows the image: 7x7 at 224 px, 1x1 at 32 px.
-  torchvision puts an adaptive average pooling to 7x7 between, the identity from 224 to 255 pixels; `pool_to=7` does so
-  at every size, and its weights fit there.
-- `vgg10_cifar` (CS5242 lecture 8, NUS, 2021) for 32x32 images, without dropout: parameters as the lecture's figure
-  draws it. The lecture's own total of 30 M counts a second 512 convolution in the fourth stage that the figure lacks;
-  with it (`stage_sizes=(2, 2, 2, 2)`) there are 29,900,362.
+- They take the last map, so their size depends on the image: 7x7 at 224 px, 1x1 at 32 px. torchvision has an adaptive
+  average pooling to 7x7 before them, which is the identity from 224 to 255 pixels. `pool_to=7` adds it, so that its
+  weights fit at every size.
+- `vgg10_cifar` (CS5242 lecture 8, NUS, 2021) is for 32x32 images, without dropout. It follows the lecture's figure. The
+  lecture's own total of 30 M counts a second 512 convolution in the fourth stage that the figure lacks; with it
+  (`stage_sizes=(2, 2, 2, 2)`) there are 29,900,362.
 
-A norm word puts a norm after each convolution, before the activation; convolutions keep their bias, so that
-`norm="batch"` is torchvision's `vgg11_bn` and so on. There is no strided stem; `stem="small"` has the pooling keep the
-last, incomplete window, so that 28x28 images pass (28-14-7-4-2-1), which changes nothing at 32 and 64 px.
+`norm` puts a norm after each convolution, before the activation; convolutions keep their bias, so that `norm="batch"`
+is torchvision's `vgg11_bn` and so on. There is no strided stem. `stem="small"` makes pooling keep the last, incomplete
+window, so that 28x28 images work (28-14-7-4-2-1); it changes nothing at 32 and 64 px.
 
 The paper starts `vgg11` from normal weights of variance 0.01 and biases of 0, and the deeper nets from layers of a
 trained `vgg11`. Here, as in torchvision, all start He-normal by fan-out, dense layers normal of deviation 0.01, biases
-0: deep nets then train without that warm start. The NUS net is He-normal throughout.
+0: deep nets then train without a trained `vgg11`. The NUS net is He-normal throughout.
 """
 
 import functools
@@ -48,7 +48,7 @@ class VGG(Net, kw_only=True):
     Attributes:
         stage_sizes: number of convolutions in each stage.
         features: of the first stage.
-        pool_to: side of the map that the dense layers take, averaged over as many regions; None: what is left.
+        pool_to: side of the map that the dense layers take, averaged over as many regions; None does not average.
     """
 
     stage_sizes: Sequence[int]

@@ -10,13 +10,13 @@ Zagoruyko, Komodakis, "Wide residual networks", BMVC 2016 (arXiv:1605.07146): ta
 | `wide_resnet50_2` | bottleneck | 3, 4, 6, 3 | 256, 512, 1024, 2048 | 68,883,240 |
 | `wide_resnet101_2` | bottleneck | 3, 4, 23, 3 | the same | 126,886,696 |
 
-- The first three, called by depth and widening factor, are for CIFAR: a 3x3 stem of 16 features, pre-activation blocks
-  (preact_resnet.py), 1x1 projections.
-- The last two, for ImageNet, are `resnet50` and `resnet101` with 3x3 convolutions of twice the features, which is how
-  the authors' ImageNet net and torchvision's are built.
+- The first three, named by depth and widening factor, are for CIFAR. They have a 3x3 stem of 16 features,
+  pre-activation blocks (preact_resnet.py) and 1x1 projections.
+- The last two, for ImageNet, are `resnet50` and `resnet101` with 3x3 convolutions of twice the features, as the
+  authors' ImageNet net and torchvision's.
 
-`stem`, `norm` and initialisation are as in resnet.py. Dropout, none by default (the paper's: 0.3 on CIFAR), is between
-the two convolutions of each CIFAR block (section 2.4), and before the classifier of the ImageNet members.
+`stem`, `norm` and initialisation are as in resnet.py. Dropout, none by default (0.3 on CIFAR in the paper), is between
+the two convolutions of each CIFAR block (section 2.4), and before the classifier of the ImageNet nets.
 """
 
 import functools

@@ -1,4 +1,4 @@
-"""Xception: Inception with every module driven to the extreme, a depthwise convolution and a 1x1.
+"""Xception: "extreme Inception", in which every module is a depthwise and a 1x1 convolution.
 
 Chollet, "Xception: deep learning with depthwise separable convolutions", CVPR 2017 (arXiv:1610.02357), figure 5 and
 table 3 (22,855,952 parameters).
@@ -10,13 +10,13 @@ table 3 (22,855,952 parameters).
 | 4 | 19x19x728 | middle flow: 8 residual blocks of three |
 | 5 | 10x10x2048 | exit flow: a block of 728 and 1024 with pooling, then 1536 and 2048 without a shortcut |
 
-A separable convolution is a 3x3 for each channel and a 1x1 over the channels, with nothing between and a norm after;
-the activation comes before it, but for the exit flow's last two. Shortcuts that change the shape are a strided 1x1 with
-a norm. Dropout of 0.5 precedes the classifier. The paper fixes neither initialisation (here He-normal) nor the batch
-norm's constants.
+A separable convolution is a depthwise 3x3 and a 1x1, with nothing between and a norm after. The activation comes before
+it, except for the exit flow's last two, where it follows. Shortcuts that change the shape are a strided 1x1 with a
+norm. Dropout of 0.5 precedes the classifier. The paper gives neither initialisation (here He-normal) nor batch norm's
+constants.
 
-A norm word takes the place of batch norm. `stem="small"` is the two convolutions at stride 1, padded to keep the size;
-a 32x32 image ends as a 2x2 map.
+`norm` replaces batch norm. `stem="small"` is the two convolutions at stride 1, padded to keep the size; a 32x32 image
+ends as a 2x2 map.
 """
 
 import functools
@@ -49,7 +49,7 @@ class SeparableConv(nn.Module):
 
 
 class XceptionBlock(nn.Module):
-    """Separable convolutions of the widths `features`, pooling where `strides` is 2, and a shortcut around them.
+    """Separable convolutions of the widths `features`, pooling if `strides` is 2, and a shortcut around them.
 
     Attributes:
         act_first: the activation precedes the first convolution too.
@@ -80,9 +80,9 @@ class Xception(Net, kw_only=True):
     """A stem, entry, middle and exit flow, a linear classifier (figure 5).
 
     Attributes:
-        entry: widths of the entry flow's blocks, that of the last kept by the middle flow.
+        entry: widths of the entry flow's blocks; the middle flow keeps the last one.
         middle: number of blocks in the middle flow.
-        exit: widths of the exit flow's two stretches.
+        exit: widths of the exit flow's two parts.
     """
 
     entry: Sequence[int] = (128, 256, 728)
