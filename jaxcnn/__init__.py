@@ -6,15 +6,26 @@ from typing import Any
 __version__ = "0.1.0"
 
 _HOME = {  # public name -> the module it lives in; resolved on first use, so that importing jaxcnn imports no jax
+    "Batches": "jaxcnn.data.feed.given",
+    "Fault": "jaxcnn.errors",
+    "Preempted": "jaxcnn.train.hooks.preemption",
+    "Result": "jaxcnn.train.loop",
+    "Run": "jaxcnn.train.run",
+    "TrainState": "jaxcnn.train.state",
+    "Training": "jaxcnn.train.training",
     "UserError": "jaxcnn.errors",
     "base_config": "jaxcnn.config",
     "create_model": "jaxcnn.models",
+    "create_state": "jaxcnn.train.state",
     "fold_batch_norm": "jaxcnn.analysis.folding",
     "list_models": "jaxcnn.models",
     "load_variables": "jaxcnn.interop.weights",
     "make_eval_step": "jaxcnn.train.step",
+    "make_loss": "jaxcnn.train.parts.losses",
+    "make_run": "jaxcnn.train.setup",
     "make_train_step": "jaxcnn.train.step",
     "rematerialize": "jaxcnn.layers.remat",
+    "train": "jaxcnn.train.loop",
     "train_and_evaluate": "jaxcnn.train.loop",
     "variables_from_torch": "jaxcnn.interop.torch",
 }

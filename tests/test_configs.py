@@ -21,6 +21,6 @@ def test_config(path):
     config.data.name = "digits"  # the only set that is always there; the words and numbers are the config's own
     config.data.image_size = 28
     config.batch_size = 128
-    run = setup.resolve(config)
+    run = setup.make_run(config)
     assert run.total_steps > 0
     assert 0 < float(run.learning_rate(run.total_steps // 2)) <= config.optimizer.learning_rate

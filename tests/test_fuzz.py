@@ -15,7 +15,7 @@ from jaxcnn.config import base_config
 from jaxcnn.config.table import SETTINGS
 from jaxcnn.errors import UserError
 from jaxcnn.train.loop import train_and_evaluate
-from jaxcnn.train.setup import resolve
+from jaxcnn.train.setup import make_run
 
 CONFIG_FILE = """
 from jaxcnn.config import base_config
@@ -225,13 +225,13 @@ def cases(number):
 @given(overrides(2))
 @cases(40)
 def test_any_command_line_is_understood_or_answered_in_one_line(pairs):
-    answer(lambda: from_command_line(pairs, resolve))
+    answer(lambda: from_command_line(pairs, make_run))
 
 
 @given(ANY_KEY, st.one_of(st.just({}), FIELDS))
 @cases(40)
 def test_any_config_file_is_understood_or_answered_in_one_line(changes, fields):
-    answer(lambda: from_a_file(changes, fields, resolve))
+    answer(lambda: from_a_file(changes, fields, make_run))
 
 
 @given(overrides(1))

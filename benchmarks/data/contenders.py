@@ -166,14 +166,14 @@ def _torch(make_data: Callable[[Path], object], batch: int, workers: int, count:
 def stream_run(folder: Path, decoder: str, workers: int):
     """Returns the run that streams the photographs."""
     from jaxcnn.config import base_config
-    from jaxcnn.train.setup import resolve
+    from jaxcnn.train.setup import make_run
 
     config = base_config()
     config.batch_size, config.total_steps = BATCH, 10**6
     config.model.name = "resnet18"
     config.data.update(name="folder", dir=str(folder), test=0.01, validation=0.01, augment="random_resized_crop()")
     config.data.update(decoder=decoder, workers=workers)
-    return resolve(config)
+    return make_run(config)
 
 
 def _stream(decoder: str, workers: int, *, pinned: bool = False, stock: bool = False) -> Contender:

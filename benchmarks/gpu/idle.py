@@ -20,7 +20,7 @@ from jaxcnn.config import base_config
 from jaxcnn.train.devices.mesh import in_turn, on_every_device
 from jaxcnn.train.parts import metrics
 from jaxcnn.train.run import Run
-from jaxcnn.train.setup import resolve
+from jaxcnn.train.setup import make_run
 from jaxcnn.train.training import make_run_dispatch
 
 Interval = tuple[float, float]
@@ -57,7 +57,7 @@ def _run(model: str, arguments: argparse.Namespace) -> Run:
     random = np.random.default_rng(0)
     images = random.integers(256, size=(arguments.images, 32, 32, 3), dtype=np.uint8)
     labels = np.arange(arguments.images) % 10
-    return resolve(config, {"train": (images, labels), "test": (images[:1000], labels[:1000])})
+    return make_run(config, data={"train": (images, labels), "test": (images[:1000], labels[:1000])})
 
 
 def _record(run: Run, folder: str, dispatches: int) -> None:

@@ -26,7 +26,7 @@ from jaxcnn.commands.stopwatch import in_turns
 from jaxcnn.train.devices.mesh import in_turn, replicated
 from jaxcnn.train.files.folder import write_json
 from jaxcnn.train.parts import metrics
-from jaxcnn.train.setup import resolve
+from jaxcnn.train.setup import make_run
 from jaxcnn.train.training import make_run_dispatch
 
 HERE = Path(__file__).parent
@@ -46,7 +46,7 @@ def training(mode: str, norm: str, devices: int) -> Callable[[], int]:
     """Returns what takes a step of LeNet-5 on the digits."""
     changes = [f"--config.parallel={mode}", f"--config.model.norm={norm}", f"--config.batch_size={BATCH}"]
     config = read_config(["", f"--config={HERE.parents[1]}/configs/digits_lenet5.py", *changes])
-    run = resolve(config, devices=jax.devices()[:devices])
+    run = make_run(config, devices=jax.devices()[:devices])
     step, chance = make_run_dispatch(run), jax.device_put(run.chance, replicated(run.mesh))
     carry = run.init_state(), jax.device_put(metrics.zeros(), replicated(run.mesh))
 

@@ -14,7 +14,7 @@ import jax
 from jaxcnn.config import base_config
 from jaxcnn.train.devices.mesh import in_turn, on_every_device
 from jaxcnn.train.parts import metrics
-from jaxcnn.train.setup import resolve
+from jaxcnn.train.setup import make_run
 from jaxcnn.train.training import make_run_dispatch
 
 MODELS = ("mlp1", "mlp3", "lenet5_relu")
@@ -28,7 +28,7 @@ def steps(model: str, num_seeds: int, *, batch_size: int, number: int) -> Callab
     config = base_config()
     config.model.name, config.num_seeds, config.batch_size = model, num_seeds, batch_size
     config.optimizer.learning_rate = 0.01
-    run = resolve(config)
+    run = make_run(config)
     dispatch, chance, feed = make_run_dispatch(run), run.chance, run.pipeline.feed(0)
     carry = run.init_state(), on_every_device(run.mesh, metrics.zeros(num_seeds))
     carry = jax.block_until_ready(dispatch(*carry, feed, chance, num_steps=run.steps_per_dispatch))

@@ -27,7 +27,7 @@ from jaxcnn.errors import UserError
 from jaxcnn.train.devices.mesh import from_processes, over_batch, replicated
 from jaxcnn.train.files.folder import write_json
 from jaxcnn.train.run import Run
-from jaxcnn.train.setup import resolve
+from jaxcnn.train.setup import make_run
 from jaxcnn.train.training import make_step
 from jaxcnn.types import Batch
 
@@ -54,7 +54,7 @@ def main(argv: Sequence[str]) -> int:
         raise UserError(f"--seconds is {arguments.seconds:g}: it must be above 0")
     config.parallel, config.num_seeds = "jit", 1  # the step is measured whole
     config.total_steps = max(1, min(_STEPS, 2**31 // max(config.batch_size, 1)))
-    run = resolve(config)
+    run = make_run(config)
     with contextlib.closing(run.pipeline):
         rates = _measure(run, arguments.seconds, step=arguments.step)
     result = _result(run, rates)

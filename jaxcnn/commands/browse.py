@@ -13,7 +13,7 @@ from jaxcnn.commands.parser import new_file
 from jaxcnn.commands.sheet import contact_sheet
 from jaxcnn.errors import UserError
 from jaxcnn.train.run import Run
-from jaxcnn.train.setup import resolve
+from jaxcnn.train.setup import make_run
 
 SPLITS = ("train", "val", "test")
 
@@ -27,7 +27,7 @@ def main(argv: Sequence[str]) -> int:
     arguments, config = make_parser().parse(argv)
     if arguments.count < 1:
         raise UserError(f"--count is {arguments.count}: it must be at least 1")
-    run = resolve(config)
+    run = make_run(config)
     with contextlib.closing(run.pipeline):
         batch = _batch(run, arguments.split, arguments.step)
     images = _pixels(run, batch["image"])[: arguments.count]

@@ -15,7 +15,7 @@ from jaxcnn.train.devices.mesh import replicated
 from jaxcnn.train.files.fetch import fetched
 from jaxcnn.train.files.folder import RunFolder, read_lines
 from jaxcnn.train.loop import make_evaluator, open_checkpoints
-from jaxcnn.train.setup import resolve
+from jaxcnn.train.setup import make_run
 
 SPLITS = ("val", "test")
 _LOSS = 1e-4
@@ -50,7 +50,7 @@ def _verify(folder: RunFolder, data_dir: str | None) -> int:
 def _findings(folder: RunFolder, config: ConfigDict) -> Iterator[tuple[str, bool]]:
     """Yields what was found of each checkpoint, and whether that is as it should be."""
     lines = read_lines(folder.metrics)
-    run = resolve(config)
+    run = make_run(config)
     evaluate = make_evaluator(run, batch_size=config.eval_batch_size)
     with open_checkpoints(folder, read_only=True) as checkpoints:
         if not checkpoints.steps():

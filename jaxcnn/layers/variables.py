@@ -31,7 +31,12 @@ def init_variables(model: nn.Module, image_shape: tuple[int, int, int], key: Arr
         image_shape: (height, width, channels).
         key: () typed key.
     """
-    return kept(model.init(key, jnp.zeros((1, *image_shape), jnp.float32), train=False))
+    return kept(model.init(streams(key), jnp.zeros((1, *image_shape), jnp.float32), train=False))
+
+
+def streams(key: Array) -> dict[str, Array]:
+    """Returns the streams of random numbers that a net is given: flax takes any other from "params"."""
+    return {"params": key, "dropout": key}
 
 
 def kept(variables: Variables) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 
 from jaxcnn.errors import UserError, unknown_word
 from jaxcnn.layers.norm_choice import norm_takes
+from jaxcnn.layers.variables import streams
 from jaxcnn.models.net import Net
 from jaxcnn.parts import parameters_of, part_name
 from jaxcnn.types import Array
@@ -61,7 +62,7 @@ def check_logits(model: nn.Module, image_shape: tuple[int, int, int], num_classe
     images = jax.ShapeDtypeStruct((2, *image_shape), jnp.float32)
 
     def call(images: Array) -> Any:
-        return model.init_with_output(jax.random.key(0), images, train=False)[0]
+        return model.init_with_output(streams(jax.random.key(0)), images, train=False)[0]
 
     found = jax.tree.map(lambda leaf: f"{leaf.dtype}{list(leaf.shape)}", jax.eval_shape(call, images))
     if found not in (f"{dtype}[2, {num_classes}]" for dtype in ("float32", "bfloat16", "float16")):

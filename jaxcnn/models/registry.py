@@ -15,6 +15,7 @@ from jaxcnn import runtime
 from jaxcnn.errors import UserError, check_word
 from jaxcnn.layers.activation import make_activation
 from jaxcnn.layers.norm_choice import check_norm
+from jaxcnn.layers.variables import abstract_variables
 from jaxcnn.models import (
     alexnet,
     densenet,
@@ -210,10 +211,9 @@ def _first_that_works(model: nn.Module, start: int, channels: int) -> int:
 
 
 def _shape_error(model: nn.Module, image_shape: tuple[int, int, int]) -> UserError | None:
-    image = jax.ShapeDtypeStruct((1, *image_shape), jnp.float32)
     try:
         with runtime.canonical_forms():  # all forms have equal shapes, and these are traced fastest
-            variables = jax.eval_shape(model.init, jax.random.key(0), image)
+            variables = abstract_variables(model, image_shape)
         empty = [leaf.shape for leaf in jax.tree.leaves(variables) if min(leaf.shape, default=1) < 1]
         if empty:
             raise ValueError(f"an array would have the shape {empty[0]}")

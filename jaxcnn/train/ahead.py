@@ -11,7 +11,7 @@ from jaxcnn.data.read.blank import blank_dataset
 from jaxcnn.train.checks import check_batch
 from jaxcnn.train.devices.mesh import over_batch, replicated
 from jaxcnn.train.run import Run
-from jaxcnn.train.setup import resolve
+from jaxcnn.train.setup import make_run
 from jaxcnn.train.training import make_run_dispatch
 
 
@@ -24,7 +24,7 @@ def resolve_blank(config: ConfigDict) -> Run:
     d = config.data
     known = d.name in CATALOG
     data = blank_dataset(d.name, validation=d.validation, test=d.test, seed=config.seed) if known else None
-    return resolve(config, data, devices=jax.local_devices()[:1])
+    return make_run(config, data=data, devices=jax.local_devices()[:1])
 
 
 def lower_step(run: Run, mesh: Mesh) -> jax.stages.Lowered:
@@ -49,6 +49,8 @@ def _feed(run: Run, mesh: Mesh) -> Any:
     """Returns the shapes of what `train_batch` is given: images of a step, or the whole training split."""
     if run.data["placement"] == "device":
         return _shapes(run.pipeline.feed(0), replicated(mesh))
+    if run.data["placement"] == "given":
+        return _shapes(dict(run.batch), over_batch(mesh))
     size, crop = run.config.batch_size, run.crop
     batch = {
         "image": jax.ShapeDtypeStruct((size, crop.size, crop.size, crop.channels), "uint8"),

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxcnn.train.state import TrainState, floats
-from jaxcnn.types import Array, Metrics
+from jaxcnn.types import Array, Batch, Metrics
 
 Choose: TypeAlias = Callable[[Any, Any, Any, TrainState, TrainState], tuple[Array, TrainState]]
 """(gradients, updates, further, new, kept) -> () bool, whether all is finite, and then `new`, else `kept`."""
@@ -41,6 +41,23 @@ def guard(
     if skip:
         sums = jax.tree.map(lambda value: jnp.where(finite, value, jnp.zeros_like(value)), sums)
     return state, sums | {"nonfinite": jnp.where(finite, 0, 1).astype(jnp.int32)}
+
+
+def guarded(step: Callable[..., Any], on_nonfinite: str, choose: Choose | None = None) -> Callable[..., Any]:
+    """Returns a training step of a user's own that leaves the state as it was where it, or the loss, is not finite.
+
+    Args:
+        step: (state, batch, key) -> (state, sums).
+        on_nonfinite: "stop", or "skip": as of `guard`.
+        choose: likewise.
+    """
+
+    def guarded_step(state: TrainState, batch: Batch, key: Array) -> tuple[TrainState, Metrics]:
+        new, sums = step(state, batch, key)
+        moved = jax.tree.map(jnp.subtract, new.params, state.params)
+        return guard(state, new, moved, moved, sums["loss"], dict(sums), skip=on_nonfinite == "skip", choose=choose)
+
+    return guarded_step
 
 
 def choose_each(

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import hashlib
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -11,8 +12,9 @@ import numpy as np
 from jax.sharding import Mesh
 from ml_collections import FrozenConfigDict
 
-from jaxcnn.augment import make_augment, parse_calls
+from jaxcnn.augment import Augment, make_augment, parse_calls
 from jaxcnn.augment.calls import Call
+from jaxcnn.data.feed.given import BATCHES, Batches, GivenPipeline
 from jaxcnn.data.feed.order import example_at
 from jaxcnn.data.feed.pipeline import DevicePipeline, Pipeline, Recipe
 from jaxcnn.data.feed.stream import StreamPipeline
@@ -24,8 +26,8 @@ from jaxcnn.data.read.predicting import for_predicting
 from jaxcnn.data.read.sources import ARRAYS, array_dataset, open_dataset
 from jaxcnn.errors import UserError
 from jaxcnn.parts import find_part, is_path, required_positions
-from jaxcnn.train.devices.mesh import from_processes, on_every_device
-from jaxcnn.train.squares import make_square, remarks
+from jaxcnn.train.devices.mesh import from_processes, on_every_device, split_over_batch
+from jaxcnn.train.squares import extended, make_square, remarks
 
 DEVICE_LIMIT = 2**31
 """Bytes of decoded images that `auto` puts on the device; the same on every machine, for pixels depend on it."""
@@ -37,14 +39,14 @@ class Inputs:
     """The pipeline of a run, and what the run card says of its data."""
 
     pipeline: Pipeline
-    crop: Crop
-    """Makes the squares that are trained on, of images as they are stored."""
+    crop: Crop | None
+    """Makes the squares that are trained on, of images as they are stored; None where the data make their own."""
     facts: Mapping[str, Any]
     """Ready for JSON; what is skipped on the way is not among them."""
 
 
-def open_data(config: FrozenConfigDict, data: Any | None) -> Dataset:
-    """Returns the data set that a config names, or `data`: one made already, or as of `array_dataset`.
+def open_data(config: FrozenConfigDict, data: Any | None) -> Dataset | Batches:
+    """Returns the data set that a config names, or `data`: one made already, `Batches`, or as of `array_dataset`.
 
     Nothing is decoded.
 
@@ -55,12 +57,12 @@ def open_data(config: FrozenConfigDict, data: Any | None) -> Dataset:
     seed = config.seed if d.split_seed is None else d.split_seed
     division = {"validation": d.validation, "test": d.test, "seed": seed}
     data = _called(d.name) if data is None and is_path(d.name) else data
-    if isinstance(data, Dataset):
+    if isinstance(data, Dataset | Batches):
         return data
     if data is not None:
         return array_dataset(data, name=d.name, **division)
-    if d.name == ARRAYS:
-        raise UserError("data.name is 'arrays': they are given as train_and_evaluate(config, workdir, data=...)")
+    if d.name in (ARRAYS, BATCHES):
+        raise UserError(f"data.name is {d.name!r}: they are given as train_and_evaluate(config, workdir, data=...)")
     return open_dataset(d.name, data_dir=d.dir, **division)
 
 
@@ -72,7 +74,15 @@ def _called(path: str) -> Any:
     return make()
 
 
-def make_inputs(config: FrozenConfigDict, dataset: Dataset, mesh: Mesh, *, num_classes: int, steps: int) -> Inputs:
+def make_inputs(
+    config: FrozenConfigDict,
+    dataset: Dataset | Batches,
+    mesh: Mesh,
+    *,
+    num_classes: int,
+    steps: int,
+    augment: Augment | None = None,
+) -> Inputs:
     """Returns the pipeline over a data set, on the device or streaming to it.
 
     Args:
@@ -81,16 +91,20 @@ def make_inputs(config: FrozenConfigDict, dataset: Dataset, mesh: Mesh, *, num_c
         mesh: of devices.
         num_classes: outputs of the model, for augmentations that mix labels.
         steps: of the whole run.
+        augment: what is applied after the augmentations of the config.
 
     Raises:
         UserError: for images that cannot be read, or several steps at a time of a stream.
     """
+    if isinstance(dataset, Batches):
+        return _given(config, dataset, mesh)
     crop = make_square(config, dataset)
     plan = _Plan(
         config=config,
         dataset=dataset,
         mesh=mesh,
         calls=parse_calls(config.data.augment),
+        augment=augment,
         crop=crop,
         num_classes=num_classes,
         steps=steps,
@@ -133,6 +147,8 @@ class _Plan:
     mesh: Mesh
     calls: tuple[Call, ...]
     """The augmentations."""
+    augment: Augment | None
+    """What comes after them."""
     crop: ToSquare
     """Of evaluation."""
     num_classes: int
@@ -163,11 +179,44 @@ class _Plan:
             batch_size=self.config.batch_size,
             seed=self.config.seed,
             examples=self.dataset.sizes["train"],
-            augment=make_augment(calls, self.num_classes, tuple(mean.tolist())),
+            augment=extended(make_augment(calls, self.num_classes, tuple(mean.tolist())), self.augment),
             mean=mean,
             std=std,
             repeats=self.config.data.repeats,
         )
+
+
+def _given(config: FrozenConfigDict, data: Batches, mesh: Mesh) -> Inputs:
+    """Returns the pipeline of data that make their own batches."""
+    _check_one_at_a_time(config, "data that make their own batches")
+    if config.data.augment:
+        raise UserError(f"data.augment is {config.data.augment!r}: data that make their own batches augment them")
+    first, digest = data.first(config.batch_size), hashlib.sha256(repr((data.sizes, data.class_names)).encode())
+    for array in first.values():
+        digest.update(f"{array.dtype} {array.shape}".encode() + np.ascontiguousarray(array).tobytes())
+    facts = {
+        "name": data.name,
+        "dir": None,
+        "classes": len(data.class_names),
+        "class_names": list(data.class_names),
+        "preprocessing": None,
+        "examples": data.sizes,
+        "partial": None,
+        "unlabelled": [],
+        "remarks": ["the data make their own batches: their order, augmentation and whitening are their own"],
+        "placement": "given",
+        "fingerprint": digest.hexdigest()[:16],
+    }
+    put = functools.partial(split_over_batch, mesh)
+    return Inputs(pipeline=GivenPipeline(data, config.batch_size, put), crop=None, facts=facts)
+
+
+def _check_one_at_a_time(config: FrozenConfigDict, what: str) -> None:
+    """Raises `UserError` where data that come step by step are asked for several at once."""
+    if (config.steps_per_dispatch or 1) > 1:
+        raise UserError(f"steps_per_dispatch is {config.steps_per_dispatch}: {what} take one step at a time")
+    if config.num_seeds > 1:
+        raise UserError(f"num_seeds is {config.num_seeds}: {what} serve one seed; set data.placement = device")
 
 
 def _placement(plan: _Plan) -> str:
@@ -208,10 +257,7 @@ def _met(plan: _Plan, skipped: Mapping[str, Collection[str]]) -> Mapping[str, Co
 
 
 def _streaming(plan: _Plan) -> Inputs:
-    if (plan.config.steps_per_dispatch or 1) > 1:
-        raise UserError(f"steps_per_dispatch is {plan.config.steps_per_dispatch}: a stream takes one step at a time")
-    if plan.config.num_seeds > 1:
-        raise UserError(f"num_seeds is {plan.config.num_seeds}: a stream serves one seed; set data.placement = device")
+    _check_one_at_a_time(plan.config, "streams")
     crop, rest = _host_crop(plan)
     pipeline = StreamPipeline(
         plan.dataset.sources,

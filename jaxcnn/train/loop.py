@@ -2,13 +2,14 @@
 
 import contextlib
 import dataclasses
+import json
 import math
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
-from ml_collections import ConfigDict
+from ml_collections import ConfigDict, FrozenConfigDict
 
 from jaxcnn.augment.views import parse_views
 from jaxcnn.errors import Fault, UserError, say
@@ -22,6 +23,7 @@ from jaxcnn.train.files.clock import Clock
 from jaxcnn.train.files.folder import RunFolder, read_json, read_lines
 from jaxcnn.train.files.mirror import REMOVED
 from jaxcnn.train.files.relay import Relay
+from jaxcnn.train.given import Given
 from jaxcnn.train.hooks.evaluation import Evaluation
 from jaxcnn.train.hooks.finite import StopAtNonfinite
 from jaxcnn.train.hooks.log import Log, Spikes
@@ -32,7 +34,7 @@ from jaxcnn.train.hooks.saving import Saving
 from jaxcnn.train.hooks.writers import MetricsFile, TensorBoard
 from jaxcnn.train.run import Run
 from jaxcnn.train.seeds import each
-from jaxcnn.train.setup import resolve, settled
+from jaxcnn.train.setup import run_of, settled
 from jaxcnn.train.state import TrainState, steps_taken
 from jaxcnn.train.step import make_eval_step
 from jaxcnn.train.training import Training
@@ -58,7 +60,7 @@ def train_and_evaluate(
     *,
     hooks: Sequence[Any] = (),
     force: bool = False,
-    data: Any | None = None,
+    **parts: Any,
 ) -> Result:
     """Trains what `config` asks for, goes on where `workdir` has a checkpoint of it, and evaluates the test split once.
 
@@ -67,18 +69,17 @@ def train_and_evaluate(
         workdir: as of `train`.
         hooks: as of `train`.
         force: as of `train`.
-        data: in place of the data set that the config names: by split, "train", "test" and perhaps "val", a pair
-            (images, labels) of uint8 (examples, height, width[, 1 or 3]) and int (examples,), or any random-access
-            source of (image, label).
+        **parts: objects in place of what the config names, as of `make_run`: model, loss_fn, metrics, tx, schedule,
+            augment, data, step.
 
     Raises:
-        UserError: for anything wrong in the config or the folder, in one line, before anything compiles; and what
-            `train` raises.
+        UserError: for anything wrong in the config, a part or the folder, in one line, before anything compiles; and
+            what `train` raises.
     """
-    clock = Clock()
-    asked = hosts.together(lambda: settled(config, data))
-    hosts.on_first(lambda: RunFolder(workdir, make=False).check(asked, force=force), None)  # before data are looked at
-    run = hosts.together(lambda: resolve(config, data))
+    clock, given = Clock(), Given(**parts)
+    asked = hosts.together(lambda: settled(config, given.data))
+    _check_folder(workdir, asked, given.names(), force=force)  # before data are looked at
+    run = hosts.together(lambda: run_of(config, given))
     return _train(run, workdir, hooks, clock, force=force)
 
 
@@ -98,8 +99,14 @@ def train(run: Run, workdir: str | os.PathLike[str], *, hooks: Sequence[Any] = (
         Preempted: after SIGTERM or SIGINT, once the state is saved.
         Fault: the last state could not be saved, for the disk was full or gone; what was saved before stays.
     """
-    hosts.on_first(lambda: RunFolder(workdir, make=False).check(run.config, force=force), None)
+    _check_folder(workdir, run.config, run.given, force=force)
     return _train(run, workdir, hooks, Clock(), force=force)
+
+
+def _check_folder(
+    workdir: str | os.PathLike[str], config: FrozenConfigDict, given: Mapping[str, str], *, force: bool
+) -> None:
+    hosts.on_first(lambda: RunFolder(workdir, make=False).check(config, given, force=force), None)
 
 
 def _train(run: Run, workdir: str | os.PathLike[str], hooks: Sequence[Any], clock: Clock, *, force: bool) -> Result:
@@ -128,11 +135,11 @@ def _go_on(
         raise UserError(
             f"{folder.path} holds step {last}, beyond the {run.total_steps} steps that were asked for: at least {last}"
         )
-    if last and hosts.from_first(lambda: folder.differs(run.config)):
+    if last and hosts.from_first(lambda: folder.differs(run.config, run.given)):
         hosts.together(lambda: _check_fit(run, checkpoints, last))
     earlier = hosts.on_first(lambda: folder.earlier_card(run.data["fingerprint"], resumed=last > 0), None)
     gone = hosts.on_first(lambda: folder.gone(resumed=last > 0), [])
-    changes = gone + hosts.on_first(lambda: folder.adopt(run.config, resumed=last > 0, force=force), [])
+    changes = gone + hosts.on_first(lambda: folder.adopt(run.config, run.given, resumed=last > 0, force=force), [])
     _check_alike(run, folder)
     state, damaged = _first_state(run, checkpoints)
     start = steps_taken(state)
@@ -265,6 +272,7 @@ def _check_alike(run: Run, folder: RunFolder) -> None:
     config = ConfigDict(run.config)
     config.data.dir = None
     hosts.check_same("the config", config.to_json())
+    hosts.check_same("what is handed over", json.dumps(dict(run.given)))
     hosts.check_same("the data", run.data["fingerprint"])
     hosts.check_same("the run folder", folder.identity())
 

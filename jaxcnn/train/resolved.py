@@ -25,7 +25,7 @@ def resolved(run: Run) -> dict[str, Any]:
         padding: of each convolution whose padding is a word, by path: ((top, bottom), (left, right)) cells.
         weight_decay: the rate, and how many numbers decay and do not, by the name of their parameter; of a user's own
             optimizer that is made of the settings, the rate alone.
-        learning_rate: the peak after scaling, and the schedule in steps.
+        learning_rate: the peak after scaling, and the schedule in steps; null where they are handed over.
         periods: in steps, not rounded: each is due at the first step that completes it.
     """
     model: Any = run.model
@@ -34,9 +34,16 @@ def resolved(run: Run) -> dict[str, Any]:
         "norm": _norm(run),
         "padding": {path: [list(pair) for pair in pads] for path, pads in run.paddings.items()},
         "weight_decay": _weight_decay(run),
-        "learning_rate": {"schedule": run.config.schedule.name, "peak": run.peak, **dataclasses.asdict(run.schedule)},
+        "learning_rate": _learning_rate(run),
         "periods": {key: float(getattr(run, key)) for key in ("log_every", "eval_every", "checkpoint_every")},
     }
+
+
+def _learning_rate(run: Run) -> dict[str, Any] | None:
+    """Returns what the schedule is made of; None where an optimizer or a schedule of a user's own is handed over."""
+    if run.given.keys() & {"tx", "schedule"}:
+        return None
+    return {"schedule": run.config.schedule.name, "peak": run.peak, **dataclasses.asdict(run.schedule)}
 
 
 def group_counts(run: Run) -> dict[str, int]:
@@ -68,6 +75,8 @@ def _norm(run: Run) -> dict[str, Any]:
 
 
 def _weight_decay(run: Run) -> dict[str, Any]:
+    if "tx" in run.given:
+        return {}
     params, settings = run.abstract_params(), run.config.optimizer
     if decays_unseen(settings.name):
         return {"rate": settings.weight_decay}

@@ -7,22 +7,26 @@ from typing import Any, TypeAlias
 
 import flax.linen as nn
 import jax
+import numpy as np
 import optax
 from jax.sharding import Mesh
 from ml_collections import FrozenConfigDict
 
+from jaxcnn.data.feed.given import Batches
 from jaxcnn.data.feed.pipeline import Pipeline
 from jaxcnn.data.read.crops import Crop
 from jaxcnn.data.read.sources import Dataset
+from jaxcnn.errors import UserError
 from jaxcnn.models import over_axis
 from jaxcnn.ops.window import Pads
 from jaxcnn.train.devices.mesh import platform_of
 from jaxcnn.train.parts.best import Best
 from jaxcnn.train.parts.losses import LossFn
-from jaxcnn.train.parts.metrics import MetricFns, zeros
+from jaxcnn.train.parts.metrics import MetricFns
 from jaxcnn.train.parts.schedules import Shape
 from jaxcnn.train.seeds import Chance, chance_of, each, seeds_of
 from jaxcnn.train.state import TrainState
+from jaxcnn.train.step import TrainStep
 
 Init: TypeAlias = Callable[[], TrainState]
 
@@ -32,17 +36,19 @@ class Run:
     """What a config amounts to on this machine."""
 
     config: FrozenConfigDict
+    given: Mapping[str, str]
+    """What was handed over as objects, by qualified name: where there is any, the config alone makes another run."""
     mesh: Mesh
-    dataset: Dataset
-    crop: Crop
-    """Makes the squares that are trained on, of images as they are stored."""
+    dataset: Dataset | Batches
+    squares: Crop | None
+    """Makes the squares that are trained on, of images as they are stored; None where the data make their own."""
     pipeline: Pipeline
     data: Mapping[str, Any]
     """What the run card says of the data."""
     remarks: tuple[str, ...]
     """Sentences about what in this config is likely not meant; shown when the run begins and kept in its card."""
-    image_shape: tuple[int, int, int]
-    """(height, width, channels) of what the network is trained on."""
+    batch: Mapping[str, jax.ShapeDtypeStruct]
+    """Shapes and dtypes of what the network is trained on, `image` and `label`."""
     model: nn.Module
     num_classes: int
     """Width of the logits."""
@@ -56,7 +62,12 @@ class Run:
     """What is measured beside the loss, by name."""
     best: Best
     """What the best checkpoint is chosen by."""
-    learning_rate: optax.Schedule
+    sums: Mapping[str, jax.ShapeDtypeStruct]
+    """Shapes and dtypes of what a step adds up, of one net."""
+    step: TrainStep | None
+    """A training step of a user's own; None: ours."""
+    learning_rate: optax.Schedule | None
+    """None where an optimizer is handed over that has its own."""
     schedule: Shape
     """What the schedule is made of, in steps."""
     peak: float
@@ -71,6 +82,18 @@ class Run:
     steps_per_dispatch: int
     tuned: bool = True
     """Whether net and step are computed in the forms of `jaxcnn.accel`."""
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(height, width, channels) of what the network is trained on."""
+        return self.batch["image"].shape[1:]
+
+    @property
+    def crop(self) -> Crop:
+        """As `squares`; raises `UserError` where there is none."""
+        if self.squares is None:
+            raise UserError("the data make their own batches: there are no single images to look at")
+        return self.squares
 
     def abstract_state(self) -> TrainState:
         """Returns the shapes and dtypes of the state, without computing it."""
@@ -119,8 +142,11 @@ class Run:
         return jax.jit(each(chance_of, self.num_seeds))(seeds_of(self.config.seed, self.num_seeds))
 
     def no_sums(self) -> dict[str, Any]:
-        """Returns the sums of no training step, as of `metrics.zeros`."""
-        return zeros(self.num_seeds, self.metrics, num_classes=self.num_classes)
+        """Returns the sums of no training step, of NumPy: of several nets, (num_seeds,) each."""
+        shape = (self.num_seeds,) if self.num_seeds > 1 else ()
+        return {name: np.zeros(shape, leaf.dtype) for name, leaf in self.sums.items()} | {
+            "nonfinite": np.zeros(shape, np.int32)
+        }
 
     @property
     def num_seeds(self) -> int:

@@ -13,8 +13,10 @@ from jax.sharding import Mesh
 from ml_collections import ConfigDict, FrozenConfigDict
 
 from jaxcnn import runtime
+from jaxcnn.augment import Augment
 from jaxcnn.config.check import frozen
 from jaxcnn.config.durations import parse_period
+from jaxcnn.data.feed.given import BATCHES, Batches
 from jaxcnn.data.read.dataset import Dataset
 from jaxcnn.data.read.sources import ARRAYS
 from jaxcnn.errors import UserError
@@ -23,6 +25,7 @@ from jaxcnn.layers.padding import paddings_of_convolutions
 from jaxcnn.models import Net, check_image_size, check_logits, create_model, over_axis
 from jaxcnn.ops.platform import compiled_for
 from jaxcnn.ops.window import Pads
+from jaxcnn.parts import Part
 from jaxcnn.train.checks import (
     PRECISIONS,
     check_batch,
@@ -32,113 +35,184 @@ from jaxcnn.train.checks import (
     check_views,
 )
 from jaxcnn.train.devices.mesh import AXIS, make_mesh, platform_of, replicated
+from jaxcnn.train.given import Given, check_measured, check_optimizer, check_schedule, check_step
 from jaxcnn.train.inputs import make_inputs, open_data
 from jaxcnn.train.lengths import peak_rate, schedule_shape, total_steps
 from jaxcnn.train.parts.best import find_best
-from jaxcnn.train.parts.losses import check_class_weights, make_loss
-from jaxcnn.train.parts.metrics import find_metrics
+from jaxcnn.train.parts.losses import LossFn, check_class_weights, make_loss
+from jaxcnn.train.parts.metrics import MetricFns, find_metrics
 from jaxcnn.train.parts.optimizers import make_optimizer
 from jaxcnn.train.parts.schedules import make_schedule, unreached
 from jaxcnn.train.run import Init, Run
 from jaxcnn.train.seeds import each, init_key, seeds_of
-from jaxcnn.train.squares import train_shape
+from jaxcnn.train.squares import train_batch
 from jaxcnn.train.state import TrainState, create_state
+from jaxcnn.train.step import TrainStep
 from jaxcnn.types import Array
 
 
 def settled(config: ConfigDict, data: Any | None = None) -> FrozenConfigDict:
-    """Returns the config as a run has it, checked as far as it can be without data; arguments as of `resolve`.
+    """Returns the config as a run has it, checked as far as it can be without data; arguments as of `make_run`.
 
     Raises:
         UserError: for a word or a number in it that is wrong, in one line.
     """
     config = frozen(config)
     if data is not None and not isinstance(data, Dataset):
-        config = frozen(ConfigDict({**config.to_dict(), "data": {**config.data.to_dict(), "name": ARRAYS}}))
+        name = BATCHES if isinstance(data, Batches) else ARRAYS
+        config = frozen(ConfigDict({**config.to_dict(), "data": {**config.data.to_dict(), "name": name}}))
     check_settings(config)
     return config
 
 
-def resolve(config: ConfigDict, data: Any | None = None, *, devices: Sequence[jax.Device] | None = None) -> Run:
-    """Returns the parts of the run that `config` asks for.
+def make_run(
+    config: ConfigDict,
+    *,
+    model: Any | None = None,
+    loss_fn: LossFn | None = None,
+    metrics: MetricFns | Sequence[Part] | None = None,
+    tx: optax.GradientTransformation | None = None,
+    schedule: optax.Schedule | None = None,
+    augment: Augment | None = None,
+    data: Any | None = None,
+    step: TrainStep | None = None,
+    devices: Sequence[jax.Device] | None = None,
+) -> Run:
+    """Returns the run that `config` asks for, with the parts that are handed over in place of those that it names.
 
     Args:
-        config: of the run.
-        data: in place of the data set that the config names: a `Dataset`, or as of
-            `jaxcnn.data.read.sources.array_dataset`.
+        config: of the run: `base_config()` with changes.
+        model: a linen module, or a class or function that makes one, called as (image, train=...) -> logits, with
+            whatever collections it has.
+        loss_fn: (logits, label) -> (batch,) float32; it is trained on, and evaluated.
+        metrics: name -> (logits, label) -> (batch,), averaged exactly once an example; or words and paths.
+        tx: the optimizer; `config.optimizer` then says nothing.
+        schedule: step -> learning rate, in place of `config.schedule`; with `tx` it is only logged.
+        augment: (draw, images, labels) -> (images, labels), after those of `config.data.augment`; images are float32
+            (batch, height, width, channels) from 0 to 255.
+        data: by split, "train", "test" and perhaps "val", a pair (images, labels) of uint8 (examples, height, width[, 1
+            or 3]) and int (examples,), or any random-access source of (image, label); or `Batches`, which make their
+            own batches.
+        step: (state, batch, key) -> (state, sums), pure, in place of the training step: sums over the examples by name,
+            with `loss` and `examples` among them.
         devices: to run on; None: all.
 
     Raises:
-        UserError: for anything in it that is wrong, in one line.
+        UserError: for anything in it that is wrong, in one line, before anything is compiled.
     """
-    config = settled(config, data)
+    given = Given(
+        model=model,
+        loss_fn=loss_fn,
+        metrics=metrics,
+        tx=tx,
+        schedule=schedule,
+        augment=augment,
+        data=data,
+        step=step,
+    )
+    return run_of(config, given, devices)
+
+
+def run_of(config: ConfigDict, given: Given, devices: Sequence[jax.Device] | None = None) -> Run:
+    """Does what `make_run` does, with the objects together."""
+    config = settled(config, given.data)
     mesh = make_mesh(devices)
     check_batch(config, mesh)
-    dataset = open_data(config, data)
+    dataset = open_data(config, given.data)
     num_classes = _num_classes(config, dataset)
     check_class_weights(config.loss.class_weights, num_classes)
-    metrics = find_metrics(config.metrics)
-    model = _make_model(config, num_classes)
-    shape = train_shape(config, dataset, num_classes)
-    train = dataset.sizes["train"]
+    model = _make_model(config, num_classes, given.model)
+    batch = _batch(config, dataset, num_classes, given.augment)
+    shape = batch["image"].shape[1:]
     _check_batch_fits(config, mesh, dataset)
 
-    steps_per_epoch = Fraction(train, config.batch_size)
+    steps_per_epoch = Fraction(dataset.sizes["train"], config.batch_size)
     total = total_steps(config, steps_per_epoch)
-    schedule, peak = schedule_shape(config, steps_per_epoch, total), peak_rate(config)
-    learning_rate = make_schedule(config.schedule.name, peak, schedule)
+    lengths, peak = schedule_shape(config, steps_per_epoch, total), peak_rate(config)
+    learning_rate = check_schedule(given.schedule or make_schedule(config.schedule.name, peak, lengths))
     periods = ("log_every", "eval_every", "checkpoint_every")
     intervals = {key: parse_period(key, config[key], steps_per_epoch) for key in periods}
-    tx = make_optimizer(config.optimizer, learning_rate)
+    tx = make_optimizer(config.optimizer, learning_rate) if given.tx is None else check_optimizer(given.tx)
     init_state = _make_init(config, mesh, model, tx, shape)
-    batch = config.batch_size // config.accumulate_steps
-    means, paddings = _check_image_size(model, shape, init_state, num_classes, batch)
-    remarks = (*check_norms(config, means), *unreached(config.schedule.name, schedule))
+    part = config.batch_size // config.accumulate_steps
+    means, paddings = _check_image_size(model, shape, init_state, num_classes, part)
+    remarks = (*check_norms(config, means), *unreached(config.schedule.name, lengths))
     check_remat(config, model, shape)
-    check_views(config, dataset, model, shape)
-    inputs = make_inputs(config, dataset, mesh, num_classes=num_classes, steps=total)
-    streams = inputs.facts["placement"] == "stream"
+    if isinstance(dataset, Dataset):
+        check_views(config, dataset, model, shape)
+    loss_fn, eval_loss_fn = _losses(config, given.loss_fn)
+    metrics = find_metrics(config.metrics if given.metrics is None else given.metrics)
+    sums = check_measured((loss_fn, eval_loss_fn), metrics, batch, num_classes)
+    if given.step is not None:
+        sums = check_step(config, given.step, _abstract_net(init_state, config.num_seeds), batch, tested=tuple(metrics))
+    inputs = make_inputs(config, dataset, mesh, num_classes=num_classes, steps=total, augment=given.augment)
+    one_by_one = inputs.facts["placement"] != "device" or jax.default_backend() == "cpu"
     return Run(
         config=config,
+        given=given.names(),
         mesh=mesh,
         dataset=dataset,
-        crop=inputs.crop,
+        squares=inputs.crop,
         pipeline=inputs.pipeline,
         data=inputs.facts,
         remarks=remarks,
-        image_shape=shape,
+        batch=batch,
         model=model,
         num_classes=num_classes,
         tx=tx,
         init_state=init_state,
-        loss_fn=make_loss(
-            config.loss.name,
-            label_smoothing=config.loss.label_smoothing,
-            class_weights=config.loss.class_weights,
-        ),
-        eval_loss_fn=make_loss(config.loss.name),
+        loss_fn=loss_fn,
+        eval_loss_fn=eval_loss_fn,
         metrics=metrics,
         best=find_best(config.best, metrics),
-        learning_rate=learning_rate,
-        schedule=schedule,
+        sums=sums,
+        step=given.step,
+        learning_rate=learning_rate if given.tx is None or given.schedule else None,
+        schedule=lengths,
         peak=peak,
         paddings=paddings,
         total_steps=total,
         steps_per_epoch=steps_per_epoch,
-        steps_per_dispatch=config.steps_per_dispatch or (1 if streams or jax.default_backend() == "cpu" else 10),
+        steps_per_dispatch=config.steps_per_dispatch or (1 if one_by_one else 10),
         tuned=runtime.tuned(),
         **intervals,
     )
 
 
-def _num_classes(config: FrozenConfigDict, dataset: Dataset) -> int:
+def _batch(
+    config: FrozenConfigDict, dataset: Dataset | Batches, num_classes: int, augment: Augment | None
+) -> dict[str, jax.ShapeDtypeStruct]:
+    """Returns the shapes and dtypes of a batch that the net is trained on."""
+    if isinstance(dataset, Dataset):
+        return train_batch(config, dataset, num_classes, augment)
+    if augment is not None:
+        raise UserError("augment is given: data that make their own batches augment them")
+    return jax.eval_shape(lambda: dataset.first(config.batch_size))
+
+
+def _losses(config: FrozenConfigDict, own: LossFn | None) -> tuple[LossFn, LossFn]:
+    """Returns the loss that is trained on and that which is evaluated."""
+    settings, loss = config.loss, config.loss.name if own is None else own
+    options = {"label_smoothing": settings.label_smoothing, "class_weights": settings.class_weights}
+    return make_loss(loss, **options), make_loss(loss)
+
+
+def _abstract_net(init_state: Init, num_seeds: int) -> TrainState:
+    """Returns the shapes and dtypes of the state of one net."""
+    state = jax.eval_shape(init_state)
+    if num_seeds == 1:
+        return state
+    return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), state)
+
+
+def _num_classes(config: FrozenConfigDict, dataset: Dataset | Batches) -> int:
     found, wanted = len(dataset.class_names), config.model.num_classes
     if wanted is not None and wanted < found:
         raise UserError(f"model.num_classes is {wanted}: {dataset.name} has {found} classes, so at least {found}")
     return wanted or found
 
 
-def _check_batch_fits(config: FrozenConfigDict, mesh: Mesh, dataset: Dataset) -> None:
+def _check_batch_fits(config: FrozenConfigDict, mesh: Mesh, dataset: Dataset | Batches) -> None:
     """Raises `UserError` for a batch of more than the training examples; says how many it may have."""
     train, parts = dataset.sizes["train"], mesh.size * config.accumulate_steps
     if config.batch_size > train:
@@ -147,13 +221,13 @@ def _check_batch_fits(config: FrozenConfigDict, mesh: Mesh, dataset: Dataset) ->
         raise UserError(f"batch_size is {config.batch_size}: {dataset.name} trains on {train} examples, {right}")
 
 
-def _make_model(config: FrozenConfigDict, num_classes: int) -> nn.Module:
+def _make_model(config: FrozenConfigDict, num_classes: int, own: Any | None) -> nn.Module:
     m = config.model
     twice = inspect.signature(create_model).parameters.keys() & m.fields.keys()
     if twice:
         raise UserError(f"model.fields holds {', '.join(sorted(twice))}, which the config has a key or the data for")
     model = create_model(
-        m.name,
+        m.name if own is None else own,
         num_classes=num_classes,
         norm=m.norm,
         norm_options={key: value for key, value in m.norm_options.items() if value is not None} or None,

@@ -4,32 +4,55 @@ import jax
 import jax.numpy as jnp
 from ml_collections import FrozenConfigDict
 
-from jaxcnn.augment import Draw, parse_augment
+from jaxcnn.augment import Augment, Draw, chain, parse_augment
 from jaxcnn.augment.views import parse_views
 from jaxcnn.data.read.crops import ToSquare
 from jaxcnn.data.read.dataset import Dataset
 from jaxcnn.data.read.remarks import of_labels, of_sizes, of_view
 from jaxcnn.models import model_image_size
+from jaxcnn.types import Array
 
 SMALL_STEM = 64
 """Side in pixels of the largest images that a net with `model.stem = "small"` is for."""
+_OWN = 2**20
+"""Keeps the random numbers of an augmentation of a user's own apart from those of the config's."""
 
 
-def train_shape(config: FrozenConfigDict, dataset: Dataset, num_classes: int) -> tuple[int, int, int]:
-    """Returns (height, width, channels) of what a network is trained on.
+def train_batch(
+    config: FrozenConfigDict, dataset: Dataset, num_classes: int, own: Augment | None = None
+) -> dict[str, jax.ShapeDtypeStruct]:
+    """Returns the shapes and dtypes of a batch that a network is trained on: `image` and `label`.
+
+    Args:
+        config: of the run.
+        dataset: of the run.
+        num_classes: outputs of the model.
+        own: an augmentation after those of the config.
 
     Raises:
         UserError: for an augmentation that does not fit the images, or views that do not.
     """
     shape = stored_shape(config, dataset)
-    augment = parse_augment(config.data.augment, num_classes, (0.5,) * shape[-1])
+    augment = extended(parse_augment(config.data.augment, num_classes, (0.5,) * shape[-1]), own)
     images = jax.ShapeDtypeStruct((config.batch_size, *shape), jnp.float32)
     labels = jax.ShapeDtypeStruct((config.batch_size,), jnp.int32)
-    seen, _ = jax.eval_shape(
+    image, label = jax.eval_shape(
         lambda *batch: augment(Draw.of(jax.random.key(0), config.batch_size), *batch), images, labels
     )
     jax.eval_shape(parse_views(config.eval_views), images)
-    return seen.shape[1:]
+    return {"image": image, "label": label}
+
+
+def extended(augment: Augment, own: Augment | None) -> Augment:
+    """Returns an augmentation with another one after it, which draws from keys of its own."""
+    if own is None:
+        return augment
+
+    def both(draw: Draw, images: Array, labels: Array) -> tuple[Array, Array]:
+        images, labels = augment(draw, images, labels)
+        return chain(own)(draw.fold(_OWN), images, labels)
+
+    return both
 
 
 def make_square(config: FrozenConfigDict, dataset: Dataset) -> ToSquare:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
 from jax.sharding import Mesh
 
 from jaxcnn.accel.platform import chooser
@@ -17,6 +18,7 @@ from jaxcnn.train.devices.mesh import AXIS, in_turn, on_every_device, platform_o
 from jaxcnn.train.dispatch import Dispatch, make_dispatch
 from jaxcnn.train.evaluate import Evaluator
 from jaxcnn.train.events import Hooks
+from jaxcnn.train.finite import guarded
 from jaxcnn.train.run import Run
 from jaxcnn.train.span import Span
 from jaxcnn.train.state import TrainState, steps_taken
@@ -28,6 +30,8 @@ _LONG = {"val": "validation"}
 
 def make_step(run: Run, mesh: Mesh | None = None) -> TrainStep:
     """Returns the pure training step of the run, on its own mesh or another; under pmap it is one device's part."""
+    if run.step is not None:
+        return guarded(run.step, run.config.on_nonfinite, chooser(run.forms_on(mesh or run.mesh)))
     return make_train_step(
         apply_fn=rematerialize(run.model.apply) if run.config.model.remat else run.model.apply,
         tx=run.tx,
@@ -136,6 +140,7 @@ class Training:
         """Trains to the last step, or until it is asked to end; the state is not saved by that."""
         while self.step < self.run.total_steps and not self.paused and not self.stopped:
             self._advance(self._hooks.due(self.step, self.run.total_steps))
+            self._check_count()
             self._hooks.tell("reached", self.step)
             self.stopped = hosts.from_first(lambda: self._asked)
 
@@ -183,6 +188,13 @@ class Training:
         jax.block_until_ready(self.span.sums)
         self._compiled.add(num_steps)
         self._hooks.tell("compiled", time.perf_counter() - began)
+
+    def _check_count(self) -> None:
+        """Raises `UserError` where a training step of a user's own does not count."""
+        if self.run.step is None or np.any(jax.device_get(self.span.sums["nonfinite"])):
+            return
+        if steps_taken(self.state) != self.step:
+            raise UserError(f"after {self.step} steps state.step is {steps_taken(self.state)}: each must add 1 to it")
 
     def _new_span(self) -> Span:
         return Span(sums=on_every_device(self.run.mesh, self.run.no_sums()))

@@ -7,7 +7,7 @@ from jaxcnn.commands.sheet import contact_sheet
 from jaxcnn.config import base_config
 from jaxcnn.data.read.sources import load_splits
 from jaxcnn.errors import UserError
-from jaxcnn.train.setup import resolve
+from jaxcnn.train.setup import make_run
 
 CONFIG = "configs/digits_lenet5.py"
 STILL = ["--config.data.augment=", "--config.data.image_size=32", "--config.batch_size=16"]
@@ -46,7 +46,7 @@ def test_the_sheet_shows_the_very_pixels_of_the_batch(tmp_path, capsys):
 def test_the_batch_is_the_one_that_is_trained_on():
     config = base_config()
     config.batch_size, config.data.image_size, config.data.augment = 16, 32, "shift(2)"
-    run = resolve(config)
+    run = make_run(config)
     batch = browse._batch(run, "train", 3)
     trained_on = run.pipeline.train_batch(run.pipeline.feed(3), np.int32(3))
     np.testing.assert_allclose(batch["image"], trained_on["image"], atol=1e-6)
@@ -56,7 +56,7 @@ def test_the_batch_is_the_one_that_is_trained_on():
 def test_the_last_batch_is_without_its_padding():
     config = base_config()
     config.batch_size, config.data.image_size = 128, 32
-    run = resolve(config)
+    run = make_run(config)
     size = run.pipeline.sizes["val"]
     assert size % 128
     assert len(browse._batch(run, "val", size // 128)["image"]) == size % 128

@@ -10,7 +10,7 @@ from jaxcnn.config import base_config
 from jaxcnn.train.devices import hosts
 from jaxcnn.train.devices.mesh import replicated
 from jaxcnn.train.loop import make_evaluator
-from jaxcnn.train.setup import resolve
+from jaxcnn.train.setup import make_run
 
 
 def main(number: int, count: int, port: str, folder: str) -> None:
@@ -25,7 +25,7 @@ def main(number: int, count: int, port: str, folder: str) -> None:
     config.data.image_size = 12
     config.data.on_error = "skip"
     config.model.fields = {"features": (4, 8), "hidden": (16,), "smallest_image": 1, "padding": 2}
-    run = resolve(config)
+    run = make_run(config)
     get_batch = jax.jit(run.pipeline.train_batch, out_shardings=replicated(run.mesh))
     for step in (0, 4, 5):
         batch = jax.device_get(get_batch(run.pipeline.feed(step), jnp.int32(step)))

@@ -14,7 +14,7 @@ from jaxcnn.train.ahead import lower_step, resolve_blank
 from jaxcnn.train.devices.mesh import make_mesh, platform_of, replicated
 from jaxcnn.train.loop import make_evaluator
 from jaxcnn.train.parts import metrics
-from jaxcnn.train.setup import resolve
+from jaxcnn.train.setup import make_run
 
 
 def config(*changes):
@@ -24,7 +24,7 @@ def config(*changes):
 @pytest.mark.parametrize("placement", ["device", "stream"])
 @pytest.mark.parametrize("parallel", ["jit", "pmap"])
 def test_it_takes_what_training_gives(placement, parallel):
-    run = resolve(config(f"--config.data.placement={placement}", f"--config.parallel={parallel}"))
+    run = make_run(config(f"--config.data.placement={placement}", f"--config.parallel={parallel}"))
     sums = jax.device_put(metrics.zeros(), replicated(run.mesh))
     state = run.init_state()
     before = jax.tree.map(np.asarray, state.params)
@@ -55,7 +55,7 @@ def test_the_fresh_state_is_traced_once(monkeypatch):
     create = setup.create_state
     monkeypatch.setattr(setup, "create_state", lambda *args, **fields: calls.append(args) or create(*args, **fields))
     monkeypatch.setattr(setup, "check_image_size", lambda *_: pytest.fail("it is traced for its images again"))
-    run = resolve(config())
+    run = make_run(config())
     shapes = jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), run.abstract_state())
     assert jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), run.init_state()) == shapes
     run.pipeline.close()
@@ -66,7 +66,7 @@ def test_programs_of_a_run_trace_the_forms_of_its_devices_alone(monkeypatch):
     devices, choose = [], platform._chosen
     note = lambda ways, *rest: devices.append([device for device, _ in ways]) or choose(ways, *rest)  # noqa: E731
     monkeypatch.setattr(platform, "_chosen", note)
-    run = resolve(config("--config.data.augment="))
+    run = make_run(config("--config.data.augment="))
     for program in (
         list,  # resolving has traced the fresh state
         lambda: lower_step(run, run.mesh),

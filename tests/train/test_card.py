@@ -18,7 +18,7 @@ from jaxcnn.train.files.folder import RunFolder, read_json, read_lines
 from jaxcnn.train.hooks.report import opening, result_rows
 from jaxcnn.train.loop import train_and_evaluate
 from jaxcnn.train.resolved import fields_of, group_counts, resolved
-from jaxcnn.train.setup import resolve
+from jaxcnn.train.setup import make_run
 from jaxcnn.train.span import Span
 from tests.train import small_runs
 
@@ -82,7 +82,7 @@ def test_the_card_says_how_and_when_the_run_was_started(restarted):
 def test_time_goes_on_from_the_last_line_of_a_run_that_was_killed(tmp_path, last):
     folder = RunFolder(tmp_path)
     folder.metrics.write_text("".join(json.dumps({"step": step} | last) + "\n" for step in (1, 2)))
-    run, clock = resolve(config()), Clock()
+    run, clock = make_run(config()), Clock()
     RunCard(run, folder, clock, {"duration_seconds": 4.0}, 1).begin([], finished=False)
     card = read_json(folder.card)
     assert (card["started"], [start["step"] for start in card["restarts"]]) == (None, [1])
@@ -132,7 +132,7 @@ def test_what_words_meant_is_in_numbers(num_seeds):
         "num_seeds": num_seeds,
         "schedule.warmup": "1 epoch",
     }
-    run = resolve(config(batch_size=80, total_steps=30, log_every="1 epoch", **changes))
+    run = make_run(config(batch_size=80, total_steps=30, log_every="1 epoch", **changes))
     meant = resolved(run)
     json.dumps(meant, allow_nan=False)
     (path,) = group_counts(run)
@@ -148,7 +148,7 @@ def test_what_words_meant_is_in_numbers(num_seeds):
 
 
 def test_options_of_batch_norm_are_those_in_use():
-    run = resolve(config(**{"model.norm": "batch", "model.norm_options.momentum": 0.5}))
+    run = make_run(config(**{"model.norm": "batch", "model.norm_options.momentum": 0.5}))
     norm = resolved(run)["norm"]
     assert (norm["name"], norm["momentum"], norm["epsilon"], norm["unbiased"]) == ("batch", 0.5, 1e-5, False)
 
@@ -161,16 +161,16 @@ def test_the_fields_of_every_net_can_be_written_and_are_the_same_in_every_proces
 
 def test_words_for_padding_are_told_in_cells():
     fields = {"features": (4, 4), "hidden": (), "smallest_image": 1, "kernel_size": 4}
-    run = resolve(config(**{"model.fields": fields | {"padding": "same"}}))
+    run = make_run(config(**{"model.fields": fields | {"padding": "same"}}))
     assert set(map(str, resolved(run)["padding"].values())) == {"[[1, 2], [1, 2]]"}
     assert len(run.paddings) == 2
-    assert resolve(config()).paddings == {}
+    assert make_run(config()).paddings == {}
 
 
 def test_decay_of_everything_and_of_nothing():
-    everything = resolved(resolve(config(**{"optimizer.weight_decay": 0.1, "optimizer.decay_all": True})))
+    everything = resolved(make_run(config(**{"optimizer.weight_decay": 0.1, "optimizer.decay_all": True})))
     assert everything["weight_decay"]["not_decayed"] == {}
-    assert resolved(resolve(config()))["weight_decay"]["decayed"] == {}
+    assert resolved(make_run(config()))["weight_decay"]["decayed"] == {}
 
 
 @pytest.mark.parametrize(
@@ -183,12 +183,12 @@ def test_decay_of_everything_and_of_nothing():
     ],
 )
 def test_the_opening_says_which_net(changes, told, tmp_path):
-    (net,) = opening(resolve(config(**changes)), tmp_path, 0)["net"]
+    (net,) = opening(make_run(config(**changes)), tmp_path, 0)["net"]
     assert told in net
 
 
 def test_the_opening_says_which_data_how_long_and_where(tmp_path):
-    lines = opening(resolve(config(num_seeds=2, seed=7)), tmp_path, 3)
+    lines = opening(make_run(config(num_seeds=2, seed=7)), tmp_path, 3)
     assert lines["data"][0] == "digits: 10 classes (0, 1, 2, 3, 4, 5, ...); 1,257 train, 180 val, 360 test"
     assert lines["steps"] == [f"6 x 8 examples (0.038 epochs) on {len(jax.devices())} x cpu, from step 3"]
     assert lines["seeds"] == ["7 to 8 at once"]
@@ -200,7 +200,7 @@ def test_the_opening_says_which_data_how_long_and_where(tmp_path):
     [(None, "the last one, step 6 (epoch 0.038)"), (0.9, "the moving average (ema.decay 0.9), step 6")],
 )
 def test_the_table_says_what_was_tested_what_was_best_and_how_long_it_took(decay, tested, tmp_path):
-    run = resolve(config(**{"ema.decay": decay}))
+    run = make_run(config(**{"ema.decay": decay}))
     lines = [
         {"step": 2, "train/seconds": 40.0},
         *({"step": step, "val/accuracy": value} for step, value in ((2, 0.5), (4, 0.75), (6, 0.75), (7, None))),
@@ -214,5 +214,5 @@ def test_the_table_says_what_was_tested_what_was_best_and_how_long_it_took(decay
 
 
 def test_of_a_batch_taken_in_parts_the_examples_of_one_share_statistics():
-    run = resolve(config(batch_size=16, accumulate_steps=2, **{"model.norm": "batch"}))
+    run = make_run(config(batch_size=16, accumulate_steps=2, **{"model.norm": "batch"}))
     assert "batch norm (over 8 examples)" in opening(run, Path("run"), 0)["net"][0]

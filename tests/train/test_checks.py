@@ -6,7 +6,7 @@ import pytest
 from jaxcnn.errors import UserError
 from jaxcnn.train.files.card import run_card
 from jaxcnn.train.hooks.report import opening
-from jaxcnn.train.setup import resolve
+from jaxcnn.train.setup import make_run
 from tests.train.small_runs import ARRAYS, config
 
 DENSE = {"model.name": "mlp3", "model.fields": {"hidden": (16, 16)}, "data.image_size": 4, "model.norm": "batch"}
@@ -25,7 +25,7 @@ def run_of(kind, **changes):
     fields = flat.pop("model.fields")
     settings = config(**flat)
     settings.model.fields = fields
-    return resolve(settings, ARRAYS, devices=jax.devices()[:1])
+    return make_run(settings, data=ARRAYS, devices=jax.devices()[:1])
 
 
 @pytest.mark.parametrize(

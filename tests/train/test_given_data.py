@@ -8,7 +8,7 @@ from jaxcnn.augment.views import parse_views
 from jaxcnn.errors import UserError
 from jaxcnn.train.evaluate import over_views
 from jaxcnn.train.loop import train_and_evaluate
-from jaxcnn.train.setup import resolve
+from jaxcnn.train.setup import make_run
 from tests.data.photos import picture
 from tests.train.small_runs import ARRAYS, config, data_card
 
@@ -35,13 +35,13 @@ def test_any_random_access_source_trains():
             return picture(index), index % 2
 
     settings = config(**{"data.test": 5.0, "data.augment": "random_resized_crop", "data.placement": "stream"})
-    run = resolve(settings, {"train": Pictures()})
+    run = make_run(settings, data={"train": Pictures()})
     assert run.pipeline.sizes == {"train": 23, "val": 2, "test": 5}
     assert run.pipeline.feed(0)["image"].shape == (8, 12, 12, 3)
     run.pipeline.close()
     settings.data.image_size = settings.data.augment = settings.data.placement = None
     settings.update_from_flattened_dict({"data.augment": "", "data.placement": "auto"})
-    assert resolve(settings, {"train": Pictures()}).image_shape == (40, 40, 3)
+    assert make_run(settings, data={"train": Pictures()}).image_shape == (40, 40, 3)
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_any_random_access_source_trains():
         ({"batch_size": 40, "accumulate_steps": 5}, r"trains on 36 examples, fewer than the 40 parts of a batch$"),
         ({"data.test": 0.5}, r"data.test is 0.5: arrays has a test split, so leave it out$"),
         ({"model.num_classes": 3}, r"^model.num_classes is 3: arrays has 4 classes, so at least 4$"),
-        ({"data.placement": "stream", "steps_per_dispatch": 4}, "steps_per_dispatch is 4: a stream takes one step"),
+        ({"data.placement": "stream", "steps_per_dispatch": 4}, "steps_per_dispatch is 4: streams take one step"),
     ],
 )
 def test_bad_settings_are_one_line(tmp_path, changes, says):
@@ -84,7 +84,7 @@ def test_bad_arrays_are_one_line(tmp_path, data, says):
 
 
 def test_more_outputs_than_classes():
-    run = resolve(config(**{"model.num_classes": 7}), ARRAYS)
+    run = make_run(config(**{"model.num_classes": 7}), data=ARRAYS)
     assert run.abstract_state().params["classifier"]["bias"].shape == (7,)
 
 

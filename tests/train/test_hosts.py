@@ -14,7 +14,7 @@ from jaxcnn.train.files.checkpoint import Checkpoints
 from jaxcnn.train.files.folder import read_lines
 from jaxcnn.train.files.lock import Lock
 from jaxcnn.train.loop import train_and_evaluate
-from jaxcnn.train.setup import resolve
+from jaxcnn.train.setup import make_run
 from tests.train.team import Team
 from tests.train.test_loop import config
 
@@ -101,7 +101,7 @@ def test_an_environment_that_jax_cannot_read_is_one_line(monkeypatch):
 
 
 def state_of(folder, **changes):
-    run = resolve(config(**changes))
+    run = make_run(config(**changes))
     with Checkpoints(folder / "run" / "checkpoints") as checkpoints:
         return checkpoints.restore(run.abstract_state(), replicated(make_mesh(jax.devices()[:1])))
 

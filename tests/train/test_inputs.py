@@ -21,7 +21,7 @@ from jaxcnn.train.files.checkpoint import Checkpoints
 from jaxcnn.train.files.folder import read_lines
 from jaxcnn.train.hooks.report import opening
 from jaxcnn.train.loop import make_evaluator, train_and_evaluate
-from jaxcnn.train.setup import resolve
+from jaxcnn.train.setup import make_run
 from tests.data.archives import TEST, tiny_catalog, write_archive
 from tests.data.photos import write_folder
 from tests.train.small_runs import ARRAYS, COUNTS, config, data_card, photographs
@@ -37,7 +37,7 @@ def root(tmp_path_factory):
 
 
 def last_state(settings, workdir):
-    run = resolve(settings)
+    run = make_run(settings)
     with Checkpoints(workdir / "checkpoints") as checkpoints:
         return checkpoints.restore(run.abstract_state(), replicated(run.mesh))
 
@@ -70,7 +70,7 @@ def test_the_card_has_all_that_predicting_needs(finished, root):
         "crop_fraction": 0.875,
         "filter": "bilinear, antialiased (Pillow)",
     }
-    run = resolve(photographs(root))
+    run = make_run(photographs(root))
     path, size = root / "test" / "ant" / "051.jpg", known["image_size"]
     image, short = Image.open(path), round(size / known["crop_fraction"])
     whole = image.resize([short * side // min(image.size) for side in image.size], Image.Resampling.BILINEAR)
@@ -88,7 +88,7 @@ def test_the_card_has_the_levels_of_deep_images(tmp_path):
         path = tmp_path / "train" / "ab"[number % 2] / f"{number}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(np.linspace(0, 900 + number, 144).astype(np.uint16).reshape(12, 12)).save(path)
-    run = resolve(photographs(tmp_path, **{"data.augment": "", "data.test": 4}))
+    run = make_run(photographs(tmp_path, **{"data.augment": "", "data.test": 4}))
     assert run.data["levels"] == {"16-bit grey": [0, 1024]}
 
 
@@ -157,7 +157,7 @@ def test_skipped_images_are_counted_and_named_in_the_card(broken, tmp_path):
     skipped = data_card(tmp_path / "run")["skipped"]
     assert skipped["test"] == {"images": 1, "names": [str(broken / "test/bee/060.jpg")]}
     settings.data.placement = "device"
-    run = resolve(settings)
+    run = make_run(settings)
     assert run_card(run)["data"]["skipped"] == skipped
     assert run.pipeline.sizes == {"train": 45, "val": 5, "test": 10}
 
@@ -182,7 +182,7 @@ def test_both_placements_count_the_images_that_the_run_asks_for(tmp_path, steps,
     cards = {}
     for placement in ("device", "stream"):
         settings.data.placement = placement
-        run = resolve(settings)
+        run = make_run(settings)
         for step in range(steps):
             run.pipeline.feed(step)
         for split in ("val", "test"):
@@ -212,7 +212,7 @@ def test_both_placements_whiten_alike(root, tmp_path, monkeypatch):
     ):
         cards = []
         for settings.data.placement in ("device", "stream"):
-            run = resolve(settings)
+            run = make_run(settings)
             cards.append([run_card(run)["data"]["preprocessing"][key] for key in ("mean", "std", "statistics")])
             np.testing.assert_array_equal(run.pipeline.recipe.mean, np.float32(cards[-1][0]))
         assert cards[0] == cards[1]
@@ -222,21 +222,21 @@ def test_both_placements_whiten_alike(root, tmp_path, monkeypatch):
 
 def test_a_split_that_has_no_labels_is_named():
     dataset = dataclasses.replace(array_dataset(ARRAYS), unlabelled=("test",))
-    run = resolve(config(), dataset)
+    run = make_run(config(), data=dataset)
     assert run.data["unlabelled"] == ["test"]
     assert "its split test has no labels and is left out" in opening(run, Path("run"), 0)["data"]
 
 
 def test_what_was_decided_in_the_data_is_shown_and_kept():
     remark = "'extra/' is no split and is left out"
-    run = resolve(config(), dataclasses.replace(array_dataset(ARRAYS), remarks=(remark,)))
+    run = make_run(config(), data=dataclasses.replace(array_dataset(ARRAYS), remarks=(remark,)))
     assert run_card(run)["data"]["remarks"][0] == remark
     assert remark in opening(run, Path("run"), 0)["data"]
 
 
 def test_what_the_labels_do_not_suffice_for_is_shown():
     images, labels = ARRAYS["train"]
-    run = resolve(config(), {"train": (images, labels + 1), "test": (images, labels + 1)})
+    run = make_run(config(), data={"train": (images, labels + 1), "test": (images, labels + 1)})
     says = [
         "1 of 5 outputs have no example: 0 (labels are 1 to 4: subtract 1 from them)",
         "val has 4 examples: an accuracy of 50 % there is only sure to 49 points either way (95 %)",
@@ -247,7 +247,7 @@ def test_what_the_labels_do_not_suffice_for_is_shown():
 
 def test_photographs_become_as_large_as_the_net_is_made_for(root):
     def remarks(**changes):
-        run = resolve(photographs(root, **{"data.image_size": None, "model.fields": {}, **changes}))
+        run = make_run(photographs(root, **{"data.image_size": None, "model.fields": {}, **changes}))
         run.pipeline.close()
         assert run.image_shape == (run.crop.size, run.crop.size, 3)
         assert run.crop.fit == run.data["preprocessing"]["fit"] == changes.get("data.fit", "crop")
@@ -274,7 +274,7 @@ def test_images_that_are_not_square_are_seen_as_asked_for(placement, fit, seen):
     image[:, :, :4], image[:, :, 4:8], image[:, :, 8:] = 85, 170, 255
     data = {"train": (image, [0, 1] * 10), "test": (image, [0, 1] * 10)}
     settings = config(**{"data.image_size": None, "data.fit": fit, "data.placement": placement})
-    run = resolve(settings, data)
+    run = make_run(settings, data=data)
     for feed in (run.pipeline.feed(0), run.pipeline.eval_feed("test", 0, 8)):
         assert {round(level / 85) for level in np.unique(feed["image"])} == seen
     run.pipeline.close()
@@ -284,28 +284,28 @@ def test_images_that_are_not_square_are_seen_as_asked_for(placement, fit, seen):
 
 
 def test_outputs_without_a_class_are_said():
-    run = resolve(config(**{"model.num_classes": 7}), ARRAYS)
+    run = make_run(config(**{"model.num_classes": 7}), data=ARRAYS)
     assert "model.num_classes is 7, of which 3 outputs have no class" in run.data["remarks"]
 
 
 def test_auto_goes_by_the_decoded_size_and_the_augmentation(root, monkeypatch):
     placements = {
-        augment: resolve(photographs(root, **{"data.augment": augment})).data["placement"] for augment in ("", "flip")
+        augment: make_run(photographs(root, **{"data.augment": augment})).data["placement"] for augment in ("", "flip")
     }
     assert set(placements.values()) == {"device"}
     monkeypatch.setattr(inputs, "DEVICE_LIMIT", 10_000)
-    assert resolve(config(), ARRAYS).data["placement"] == "stream"
+    assert make_run(config(), data=ARRAYS).data["placement"] == "stream"
 
 
 def test_a_net_is_trained_on_crops_and_evaluated_on_ten(root, tmp_path):
     changes = {"data.image_size": 14, "data.augment": "random_resized_crop(size=12)", "eval_views": "ten_crop(12)"}
-    run = resolve(photographs(root, **changes))
+    run = make_run(photographs(root, **changes))
     assert run.image_shape == (12, 12, 3)
     assert run.pipeline.feed(0)["image"].shape == (8, 12, 12, 3)
     assert make_evaluator(run, batch_size=8)(run.init_state(), "test")["test/examples"] == 11
     run.pipeline.close()
     with pytest.raises(UserError, match="view ten_crop: size is 15: the image has 14 x 14"):
-        resolve(photographs(root, **{**changes, "eval_views": "ten_crop(15)"}))
+        make_run(photographs(root, **{**changes, "eval_views": "ten_crop(15)"}))
 
 
 def test_a_part_of_a_data_set_is_marked_wherever_its_results_are(tmp_path, monkeypatch, capsys):

@@ -15,7 +15,7 @@ import pytest
 from jaxcnn.train.devices.mesh import make_mesh, replicated
 from jaxcnn.train.files.checkpoint import Checkpoints
 from jaxcnn.train.files.folder import read_lines
-from jaxcnn.train.setup import resolve
+from jaxcnn.train.setup import make_run
 from tests.train.test_loop import config
 
 ROOT = Path(__file__).parents[2]
@@ -63,7 +63,7 @@ def test_killed_at_random_moments_it_ends_with_the_same_bits(tmp_path):
         done = [int(path.name) for path in (killed / "checkpoints").glob("[0-9]*") if path.name.isdigit()]
         reached = max(done, default=0)
     assert start(killed, cache).wait(timeout=600) == 0
-    run = resolve(config(total_steps=STEPS))
+    run = make_run(config(total_steps=STEPS))
     states = []
     for folder in (whole, killed):
         with Checkpoints(folder / "checkpoints") as checkpoints:

@@ -14,7 +14,7 @@ from jaxcnn.train.files.checkpoint import Checkpoints
 from jaxcnn.train.files.folder import read_lines
 from jaxcnn.train.loop import train_and_evaluate
 from jaxcnn.train.parts.losses import make_loss
-from jaxcnn.train.setup import resolve
+from jaxcnn.train.setup import make_run
 
 
 def config(**changes):
@@ -37,7 +37,7 @@ def config(**changes):
 
 
 def last_state(settings, workdir):
-    run = resolve(settings)
+    run = make_run(settings)
     with Checkpoints(workdir / "checkpoints") as checkpoints:
         return checkpoints.restore(run.abstract_state(), replicated(run.mesh))
 
@@ -126,12 +126,12 @@ def test_a_run_is_not_shortened_below_what_it_has_done(finished):
 
 def test_label_smoothing_is_not_in_the_evaluation_loss(finished):
     smooth = config(**{"loss.label_smoothing": 0.3})
-    found = loop.make_evaluator(resolve(smooth), batch_size=64)(last_state(config(), finished[0]), "test")
+    found = loop.make_evaluator(make_run(smooth), batch_size=64)(last_state(config(), finished[0]), "test")
     assert found["test/loss"] == pytest.approx(finished[1]["test/loss"], rel=1e-6)
 
 
 def test_the_loss_of_evaluation_is_the_one_that_is_trained_on():
-    run = resolve(config(**{"loss.name": "binary", "loss.label_smoothing": 0.3}))
+    run = make_run(config(**{"loss.name": "binary", "loss.label_smoothing": 0.3}))
     logits, label = np.array([[2.0, -1.0, 0.5]], np.float32), np.array([2])
     np.testing.assert_allclose(run.eval_loss_fn(logits, label), make_loss("binary")(logits, label))
 
@@ -140,7 +140,7 @@ def test_the_loss_of_evaluation_is_the_one_that_is_trained_on():
 def test_evaluation_is_the_same_number_whatever_the_batch_and_the_devices(finished, monkeypatch, devices):
     monkeypatch.setattr(setup, "make_mesh", lambda _: make_mesh(jax.devices()[:devices]))
     settings, (workdir, expected) = config(), finished
-    state, run = last_state(settings, workdir), resolve(settings)
+    state, run = last_state(settings, workdir), make_run(settings)
     assert run.mesh.size == devices
     for batch_size in (7, 64, 10**12):
         found = loop.make_evaluator(run, batch_size=batch_size)(state, "test")

@@ -12,7 +12,7 @@ from jaxcnn.train.files.folder import read_json, read_lines
 from jaxcnn.train.hooks.preemption import Preempted
 from jaxcnn.train.loop import train_and_evaluate
 from jaxcnn.train.seeds import chance_of, each, init_key, one_of, seeds_of
-from jaxcnn.train.setup import resolve
+from jaxcnn.train.setup import make_run
 from tests.train import test_loop
 from tests.train.test_loop import last_state
 from tests.train.test_reliability import at_step
@@ -69,7 +69,7 @@ def test_metrics_are_of_each_seed_and_their_mean(together, capsys):
         accuracies = [line[f"{kind}/accuracy/seed{seed}"] for seed in (5, 6, 7)]
         assert line[f"{kind}/accuracy/std"] == pytest.approx(np.std(accuracies, ddof=1))
     assert found["test/examples"] == 360
-    one = resolve(config())
+    one = make_run(config())
     assert read_json(workdir / "run.json")["parameters"] == sum(
         leaf.size for leaf in jax.tree.leaves(one.abstract_state().params)
     )
@@ -105,9 +105,9 @@ def test_a_seed_that_is_not_finite_is_named(tmp_path):
         ({"num_seeds": 0}, r"^num_seeds is 0: it must be a number in \[1, 1024\]"),
         ({"parallel": "pmap"}, "^num_seeds is 2: several seeds are trained with parallel = jit"),
         ({"seed": 2**32 - 1}, "^seed is 4294967295 and num_seeds 2: the largest seed is 4294967295"),
-        ({"data.placement": "stream"}, "^num_seeds is 2: a stream serves one seed; set data.placement = device"),
+        ({"data.placement": "stream"}, "^num_seeds is 2: streams serve one seed; set data.placement = device"),
     ],
 )
 def test_what_several_seeds_cannot_do_is_one_line(changes, says):
     with pytest.raises(UserError, match=says):
-        resolve(config(**{"num_seeds": 2} | changes))
+        make_run(config(**{"num_seeds": 2} | changes))

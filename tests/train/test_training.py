@@ -17,14 +17,14 @@ from jaxcnn.train.hooks.preemption import Preemption
 from jaxcnn.train.hooks.progress import Progress
 from jaxcnn.train.hooks.saving import Saving
 from jaxcnn.train.parts import metrics
-from jaxcnn.train.setup import resolve
+from jaxcnn.train.setup import make_run
 from jaxcnn.train.state import TrainState
 from jaxcnn.train.training import Training, make_step
 from tests.train.small_runs import ARRAYS, config
 
 
 def run_of(**changes):
-    return resolve(config(**changes), ARRAYS, devices=jax.devices()[:1])
+    return make_run(config(**changes), data=ARRAYS, devices=jax.devices()[:1])
 
 
 @pytest.fixture(scope="module")

@@ -37,17 +37,22 @@ def over_batch(mesh: Mesh) -> NamedSharding:
 
 def on_every_device(mesh: Mesh, tree: Value) -> Value:
     """Returns arrays that every device holds whole, from what every process has alike; nobody compares them."""
-
-    def put(leaf: np.ndarray) -> jax.Array:
-        return jax.make_array_from_callback(leaf.shape, replicated(mesh), lambda index: leaf[index])
-
-    return jax.tree.map(put, tree)
+    return _placed(replicated(mesh), tree)
 
 
 def from_processes(mesh: Mesh, tree: Value) -> Value:
     """Returns arrays split over the batch, of which each process gives its rows, as many as any other."""
     rows = functools.partial(jax.make_array_from_process_local_data, over_batch(mesh))
     return jax.tree.map(lambda own: rows(own, (len(own) * jax.process_count(), *own.shape[1:])), tree)
+
+
+def split_over_batch(mesh: Mesh, tree: Value) -> Value:
+    """Returns arrays split over the batch, of which every process has the whole, all of them the same."""
+    return _placed(over_batch(mesh), tree)
+
+
+def _placed(sharding: NamedSharding, tree: Value) -> Value:
+    return jax.tree.map(lambda leaf: jax.make_array_from_callback(leaf.shape, sharding, leaf.__getitem__), tree)
 
 
 def over_processes(count: int) -> int:

@@ -87,6 +87,7 @@ def run_card(
     config = run.config
     return {
         "config": config.to_dict(),
+        "given": dict(run.given),
         "versions": {"jaxcnn": jaxcnn.__version__, "python": platform.python_version()}
         | {name: metadata.version(name) for name in _PACKAGES},
         "git_commit": git_commit(),

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from ml_collections import FrozenConfigDict
 
@@ -22,6 +22,9 @@ from jaxcnn.train.files.fetch import copy_of
 from jaxcnn.train.files.lock import Lock
 from jaxcnn.train.files.mirror import Mirror
 
+Given: TypeAlias = Mapping[str, str]
+"""What is handed over as objects, by qualified name."""
+NOTHING: Given = {}
 OUTPUT = "output.log"
 """What a run could not say where it should have, for nobody reads it any more."""
 
@@ -86,20 +89,22 @@ class RunFolder:
             return str(self.path)
         return self.config.read_text(encoding="utf-8") if self.config.exists() else ""
 
-    def check(self, config: FrozenConfigDict, *, force: bool = False) -> None:
+    def check(self, config: FrozenConfigDict, given: Given = NOTHING, *, force: bool = False) -> None:
         """Raises `UserError` where there are checkpoints of a run of another config, unless by `force`; reads, no more.
 
         Of a folder in a bucket nothing is here yet, and `adopt` is what refuses.
         Differing are keys that a resumed run must keep, and that never had this value in the folder.
         """
         if not self.in_bucket and self._holds_state():
-            self._refuse(self._changes(as_json(config)), force=force)
+            self._refuse(self._changes(as_json(config), given), force=force)
 
-    def differs(self, config: FrozenConfigDict) -> bool:
+    def differs(self, config: FrozenConfigDict, given: Given = NOTHING) -> bool:
         """Returns whether what is saved may be of another config than one that a resumed run may go on with."""
-        return not self.config.exists() or bool(self._changes(as_json(config)).keys() - MAY_DIFFER)
+        return not self.config.exists() or bool(self._changes(as_json(config), given).keys() - MAY_DIFFER)
 
-    def adopt(self, config: FrozenConfigDict, *, resumed: bool, force: bool = False) -> list[str]:
+    def adopt(
+        self, config: FrozenConfigDict, given: Given = NOTHING, *, resumed: bool, force: bool = False
+    ) -> list[str]:
         """Writes config.json; returns the lines that say what differs from the run that is resumed.
 
         What is changed by force is remembered, so that a run may go back to it.
@@ -108,7 +113,7 @@ class RunFolder:
             UserError: as `check`.
         """
         new = as_json(config)
-        changes = self._changes(new) if resumed else {}
+        changes = self._changes(new, given) if resumed else {}
         forced = self._refuse(changes, force=force)
         self._remember(changes, resumed=resumed)
         write_json(self.config, new)
@@ -163,12 +168,19 @@ class RunFolder:
         forced += [{"step": step, "changes": new}] if new else []
         write_json(self.card, {**card, "forced": forced})
 
-    def _changes(self, new: dict[str, Any]) -> dict[str, Change]:
-        """Returns what differs from config.json, by key; keys that are newer than the folder had their defaults."""
+    def _changes(self, new: dict[str, Any], given: Given) -> dict[str, Change]:
+        """Returns what differs from config.json, by key; keys that are newer than the folder had their defaults.
+
+        What is handed over as objects is compared with what the card says of it, by name.
+        """
         if not self.config.exists():
             return {}
         defaults = as_json(FrozenConfigDict(base_config()))
-        return {change.key: change for change in differences(flat(defaults) | flat(read_json(self.config)), flat(new))}
+        before = flat(defaults) | flat(read_json(self.config))
+        if self.card.exists():
+            before |= _handed_over(read_json(self.card).get("given", {}))
+            new = {**new, **_handed_over(given)}
+        return {change.key: change for change in differences(before, flat(new))}
 
     def earlier_card(self, fingerprint: str, *, resumed: bool) -> dict[str, Any] | None:
         """Returns the card of the run that is resumed, if there is one.
@@ -183,6 +195,11 @@ class RunFolder:
         if before != fingerprint:
             raise UserError(f"{self.path} holds a run on other data ({before} -> {fingerprint}); use another --workdir")
         return card
+
+
+def _handed_over(given: Given) -> dict[str, str]:
+    """Returns the parts as if they were keys of a config; data have a name there, and a fingerprint."""
+    return {f"{part} handed over in Python": name for part, name in given.items() if part != "data"}
 
 
 def _check_name(path: Path) -> None:

@@ -1,9 +1,13 @@
 """How the numbers of a run are shown to people."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from fractions import Fraction
+from typing import Any
 
+from jaxcnn.train.parts.metrics import METRICS
+
+_NO_METRICS = frozenset({"loss", "examples", "nonfinite", "learning_rate", "seconds", "images_per_second", "partial"})
 _UNITS = ((86_400, "d", 3_600, "h"), (3_600, "h", 60, "min"), (60, "min", 1, "s"))
 """Seconds of a unit and of the next smaller one, from the largest."""
 
@@ -36,3 +40,19 @@ def epoch_counter(steps_per_epoch: Fraction, *intervals: Fraction | int) -> Call
     shortest = float(min(intervals) / steps_per_epoch)
     decimals = max(1, math.ceil(-math.log10(shortest)))
     return lambda step: f"{float(step / steps_per_epoch):.{decimals}f}"
+
+
+def metrics_of(split: str, values: Mapping[str, Any]) -> list[str]:
+    """Returns the names of what is measured of a split beside its loss, as "accuracy", in their order."""
+    found = [name.removeprefix(f"{split}/") for name in values if name.startswith(f"{split}/")]
+    return [name for name in found if name.partition("/")[0] not in _NO_METRICS]
+
+
+def scored(name: str, value: float) -> str:
+    """Returns a metric and its value, as "accuracy 97.50%"."""
+    return f"{name} {share(name, value)}"
+
+
+def share(name: str, value: float) -> str:
+    """Returns the value of a metric: in per cent of one of ours, all of which are shares of the examples."""
+    return f"{value:.2%}" if name in METRICS else f"{value:.4g}"

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from jaxcnn.errors import say
 from jaxcnn.train.files.checkpoint import BEST
-from jaxcnn.train.hooks.figures import speed, time_span
+from jaxcnn.train.hooks.figures import metrics_of, scored, speed, time_span
 from jaxcnn.train.hooks.report import opening
 from jaxcnn.train.training import Training
 
@@ -249,8 +249,10 @@ def _folded(parts: Sequence[str], width: int) -> list[str]:
     return lines
 
 
-def _scores(split: str, values: Mapping[str, float]) -> tuple[str, str]:
-    return f"loss {values[f'{split}/loss']:.4f}", f"accuracy {values[f'{split}/accuracy']:.2%}"
+def _scores(split: str, values: Mapping[str, Any]) -> tuple[str, ...]:
+    """Returns the loss of a split and each metric, in words."""
+    metrics = [name for name in metrics_of(split, values) if "/" not in name]
+    return f"loss {values[f'{split}/loss']:.4f}", *(scored(name, values[f"{split}/{name}"]) for name in metrics)
 
 
 def print_rows(rows: Mapping[str, str]) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from jaxcnn.models import Net
 from jaxcnn.parts import part_name
-from jaxcnn.train.hooks.figures import epoch_counter, time_span
+from jaxcnn.train.hooks.figures import epoch_counter, metrics_of, share, time_span
 from jaxcnn.train.parts.schedules import ENDING
 from jaxcnn.train.resolved import group_counts
 from jaxcnn.train.run import Run
@@ -39,7 +39,7 @@ def epochs_of(run: Run) -> Callable[[int], str]:
 def recomputed(run: Run, changes: Iterable[str]) -> list[str]:
     """Returns what becomes of the schedule where a change of the config moves its end."""
     name = run.config.schedule.name
-    if name not in ENDING or not any("total_" in line for line in changes):
+    if run.given.keys() & {"tx", "schedule"} or name not in ENDING or not any("total_" in line for line in changes):
         return []
     return [f"the {name} schedule is recomputed: it now ends at step {run.total_steps}"]
 
@@ -64,7 +64,7 @@ def result_rows(
     """
     missing = _missing(run)
     return {
-        "test accuracy": f"{result['test/accuracy']:.2%}" + _spread(result),
+        **{f"test {name}": _measured(name, result) for name in metrics_of("test", result) if "/" not in name},
         "test loss": f"{result['test/loss']:.4f}",
         "test examples": f"{result['test/examples']:,}" + (f" (partial data: {missing})" if missing else ""),
         "state tested": _tested(run, step),
@@ -79,7 +79,7 @@ def _net(run: Run) -> str:
     shape = "x".join(map(str, run.image_shape))
     chosen = [_norm(run), part_name(run.model.act)] if isinstance(run.model, Net) else []
     parts = [*chosen, f"{run.parameter_count:,} parameters", f"images of {shape}", run.config.precision]
-    return f"{run.config.model.name}: " + ", ".join(parts)
+    return f"{run.given.get('model', run.config.model.name)}: " + ", ".join(parts)
 
 
 def _norm(run: Run) -> str:
@@ -120,14 +120,17 @@ def _missing(run: Run) -> str:
     return ", ".join(f"{part['examples']:,} of {part['of']:,} {split}" for split, part in parts.items())
 
 
-def _spread(result: Mapping[str, float]) -> str:
-    """Returns, of several seeds, how many, their deviation, and between which accuracies they are."""
-    each = [value for name, value in result.items() if name.startswith("test/accuracy/seed")]
+def _measured(metric: str, result: Mapping[str, float]) -> str:
+    """Returns a metric of the test split; of several seeds with how many, their deviation, and between which it is."""
+    value, each = (
+        share(metric, result[f"test/{metric}"]),
+        [value for name, value in result.items() if name.startswith(f"test/{metric}/seed")],
+    )
     if not each:
-        return ""
-    deviation = result.get("test/accuracy/std")
-    told = "" if deviation is None else f"deviation {deviation:.2%}, "
-    return f", the mean of {len(each)} seeds ({told}{min(each):.2%} to {max(each):.2%})"
+        return value
+    deviation = result.get(f"test/{metric}/std")
+    told = "" if deviation is None else f"deviation {share(metric, deviation)}, "
+    return f"{value}, the mean of {len(each)} seeds ({told}{share(metric, min(each))} to {share(metric, max(each))})"
 
 
 def _tested(run: Run, step: int) -> str:

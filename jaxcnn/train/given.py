@@ -1,0 +1,143 @@
+"""Parts of a run that a program hands over as objects, and what is wrong with them, said before anything compiles."""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from ml_collections import FrozenConfigDict
+
+from jaxcnn.augment import Augment
+from jaxcnn.data.read.dataset import Dataset
+from jaxcnn.errors import UserError
+from jaxcnn.parts import Part, part_name
+from jaxcnn.train.parts.losses import LossFn
+from jaxcnn.train.parts.metrics import MetricFns, summed
+from jaxcnn.train.state import TrainState
+from jaxcnn.train.step import TrainStep
+
+Shapes = Mapping[str, jax.ShapeDtypeStruct]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Given:
+    """The objects that are handed over to `make_run`, which says what they are; None: the config says which."""
+
+    model: Any | None = None
+    loss_fn: LossFn | None = None
+    metrics: MetricFns | Sequence[Part] | None = None
+    tx: optax.GradientTransformation | None = None
+    schedule: optax.Schedule | None = None
+    augment: Augment | None = None
+    data: Any | None = None
+    step: TrainStep | None = None
+
+    def names(self) -> dict[str, str]:
+        """Returns what was handed over, by qualified name: of these the config alone does not say what they are."""
+        found = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return {name: _name(part) for name, part in found.items() if part is not None and not isinstance(part, Dataset)}
+
+
+def _name(part: Any) -> str:
+    if isinstance(part, Mapping):
+        return ", ".join(f"{name}={part_name(each)}" if callable(each) else name for name, each in part.items())
+    if isinstance(part, list | tuple) and not hasattr(part, "_fields"):
+        return ", ".join(map(part_name, part))
+    return part_name(part)
+
+
+def check_optimizer(tx: Any) -> optax.GradientTransformation:
+    """Returns `tx`; raises `UserError` where it is no optax optimizer."""
+    if not callable(getattr(tx, "init", None)) or not callable(getattr(tx, "update", None)):
+        raise UserError(f"tx is {part_name(tx)}: it must be an optax.GradientTransformation, as optax.sgd(0.1) is")
+    return tx
+
+
+def check_schedule(schedule: Any) -> optax.Schedule:
+    """Returns `schedule`; raises `UserError` where it does not map a step to a number."""
+    rate = _shapes("schedule", schedule, jax.ShapeDtypeStruct((), jnp.int32))
+    if getattr(rate, "shape", None) != ():
+        raise UserError(f"schedule {part_name(schedule)} gives {rate}: it must map a step to a learning rate")
+    return schedule
+
+
+def check_measured(losses: Sequence[LossFn], metrics: MetricFns, batch: Shapes, num_classes: int) -> Shapes:
+    """Returns the shapes of the sums of a step; raises `UserError` where a loss or a metric does not fit the labels.
+
+    Args:
+        losses: of training and of evaluation.
+        metrics: by name.
+        batch: of training.
+        num_classes: width of the logits.
+    """
+    label = batch["label"]
+    logits = jax.ShapeDtypeStruct((label.shape[0], num_classes), jnp.float32)
+    found: Any = None
+    for loss_fn in losses:
+        values = _shapes("the loss", loss_fn, logits, label)
+        for name, metric in metrics.items():
+            _shapes(f"metric {name}", metric, logits, label)
+        found = jax.eval_shape(lambda *arrays: summed(*arrays, functions=metrics), logits, label, values)
+    return dict(found)
+
+
+def check_step(
+    config: FrozenConfigDict, step: TrainStep, state: TrainState, batch: Shapes, *, tested: Sequence[str]
+) -> Shapes:
+    """Returns the shapes of the sums of a training step of a user's own.
+
+    Args:
+        config: of the run.
+        step: (state, batch, key) -> (state, sums).
+        state: shapes of the state of one net.
+        batch: shapes of a batch.
+        tested: names of what is measured.
+
+    Raises:
+        UserError: it does not fit the state or the batch, or what the config says of how a step is spread.
+    """
+    if config.parallel != "jit":
+        raise UserError(f"parallel is {config.parallel}: a training step of your own is spread by the compiler, jit")
+    key = jax.eval_shape(lambda: jax.random.key(0))
+    found = _shapes("step", step, state, batch, key)
+    if not isinstance(found, tuple) or len(found) != 2 or not isinstance(found[1], Mapping):
+        raise UserError(f"step {part_name(step)} must return (state, sums), sums being a dict")
+    new, sums = found
+    if changed := _first_change(state, new):
+        raise UserError(f"step {part_name(step)} returns another state than it is given: {changed}")
+    missing = {"loss", "examples"} - set(sums)
+    if missing or any(leaf.shape for leaf in jax.tree.leaves(dict(sums))):
+        known = ", ".join(("loss", *tested, "examples"))
+        raise UserError(f"step {part_name(step)} must return sums that are numbers by name, as {known}")
+    return dict(sums)
+
+
+def _first_change(old: Any, new: Any) -> str:
+    """Returns where two trees of shapes differ first, in words; "" where they are alike."""
+    before, after = (
+        {
+            jax.tree_util.keystr(path, simple=True, separator="/"): f"{leaf.dtype}{list(leaf.shape)}"
+            for path, leaf in each
+        }
+        for each in map(jax.tree_util.tree_leaves_with_path, (old, new))
+    )
+    differ = [path for path in {**before, **after} if before.get(path) != after.get(path)]
+    return f"{differ[0]} was {before.get(differ[0])} and is {after.get(differ[0])}" if differ else ""
+
+
+def _shapes(what: str, function: Callable[..., Any], *arguments: Any) -> Any:
+    """Returns the shapes of what a function returns; raises `UserError` where it cannot be traced for these."""
+    if not callable(function):
+        raise UserError(f"{what} is {function!r:.60}: it must be a function")
+    try:
+        return jax.eval_shape(function, *arguments)
+    except UserError:
+        raise
+    except Exception as error:  # whatever it raises
+        given = " and ".join(f"{leaf.dtype}{list(leaf.shape)}" for leaf in jax.tree.leaves(arguments)[-2:])
+        said = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise UserError(
+            f"{what}, {part_name(function)}, cannot take {given}: {type(error).__name__}: {said}"
+        ) from error
