@@ -15,6 +15,7 @@ from jaxcnn.train.devices.mesh import replicated
 from jaxcnn.train.files.fetch import fetched
 from jaxcnn.train.files.folder import RunFolder, read_lines
 from jaxcnn.train.loop import make_evaluator, open_checkpoints
+from jaxcnn.train.parts.metrics import METRICS
 from jaxcnn.train.setup import make_run
 
 SPLITS = ("val", "test")
@@ -63,24 +64,37 @@ def _findings(folder: RunFolder, config: ConfigDict) -> Iterator[tuple[str, bool
                 continue
             yield f"step {step}: every array has its checksum", True
             for split in SPLITS:
-                recorded = [line for line in lines if line["step"] == step and f"{split}/accuracy" in line]
+                recorded = [line for line in lines if line["step"] == step and f"{split}/loss" in line]
                 if recorded:
-                    yield _compared(step, split, recorded[-1], evaluate(state, split))
+                    yield _compared(step, recorded[-1], evaluate(state, split))
 
 
-def _compared(step: int, split: str, recorded: dict[str, float], found: dict[str, float]) -> tuple[str, bool]:
+def _compared(step: int, recorded: dict[str, float], found: dict[str, float]) -> tuple[str, bool]:
     """Returns the line about a split's numbers, and whether they are the recorded ones."""
-    accuracy, examples, loss = (f"{split}/{name}" for name in ("accuracy", "examples", "loss"))
-    line = f"step {step}: {accuracy} {found[accuracy]:.4%} of {found[examples]:,}, {loss} {found[loss]:.6f}"
-    same = (
-        found[accuracy] == recorded.get(accuracy)
-        and found[examples] == recorded.get(examples)
-        and _close(found[loss], recorded.get(loss))
-    )
-    if same:
-        return f"{line}, as recorded", True
-    was = f"{recorded[accuracy]:.4%} of {recorded.get(examples)} and {recorded.get(loss)}"
-    return f"{line}, where {was} were recorded", False
+    names = [name for name in found if name.count("/") == 1]
+    told = ", ".join(f"{name} {_told(name, found[name])}" for name in names)
+    differ = [name for name in names if not _same(name, found[name], recorded.get(name))]
+    if not differ:
+        return f"step {step}: {told}, as recorded", True
+    was = ", ".join(f"{name} {_told(name, recorded.get(name))}" for name in differ)
+    return f"step {step}: {told}, where {was} was recorded", False
+
+
+def _told(name: str, value: float | None) -> str:
+    """Returns a number of a run as it is written."""
+    if value is None or isinstance(value, int):
+        return str(value)
+    return f"{value:.4%}" if _counts(name) else f"{value:.6f}"
+
+
+def _same(name: str, found: float, recorded: float | None) -> bool:
+    """Returns whether a number is the recorded one: exactly where it counts examples, else as sums of floats are."""
+    return found == recorded if _counts(name) else _close(found, recorded)
+
+
+def _counts(name: str) -> bool:
+    """Returns whether a number is of examples: how many, or the share that our metrics count."""
+    return name.partition("/")[2] in ("examples", *METRICS)
 
 
 def _close(found: float, recorded: float | None) -> bool:

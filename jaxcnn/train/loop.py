@@ -191,7 +191,8 @@ def _to_the_end(training: Training, saving: Saving) -> tuple[Result, str]:
 
 def _own_hooks(run: Run, folder: RunFolder, checkpoints: Checkpoints, saving: Saving, start: int) -> list[Any]:
     """Returns the hooks of every run, in the order in which they are told."""
-    progress = Progress(start=start, total=run.total_steps, show=run.config.progress, epochs=epochs_of(run))
+    shown = {"show": run.config.progress, "best": run.best, "epochs": epochs_of(run)}
+    progress = Progress(start=start, total=run.total_steps, **shown)
     return [
         *([progress] if hosts.first() else []),
         MetricsFile(folder.metrics),

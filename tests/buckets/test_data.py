@@ -110,7 +110,9 @@ def small_run(folder, **changes):
 @pytest.mark.parametrize("placement", ["device", "stream"])
 def test_training_on_prepared_data_is_as_from_a_disk(mnist, tmp_path, placement):
     changes = {"data.placement": placement}
-    results = [train_and_evaluate(small_run(folder, **changes), tmp_path / f"{n}") for n, folder in enumerate(mnist)]
+    results = [
+        train_and_evaluate(small_run(folder, **changes), tmp_path / f"{n}").test for n, folder in enumerate(mnist)
+    ]
     assert results[0] == results[1]
     assert metrics(tmp_path / "0") == metrics(tmp_path / "1")
     cards = [data_card(tmp_path / f"{n}") for n in range(2)]
@@ -163,8 +165,8 @@ def test_an_upload_that_ends_in_the_middle_is_no_data_set(mnist, place, tmp_path
 
 
 def test_what_has_changed_is_read_as_it_is_now(mnist, place, tmp_path):
-    first = train_and_evaluate(small_run(place), tmp_path / "first")
-    assert train_and_evaluate(small_run(place), tmp_path / "again") == first
+    first = train_and_evaluate(small_run(place), tmp_path / "first").test
+    assert train_and_evaluate(small_run(place), tmp_path / "again").test == first
     assert len(list((tmp_path / "cache").glob("mnist-*"))) == 1
     bucket = Bucket(f"{place}/mnist/3.0.1")
     (shard,) = [name for name in bucket.find() if "-test." in name]

@@ -32,7 +32,7 @@ def test_a_run_as_it_was_is_found_good_and_a_changed_one_is_not(run, capsys):
     wrong = [line for line in capsys.readouterr().out.splitlines() if line.startswith("WRONG")]
     assert len(wrong) == 2
     assert "checkpoints/2" in wrong[0]
-    assert "were recorded" in wrong[1]
+    assert "was recorded" in wrong[1]
 
 
 def test_a_folder_without_a_run_is_one_line(tmp_path):

@@ -9,7 +9,7 @@ from jaxcnn.command_line import read_config
 from jaxcnn.config.file import load_json
 from jaxcnn.errors import UserError
 from jaxcnn.train.loop import train_and_evaluate
-from jaxcnn.train.setup import resolve
+from jaxcnn.train.setup import make_run
 from tests.train.small_runs import config
 
 OWN = "tests.own_parts:"
@@ -35,7 +35,7 @@ def jax_as_users_have_it():
 
 
 def run_of(**changes):
-    return resolve(config(**changes), devices=jax.devices()[:1])
+    return make_run(config(**changes), devices=jax.devices()[:1])
 
 
 def test_every_part_of_a_run_may_be_a_users_own(tmp_path):

@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -23,9 +23,10 @@ from jaxcnn.quiet import quiet
 from jaxcnn.train.devices import hosts
 from jaxcnn.train.files.earlier import STATISTICS, EarlierState
 
-BEST = "val/accuracy"
-NOT_EVALUATED = -1.0
-"""The accuracy of a checkpoint whose step was not evaluated: worse than any."""
+NOT_EVALUATED = -float(np.finfo(np.float32).max)
+"""The score of a checkpoint whose step was not evaluated: worse than any."""
+_SCORE, _ACCURACY = "score", "val/accuracy"
+"""What the score is called in a checkpoint, and what it was called when it always was the accuracy."""
 LATEST = 2
 """How many of the latest are kept: should the last one be damaged, there is one to go back to."""
 CLEARING = 2.0
@@ -46,7 +47,7 @@ class _Manager(ocp.CheckpointManager):
             found = super().metrics(step)
         except Exception:  # whatever damaged JSON leads to
             return None
-        return found if isinstance(found, dict) and isinstance(found.get(BEST), int | float) else None
+        return found if isinstance(found, dict) and isinstance(_score(found), int | float) else None
 
 
 class Checkpoints:
@@ -76,14 +77,10 @@ class Checkpoints:
         Raises:
             UserError: the folder cannot be used.
         """
-
-        def accuracy(found: dict[str, float]) -> float:
-            return found.get(BEST, NOT_EVALUATED)
-
-        keep = [policy.LatestN(LATEST), policy.BestN(n=1, get_metric_fn=accuracy)]
+        keep = [policy.LatestN(LATEST), policy.BestN(n=1, get_metric_fn=_score)]
         options = ocp.CheckpointManagerOptions(
             preservation_policy=policy.AnyPreservationPolicy(keep),
-            best_fn=accuracy,  # without it metrics are not written
+            best_fn=_score,  # without it metrics are not written
             cleanup_tmp_directories=not read_only,
             create=not read_only and processes is None,  # orbax makes no folder for one of several
             read_only=read_only,
@@ -128,27 +125,27 @@ class Checkpoints:
         return sorted(step for step in self._manager.all_steps() if self._folder(step).is_dir())
 
     def best(self) -> float:
-        """Returns the best validation accuracy among the checkpoints, or `NOT_EVALUATED`."""
-        return hosts.from_first(lambda: max(map(self.accuracy, self.steps_here()), default=NOT_EVALUATED))
+        """Returns the best score among the checkpoints, or `NOT_EVALUATED`."""
+        return hosts.from_first(lambda: max(map(self.score, self.steps_here()), default=NOT_EVALUATED))
 
-    def accuracy(self, step: int) -> float:
-        """Returns the validation accuracy at a step, or `NOT_EVALUATED`, also where its record cannot be read."""
+    def score(self, step: int) -> float:
+        """Returns the score of the state of a step, or `NOT_EVALUATED`, also where its record cannot be read."""
         try:
-            return self._manager.metrics(step)[BEST]
+            return float(_score(self._manager.metrics(step)))
         except Exception:  # whatever a damaged record leads to; `restore` is what names it
             return NOT_EVALUATED
 
-    def save(self, step: int, state: Any, accuracy: float = NOT_EVALUATED) -> str:
+    def save(self, step: int, state: Any, score: float = NOT_EVALUATED) -> str:
         """Begins to write `state` and its checksums; returns when it is copied, not when it is written.
 
-        `accuracy` is that of the validation split at this very step.
+        `score` is how good the state is on the validation split, the larger the better.
 
         Returns:
             In a line what has gone wrong with this write or with the one before it, which then are not there; else "".
         """
-        return self.save_here(step, state, accuracy)
+        return self.save_here(step, state, score)
 
-    def save_here(self, step: int, state: Any, accuracy: float) -> str:
+    def save_here(self, step: int, state: Any, score: float) -> str:
         """Does what `save` does, in this process."""
         trouble = self.settle_here()
         items = ocp.args.Composite(state=ocp.args.PyTreeSave(state), checksums=ocp.args.JsonSave(checksums(state)))
@@ -156,7 +153,7 @@ class Checkpoints:
         try:
             if not self._path.is_dir():  # which orbax would make anew, without what it held
                 raise FileNotFoundError(errno.ENOENT, "the folder is gone")
-            self._manager.save(step, args=items, metrics={BEST: accuracy})
+            self._manager.save(step, args=items, metrics={_SCORE: max(score, NOT_EVALUATED)})
         except Exception as error:  # orbax raises what it likes
             return self._failed(error)
         return trouble
@@ -285,6 +282,11 @@ class Checkpoints:
     def _called(self, step: int | None) -> str:
         """Returns what messages call the folder of a step."""
         return f"{self._name}/{step}"
+
+
+def _score(record: Mapping[str, Any]) -> Any:
+    """Returns the score that is recorded of a checkpoint."""
+    return record.get(_SCORE, record.get(_ACCURACY, NOT_EVALUATED))
 
 
 def checksums(state: Any) -> dict[str, str]:

@@ -25,9 +25,9 @@ class Relay(Checkpoints):
         if hosts.first():
             super().close()
 
-    def save(self, step: int, state: Any, accuracy: float = NOT_EVALUATED) -> str:
+    def save(self, step: int, state: Any, score: float = NOT_EVALUATED) -> str:
         """Returns, in all processes, what has gone wrong in the first."""
-        return hosts.from_first(lambda: self.save_here(step, jax.device_get(state), accuracy))
+        return hosts.from_first(lambda: self.save_here(step, jax.device_get(state), score))
 
     def settle(self, *, wait: bool = True) -> str:
         """Returns, in all processes, what has gone wrong in the first."""

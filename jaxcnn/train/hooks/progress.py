@@ -15,9 +15,9 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from jaxcnn.errors import say
-from jaxcnn.train.files.checkpoint import BEST
 from jaxcnn.train.hooks.figures import metrics_of, scored, speed, time_span
 from jaxcnn.train.hooks.report import opening
+from jaxcnn.train.parts.best import ACCURACY, Best
 from jaxcnn.train.training import Training
 
 _WIDEST, _NARROWEST = 24, 8
@@ -39,6 +39,7 @@ class Progress:
         start: int,
         total: int,
         show: bool = True,
+        best: Best = ACCURACY,
         epochs: Callable[[int], str] = str,
         console: Console | None = None,
     ) -> None:
@@ -48,11 +49,13 @@ class Progress:
             start: steps that were taken before.
             total: steps of the run.
             show: whether there is to be a bar.
+            best: by which validations are compared.
             epochs: how a number of steps is written in epochs.
             console: to write to; None: the standard output.
         """
         self.console = console or _standard_output()
-        self._total, self._epochs, self._best = total, epochs, -math.inf
+        self._total, self._epochs = total, epochs
+        self._score, self._best = best.score, -math.inf
         self._step, self._pace = start, _Pace(total)
         self._details: tuple[str, ...] = ()
         self._said: set[tuple[str, str]] = set()
@@ -67,7 +70,7 @@ class Progress:
             self._bar.start()
         for name, lines in opening(training.run, training.workdir, training.step).items():
             self.block(name, lines)
-        self._best = max((row[BEST] for row in training.history if BEST in row), default=-math.inf)
+        self._best = max((self._score(row) for row in training.history if "val/loss" in row), default=-math.inf)
 
     def close(self) -> None:
         """Takes the bar away."""
@@ -132,8 +135,8 @@ class Progress:
         self._beside(self._details)
         if "val/loss" not in values:
             return
-        best = values.get(BEST, -math.inf) > self._best
-        self._best = max(self._best, values.get(BEST, -math.inf))
+        score = self._score(values)
+        best, self._best = score > self._best, max(self._best, score)
         parts = self._row(step, "val", (*_scores("val", values), "best so far" if best else ""))
         for line in _folded(parts, self._width()):
             self.said(line)

@@ -140,12 +140,13 @@ def _tested(run: Run, step: int) -> str:
 
 
 def _best(run: Run, lines: Iterable[Mapping[str, Any]]) -> dict[str, str]:
-    """Returns the step with the highest validation accuracy, the first of equals."""
-    found = [(line["val/accuracy"], -line["step"]) for line in lines if line.get("val/accuracy") is not None]
+    """Returns the step that did best on the validation split, the first of equals."""
+    best = run.best
+    found = [(best.score(line), -line["step"], line[best.key]) for line in lines if best.key in line]
     if not found:
         return {}
-    accuracy, step = max(found)
-    return {"best val": f"{accuracy:.2%} at step {-step} (epoch {epochs_of(run)(-step)})"}
+    _, step, value = max(found)
+    return {"best val": f"{share(best.metric, value)} at step {-step} (epoch {epochs_of(run)(-step)})"}
 
 
 def _time(lines: Sequence[Mapping[str, Any]], card: Mapping[str, Any]) -> dict[str, str]:

@@ -8,7 +8,7 @@ import jax
 
 from jaxcnn.config.durations import is_due, next_due
 from jaxcnn.errors import Fault
-from jaxcnn.train.files.checkpoint import BEST, NOT_EVALUATED, Checkpoints
+from jaxcnn.train.files.checkpoint import NOT_EVALUATED, Checkpoints
 from jaxcnn.train.training import Training
 
 
@@ -32,9 +32,10 @@ class Saving:
         return next_due(step, self._every)
 
     def evaluated(self, step: int, values: Mapping[str, Any]) -> None:
-        """Notes the accuracy on the validation split."""
-        if BEST in values:
-            self._found = (step, values[BEST])
+        """Notes how good the state is on the validation split."""
+        best = self._training.run.best
+        if best.key in values:
+            self._found = (step, best.score(values))
 
     def log(self, step: int, values: Mapping[str, Any]) -> None:
         """Sees whether the last checkpoint is written by now."""
@@ -44,11 +45,11 @@ class Saving:
 
     def reached(self, step: int) -> None:
         """Saves, where it is due or the state is the best so far."""
-        accuracy = self._accuracy(step)
-        if accuracy > self._best or is_due(step, self._every, self._training.run.total_steps):
+        score = self._score(step)
+        if score > self._best or is_due(step, self._every, self._training.run.total_steps):
             trouble = self._save(step)
             self._warn_of(trouble)
-            self._best = self._checkpoints.best() if trouble else max(self._best, accuracy)
+            self._best = self._checkpoints.best() if trouble else max(self._best, score)
 
     def secure(self, step: int) -> str:
         """Sees to it that the state, that of `step`, is saved; returns in words what is in the way, else ""."""
@@ -61,14 +62,14 @@ class Saving:
             return self._checkpoints.carried_over()
         return f"{trouble}; " + (f"step {saved[-1]} is the last that is saved" if saved else "nothing is saved")
 
-    def _accuracy(self, step: int) -> float:
-        """Returns the accuracy of the state of a step: that of an earlier one is not its own."""
+    def _score(self, step: int) -> float:
+        """Returns how good the state of a step is: the score of an earlier one is not its own."""
         return self._found[1] if self._found[0] == step else NOT_EVALUATED
 
     def _save(self, step: int) -> str:
         """Begins to save the state; returns what has gone wrong with that or with the save before it, else ""."""
         trouble = self._settle()
-        trouble = self._checkpoints.save(step, self._training.state, self._accuracy(step)) or trouble
+        trouble = self._checkpoints.save(step, self._training.state, self._score(step)) or trouble
         self._unwritten = None if trouble else step
         return trouble
 

@@ -29,6 +29,9 @@ class Best:
         return -math.inf if math.isnan(value) else -value if self.smallest else value
 
 
+ACCURACY = Best("accuracy")
+
+
 def find_best(text: str | None, metrics: Collection[str]) -> Best:
     """Returns what a text means: a metric, with a minus before it if the smallest value is the best.
 
