@@ -77,7 +77,7 @@ def test_options_of_a_norm_of_a_users_own_are_set_as_those_of_ours(tmp_path):
     settings.model.fields = {"features": (4, 8), "hidden": (16,), "smallest_image": 1, "padding": 2}
     (tmp_path / "config.json").write_text(settings.to_json())
     for each in (settings, load_json(tmp_path / "config.json")[0]):
-        model = resolve(each, devices=jax.devices()[:1]).model
+        model = make_run(each, devices=jax.devices()[:1]).model
         assert model.norm_layer(train=True)(name=None).strength == 0.5
     with pytest.raises(UserError, match=r"norm 'batch' takes no strength; it takes epsilon, momentum"):
         run_of(**{"model.norm": "batch", "model.norm_options.strength": 0.5})
