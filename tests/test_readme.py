@@ -1,9 +1,26 @@
 """What the README shows runs as it stands there."""
 
 import re
+import shlex
 from pathlib import Path
 
-README = (Path(__file__).parents[1] / "README.md").read_text()
+import pytest
+
+from jaxcnn.command_line import take_apart
+from jaxcnn.commands.registry import make_parsers
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+PAGES = ["README.md", "benchmarks/README.md", *(f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md"))]
+
+
+def command_lines(text):
+    """Returns the words of each command line of ours that a page has in code, without the program."""
+    blocks = re.findall(r"```bash\n(.*?)```", text, flags=re.DOTALL)
+    lines = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
+    inline = re.findall(r"`([^`]+)`", re.sub(r"```.*?```", "", text, flags=re.DOTALL))
+    found = [re.search(r"\bjaxcnn ([a-z-]+ .*|[a-z-]+$)", " ".join(line.split())) for line in (*lines, *inline)]
+    return [shlex.split(each[1], comments=True) for each in found if each]
 
 
 def test_the_library_example(capsys):
@@ -14,7 +31,20 @@ def test_the_library_example(capsys):
 
 
 def test_the_files_that_it_names_are_there():
-    root = Path(__file__).parents[1]
     links = re.findall(r"\]\((?!https?:)([^)]+)\)", README)
     assert links
-    assert not [link for link in links if not (root / link).exists()]
+    assert not [link for link in links if not (ROOT / link).exists()]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_commands_that_a_page_shows_and_their_options_are_there(page):
+    parsers = make_parsers()
+    for words in command_lines((ROOT / page).read_text()):
+        name = " ".join(words[:2]) if " ".join(words[:2]) in parsers else words[0]
+        parsers[name].spelt(take_apart(words[len(name.split(" ")) :]).rest)
+
+
+def test_the_command_lines_of_the_readme_are_found():
+    found = {words[0] for words in command_lines(README)}
+    assert {"train", "configs", "prepare", "benchmark", "completion", "verify", "import-weights"} <= found
+    assert "python -m jaxcnn.main --config=configs/digits_lenet5.py --workdir=runs/digits" in README

@@ -114,7 +114,7 @@ class CommandParser(argparse.ArgumentParser):
 
     def _hint(self, name: str) -> str:
         """Returns which options may be meant by one that is not here."""
-        names = [option[2:] for option in self.options() if option != "--config.KEY"]
+        names = [option[2:].removesuffix(".KEY") for option in self.options()]
         near = difflib.get_close_matches(name.replace("_", "-").lower(), names, n=1)
         if not near and "--config.KEY" in self.options():
             near = [f"config.{key}" for key in nearest(name)]
