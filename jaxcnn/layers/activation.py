@@ -1,4 +1,4 @@
-"""Activations: words, paths `package.module:name`, and functions or linen module classes of a user's own."""
+"""Activations by name, by path `package.module:name`, or as a user's function or linen module class."""
 
 import dataclasses
 from collections.abc import Callable
@@ -16,11 +16,11 @@ Activation = Callable[[Array], Array]
 
 
 class PReLU(nn.Module):
-    """ReLU with a learnt slope for negative inputs (He et al. 2015): `scale` (channels,), float32, 0.25 at first."""
+    """ReLU with a learnt slope for negative inputs (He et al. 2015): `scale` (channels,), float32, initially 0.25."""
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
-        """Returns x where positive, else slope * x; x (..., channels)."""
+        """Returns x (..., channels) if positive, else slope * x."""
         scale = self.param("scale", nn.initializers.constant(0.25), (x.shape[-1],), jnp.float32)
         slope = scale.astype(x.dtype).reshape((1,) * (x.ndim - 1) + (-1,))
         return jnp.where(x >= 0, x, slope * x)
@@ -64,17 +64,17 @@ ACTIVATIONS: dict[str, Callable[..., Any]] = {
     "softsign": jax.nn.soft_sign,
     "tanh": jnp.tanh,
 }
-"""Word -> function of an array of any shape and float dtype, both of which it keeps; or the class of a module."""
+"""By name, a function that keeps the shape and float dtype of its array, or a module class."""
 
 
 def make_activation(act: Part) -> Activation:
-    """Returns the activation of a word of `ACTIVATIONS`, of a path, or of a function or linen module class.
+    """Returns the activation for a name in `ACTIVATIONS`, a path, a function or a linen module class.
 
-    A module has parameters: call it inside a compact method, which makes one for each call; flax numbers them there,
-    PReLU_0 and on.
+    A module has parameters, so call the result inside a compact method. Each call makes a module, which flax numbers:
+    PReLU_0, PReLU_1 and so on.
 
     Raises:
-        UserError: an unknown word, a path that cannot be imported, or a module that is made already.
+        UserError: for an unknown name, a path that cannot be imported, or a module instance.
     """
     found = find_part("activation", act, ACTIVATIONS)
     if isinstance(found, nn.Module):
@@ -86,12 +86,12 @@ def make_activation(act: Part) -> Activation:
 
 @dataclasses.dataclass(frozen=True)
 class _Made:
-    """An activation that makes a module anew at each call."""
+    """An activation that makes a new module at each call."""
 
     maker: Callable[[], Any]
 
     def __call__(self, x: Array) -> Array:
-        """Returns what a new module makes of x; to be called inside a compact method."""
+        """Returns a new module's output for x; call it inside a compact method."""
         return self.maker()(x)
 
 

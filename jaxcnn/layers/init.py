@@ -1,7 +1,7 @@
-"""Initial weights. All take HWIO or (in, out) kernels.
+"""Initializers of weights, for HWIO or (in, out) kernels.
 
-Numbers are drawn in a row and then shaped; they are the same as those of flax.linen.initializers for the same dtype.
-Drawn in the shape of a kernel, with a last axis of 12 or so, one draw takes XLA on a CPU seconds to compile.
+On a CPU, XLA takes seconds to compile a random draw in the shape of a kernel with a last axis of about 12. Numbers are
+therefore drawn as one row and then reshaped. They are the same as those of flax.linen.initializers for the same dtype.
 """
 
 import math
@@ -22,7 +22,7 @@ Distribution: TypeAlias = Literal["normal", "uniform", "truncated_normal"]
 
 
 def _in_a_row(initializer: Initializer) -> Initializer:
-    """Returns `initializer`, whose numbers do not depend on the shape, with all of them drawn in one row."""
+    """Returns `initializer` with all numbers drawn as one row; they must not depend on the shape."""
 
     def initialize(key: Array, shape: Sequence[int], dtype: DTypeLike = jnp.float32) -> Array:
         return initializer(key, (math.prod(shape),), dtype).reshape(shape)
@@ -31,12 +31,13 @@ def _in_a_row(initializer: Initializer) -> Initializer:
 
 
 def variance_scaling(scale: float, mode: Literal["fan_in", "fan_out"], distribution: Distribution) -> Initializer:
-    """Returns what draws numbers of variance `scale` / fan, for kernels of at least two axes.
+    """Returns an initializer of variance `scale` / fan, for kernels with at least two axes.
 
     Args:
-        scale: 2 for what a ReLU follows, 1 for what none follows.
-        mode: fan_in (kernel_height * kernel_width * channels) or fan_out (the same of features).
-        distribution: normal, uniform, or truncated_normal (cut off at two deviations, then widened to the variance).
+        scale: 2 for a layer before a ReLU, else 1.
+        mode: fan_in (kernel_height * kernel_width * channels) or fan_out (kernel_height * kernel_width * features).
+        distribution: normal, uniform, or truncated_normal (truncated at two standard deviations, then scaled to the
+            variance).
     """
 
     def initialize(key: Array, shape: Sequence[int], dtype: DTypeLike = jnp.float32) -> Array:
@@ -48,27 +49,27 @@ def variance_scaling(scale: float, mode: Literal["fan_in", "fan_out"], distribut
 
 
 def normal(stddev: float) -> Initializer:
-    """Returns what draws numbers of this standard deviation, and mean 0."""
+    """Returns a normal initializer with this standard deviation and mean 0."""
     return _in_a_row(nn.initializers.normal(stddev))
 
 
 lecun_normal = variance_scaling(1.0, "fan_in", "truncated_normal")
-"""Of variance 1 / fan_in, a normal cut off (LeCun et al. 1998, "Efficient backprop", section 4.6): Flax's own default,
-and that of `Net.classify`."""
+"""Truncated normal of variance 1 / fan_in (LeCun et al. 1998, "Efficient backprop", section 4.6): the default of Flax,
+and of `Net.classify`."""
 
 he_normal = variance_scaling(2.0, "fan_in", "truncated_normal")
-"""Of variance 2 / fan_in, a normal cut off: keeps the size of what goes forward through ReLU nets (He et al.
-2015, "Delving deep into rectifiers", section 2.2)."""
+"""Truncated normal of variance 2 / fan_in: keeps the variance of activations in ReLU nets (He et al. 2015, "Delving
+deep into rectifiers", section 2.2)."""
 
 he_uniform = variance_scaling(2.0, "fan_in", "uniform")
-"""The same, uniform."""
+"""Uniform of variance 2 / fan_in."""
 
 he_normal_fan_out = variance_scaling(2.0, "fan_out", "normal")
-"""Normal of variance 2 / (kernel_height * kernel_width * features): keeps the size of the gradient on its way back
-through ReLU nets (He et al. 2015, section 2.2). Residual nets use it."""
+"""Normal of variance 2 / (kernel_height * kernel_width * features): keeps the variance of gradients in ReLU nets (He et
+al. 2015, section 2.2). Residual nets use it."""
 
 torch_default = variance_scaling(1 / 3, "fan_in", "uniform")
-"""Uniform within 1 / sqrt(fan_in): what PyTorch's Conv2d and Linear start from, for numbers that depend on it."""
+"""Uniform within 1 / sqrt(fan_in): the default of PyTorch's Conv2d and Linear, for nets whose results depend on it."""
 
 
 def lecun_1998(key: Array, shape: Sequence[int], dtype: DTypeLike = jnp.float32) -> Array:

@@ -1,4 +1,4 @@
-"""How many values the means of a net's norms are of: found by shape, with nothing computed or compiled."""
+"""Finds the number of values that each mean of a net's norms is taken over. It needs only shapes."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -10,27 +10,27 @@ from jaxcnn.layers.norm_choice import NORMS
 
 
 class Mean(NamedTuple):
-    """What a norm, where it is called, normalises by."""
+    """The means of one call of a norm."""
 
     layer: str
-    """The norm's path, as "stage1_block1/norm1"."""
+    """Path of the norm: "stage1_block1/norm1"."""
     norm: str
-    """Its word, or the name of its class where it is none of ours."""
+    """Name of the norm, or of its class if it is a user's."""
     values: int
-    """How many values each mean is of."""
+    """Number of values that each mean is taken over."""
     mapped: bool
     """Whether its input has a height and a width."""
 
 
 @contextlib.contextmanager
 def means_of_norms(batch: int) -> Iterator[list[Mean]]:
-    """Gives a list that grows by each norm that is called inside, in the order of the calls.
+    """Gives a list, to which each norm that is called inside is appended.
 
-    Inside, nets are initialised or applied for one example, under `jax.eval_shape` or any other trace. A norm is a
-    module that has the method `averaged(shape, batch)`, as `jaxcnn.layers.norm.BatchNorm` has.
+    Inside, initialise or apply nets for one example, under `jax.eval_shape` or another trace. A norm is a module with a
+    method `averaged(shape, batch)`, such as `jaxcnn.layers.norm.BatchNorm`.
 
     Args:
-        batch: how many examples the net trains on at once.
+        batch: number of examples in a training batch.
     """
     found: list[Mean] = []
 

@@ -1,18 +1,18 @@
-"""Which normalisation a net has: a word, a path `package.module:name`, or a linen module class of a user's own.
+"""Norms by name, by path `package.module:name`, or as a user's linen module class.
 
-A norm is made once for each place in a net, and is told what its fields ask for:
+A norm is made once for each place in a net. It is given values for those of these fields that it has:
 
-| field | what it is given |
+| field | value |
 |---|---|
 | `name` | its name in the net |
-| `scale_init` | how its scale starts, where the net asks for it: zeros, for `zero_init_last` |
+| `scale_init` | the initializer of its scale, if the net sets it: zeros, for `zero_init_last` |
 | `dtype` | of the computation |
 | `use_running_average`, `deterministic` | True in evaluation |
 | `train` | True in training |
-| any other | the option of that name, where there is one |
+| any other | the option of that name, if it is given |
 
-A field or class attribute `use_bias`, where it is True, says that the norm adds a learnt bias: a convolution before it
-then needs none. flax's own norms have such a field.
+If a field or class attribute `use_bias` is True, the norm adds a learnt bias, and a convolution before it has none.
+flax's norms have such a field.
 """
 
 import functools
@@ -48,18 +48,19 @@ NORMS: dict[str, type[nn.Module]] = {
     "none": Identity,
 }
 _BOUND = {"parent", "name", "dtype", "scale_init", "use_running_average", "deterministic", "train"}
-"""Fields that the net sets by itself."""
+"""Fields that the net sets."""
 _NEEDED = inspect.Parameter.empty
 _NO_OPTIONS: Mapping[str, Any] = FrozenDict()
 
 
 def norm_takes(norm: Part, field: str) -> bool:
-    """Returns whether a norm has a field of this name; raises `UserError` for what is no norm."""
+    """Returns whether a norm has a field of this name; raises `UserError` for anything but a norm."""
     return field in parameters_of(_find(norm))
 
 
 def check_norm(norm: Part, options: Mapping[str, Any]) -> None:
-    """Raises `UserError` for what is no norm, and for an option (not None) that it does not take or of a wrong kind."""
+    """Raises `UserError` for anything but a norm, and for an option (not None) that it does not have, or of a wrong
+    kind."""
     known, name = _options_of(norm), part_name(norm)
     strange = [option for option, value in options.items() if value is not None and option not in known]
     if strange and not _takes_anything(norm):
@@ -79,7 +80,7 @@ def check_norm(norm: Part, options: Mapping[str, Any]) -> None:
 def shifts(norm: Part, options: Mapping[str, Any] = _NO_OPTIONS) -> bool:
     """Returns whether a norm adds a learnt bias, so that the convolution before it needs none.
 
-    That is its `use_bias`: the option, else the field's default, else the attribute; without any of them it does not.
+    It does if its `use_bias` is True: the option, else the field's default, else the attribute.
     """
     maker = _find(norm)
     field = parameters_of(maker).get("use_bias")
@@ -99,16 +100,17 @@ def norm_options(norm: Part, options: Mapping[str, Any]) -> dict[str, Any]:
 def make_norm(
     norm: Part, *, train: bool, dtype: DTypeLike = jnp.float32, options: Mapping[str, Any] | None = None
 ) -> ModuleDef:
-    """Returns a norm to be made as `norm(name=...)`, or `norm(name=..., scale_init=...)` if it takes that.
+    """Returns a constructor of a norm, called as `norm(name=...)`, or `norm(name=..., scale_init=...)` if it has that
+    field.
 
     Args:
-        norm: a word of `NORMS`, a path, or a linen module class.
-        train: batch norm uses the batch's statistics and updates the running ones.
+        norm: a name in `NORMS`, a path, or a linen module class.
+        train: whether batch norm uses the batch's statistics and updates the running ones.
         dtype: of the result.
-        options: fields of the norm; a value of None counts as absent.
+        options: fields of the norm; one that is None is left out.
 
     Raises:
-        UserError: what is no norm, or an option that this norm does not take.
+        UserError: for anything but a norm, or an option that it does not have.
     """
     check_norm(norm, options or {})
     maker = _find(norm)
@@ -130,7 +132,7 @@ def _unwrapped(maker: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _options_of(norm: Part) -> dict[str, Any]:
-    """Returns the names of a norm's options and their defaults, `_NEEDED` where there is none."""
+    """Returns the names of a norm's options and their defaults; `_NEEDED` for none."""
     found = parameters_of(_find(norm)).items()
     variadic = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
     return {name: field.default for name, field in found if name not in _BOUND and field.kind not in variadic}
@@ -141,6 +143,6 @@ def _takes_anything(norm: Part) -> bool:
 
 
 def _kind(value: Any) -> str:
-    """Returns the kind of a value in words, or "" where it says nothing of what an option may be."""
+    """Returns the kind of a value for messages, or "" if any kind is allowed."""
     kinds = {bool: "True or False", int: "a number", float: "a number", str: "a text"}
     return kinds.get(type(value), "")

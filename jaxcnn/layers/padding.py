@@ -1,4 +1,4 @@
-"""What words for padding mean in a net: found by shape, with nothing computed or compiled."""
+"""Finds the amounts of padding that names such as "same" mean in a net. It needs only shapes."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -13,10 +13,10 @@ from jaxcnn.ops.window import Pads, image_size
 
 @contextlib.contextmanager
 def paddings_of_convolutions() -> Iterator[dict[str, Pads]]:
-    """Gives what grows by each `Conv` that is called inside with a word for its padding, as "same".
+    """Gives a dict of the padding of each `Conv` that is called inside with a name for it, such as "same".
 
-    Its keys are paths, as "stage1_block1/conv1", its values ((top, bottom), (left, right)) in cells. Inside, nets are
-    initialised or applied, under `jax.eval_shape` or any other trace.
+    Keys are paths, such as "stage1_block1/conv1"; values are ((top, bottom), (left, right)) in cells. Inside,
+    initialise or apply nets, under `jax.eval_shape` or another trace.
     """
     found: dict[str, Pads] = {}
 

@@ -11,20 +11,20 @@ from flax.core import meta
 from jaxcnn.types import Array, Variables
 
 LOOP = "_rest"
-"""How the name of a block ends that `jaxcnn.layers.blocks.repeat` runs in a loop."""
+"""End of the name of a block that `jaxcnn.layers.blocks.repeat` runs in a loop."""
 SOWN = frozenset({"intermediates", "aux_logits", "perturbations"})
-"""Collections that hold what one call has seen, and nothing for the next."""
+"""Collections that hold values of a single call."""
 
 
 def abstract_variables(model: nn.Module, image_shape: tuple[int, int, int]) -> dict[str, Any]:
-    """Returns the shapes and dtypes of what `init_variables` gives; nothing is computed."""
+    """Returns the shapes and dtypes of `init_variables`. Nothing is computed."""
     return jax.eval_shape(lambda: init_variables(model, image_shape, jax.random.key(0)))
 
 
 def init_variables(model: nn.Module, image_shape: tuple[int, int, int], key: Array) -> dict[str, Any]:
-    """Returns a net's fresh `params`, and every other collection that it keeps from call to call.
+    """Returns a net's initial `params`, and all other collections that it keeps between calls.
 
-    A net that has none of one of them has no such key either.
+    A collection without variables is left out.
 
     Args:
         model: called as (image, train=...).
@@ -40,9 +40,9 @@ def streams(key: Array) -> dict[str, Array]:
 
 
 def kept(variables: Variables) -> dict[str, Any]:
-    """Returns the collections that a net keeps from call to call: all but what it sows, which flax puts into tuples.
+    """Returns the collections that a net keeps between calls: all but the sown ones, which flax puts into tuples.
 
-    What stands in flax's boxes (`nn.with_partitioning`, NNX modules) is taken out of them.
+    Values in flax's boxes (`nn.with_partitioning`, NNX modules) are unboxed.
     """
     found = {name: tree for name, tree in variables.items() if name not in SOWN and not _is_sown(tree)}
     return meta.unbox(found)
@@ -53,11 +53,11 @@ def _is_sown(tree: Any) -> bool:
 
 
 def loop_of(path: Sequence[str]) -> str:
-    """Returns the name of the loop that a module or a variable is in, or an empty one.
+    """Returns the name of the loop that contains a module or a variable, or "".
 
-    The variables of a loop have its turns as a further first axis.
+    The variables of a loop have an additional first axis, its turns.
 
     Args:
-        path: names from the net's own submodule inwards.
+        path: names, from the net's submodule inwards.
     """
     return next((name for name in path if name.endswith(LOOP)), "")

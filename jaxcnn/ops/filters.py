@@ -1,4 +1,4 @@
-"""Fixed filters of image processing: what a convolution can find before anything is learnt."""
+"""Fixed filters of image processing: examples of what a convolution can detect without training."""
 
 import jax.numpy as jnp
 
@@ -13,38 +13,38 @@ _SIXTEENTH = 1 / 16
 _NINTH = 1 / 9
 
 FILTERS: dict[str, Rows] = {
-    # Differences of neighbours: positive where it is brighter on the left, or at the bottom.
+    # Differences of neighbours: positive if the image is brighter on the left, or at the bottom.
     "vertical_edge": ((1, 0, -1), (1, 0, -1), (1, 0, -1)),
     "horizontal_edge": ((-1, -1, -1), (0, 0, 0), (1, 1, 1)),
-    # The same, smoothed along the edge: positive where it is brighter on the right, or at the bottom (Sobel 1968).
+    # The same, smoothed along the edge: positive if the image is brighter on the right, or at the bottom (Sobel 1968).
     "sobel_x": ((-1, 0, 1), (-2, 0, 2), (-1, 0, 1)),
     "sobel_y": ((-1, -2, -1), (0, 0, 0), (1, 2, 1)),
     # Second derivatives, over four neighbours and over eight.
     "laplacian": ((0, 1, 0), (1, -4, 1), (0, 1, 0)),
     "edge": ((-1, -1, -1), (-1, 8, -1), (-1, -1, -1)),
-    # These keep the brightness: their cells sum to 1.
+    # Filters that keep the brightness: their cells sum to 1.
     "identity": ((0, 0, 0), (0, 1, 0), (0, 0, 0)),
     "sharpen": ((0, -1, 0), (-1, 5, -1), (0, -1, 0)),
     "box_blur": ((_NINTH,) * 3,) * 3,
     "gaussian_blur": tuple(tuple(_SIXTEENTH * cell for cell in row) for row in ((1, 2, 1), (2, 4, 2), (1, 2, 1))),
 }
-"""Word -> rows of the filter, as they are laid on the image (no flip)."""
+"""By name, the rows of the filter, which are not flipped."""
 
 
 def apply_filter(x: Array, name: str, *, padding: Padding = "same", fill: str = "edge") -> Array:
-    """Returns each channel of x filtered by itself.
+    """Returns x with the filter applied to each channel.
 
     Args:
         x: (batch, height, width, channels), any float dtype.
-        name: of `FILTERS`.
+        name: a key of `FILTERS`.
         padding: as in `conv`.
-        fill: as in `conv`; 'edge' makes no edges at the border where the image has none.
+        fill: as in `conv`; 'edge' makes no artificial edges at the border.
 
     Returns:
         (batch, out_height, out_width, channels) of x's dtype.
 
     Raises:
-        UserError: an unknown name, and as `conv`.
+        UserError: for an unknown name, and as `conv`.
     """
     check_word("filter", name, FILTERS)
     rows = jnp.array(FILTERS[name], x.dtype)

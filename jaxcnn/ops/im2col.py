@@ -1,4 +1,4 @@
-"""Convolution written as a matrix product, in the two ways that the lectures show. For study: `conv` is faster."""
+"""Convolution as a matrix product, in two ways that lectures show. It is for study; `conv` is faster."""
 
 import math
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ def im2col(
     fill: str = "zero",
     dilation: int | Sequence[int] = 1,
 ) -> Array:
-    """Lays out the patch under each position of the window as a row (Chellapilla et al. 2006).
+    """Returns the patch under each position of the window as a row (Chellapilla et al. 2006).
 
     Args:
         x: (batch, height, width, channels), any float dtype.
@@ -53,7 +53,10 @@ def conv_as_matmul(
     dilation: int | Sequence[int] = 1,
     groups: int = 1,
 ) -> Array:
-    """Returns what `conv` returns, as the product of patches (positions, taps * channels) and filters."""
+    """Returns the result of `conv`, computed as a product of patches (positions, taps * channels) and filters.
+
+    Arguments as in `conv`.
+    """
     height, width, depth, features = kernel.shape
     check_groups(x.shape[-1], features, groups)
     patches = im2col(x, (height, width), strides=strides, padding=padding, fill=fill, dilation=dilation)
@@ -73,7 +76,7 @@ def projection_matrix(
     dilation: int | Sequence[int] = 1,
     groups: int = 1,
 ) -> Array:
-    """Returns the matrix that the convolution is: matrix @ image.ravel() == conv(image, kernel).ravel().
+    """Returns the matrix of a convolution: matrix @ image.ravel() == conv(image, kernel).ravel().
 
     Its transpose is the convolution's gradient, or transposed convolution (Dumoulin and Visin 2016, section 4.1).
 

@@ -1,6 +1,6 @@
-"""Where a sliding window lands: padding, strides, dilation and the size of what comes out.
+"""Geometry of sliding windows: padding, strides, dilation and output size.
 
-Convolution, pooling and im2col share these. Sizes are Python ints, (height, width) for a pair.
+Convolution, pooling and im2col share it. Sizes are Python ints; pairs are (height, width).
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,16 +14,16 @@ from jaxcnn.errors import UserError, check_word, unknown_word
 from jaxcnn.types import Array
 
 Padding: TypeAlias = str | int | Sequence[int | tuple[int, int]]
-"""How far the window may reach over the border: 'valid' (not at all), 'same' (output size ceil(size / stride), the odd
-cell at the bottom and right, as XLA), 'same_lower' (the odd cell at the top and left, as the lectures draw even
-kernels), a number of cells on every side, or for each axis a number or a pair (before, after)."""
+"""Cells added at the border: 'valid' (none), 'same' (output size ceil(size / stride), an odd cell at the bottom and
+right, as in XLA), 'same_lower' (an odd cell at the top and left, as lectures draw even kernels), a number of cells on
+every side, or for each axis a number or a pair (before, after)."""
 
 Pair: TypeAlias = tuple[int, int]
 Pads: TypeAlias = tuple[Pair, Pair]
 
 
 class Slide(NamedTuple):
-    """How a kernel goes over an image, each per axis (height, width)."""
+    """How a kernel slides over an image; each field is per axis (height, width)."""
 
     strides: Pair
     pads: Pads
@@ -32,7 +32,7 @@ class Slide(NamedTuple):
 
 PADDING_WORDS = ("valid", "same", "same_lower")
 FILLS = {"zero": "constant", "reflect": "reflect", "edge": "edge"}
-"""What the padded cells hold -> the mode of `jnp.pad`."""
+"""By content of padded cells, the mode of `jnp.pad`."""
 
 
 def pair(value: int | Sequence[int]) -> Pair:
@@ -45,7 +45,7 @@ def pair(value: int | Sequence[int]) -> Pair:
 
 
 def reach(kernel_size: int, dilation: int = 1) -> int:
-    """Returns how many cells a dilated window spans: dilation * (kernel_size - 1) + 1."""
+    """Returns the number of cells that a dilated window spans: dilation * (kernel_size - 1) + 1."""
     return dilation * (kernel_size - 1) + 1
 
 
@@ -75,7 +75,7 @@ def resolve_padding(
     """Returns the cells to add as ((top, bottom), (left, right)) for an image of `size` (height, width).
 
     Raises:
-        UserError: an unknown word, a negative amount, or not one entry per axis.
+        UserError: for an unknown name, a negative amount, or another number of entries than axes.
     """
     if not isinstance(padding, str):
         return _explicit(padding)
@@ -89,16 +89,16 @@ def resolve_padding(
 
 
 def _ceil(size: int, around: Pair, kernel_size: int, stride: int) -> int:
-    """Returns how many windows an axis has whose last one may reach over the border, but not begin beyond it."""
+    """Returns the number of windows along an axis. The last may reach over the border, but not begin beyond it."""
     windows = -((kernel_size - size - sum(around)) // stride) + 1
     return windows - ((windows - 1) * stride >= size + around[0])
 
 
 def ceil_pads(size: Pair, pads: Pads, kernel_size: Pair, strides: Pair) -> Pads:
-    """Returns `pads` with as many cells more, at the bottom and right, as the last windows reach over the border.
+    """Returns `pads` with additional cells at the bottom and right, for the last windows that reach over the border.
 
-    Sizes are then PyTorch's with `ceil_mode`: ceil((n + 2p - k) / s) + 1 per axis, less one where the last window would
-    begin beyond the image and the padding before it. Where no window fits at all, `pads` stay as they are.
+    Output sizes are then PyTorch's with `ceil_mode`: ceil((n + 2p - k) / s) + 1 per axis, less one if the last window
+    would begin beyond the image and the padding before it. If no window fits at all, `pads` is returned.
     """
 
     def longer(n: int, around: Pair, k: int, s: int) -> Pair:
@@ -120,8 +120,8 @@ def output_size(
 ) -> int | Pair:
     """Returns floor((n + 2p - d(k - 1) - 1) / s + 1) per axis (Dumoulin and Visin 2016, relationship 15).
 
-    An int for an int `size`, else (height, width). It may be below 1: the window then does not fit. With `ceil` the
-    last window may reach over the border, see `ceil_pads`.
+    The result is an int for an int `size`, else (height, width). If it is below 1, the window does not fit. With `ceil`
+    the last window may reach over the border, see `ceil_pads`.
     """
     sizes = pair(size)
     pads = resolve_padding(padding, sizes, kernel_size, strides, dilation)
@@ -137,7 +137,7 @@ def image_size(x: Array) -> Pair:
     """Returns (height, width) of x (batch, height, width, channels).
 
     Raises:
-        UserError: x has another rank.
+        UserError: if x has another rank.
     """
     if x.ndim != 4:
         raise UserError(f"an image batch is (batch, height, width, channels), got shape {x.shape}")
@@ -145,7 +145,7 @@ def image_size(x: Array) -> Pair:
 
 
 def check_fits(what: str, size: Pair, pads: Pads, kernel_size: Pair, dilation: Pair = (1, 1)) -> None:
-    """Raises `UserError` naming the smallest image that `what` works on, where the window does not fit into `size`."""
+    """Raises `UserError` if the window does not fit into `size`. The message names the smallest image for `what`."""
     spans = [reach(k, d) for k, d in zip(kernel_size, dilation, strict=True)]
     least = [max(span - sum(p), 1) for span, p in zip(spans, pads, strict=True)]
     if any(n < m for n, m in zip(size, least, strict=True)):
@@ -154,20 +154,20 @@ def check_fits(what: str, size: Pair, pads: Pads, kernel_size: Pair, dilation: P
 
 
 def too_small(what: str, least: Pair, size: Pair) -> UserError:
-    """Returns the error for an image of `size` where `what` needs at least `least`, both (height, width)."""
+    """Returns the error for an image of `size` if `what` needs at least `least`, both (height, width)."""
     return UserError(f"{what} needs an image of at least {least[0]}x{least[1]}, got {size[0]}x{size[1]}")
 
 
 def pad(x: Array, pads: Pads, fill: str = "zero") -> Array:
-    """Returns x (batch, height, width, channels) with `pads` cells added around it.
+    """Returns x (batch, height, width, channels) with cells added around it.
 
     Args:
-        x: any dtype, which is kept.
+        x: any dtype, which the result has too.
         pads: ((top, bottom), (left, right)).
         fill: 'zero'; 'reflect' mirrors around the border cell, which is not repeated; 'edge' repeats the border cell.
 
     Raises:
-        UserError: an unknown fill, or 'reflect' with as many cells as the image has or more.
+        UserError: for an unknown fill, or 'reflect' with at least as many cells as the image has.
     """
     check_word("fill", fill, FILLS)
     widest = max(pads[0]), max(pads[1])
@@ -178,12 +178,12 @@ def pad(x: Array, pads: Pads, fill: str = "zero") -> Array:
 
 
 def surround(x: Array, pads: Pads, spread: Pair = (1, 1), value: float = 0.0) -> Array:
-    """Returns x with cells of `value` around it and, where it is to be spread, between its cells.
+    """Returns x with cells of `value` around it and, if `spread` is above 1, between its cells.
 
     Args:
-        x: (batch, height, width, channels), any float dtype, which is kept.
-        pads: ((top, bottom), (left, right)); a negative number cuts.
-        spread: (down, right), the distance at which neighbouring cells come to lie.
+        x: (batch, height, width, channels), any float dtype, which the result has too.
+        pads: ((top, bottom), (left, right)); a negative number removes cells.
+        spread: (down, right), the distance between neighbouring cells in the result.
         value: of the new cells.
     """
     rows, columns = ((*around, distance - 1) for around, distance in zip(pads, spread, strict=True))
@@ -191,13 +191,7 @@ def surround(x: Array, pads: Pads, spread: Pair = (1, 1), value: float = 0.0) ->
 
 
 def tap_slices(x: Array, kernel_size: Pair, strides: Pair, dilation: Pair = (1, 1)) -> Iterator[tuple[Pair, Array]]:
-    """Yields, for each cell of the window row by row, its offset and what it sees as the window slides.
-
-    Args:
-        x: (batch, height, width, channels), padded already.
-        kernel_size: (height, width).
-        strides: (down, right).
-        dilation: distance of neighbouring cells of the window.
+    """Yields, for each cell of the window, its offset and the values under it at all positions, row by row.
 
     Yields:
         (down, right) in cells of x, and an array (batch, out_height, out_width, channels).
