@@ -59,8 +59,7 @@ def norm_takes(norm: Part, field: str) -> bool:
 
 
 def check_norm(norm: Part, options: Mapping[str, Any]) -> None:
-    """Raises `UserError` for anything but a norm, and for an option (not None) that it does not have, or of a wrong
-    kind."""
+    """Raises `UserError` for anything but a norm, or for options that it does not have or of a wrong kind."""
     known, name = _options_of(norm), part_name(norm)
     strange = [option for option, value in options.items() if value is not None and option not in known]
     if strange and not _takes_anything(norm):
@@ -100,8 +99,7 @@ def norm_options(norm: Part, options: Mapping[str, Any]) -> dict[str, Any]:
 def make_norm(
     norm: Part, *, train: bool, dtype: DTypeLike = jnp.float32, options: Mapping[str, Any] | None = None
 ) -> ModuleDef:
-    """Returns a constructor of a norm, called as `norm(name=...)`, or `norm(name=..., scale_init=...)` if it has that
-    field.
+    """Returns a constructor of a norm, `norm(name=...)` or `norm(name=..., scale_init=...)` if it has that field.
 
     Args:
         norm: a name in `NORMS`, a path, or a linen module class.
