@@ -1,4 +1,4 @@
-"""From the lengths of a config to steps."""
+"""Converts the lengths of a config to steps."""
 
 import math
 from fractions import Fraction
@@ -11,7 +11,7 @@ from jaxcnn.train.parts.schedules import Shape
 
 
 def total_steps(config: FrozenConfigDict, steps_per_epoch: Fraction) -> int:
-    """Returns the training steps of a run; raises `UserError` where there are none, or more than can be counted."""
+    """Returns the number of training steps of a run; raises `UserError` if it is 0 or too large to be counted."""
     epochs = Fraction(str(config.total_epochs)) * steps_per_epoch
     total = config.total_steps if config.total_steps is not None else math.ceil(epochs)
     if total < 1:
@@ -23,13 +23,13 @@ def total_steps(config: FrozenConfigDict, steps_per_epoch: Fraction) -> int:
 
 
 def peak_rate(config: FrozenConfigDict) -> float:
-    """Returns the learning rate that the schedule starts from, scaled by the batch size where the config says so."""
+    """Returns the schedule's peak learning rate, scaled by the batch size if the config says so."""
     o = config.optimizer
     return o.learning_rate * (1 if o.reference_batch_size is None else config.batch_size / o.reference_batch_size)
 
 
 def schedule_shape(config: FrozenConfigDict, steps_per_epoch: Fraction, total: int) -> Shape:
-    """Returns what the schedule of a run of `total` steps is made of; raises `UserError` for a wrong length."""
+    """Returns the shape of the schedule for a run of `total` steps; raises `UserError` for a wrong length."""
     s = config.schedule
     shape = Shape(
         total=total,

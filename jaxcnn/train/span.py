@@ -1,4 +1,4 @@
-"""What is measured from one log of the training to the next."""
+"""Metrics and speed of training between two logs."""
 
 import dataclasses
 import math
@@ -10,16 +10,16 @@ from jaxcnn.types import Metrics
 
 @dataclasses.dataclass
 class Span:
-    """Training between two logs: sums of its metrics, and the images and seconds that its speed is made of."""
+    """Training between two logs: sums of its metrics, and the images and seconds that give its speed."""
 
     sums: Metrics
     images: int = 0
     seconds: float = 0.0
 
     def values(self, seeds: Iterable[int]) -> dict[str, float]:
-        """Returns the metrics; calls that compiled are left out of the seconds and of the speed.
+        """Returns the metrics. Calls that compiled do not count for seconds and speed.
 
-        The speed is not a number where there was no other call.
+        If there was no other call, the speed is NaN.
         """
         return {f"train/{name}": value for name, value in metrics.means([self.sums], seeds).items()} | {
             "train/seconds": round(self.seconds, 6),

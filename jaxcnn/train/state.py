@@ -14,43 +14,43 @@ from jaxcnn.types import Array, Variables
 
 
 class TrainState(struct.PyTreeNode):
-    """Everything that a step changes, and everything that a checkpoint holds."""
+    """Everything that a step changes and a checkpoint contains."""
 
     step: Array
-    """() int32: training steps taken."""
+    """() int32, the number of training steps so far."""
     params: Any
     collections: dict[str, Any]
-    """What else the net keeps from step to step, by collection, as `batch_stats`; empty in nets that keep nothing."""
+    """The net's other collections, such as `batch_stats`; empty if it has none."""
     opt_state: optax.OptState
     ema: Variables | None
     """Moving average of params and collections, or None."""
 
     @property
     def variables(self) -> Variables:
-        """What the last step left."""
+        """The variables after the last step."""
         return {"params": self.params, **self.collections}
 
     @property
     def eval_variables(self) -> Variables:
-        """What to evaluate: the moving average where there is one."""
+        """The variables to evaluate: the moving average if there is one."""
         return self.variables if self.ema is None else self.ema
 
 
 def steps_taken(state: TrainState) -> int:
-    """Returns the training steps behind a state; of several seeds, behind each."""
+    """Returns the number of training steps so far, which is the same for all seeds."""
     return int(np.ravel(jax.device_get(state.step))[0])
 
 
 def create_state(
     model: nn.Module, tx: optax.GradientTransformation, image_shape: tuple[int, int, int], key: Array, *, ema: bool
 ) -> TrainState:
-    """Returns a fresh state for images of `image_shape` (height, width, channels); traceable, so jit it sharded.
+    """Returns an initial state. It can be traced, so that it can be jitted with a sharding.
 
     Args:
         model: any linen module that is called as (image, train=...), with whatever collections it has.
         tx: the optimizer.
         image_shape: (height, width, channels) of a float32 image.
-        key: () typed key that the parameters are drawn from.
+        key: () typed key for the initial parameters.
         ema: whether to keep a moving average of parameters and collections.
     """
     collections = init_variables(model, image_shape, key)
@@ -60,16 +60,16 @@ def create_state(
         params=params,
         collections=collections,
         opt_state=tx.init(params),
-        # copies: a donated buffer must not appear in the state twice
+        # copies, since a donated buffer may not be in the state twice
         ema=jax.tree.map(jnp.copy, {"params": params, **collections}) if ema else None,
     )
 
 
 def update_ema(ema: Variables, variables: Variables, step: Array, decay: float) -> Variables:
-    """Returns `ema` moved towards `variables`, by the update after `step` others; what is no float takes the new value.
+    """Returns the moving average after one more update. Arrays that are not floats take the new value.
 
-    The weight of the old value grows as (1 + step) / (10 + step) up to `decay`, so that a short run is not averaged
-    with its random start.
+    The weight of the old value grows as (1 + step) / (10 + step) up to `decay`, so that a short run's average does not
+    contain the random initial parameters.
     """
     weight = jnp.minimum(decay, (1.0 + step) / (10.0 + step))
 
@@ -82,5 +82,5 @@ def update_ema(ema: Variables, variables: Variables, step: Array, decay: float) 
 
 
 def floats(tree: Any) -> list[Array]:
-    """Returns the arrays of a tree that hold floating-point numbers; counters and the like are left out."""
+    """Returns the floating-point arrays of a tree."""
     return [leaf for leaf in jax.tree.leaves(tree) if jnp.issubdtype(leaf.dtype, jnp.floating)]

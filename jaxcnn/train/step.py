@@ -1,4 +1,4 @@
-"""One step of training and one of evaluation, made of parts and pure: no config, flag or global inside."""
+"""Makes the training step and the evaluation step: pure functions of given parts, without config, flags or globals."""
 
 import functools
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from jaxcnn.types import Array, Batch, Metrics
 
 TrainStep: TypeAlias = Callable[[TrainState, Batch, Array], tuple[TrainState, Metrics]]
 AUXILIARY = "aux_logits"
-"""The collection that a net sows the logits of its auxiliary heads into, in training."""
+"""Collection into which a net sows the logits of its auxiliary heads in training."""
 EvalStep: TypeAlias = Callable[[TrainState, Batch], Metrics]
 
 
@@ -34,28 +34,29 @@ def make_train_step(
     accumulate_steps: int = 1,
     axis_name: str | None = None,
 ) -> TrainStep:
-    """Returns `train_step(state, batch, key) -> (state, metrics)`, to be jitted by the caller.
+    """Returns `train_step(state, batch, key) -> (state, metrics)`. The caller jits it.
 
     Args:
         apply_fn: `model.apply` of any linen module that is called as (image, train=...). All collections of the state
-            are mutable in training, and stay as they are in evaluation; auxiliary logits are sown into `aux_logits`.
+            are mutable in training and fixed in evaluation. Auxiliary logits are sown into `aux_logits`.
         tx: the optimizer.
         loss_fn: (logits, label) -> loss of each example; their mean over the global batch is minimised.
-        metrics: name -> (logits, label) -> value of each example, summed as the loss is.
-        ema_decay: of the moving average, whose place in the state must exist; None for none.
+        metrics: by name, (logits, label) -> value of each example; values are summed like the loss.
+        ema_decay: of the moving average, which the state must contain; None for none.
         aux_weight: weight of the loss of each auxiliary head.
-        on_nonfinite: what becomes of a step that is not finite in its loss, gradient, update or running statistics.
-            None: it is learnt from. "stop": the state stays as it is, its step number too, so that the step can be
-            looked into. "skip": all but the step number stays, and no other metric is counted. The last two count it
-            as `nonfinite`.
-        choose: finds whether a step is finite and chooses the state; None: `jaxcnn.train.finite.choose_each`.
-        accumulate_steps: the batch is taken in so many parts, one after the other, of which part i has the examples i,
-            i + accumulate_steps, ...; their gradients are averaged. Batch norm sees a part at a time.
-        axis_name: of the mapped axis that the batch is split over, for a step that pmap or shard_map maps; what is
-            random then differs from device to device, and collections are averaged over them.
+        on_nonfinite: what to do if loss, gradient, update or running statistics are not finite. None: the update is
+            made. "stop": the state does not change, nor does its step number, so that the step can be examined. "skip":
+            only the step number changes, and the step's metrics do not count. The last two count the step as
+            `nonfinite`.
+        choose: checks whether a step is finite, and chooses the old or the new state; None:
+            `jaxcnn.train.finite.choose_each`.
+        accumulate_steps: number of parts of a batch, which are computed one after the other; their gradients are
+            averaged. Part i has the examples i, i + accumulate_steps and so on. Batch norm sees one part at a time.
+        axis_name: of the mapped axis over which the batch is split, if pmap or shard_map maps the step. Random numbers
+            then differ between devices, and collections are averaged over them.
 
-    The returned step takes `key`, the same for the whole run: what is random in step s is drawn from fold_in(key, s).
-    Modules draw from the stream "dropout" or any other: flax takes those that it is not given from "params".
+    The returned step takes the same `key` in the whole run; random numbers of step s come from fold_in(key, s). Modules
+    may use the stream "dropout" or any other: flax derives streams that are not given from "params".
     """
 
     def objective(params: Any, collections: Any, batch: Batch, key: Array) -> tuple[Array, tuple[Any, Metrics]]:
@@ -100,7 +101,7 @@ def _accumulated(gradient: Callable[..., Any], parts: int) -> Callable[..., Any]
 
     def accumulated(params: Any, collections: Any, batch: Batch, key: Array) -> Any:
         total: Any = None
-        for part in range(parts):  # every device keeps its own examples: a part is strided, not a block
+        for part in range(parts):  # a part is strided, not a block, so that every device keeps its own examples
             chosen = jax.tree.map(lambda leaf: leaf.reshape(-1, parts, *leaf.shape[1:])[:, part], dict(batch))  # noqa: B023
             (loss, (collections, sums)), new = gradient(params, collections, chosen, jax.random.fold_in(key, part))
             found = loss / parts, sums, jax.tree.map(lambda leaf: leaf / parts, new)
@@ -112,14 +113,14 @@ def _accumulated(gradient: Callable[..., Any], parts: int) -> Callable[..., Any]
 
 
 def _averaged(leaf: Array, axis_name: str) -> Array:
-    """Returns the mean over the devices of what a net keeps: each has computed it from its part of the batch."""
+    """Returns the mean of a collection's array over the devices; each has computed it from its part of the batch."""
     return jax.lax.pmean(leaf, axis_name) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf
 
 
 def make_eval_step(*, apply_fn: Callable[..., Any], loss_fn: LossFn, metrics: MetricFns = DEFAULT) -> EvalStep:
-    """Returns `eval_step(state, batch) -> metrics`: sums over the examples whose mask is 1, to be jitted.
+    """Returns `eval_step(state, batch) -> metrics`: sums over the examples whose mask is 1. The caller jits it.
 
-    What is evaluated is the moving average where the state has one. A batch without a `mask` counts as a whole.
+    It evaluates the moving average if the state has one. In a batch without a `mask` all examples count.
     """
 
     def eval_step(state: TrainState, batch: Batch) -> Metrics:

@@ -1,4 +1,4 @@
-"""How earlier versions laid out the state in a checkpoint, so that their runs can be gone on with."""
+"""The state in checkpoints of earlier versions, so that their runs can be resumed."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from jaxcnn.train.state import TrainState
 from jaxcnn.types import Array
 
 STATISTICS = "batch_stats"
-"""The one collection that was kept; it had a place of its own in the state, empty in nets without it."""
+"""The only collection that was kept, in a field of its own, which was empty in nets without it."""
 
 
 class EarlierState(struct.PyTreeNode):
@@ -23,7 +23,7 @@ class EarlierState(struct.PyTreeNode):
 
     @classmethod
     def of(cls, state: TrainState) -> "EarlierState":
-        """Returns what an earlier version wrote for `state`, or for its shapes."""
+        """Returns the state as an earlier version wrote it; `state` may have shapes instead of arrays."""
         ema = None if state.ema is None else {STATISTICS: {}, **state.ema}
         return cls(
             step=state.step,
@@ -34,7 +34,7 @@ class EarlierState(struct.PyTreeNode):
         )
 
     def now(self) -> TrainState:
-        """Returns the state as it is laid out today."""
+        """Returns the state as a `TrainState`."""
         ema = None if self.ema is None else {key: tree for key, tree in self.ema.items() if tree}
         return TrainState(
             step=self.step,

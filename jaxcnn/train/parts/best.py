@@ -1,4 +1,4 @@
-"""Which of two states of a run is the better one."""
+"""Says which of two states of a run is better."""
 
 import dataclasses
 import math
@@ -11,20 +11,20 @@ LOSS = "loss"
 
 @dataclasses.dataclass(frozen=True)
 class Best:
-    """What the best checkpoint is chosen by."""
+    """How the best checkpoint is chosen."""
 
     metric: str
-    """The name of a metric, or "loss"."""
+    """Name of a metric, or "loss"."""
     smallest: bool = False
-    """Whether the smallest value is the best, and not the largest."""
+    """Whether the smallest value is the best, instead of the largest."""
 
     @property
     def key(self) -> str:
-        """Its name in a row of validation metrics."""
+        """Key of the value in a row of validation metrics."""
         return f"val/{self.metric}"
 
     def score(self, values: Mapping[str, float]) -> float:
-        """Returns how good a row of validation metrics is: the larger the better, -inf for what is not a number."""
+        """Returns the score of a row of validation metrics: the larger the better, and -inf for NaN."""
         value = values[self.key]
         return -math.inf if math.isnan(value) else -value if self.smallest else value
 
@@ -33,14 +33,14 @@ ACCURACY = Best("accuracy")
 
 
 def find_best(text: str | None, metrics: Collection[str]) -> Best:
-    """Returns what a text means: a metric, with a minus before it if the smallest value is the best.
+    """Returns the meaning of a text: a metric, with a minus before it if its smallest value is the best.
 
     Args:
-        text: "accuracy", "-error", "loss"; None: the first metric, or the loss where there is none.
-        metrics: names of what is measured beside the loss.
+        text: "accuracy", "-error", "loss"; None: the first metric, or the loss if there is none.
+        metrics: names of the metrics besides the loss.
 
     Raises:
-        UserError: for what is not measured.
+        UserError: for anything that is not measured.
     """
     asked = next(iter(metrics), LOSS) if text is None else text
     name = asked.removeprefix("-")

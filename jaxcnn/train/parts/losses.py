@@ -30,21 +30,21 @@ LOSSES: dict[str, LossFn] = {
 
 
 def make_loss(loss: Part, *, label_smoothing: float = 0.0, class_weights: Sequence[float] = ()) -> LossFn:
-    """Returns the loss of a word of `LOSSES`, of a path, or of a function `(logits, label) -> (batch,)`.
+    """Returns the loss for a name in `LOSSES`, a path, or a function `(logits, label) -> (batch,)`.
 
-    Integer labels become one-hot; soft labels, (batch, num_classes), stay. A function of a user's own is given the
-    label as the batch has it.
+    Our losses make integer labels one-hot; soft labels are (batch, num_classes). A user's function gets the labels of
+    the batch as they are.
 
     Args:
-        loss: what it is.
-        label_smoothing: takes so much from the target and spreads it evenly over all classes (Szegedy et al.,
+        loss: a name, a path or a function.
+        label_smoothing: fraction of the target that is spread evenly over all classes (Szegedy et al.,
             arXiv:1512.00567, section 7).
-        class_weights: one for each class, by which the loss of its examples is multiplied; none: all are 1. A soft
-            label has the mean of the weights, by its shares. The mean over the batch still divides by the number of
-            examples: PyTorch's cross-entropy divides by the sum of their weights.
+        class_weights: for each class, a factor of the loss of its examples; () for 1. The factor of a soft label is the
+            mean of the weights, weighted by the label. The mean over the batch divides by the number of examples, while
+            PyTorch's cross-entropy divides by the sum of the weights.
 
     Raises:
-        UserError: for what is no loss, and label smoothing of a loss of a user's own.
+        UserError: for anything but a loss, and for label smoothing with a user's loss.
     """
     found = find_part("loss", loss, LOSSES)
     if found in LOSSES.values():
@@ -67,7 +67,7 @@ def check_class_weights(weights: Sequence[float], num_classes: int) -> None:
 
 
 def _of_target(loss: LossFn, label_smoothing: float) -> LossFn:
-    """Returns a loss of the shares of all classes as a loss of labels."""
+    """Returns a loss of labels, from a loss of probabilities of all classes."""
 
     def of_label(logits: Array, label: Array) -> Array:
         target = jax.nn.one_hot(label, logits.shape[-1]) if label.ndim == 1 else label
@@ -77,7 +77,7 @@ def _of_target(loss: LossFn, label_smoothing: float) -> LossFn:
 
 
 def _weighted(loss: LossFn, class_weights: Sequence[float]) -> LossFn:
-    """Returns a loss times the weight of the class of each example."""
+    """Returns a loss that is multiplied by the class weight of each example."""
 
     def weighted(logits: Array, label: Array) -> Array:
         weights = jnp.asarray(class_weights, jnp.float32)

@@ -1,4 +1,4 @@
-"""Metrics as sums over examples, so that they add up over batches and devices exactly; divided once, on the host."""
+"""Metrics as sums over examples. They add up exactly over batches and devices, and are divided once, on the host."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -14,23 +14,23 @@ from jaxcnn.parts import Part, find_part, part_name
 from jaxcnn.types import Array, Metrics
 
 MetricFn: TypeAlias = Callable[[Array, Array], Array]
-"""(logits (batch, num_classes), label, as the loss has it) -> value of each example (batch,), of any number type."""
+"""(logits (batch, num_classes), label, as for the loss) -> (batch,), a number of any dtype for each example."""
 MetricFns: TypeAlias = Mapping[str, MetricFn]
-"""Name -> metric."""
+"""Metrics by name."""
 
 _COUNTS = ("examples", "nonfinite")
-"""Sums that are no metric: how many examples there are, and how many steps that are not finite."""
+"""Sums that are not metrics: the number of examples, and of steps that are not finite."""
 _TAKEN = ("loss", *_COUNTS, "seconds", "images_per_second", "learning_rate", "partial")
-"""Names that a line of metrics.jsonl has already."""
+"""Names that have another meaning in a line of metrics.jsonl."""
 
 
 def classes_of(label: Array) -> Array:
-    """Returns (batch,) the class of each example; of soft labels (batch, num_classes) that of the largest entry."""
+    """Returns the class of each example, (batch,); for soft labels (batch, num_classes), the largest entry's."""
     return label if label.ndim == 1 else jnp.argmax(label, axis=-1)
 
 
 def accuracy(logits: Array, label: Array) -> Array:
-    """Returns (batch,) bool: whether the largest logit is that of the class."""
+    """Returns (batch,) bool: whether the class has the largest logit."""
     return jnp.argmax(logits, axis=-1) == classes_of(label)
 
 
@@ -41,7 +41,7 @@ def top5(logits: Array, label: Array) -> Array:
 
 
 METRICS: MetricFns = {"accuracy": accuracy, "top5": top5}
-"""Word -> metric."""
+"""Our metrics by name."""
 DEFAULT: MetricFns = {"accuracy": accuracy}
 
 
@@ -49,11 +49,11 @@ def find_metrics(asked: Iterable[Part] | MetricFns) -> dict[str, MetricFn]:
     """Returns metrics by name.
 
     Args:
-        asked: words of `METRICS`, paths and functions, which are called by the last part of their names; or a mapping
-            from names to functions.
+        asked: names in `METRICS`, paths and functions, where the last part of a path is its name; or a mapping from
+            names to functions.
 
     Raises:
-        UserError: for what is not known, cannot be imported, or has a name that cannot be or comes twice.
+        UserError: for a metric that is unknown or cannot be imported, and a name that is not allowed or comes twice.
     """
     named = asked.items() if isinstance(asked, Mapping) else [(_short_name(each), each) for each in asked]
     found: dict[str, MetricFn] = {}
@@ -77,17 +77,17 @@ def summed(
 ) -> Metrics:
     """Returns sums over the examples whose mask is not 0: `loss` float32, `examples` int32 and each metric by name.
 
-    That of a metric is int32 where its values are bool or int, else float32. No gradient passes through it.
+    The sum of a metric is int32 if its values are bool or int, else float32. No gradient flows through metrics.
 
     Args:
         logits: (batch, num_classes).
-        label: (batch,) int, or (batch, num_classes) float, of which the largest entry is the class.
+        label: (batch,) int, or (batch, num_classes) float, whose largest entry is the class.
         losses: (batch,) float32.
         mask: (batch,) 1 for an example that counts, 0 for padding; None counts all.
         functions: the metrics.
 
     Raises:
-        UserError: the loss or a metric does not give one number for each example.
+        UserError: if the loss or a metric does not return one number for each example.
     """
     if losses.shape != logits.shape[:1]:
         raise UserError(_misshapen("the loss", losses, len(logits)))
@@ -115,17 +115,17 @@ def _misshapen(what: str, values: Array, examples: int) -> str:
 
 
 def zeros(num_seeds: int = 1, functions: MetricFns = DEFAULT, *, num_classes: int = 2) -> dict[str, Any]:
-    """Returns the sums of no training step: those of `summed`, and `nonfinite`, the steps that are not finite.
+    """Returns the sums of zero training steps: those of `summed`, and `nonfinite`, the count of non-finite steps.
 
-    They are of NumPy, (num_seeds,) each, or () of one.
+    They are NumPy arrays of shape (num_seeds,), or () for one seed.
 
     Args:
-        num_seeds: how many nets are trained at once.
+        num_seeds: number of nets that are trained at once.
         functions: the metrics.
         num_classes: width of the logits.
 
     Raises:
-        UserError: a metric does not give one number for each example.
+        UserError: if a metric does not return one number for each example.
     """
     shape = (num_seeds,) if num_seeds > 1 else ()
     dtypes = {name: leaf.dtype for name, leaf in _abstract(functions, num_classes).items()} | {"nonfinite": np.int32}
@@ -133,7 +133,7 @@ def zeros(num_seeds: int = 1, functions: MetricFns = DEFAULT, *, num_classes: in
 
 
 def _abstract(functions: MetricFns, num_classes: int) -> dict[str, jax.ShapeDtypeStruct]:
-    """Returns the shapes and dtypes of the sums; nothing is computed."""
+    """Returns the shapes and dtypes of the sums. Nothing is computed."""
 
     def sums(*arrays: Array) -> Metrics:
         return summed(*arrays, functions=functions)
@@ -148,20 +148,21 @@ def add(one: Metrics, other: Metrics) -> Metrics:
 
 
 def means(batches: Iterable[Mapping[str, Any]], seeds: Iterable[int] = ()) -> dict[str, float]:
-    """Returns `loss` (nats), each metric and `examples` over all `batches` of sums, added in float64.
+    """Returns the means of `loss` (nats) and each metric over all `batches` of sums, and `examples`; adds in float64.
 
-    Sums of several `seeds`, (seeds,) each, give the mean over them, their sample deviation (n - 1) as `loss/std` and
-    `accuracy/std`, and each by its seed: of seeds 5 and 6 `loss/seed5`, `loss/seed6`, `accuracy/seed5`, ...
+    For several `seeds`, with sums of shape (seeds,), it returns the mean over the seeds, their sample deviation (n - 1)
+    as `loss/std` and `accuracy/std`, and the value of each seed: `loss/seed5`, `loss/seed6`, `accuracy/seed5` and so
+    on.
     """
     fetched = jax.device_get(list(batches))
     totals = {key: sum(np.float64(sums[key]) for sums in fetched) for key in fetched[0]}
     examples = totals["examples"]
-    with np.errstate(divide="ignore", invalid="ignore"):  # of no examples: not a number
+    with np.errstate(divide="ignore", invalid="ignore"):  # NaN for no examples
         shares = {name: np.divide(total, examples) for name, total in totals.items() if name not in _COUNTS}
     result = {name: float(np.mean(share)) for name, share in shares.items()} | {"examples": int(np.max(examples))}
     for name, share in shares.items():
         if np.ndim(share):
-            with np.errstate(invalid="ignore"):  # of what is not finite: not a number
+            with np.errstate(invalid="ignore"):  # NaN for values that are not finite
                 result[f"{name}/std"] = float(np.std(share, ddof=1))
             result |= {f"{name}/seed{seed}": one for seed, one in zip(seeds, share.tolist(), strict=True)}
     return result

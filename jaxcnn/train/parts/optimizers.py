@@ -1,4 +1,4 @@
-"""Optimizers: optax's, with weight decay that knows which parameters to leave alone."""
+"""Optimizers of optax, with weight decay for kernels only."""
 
 from collections.abc import Callable
 from typing import Any, TypeAlias
@@ -13,14 +13,14 @@ from jaxcnn.parts import find_part, parameters_of, required_positions
 from jaxcnn.types import Array
 
 NEVER_DECAYED = frozenset({"bias", "scale", "negative_slope"})
-"""Names of parameters that shift or scale what passes, in our layers and in Flax's: of norms, convolutions, PReLU."""
+"""Names of parameters that shift or scale values, in our layers and Flax's: of norms, convolutions and PReLU."""
 
 
 def kernels_only(params: Any) -> Any:
-    """Returns a tree of bools that is False for what weight decay leaves alone: biases, norm scales, activation slopes.
+    """Returns a tree of bools: True for weight decay; False for biases, norm scales and slopes of activations.
 
-    These are known by name, whatever their axes. Of other names, those are left alone that are a vector or a number for
-    each layer; that the layers of a loop are stacked along a further axis does not count.
+    These are recognised by name. A parameter with another name is False if it is a vector or a number in each layer.
+    The axis along which a loop stacks its layers does not count.
     """
     return jax.tree_util.tree_map_with_path(_is_kernel, params)
 
@@ -56,7 +56,7 @@ def _adadelta(o: ConfigDict, rate: optax.Schedule) -> optax.GradientTransformati
 
 
 def _lamb(o: ConfigDict, rate: optax.Schedule) -> optax.GradientTransformation:
-    """As `optax.lamb` (You et al., arXiv:1904.00962), but each layer of a loop has a trust ratio of its own."""
+    """Returns `optax.lamb` (You et al., arXiv:1904.00962), but with a trust ratio for each layer of a loop."""
     return optax.chain(
         optax.scale_by_adam(b1=o.beta1, b2=o.beta2, eps=o.epsilon),
         optax.add_decayed_weights(o.weight_decay, mask=_mask(o)),
@@ -66,7 +66,7 @@ def _lamb(o: ConfigDict, rate: optax.Schedule) -> optax.GradientTransformation:
 
 
 def _trusted(updates: Any, params: Any) -> Any:
-    """Returns the updates times ||param|| / ||update||, layer by layer."""
+    """Returns the updates multiplied by ||param|| / ||update||, layer by layer."""
     ratio = optax.scale_by_trust_ratio()
 
     def scale(update: Array, param: Array) -> Array:
@@ -92,14 +92,14 @@ _DECAY_THEMSELVES = frozenset({"adamw", "lamb"})
 
 
 def make_optimizer(settings: ConfigDict, learning_rate: optax.Schedule) -> optax.GradientTransformation:
-    """Returns the optimizer of `config.optimizer`: clip the gradient, add the weight decay, update.
+    """Returns the optimizer of `config.optimizer`. It clips the gradient, adds the weight decay, and updates.
 
-    Its name is a word of `OPTIMIZERS` or a path to a function. One of (settings, learning_rate) sees to the
-    weight decay itself. One of the learning rate alone, as optax's are, is given `weight_decay` and `mask` where it
-    takes them.
+    Its name is in `OPTIMIZERS` or is a path to a function. A function of (settings, learning_rate) does its own weight
+    decay. A function of the learning rate alone, as optax's are, gets `weight_decay` and `mask` if it has these
+    parameters.
 
-    adamw and lamb decay weights by themselves, decoupled from the gradient (Loshchilov & Hutter, arXiv:1711.05101); for
-    the others the decay is the gradient of an L2 penalty, weight_decay / 2 * ||w||^2.
+    The weight decay of adamw and lamb is their own, decoupled from the gradient (Loshchilov & Hutter,
+    arXiv:1711.05101). For the others it is the gradient of an L2 penalty, weight_decay / 2 * ||w||^2.
     """
     update = _of_settings(find_part("optimizer", settings.name, OPTIMIZERS))(settings, learning_rate)
     if not callable(getattr(update, "init", None)) or not callable(getattr(update, "update", None)):
@@ -115,19 +115,19 @@ def make_optimizer(settings: ConfigDict, learning_rate: optax.Schedule) -> optax
 
 
 def decays_itself(name: str) -> bool:
-    """Returns whether the optimizer of this name has a weight decay of its own, in place of that in the gradient."""
+    """Returns whether this optimizer has its own weight decay, instead of one in the gradient."""
     if name in OPTIMIZERS:
         return name in _DECAY_THEMSELVES
     return decays_unseen(name) or "weight_decay" in parameters_of(find_part("optimizer", name, OPTIMIZERS))
 
 
 def decays_unseen(name: str) -> bool:
-    """Returns whether only the optimizer of this name knows what it decays: a user's own, made of the settings."""
+    """Returns whether it is not known what this optimizer decays: it is a user's function of the settings."""
     return name not in OPTIMIZERS and _takes_settings(find_part("optimizer", name, OPTIMIZERS))
 
 
 def _of_settings(maker: Maker) -> Maker:
-    """Returns an optimizer that is made of the learning rate alone as one that is made of the settings."""
+    """Returns a function of (settings, learning_rate), from one of the learning rate alone."""
     if _takes_settings(maker):
         return maker
 

@@ -14,7 +14,7 @@ from jaxcnn.types import Array
 
 @dataclasses.dataclass(frozen=True)
 class Shape:
-    """What the schedules are made of; times in steps since the start of training."""
+    """The parameters of schedules. Times are in steps since the start of training."""
 
     total: int
     warmup: int = 0
@@ -58,7 +58,7 @@ def _linear(peak: float, shape: Shape) -> optax.Schedule:
 SCHEDULES: dict[str, Callable[[float, Shape], optax.Schedule]] = {
     "constant": _constant,  # the peak
     "step": _step,  # times `factor` once every `every` steps
-    "multistep": _multistep,  # times `factor` at each of the `boundaries`, twice where two are the same step
+    "multistep": _multistep,  # times `factor` at each of the `boundaries`; twice if two are the same step
     "exponential": _exponential,  # times `factor` over each `every` steps, smoothly
     "cosine": _cosine,  # half a cosine from the end of the warm-up to the end (Loshchilov & Hutter, arXiv:1608.03983)
     "linear": _linear,  # a straight line from the end of the warm-up to the end
@@ -74,13 +74,13 @@ def make_schedule(schedule: Part, peak: float, shape: Shape) -> optax.Schedule:
     arXiv:1706.02677, section 2.2). A run that ends before its warm-up never reaches the peak.
 
     Args:
-        schedule: a word of `SCHEDULES`, a path, or a function: of (peak, shape), which returns what follows the
-            warm-up; or of the step alone, the whole schedule, as optax makes them.
-        peak: the learning rate that it starts from.
-        shape: what it is made of, in steps.
+        schedule: a name in `SCHEDULES`, a path, or a function. A function of (peak, shape) returns the schedule after
+            the warm-up. A function of the step alone is the whole schedule, as optax's are.
+        peak: learning rate after the warm-up.
+        shape: its parameters, in steps.
 
     Raises:
-        UserError: for what is no schedule, and a warm-up before a schedule that is whole.
+        UserError: for anything but a schedule, and for a warm-up before a whole schedule.
     """
     found = find_part("schedule", schedule, SCHEDULES)
     whole = required_positions(found) == 1
@@ -100,7 +100,7 @@ def make_schedule(schedule: Part, peak: float, shape: Shape) -> optax.Schedule:
 
 
 def unreached(name: str, shape: Shape) -> tuple[str, ...]:
-    """Returns a sentence where the schedule called `name` has boundaries that training ends before."""
+    """Returns a sentence about boundaries of the schedule `name` after the end of training, or ()."""
     late = sum(boundary >= shape.total for boundary in shape.boundaries)
     if name != "multistep" or not late:
         return ()
