@@ -1,8 +1,8 @@
-"""Several processes that train one model: how they find each other, and how they agree.
+"""Training by several processes: how they connect, and how they act alike.
 
-jax.distributed carries everything. Every process runs the same program on its own part of the devices; files and the
-terminal are process 0's. What only one of them can find out, such as a folder that is in use, they tell each other, so
-that all of them leave in the same way.
+jax.distributed connects them. Every process runs the same program on its own devices; process 0 writes files and
+prints. What only one process can find out, such as a folder that is in use, it tells the others, so that all end in the
+same way.
 """
 
 import hashlib
@@ -22,15 +22,15 @@ from jax.sharding import Sharding
 from jaxcnn.errors import UserError
 
 HEARTBEAT_SECONDS = 60
-"""A process that is silent for so long is dead, and the others end: a fault of a machine costs this and no more."""
+"""A process that is silent for this long counts as dead, and the others end."""
 START_SECONDS = 300
-"""How long a process waits for the others when it starts."""
+"""Time that a process waits for the others at its start."""
 Value = TypeVar("Value")
 Other = TypeVar("Other")
 
 
 class AgreedError(UserError):
-    """A mistake that every process raises alike, so that process 0 speaks for all."""
+    """A mistake that all processes raise, so that process 0 can report it for all."""
 
 
 def join(
@@ -40,18 +40,18 @@ def join(
     process_id: int | None = None,
     distributed: bool | None = None,
 ) -> None:
-    """Joins the processes of a run, where there are several; must come before anything is computed.
+    """Connects the processes of a run, if there are several. Call it before JAX computes anything.
 
     Args:
-        coordinator: HOST:PORT where process 0 can be reached.
-        num_processes: how many there are.
-        process_id: of this one, from 0.
-        distributed: None joins where the three above are given or the environment says that there are several
-            processes (SLURM, Open MPI, an indexed Kubernetes job, TPU workers). True leaves the finding to JAX
-            whatever the environment says, as on Cloud TPU VMs, whose metadata server knows. False does not join.
+        coordinator: HOST:PORT of process 0.
+        num_processes: number of processes.
+        process_id: number of this process, from 0.
+        distributed: None connects if the three above are given, or if the environment says that there are several
+            processes (SLURM, Open MPI, an indexed Kubernetes job, TPU workers). True lets JAX find the others whatever
+            the environment says, as on Cloud TPU VMs, where it asks the metadata server. False does not connect.
 
     Raises:
-        UserError: for numbers that do not fit together, or processes that cannot be found or reached.
+        UserError: for numbers that are inconsistent, or processes that cannot be found or reached.
     """
     given = {"coordinator": coordinator, "num_processes": num_processes, "process_id": process_id}
     explicit = _explicit(given, distributed)
@@ -82,10 +82,11 @@ def join(
 
 
 def surroundings(environment: Mapping[str, str]) -> str | None:
-    """Returns the variable that says that this is one of several processes, as NAME=value, or None."""
+    """Returns NAME=value of the environment variable that says that this is one of several processes, or None."""
     steps = "SLURM_STEP_NUM_TASKS" if "SLURM_STEP_NUM_TASKS" in environment else "SLURM_NTASKS"
     counts = {
-        steps: "SLURM_STEP_NODELIST" in environment and "SLURM_PROCID" in environment,  # within srun, not sbatch
+        steps: "SLURM_STEP_NODELIST" in environment
+        and "SLURM_PROCID" in environment,  # inside srun; sbatch alone does not set them
         "OMPI_COMM_WORLD_SIZE": True,
     }
     for name, applies in counts.items():
@@ -105,16 +106,16 @@ def first() -> bool:
 
 
 def wait(name: str) -> None:
-    """Returns once every process has come here."""
+    """Waits until every process has called it."""
     if jax.process_count() > 1:
         multihost_utils.sync_global_devices(name)
 
 
 def together(action: Callable[[], Value]) -> Value:
-    """Returns what `action` does in this process, once it is done in all.
+    """Returns `action()` of this process, after all processes have done theirs.
 
     Raises:
-        AgreedError: in every process, where a UserError is raised in any: that of the lowest.
+        AgreedError: in every process, if any raises a UserError; it is that of the lowest process.
     """
     if jax.process_count() == 1:
         return action()
@@ -125,20 +126,20 @@ def together(action: Callable[[], Value]) -> Value:
     for process, said in enumerate(_gather(line)):
         if said:
             raise AgreedError(said if process == 0 else f"process {process}: {said}")
-    return value  # type: ignore[return-value]  # None only where this process has raised
+    return value  # type: ignore[return-value]  # None only if this process has raised
 
 
 def on_first(action: Callable[[], Value], elsewhere: Other) -> Value | Other:
-    """Returns what `action` does in process 0, and `elsewhere` in the others, who wait for it.
+    """Returns `action()` in process 0, and `elsewhere` in the others, which wait for it.
 
     Raises:
-        AgreedError: in every process, where process 0 raises a UserError.
+        AgreedError: in every process, if process 0 raises a UserError.
     """
     return together(lambda: action() if first() else elsewhere)
 
 
 def from_first(action: Callable[[], Value]) -> Value:
-    """Returns in every process what `action` does in process 0: a value that JSON can hold."""
+    """Returns process 0's `action()` in every process: a value that JSON can represent."""
     if jax.process_count() == 1:
         return action()
     content = np.frombuffer(on_first(lambda: json.dumps(action()), "").encode(), np.uint8)
@@ -148,12 +149,12 @@ def from_first(action: Callable[[], Value]) -> Value:
 
 
 def spread(tree: Any, abstract: Any, sharding: Sharding) -> Any:
-    """Returns in every process the arrays that process 0 has, bit by bit, on all devices of `sharding`.
+    """Returns the arrays of process 0 in every process, with the same bits, on all devices of `sharding`.
 
     Args:
-        tree: in process 0 arrays in memory; of the others nothing is looked at.
-        abstract: their shapes and dtypes, in every process.
-        sharding: one that has every array whole on each device.
+        tree: in process 0, arrays in memory; ignored in the others.
+        abstract: the shapes and dtypes, in every process.
+        sharding: must place every array whole on each device.
     """
     leaves, shape = jax.tree.flatten(abstract)
     own = [np.asarray(leaf) for leaf in jax.tree.leaves(tree)] if first() else []
@@ -167,7 +168,7 @@ def spread(tree: Any, abstract: Any, sharding: Sharding) -> Any:
 
 
 def union(names: Mapping[str, Collection[str]]) -> dict[str, list[str]]:
-    """Returns, by key, the names of every process, each once, in order."""
+    """Returns, by key, the sorted names of all processes, each once."""
     everywhere = (
         [names]
         if jax.process_count() == 1
@@ -178,7 +179,7 @@ def union(names: Mapping[str, Collection[str]]) -> dict[str, list[str]]:
 
 
 def check_same(what: str, text: str) -> None:
-    """Raises `AgreedError` in every process where the `text` of one is not that of process 0."""
+    """Raises `AgreedError` in every process if the `text` of any differs from that of process 0."""
     if jax.process_count() == 1:
         return
     digests = _gather(hashlib.sha256(text.encode(errors="backslashreplace")).hexdigest())
@@ -188,15 +189,15 @@ def check_same(what: str, text: str) -> None:
 
 
 def lost(kind: type[BaseException] | None) -> bool:
-    """Returns whether an error of this kind, or None, says that another process may be gone."""
+    """Returns whether an error of this type may mean that another process is gone; `kind` may be None."""
     return kind is not None and issubclass(kind, jax.errors.JaxRuntimeError) and jax.process_count() > 1
 
 
 def run(command: Callable[[], int]) -> int:
-    """Runs what every process of a run runs; returns its exit status.
+    """Runs the command of every process of a run; returns the exit status.
 
-    Where one is gone, the others end at once, or after `HEARTBEAT_SECONDS` by JAX's hand, with what was saved. One that
-    leaves alone waits as long for the others before they are ended in the same way.
+    If a process is gone, the others end at once, or JAX ends them after `HEARTBEAT_SECONDS`; checkpoints are kept. A
+    process that ends alone waits as long for the others.
     """
     if jax.process_count() == 1:
         return command()
@@ -211,15 +212,15 @@ def run(command: Callable[[], int]) -> int:
 
 
 def end(error: Exception) -> NoReturn:
-    """Ends this process where an operation over all of them has failed, and says why in one line."""
+    """Ends this process after an operation over all processes has failed, with a line that says why."""
     where = f"process {jax.process_index()} of {jax.process_count()}"
     line = f"{where} ends, for an operation over all of them failed: {_one_line(error)[:200]}"
     print(f"jaxcnn: {line}; the same command goes on from the last checkpoint", file=sys.stderr, flush=True)
-    os._exit(1)  # the usual way out waits for processes that will not come
+    os._exit(1)  # the usual exit would wait for processes that are gone
 
 
 def _explicit(given: Mapping[str, str | int | None], distributed: bool | None) -> bool:
-    """Returns whether the processes are given, after checking them."""
+    """Returns whether the processes are given, after checking their numbers."""
     missing = [f"--{name}" for name, value in given.items() if value is None]
     if len(missing) == len(given):
         return False
@@ -238,13 +239,13 @@ def _explicit(given: Mapping[str, str | int | None], distributed: bool | None) -
 
 
 def _say_that_they_are_late(where: str) -> None:
-    """Says in one line what JAX, which ends a process that waits in vain, says in a page."""
+    """Prints in one line why JAX ends a process that waits in vain; JAX itself prints a page."""
     line = f"not all processes have met at {where} within {START_SECONDS} s: are all started, and can they reach it?"
     print(f"jaxcnn: {line}", file=sys.stderr, flush=True)
 
 
 def _gather(line: str) -> list[str]:
-    """Returns the line of every process, by its number."""
+    """Returns the lines of all processes, in order of their numbers."""
     content = line.encode(errors="backslashreplace")
     longest = int(np.max(multihost_utils.process_allgather(np.int32(len(content)))))
     sent = np.frombuffer(content.ljust(max(longest, 1), b"\0"), np.uint8)

@@ -1,4 +1,4 @@
-"""What of its config a resumed run may change, and what is said of a change."""
+"""Changes of a resumed run's config: which are allowed, and how they are reported."""
 
 import dataclasses
 import json
@@ -11,7 +11,7 @@ from jaxcnn.config.table import SETTINGS
 from jaxcnn.errors import UserError
 
 MAY_DIFFER = frozenset(key for key, setting in SETTINGS.items() if setting.resumable)
-"""Keys that a resumed run may change: how long, how often, what is shown, where the same data lies, and what changes no
+"""Keys that a resumed run may change: lengths, intervals, output, the place of the same data, and others that change no
 result."""
 
 FORCED = "resumed by force"
@@ -20,7 +20,7 @@ BACK = "resumed as once before"
 
 @dataclasses.dataclass(frozen=True)
 class Change:
-    """A key of a resumed run that is no longer what it was."""
+    """A changed key of a resumed run's config."""
 
     key: str
     old: Any
@@ -31,19 +31,19 @@ class Change:
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Change]:
-    """Returns what differs between the values of two configs, by the full names of their keys."""
+    """Returns the differences between two configs, whose values are given by full name."""
     changes = [Change(key, old.get(key), new.get(key)) for key in sorted(old.keys() | new.keys())]
     return [change for change in changes if change.old != change.new]
 
 
 def resumed_line(change: Change, forced: Collection[Change]) -> str:
-    """Returns what is said of a change, which is among the `forced` ones, or may be made, or goes back."""
+    """Returns a line about a change: it is one of the `forced` ones, is allowed, or returns to a former value."""
     how = FORCED if change in forced else "resumed" if change.key in MAY_DIFFER else BACK
     return f"{how} with {change}"
 
 
 def as_json(config: FrozenConfigDict) -> dict[str, Any]:
-    """Returns the config as it comes back from a JSON file."""
+    """Returns the config as a JSON file would give it back."""
     try:
         return json.loads(json.dumps(config.to_dict()))
     except TypeError as error:

@@ -1,19 +1,19 @@
-"""The time of a run, over its restarts."""
+"""The duration of a run, including earlier starts."""
 
 import datetime
 import time
 
 
 class Clock:
-    """Counts the seconds of a run from now on, and those of its earlier starts."""
+    """Counts the seconds of a run from now on, plus those of earlier starts."""
 
     def __init__(self) -> None:
         self._began, self._earlier = time.monotonic(), 0.0
         self.started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-        """When this start was, UTC, as ISO 8601 has it."""
+        """Time of this start, in UTC, as ISO 8601."""
 
     def go_on_from(self, seconds: float) -> None:
-        """Adds the seconds that earlier starts of the run took."""
+        """Adds the seconds of earlier starts of the run."""
         self._earlier = seconds
 
     def seconds(self) -> float:

@@ -1,4 +1,4 @@
-"""What a run folder in a bucket has, brought to this machine: all that a run goes on from, or a reader asks for."""
+"""Downloads a run folder from a bucket: what a run needs to resume, or what a reader needs."""
 
 import concurrent.futures
 import contextlib
@@ -13,29 +13,29 @@ from jaxcnn.buckets import Bucket, BucketError
 from jaxcnn.errors import UserError
 
 MARKER = "commit_success.txt"
-"""The object that makes a checkpoint of what lies beside it: here orbax writes it, there it is written last."""
+"""Name of the object that completes a checkpoint. Orbax writes it locally; in the bucket it is written last."""
 STEP = re.compile(r"checkpoints/(\d+)/.+")
-"""Names of what lies in a checkpoint."""
+"""Pattern of the names of a checkpoint's files."""
 _AT_ONCE = 8
 _FETCHED = re.compile(r"(config|config_history|run)\.json|metrics\.jsonl|output\.log")
 _DAMAGED = re.compile(r"(checkpoints/damaged-[\d-]+)/.+")
 
 
 def copy_of(address: str) -> Path:
-    """Returns where this machine's copy of a run folder lies: always the same, below $TMPDIR or what stands for it."""
+    """Returns the path of this machine's copy of a run folder: always the same, below the folder of temporary files."""
     try:
         user = getpass.getuser()
-    except (OSError, KeyError):  # one without a name, as in containers
+    except (OSError, KeyError):  # a user without a name, as in containers
         user = "nobody"
     return Path(tempfile.gettempdir()) / f"jaxcnn-{user}" / hashlib.sha256(address.encode()).hexdigest()[:16]
 
 
 @contextlib.contextmanager
 def fetched(address: str) -> Iterator[Path]:
-    """Gives a copy of a run folder in a bucket to look at, which is removed afterwards.
+    """Gives a temporary copy of a run folder in a bucket, for reading.
 
     Raises:
-        UserError: where the bucket cannot be read.
+        UserError: if the bucket cannot be read.
     """
     with tempfile.TemporaryDirectory(prefix="jaxcnn-") as copy:
         with asked(address):
@@ -45,7 +45,7 @@ def fetched(address: str) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def asked(address: str) -> Iterator[None]:
-    """Raises `UserError` where the bucket or the copy cannot be used."""
+    """Turns errors of the bucket or the copy into `UserError`."""
     try:
         yield
     except OSError as error:
@@ -53,12 +53,12 @@ def asked(address: str) -> Iterator[None]:
 
 
 def fetch(bucket: Bucket, folder: Path) -> tuple[set[str], list[str]]:
-    """Brings what a run goes on from into a folder; returns the names of all that there is, and of what was brought.
+    """Downloads what a run needs to resume into a folder. Returns the names of all objects, and of the downloaded ones.
 
-    Of checkpoints that were set aside only the names are brought. What has no marker is no checkpoint.
+    Checkpoints without a marker, and damaged ones that were set aside, are not downloaded.
 
     Raises:
-        BucketError: for a name that would lead out of the folder; nothing is brought then.
+        BucketError: for a name that would lead out of the folder; nothing is then downloaded.
     """
     there = set(bucket.find())
     _check_names(there)
@@ -79,11 +79,11 @@ def _check_names(names: Iterable[str]) -> None:
 
 
 def _in_a_checkpoint(name: str, there: Collection[str]) -> bool:
-    """Returns whether an object is a file of a checkpoint that is whole."""
+    """Returns whether an object is a file of a complete checkpoint."""
     step = STEP.fullmatch(name)
     return bool(step and marker(step[1]) in there)
 
 
 def marker(step: str) -> str:
-    """Returns the name of the marker of a checkpoint."""
+    """Returns the name of a checkpoint's marker."""
     return f"checkpoints/{step}/{MARKER}"

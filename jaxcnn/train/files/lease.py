@@ -1,7 +1,7 @@
-"""One run in a folder of a bucket at a time: an object that its owner writes anew again and again.
+"""A lock on a folder of a bucket: an object that its owner writes again and again.
 
-A bucket has no locks that end with a process. So whoever finds the object looks whether it still changes: where it
-does, the folder is in use; where it does not, its owner is gone.
+A bucket has no locks that end with a process. A process that finds the object therefore watches it: if it changes, the
+folder is in use; if not, its owner is gone.
 """
 
 import contextlib
@@ -21,29 +21,29 @@ NAME = "lock"
 BEAT = 10.0
 """Seconds between two writes of the owner."""
 PATIENCE = 25.0
-"""For how many seconds an object that does not change is looked at, before its owner counts as gone."""
+"""Seconds without a change after which the owner counts as gone."""
 
 
 class Lease:
-    """The right to write below an address. A context manager: leaving it gives the right back."""
+    """The right to write below an address. As a context manager it is released on exit."""
 
     def __init__(self, bucket: Bucket, mark: Path, say: Callable[[str], None]) -> None:
         """Takes it.
 
         Args:
             bucket: with the address.
-            mark: a file of this machine that says which lease was taken here last: that one's owner is gone.
+            mark: a local file with the last lease that this machine took; the owner of that lease is gone.
             say: shows a line to the user.
 
         Raises:
-            UserError: another process has it.
-            BucketError: the bucket cannot be read or written.
+            UserError: if another process has the lease.
+            BucketError: if the bucket cannot be read or written.
         """
         self._bucket, self._say = bucket, say
         self._owner = f"process {os.getpid()} on {socket.gethostname()}"
         self._own = uuid.uuid4().hex
         self.lost = ""
-        """In a line who has taken it since, else ""."""
+        """A line that says who has taken the lease since, else ""."""
         taken_here = mark.read_text(encoding="utf-8") if mark.exists() else ""
         if (found := self._read()) and not (taken_here and found.startswith(taken_here)):
             self._wait_for(found)
@@ -64,7 +64,7 @@ class Lease:
                 self._bucket.remove([NAME])
 
     def _wait_for(self, found: str) -> None:
-        """Returns once the owner counts as gone."""
+        """Waits until the owner counts as gone."""
         owner = found.partition(" ")[2].partition(",")[0]
         where = self._bucket.address
         self._say(f"{where} was in use by {owner}: looking for {PATIENCE:g} s whether it still is")
@@ -81,7 +81,7 @@ class Lease:
         beat = 0
         while not self._end.wait(BEAT) and not self.lost:
             beat += 1
-            with contextlib.suppress(OSError):  # the next beat tries again
+            with contextlib.suppress(OSError):  # tried again at the next beat
                 found = self._read()
                 if found and not found.startswith(self._own):
                     taken_by = found.partition(" ")[2].partition(",")[0]

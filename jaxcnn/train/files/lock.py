@@ -13,7 +13,7 @@ class Lock(locks.FileLock):
         """Takes the lock.
 
         Raises:
-            UserError: another process has it, or the folder cannot be written.
+            UserError: if another process has the lock, or the folder cannot be written.
         """
         try:
             super().__init__(folder / "lock")

@@ -1,9 +1,9 @@
-"""A run folder in a bucket: the run works on a copy of its own on this machine, and every change is carried over.
+"""A run folder in a bucket: the run uses a copy on this machine, and every change is copied to the bucket.
 
-So everything that a disk promises holds there as it is: orbax writes its files, metrics.jsonl grows by lines, and
-training never waits for a network. In the bucket things become true in the same order as here: metrics before the
-checkpoint of their step, a checkpoint's files before the marker that makes it one, new checkpoints before old ones are
-removed. The marker is orbax's own for object stores, so orbax reads such a checkpoint from the bucket too.
+The copy has all guarantees of a disk: orbax writes its files, metrics.jsonl grows by lines, and training never waits
+for a network. Changes reach the bucket in a safe order: metrics before the checkpoint of their step, a checkpoint's
+files before the marker that completes it, and new checkpoints before old ones are removed. The marker is orbax's own
+for object stores, so orbax can read such a checkpoint from the bucket too.
 """
 
 import contextlib
@@ -23,15 +23,15 @@ from jaxcnn.train.files.lease import Lease
 from jaxcnn.train.files.lock import Lock
 
 INTERVAL = 3.0
-"""Seconds between two looks for what has changed."""
+"""Seconds between two searches for changes."""
 LAST = 60.0
-"""For how many seconds what is left is tried to be carried over, before a run leaves without."""
+"""Seconds for which the last changes are tried at the end of a run, before it gives up."""
 REMOVED = "removed"
-"""The folder of the copy that checkpoints are moved to when they are removed, so that each is there whole or not."""
+"""Folder of the copy to which removed checkpoints are moved, so that each is always complete or absent."""
 _LEASE = "lease"
-"""The file of a copy that says which lease of the bucket was taken for it."""
+"""File of the copy with the bucket's lease that was taken for it."""
 _UNSENT = "unsent"
-"""The file of a copy that has more than its bucket."""
+"""File of the copy which says that the bucket lacks changes."""
 _NOT_CARRIED = re.compile(
     r"lock|lease|unsent|checkpoints/removed/.*|.*/commit_success\.txt|.*\.partial|.*\.orbax-checkpoint-tmp.*"
 )
@@ -40,10 +40,10 @@ Signature = tuple[int, int]
 
 
 class Mirror:
-    """Keeps the copy of a run folder and the bucket alike. A context manager: leaving it carries over what is left."""
+    """Copies changes of a local run folder to a bucket. As a context manager it copies the last changes on exit."""
 
     def __init__(self, address: str, copy: Path, say: Callable[[str], None]) -> None:
-        """Locks the copy, makes it what the bucket has, and begins to carry over what changes.
+        """Locks the copy, fills it from the bucket, and begins to copy changes.
 
         Args:
             address: of the run folder in the bucket.
@@ -51,7 +51,7 @@ class Mirror:
             say: shows a line to the user.
 
         Raises:
-            UserError: where the bucket cannot be read, the copy cannot be written, or another process has it.
+            UserError: if the bucket cannot be read, the copy cannot be written, or another process uses either.
         """
         self._address, self._copy, self._say = address, copy, say
         self._bucket = Bucket(address)
@@ -60,7 +60,9 @@ class Mirror:
         with contextlib.ExitStack() as opening, asked(address):
             copy.mkdir(parents=True, exist_ok=True, mode=0o700)
             opening.enter_context(_locked(copy, address))
-            self._there = set(self._bucket.find())  # before anything is written, for what is wrong with the bucket
+            self._there = set(
+                self._bucket.find()
+            )  # before anything is written, so that errors of the bucket come first
             self._lease = opening.enter_context(Lease(self._bucket, copy / _LEASE, say))
             self._clear()
             self._there, brought = fetch(self._bucket, copy)
@@ -84,7 +86,10 @@ class Mirror:
             shutil.rmtree(self._copy, ignore_errors=True)
 
     def flush(self) -> str:
-        """Carries over all that has changed; returns in a line why `LAST` seconds are not enough for that, else ""."""
+        """Copies all changes to the bucket.
+
+        Returns a line that says why this is not done after `LAST` seconds, else "".
+        """
         until = time.monotonic() + LAST
         while not (whole := self._carry()) and time.monotonic() < until:
             time.sleep(1.0)
@@ -95,7 +100,7 @@ class Mirror:
             self._carry()
 
     def _carry(self) -> bool:
-        """Carries over what has changed; returns whether all of it has been."""
+        """Copies changes to the bucket once; returns whether all are copied."""
         with self._turn:
             try:
                 if self._lease.lost:
@@ -134,7 +139,7 @@ class Mirror:
         return all(whole)
 
     def _carry_step(self, step: str, local: Mapping[str, Signature]) -> bool:
-        """Makes a checkpoint in the bucket the one here; returns whether it is whole there."""
+        """Copies a checkpoint to the bucket; returns whether it is complete there."""
         old = {name for name in self._there if _is_of(name, step) and not name.endswith(MARKER)} - local.keys()
         if step in self._whole and not old and all(self._sent.get(name) == local[name] for name in local):
             return True
@@ -153,10 +158,10 @@ class Mirror:
         return True
 
     def _send(self, name: str, local: Mapping[str, Signature]) -> None:
-        """Writes a file into the bucket, where that has not been done since it changed."""
+        """Writes a file to the bucket, if it has changed since the last time."""
         if self._sent.get(name) == local[name]:
             return
-        self._there.add(name)  # also one that fails may be written
+        self._there.add(name)  # a write that fails may have written it
         if name.startswith("checkpoints/"):
             self._bucket.upload(self._copy / name, name)
         else:  # it may grow meanwhile
@@ -170,13 +175,13 @@ class Mirror:
             self._sent.pop(name, None)
 
     def _local(self) -> dict[str, Signature]:
-        """Returns the files here that belong into the bucket."""
+        """Returns the files of the copy that belong into the bucket, with their signatures."""
         paths = (path for path in self._copy.rglob("*") if path.is_file())
         names = {path.relative_to(self._copy).as_posix(): path for path in paths}
         return {name: _signature(path) for name, path in sorted(names.items()) if not _NOT_CARRIED.fullmatch(name)}
 
     def _clear(self) -> None:
-        """Makes way for what the bucket has; what another start could not carry over is kept beside, and said."""
+        """Empties the copy. Changes that an earlier start could not copy are moved beside it, and a line says so."""
         left = [path for path in self._copy.iterdir() if path.name not in ("lock", _LEASE)]
         aside = None
         if (self._copy / _UNSENT).exists():

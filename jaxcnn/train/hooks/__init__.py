@@ -1,1 +1,1 @@
-"""What accompanies a training: what is written, shown, watched."""
+"""Hooks of a training: logs, output, checkpoints and checks."""

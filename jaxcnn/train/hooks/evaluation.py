@@ -1,4 +1,4 @@
-"""The evaluation of the validation split, when it is due."""
+"""A hook that evaluates the validation split."""
 
 from fractions import Fraction
 
@@ -7,7 +7,7 @@ from jaxcnn.train.training import Training
 
 
 class Evaluation:
-    """Evaluates the validation split each `every` steps and at the last one."""
+    """Evaluates the validation split every `every` steps, and at the last step."""
 
     every_process = True
 
@@ -23,6 +23,6 @@ class Evaluation:
         return next_due(step, self._every)
 
     def reached(self, step: int) -> None:
-        """Evaluates, where it is due."""
+        """Evaluates if it is due."""
         if is_due(step, self._every, self._training.run.total_steps):
             self._training.evaluate("val")

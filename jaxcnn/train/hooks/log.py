@@ -1,4 +1,4 @@
-"""Training metrics: logged when they are due, and a warning where the loss leaps."""
+"""Hooks that log training metrics, and warn of jumps of the loss."""
 
 import collections
 import math
@@ -15,7 +15,7 @@ from jaxcnn.train.training import Training
 
 
 class Log:
-    """Logs the training metrics of the steps since the last log, each `every` steps and at the last one."""
+    """Logs the training metrics since the last log, every `every` steps and at the last step."""
 
     every_process = True
 
@@ -31,7 +31,7 @@ class Log:
         return next_due(step, self._every)
 
     def reached(self, step: int) -> None:
-        """Logs, where it is due."""
+        """Logs if it is due."""
         run = self._training.run
         if not is_due(step, self._every, run.total_steps):
             return
@@ -46,7 +46,7 @@ class Log:
 
 
 class Spikes:
-    """Warns of a training loss three times the median of the last ten that were logged, and half a nat above it."""
+    """Warns of a training loss that is three times the median of the last ten logged ones, and half a nat above it."""
 
     def __init__(self) -> None:
         self._losses: collections.deque[float] = collections.deque(maxlen=10)
@@ -56,7 +56,7 @@ class Spikes:
         self._training = training
 
     def log(self, step: int, values: Mapping[str, Any]) -> None:
-        """Compares a loss with those before it."""
+        """Compares the loss with the losses before it."""
         loss = values.get("train/loss", math.nan)
         if len(self._losses) == self._losses.maxlen and loss > max(
             3 * (usual := statistics.median(self._losses)), usual + 0.5

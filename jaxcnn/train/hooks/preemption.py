@@ -1,4 +1,4 @@
-"""Being asked to stop: a signal is noted, and answered where the training can stop without losing anything."""
+"""Stops on request: a signal is noted, and the training stops at a point where nothing is lost."""
 
 import itertools
 import os
@@ -13,7 +13,7 @@ from jax.experimental.multihost_utils import reached_preemption_sync_point
 from jaxcnn.train.training import Training
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
-_CALLS = itertools.count()  # of the sync point: JAX wants consecutive numbers, the same in every process
+_CALLS = itertools.count()  # of the sync point: JAX needs consecutive numbers, equal in all processes
 
 
 class Preempted(Exception):  # noqa: N818
@@ -27,12 +27,12 @@ class Preempted(Exception):  # noqa: N818
 class Preemption:
     """A hook that pauses the training when it is asked to stop.
 
-    While it runs, SIGTERM and SIGINT set `asked` and nothing more; the second SIGINT interrupts.
+    While it runs, SIGTERM and SIGINT only set `asked`. The second SIGINT interrupts.
 
-    With several processes a signal to any of them asks all, and all are told between the same two dispatches. SIGTERM
-    then belongs to JAX, which listens from `jax.distributed.initialize` on and spreads the word.
+    With several processes, a signal to any of them stops all, between the same two dispatches. JAX then handles
+    SIGTERM, from `jax.distributed.initialize` on, and tells the other processes.
 
-    Outside the main thread, where Python lets nobody listen, signals act as they would without it.
+    Python handles signals in the main thread only. In another thread, signals act as without this hook.
     """
 
     every_process = True
@@ -44,21 +44,21 @@ class Preemption:
 
     @property
     def asked(self) -> bool:
-        """Whether to stop. With several processes, all of them must ask equally often."""
+        """Whether to stop. All processes must read it equally often."""
         if not self._several:
             return self._noted
         self._agreed = self._agreed or reached_preemption_sync_point(next(_CALLS))
         return self._agreed
 
     def start(self, training: Training) -> None:
-        """Begins to listen."""
+        """Installs the signal handlers."""
         self._training = training
         numbers = SIGNALS[1:] if self._several else SIGNALS
         if threading.current_thread() is threading.main_thread():
             self._before = {number: signal.signal(number, self._note) for number in numbers}
 
     def stepped(self, step: int) -> None:
-        """Pauses the training, where that is asked for."""
+        """Pauses the training if that is requested."""
         del step
         if self.asked:
             self._training.pause()
@@ -66,7 +66,7 @@ class Preemption:
     reached = stepped
 
     def close(self) -> None:
-        """Has signals act as before."""
+        """Restores the former signal handlers."""
         for number, handler in self._before.items():
             signal.signal(number, handler)
 

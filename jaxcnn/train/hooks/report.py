@@ -1,4 +1,4 @@
-"""What a run says of itself: its first lines and, at its end, what it has reached."""
+"""The first lines of a run, and the table of its results."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -12,11 +12,11 @@ from jaxcnn.train.resolved import group_counts
 from jaxcnn.train.run import Run
 
 _NAMED = 6
-"""How many classes are named."""
+"""Most classes that are named."""
 
 
 def opening(run: Run, folder: str | Path, start: int) -> dict[str, list[str]]:
-    """Returns lines that say what the run is: of net, data, steps, and where its results go."""
+    """Returns lines about the run by name: net, data, steps, and the folder of its results."""
     steps = f"{run.total_steps} x {run.config.batch_size} examples ({epochs_of(run)(run.total_steps)} epochs)"
     devices = run.mesh.devices
     return {
@@ -32,12 +32,12 @@ def opening(run: Run, folder: str | Path, start: int) -> dict[str, list[str]]:
 
 
 def epochs_of(run: Run) -> Callable[[int], str]:
-    """Returns what writes a number of the run's steps as epochs, fine enough to tell one log from the next."""
+    """Returns a function that formats the run's steps as epochs, with enough decimals to distinguish two logs."""
     return epoch_counter(run.steps_per_epoch, run.log_every, run.eval_every, run.total_steps)
 
 
 def recomputed(run: Run, changes: Iterable[str]) -> list[str]:
-    """Returns what becomes of the schedule where a change of the config moves its end."""
+    """Returns a line about the schedule if a change of the config moves its end."""
     name = run.config.schedule.name
     if run.given.keys() & {"tx", "schedule"} or name not in ENDING or not any("total_" in line for line in changes):
         return []
@@ -52,14 +52,14 @@ def result_rows(
     lines: Sequence[Mapping[str, Any]],
     card: Mapping[str, Any],
 ) -> dict[str, str]:
-    """Returns what a run has reached, by name.
+    """Returns the results of a run, by name.
 
     Args:
-        run: that is at its end.
+        run: a finished run.
         folder: of the run.
-        step: that its state is of.
+        step: of its final state.
         result: metrics of the test split.
-        lines: the rows that were logged.
+        lines: the logged rows.
         card: run.json.
     """
     missing = _missing(run)
@@ -83,7 +83,7 @@ def _net(run: Run) -> str:
 
 
 def _norm(run: Run) -> str:
-    """Returns the norm in use; of group norm with its groups, of batch norm with the examples that share statistics."""
+    """Returns the norm; for group norm with its groups, for batch norm with the examples that share statistics."""
     model: Any = run.model
     if model.norm == "none":
         return "no norm"
@@ -115,13 +115,13 @@ def _seeds(run: Run) -> list[str]:
 
 
 def _missing(run: Run) -> str:
-    """Returns what there is of the splits of which examples are missing."""
+    """Returns the numbers of examples of the partial splits."""
     parts = run.data["partial"] or {}
     return ", ".join(f"{part['examples']:,} of {part['of']:,} {split}" for split, part in parts.items())
 
 
 def _measured(metric: str, result: Mapping[str, float]) -> str:
-    """Returns a metric of the test split; of several seeds with how many, their deviation, and between which it is."""
+    """Returns a metric of the test split; for several seeds with their number, deviation and range."""
     value, each = (
         share(metric, result[f"test/{metric}"]),
         [value for name, value in result.items() if name.startswith(f"test/{metric}/seed")],
@@ -140,7 +140,7 @@ def _tested(run: Run, step: int) -> str:
 
 
 def _best(run: Run, lines: Iterable[Mapping[str, Any]]) -> dict[str, str]:
-    """Returns the step that did best on the validation split, the first of equals."""
+    """Returns the best step on the validation split; the first of equal ones."""
     best = run.best
     found = [(best.score(line), -line["step"], line[best.key]) for line in lines if best.key in line]
     if not found:
@@ -150,7 +150,7 @@ def _best(run: Run, lines: Iterable[Mapping[str, Any]]) -> dict[str, str]:
 
 
 def _time(lines: Sequence[Mapping[str, Any]], card: Mapping[str, Any]) -> dict[str, str]:
-    """Returns how long the run took, over its restarts, and how much of that it trained."""
+    """Returns the duration of the run, including earlier starts, and the part of it in training steps."""
     if "duration_seconds" not in card:
         return {}
     training = sum(line.get("train/seconds") or 0 for line in lines)

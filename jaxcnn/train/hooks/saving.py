@@ -1,4 +1,4 @@
-"""Checkpoints: written when they are due, and after a validation that beats all before it."""
+"""A hook that writes checkpoints: when they are due, and after the best validation so far."""
 
 from collections.abc import Mapping
 from fractions import Fraction
@@ -13,7 +13,7 @@ from jaxcnn.train.training import Training
 
 
 class Saving:
-    """Saves the state each `every` steps, at the last one, and where a validation is the best so far."""
+    """Saves the state every `every` steps, at the last step, and after the best validation so far."""
 
     every_process = True
 
@@ -32,19 +32,19 @@ class Saving:
         return next_due(step, self._every)
 
     def evaluated(self, step: int, values: Mapping[str, Any]) -> None:
-        """Notes how good the state is on the validation split."""
+        """Notes the score of the state on the validation split."""
         best = self._training.run.best
         if best.key in values:
             self._found = (step, best.score(values))
 
     def log(self, step: int, values: Mapping[str, Any]) -> None:
-        """Sees whether the last checkpoint is written by now."""
+        """Checks whether the last checkpoint is written."""
         del step, values
         if jax.process_count() == 1:
             self._warn_of(self._settle(wait=False))
 
     def reached(self, step: int) -> None:
-        """Saves, where it is due or the state is the best so far."""
+        """Saves if it is due, or if the state is the best so far."""
         score = self._score(step)
         if score > self._best or is_due(step, self._every, self._training.run.total_steps):
             trouble = self._save(step)
@@ -52,7 +52,7 @@ class Saving:
             self._best = self._checkpoints.best() if trouble else max(self._best, score)
 
     def secure(self, step: int) -> str:
-        """Sees to it that the state, that of `step`, is saved; returns in words what is in the way, else ""."""
+        """Makes sure that the state of `step` is saved; returns a text that says why it is not, else ""."""
         trouble = self._settle()
         if step in self._checkpoints.steps():
             return self._checkpoints.carried_over()
@@ -63,18 +63,18 @@ class Saving:
         return f"{trouble}; " + (f"step {saved[-1]} is the last that is saved" if saved else "nothing is saved")
 
     def _score(self, step: int) -> float:
-        """Returns how good the state of a step is: the score of an earlier one is not its own."""
+        """Returns the score of a step's state, which is not known if only an earlier step was evaluated."""
         return self._found[1] if self._found[0] == step else NOT_EVALUATED
 
     def _save(self, step: int) -> str:
-        """Begins to save the state; returns what has gone wrong with that or with the save before it, else ""."""
+        """Begins to save the state; returns an error of this save or of the one before it, else ""."""
         trouble = self._settle()
         trouble = self._checkpoints.save(step, self._training.state, self._score(step)) or trouble
         self._unwritten = None if trouble else step
         return trouble
 
     def _settle(self, *, wait: bool = True) -> str:
-        """Tells that a checkpoint is written once it is; returns what has gone wrong with it, else ""."""
+        """Tells the hooks once a checkpoint is written; returns an error of the write, else ""."""
         trouble = self._checkpoints.settle(wait=wait)
         if trouble:
             self._unwritten = None
@@ -84,7 +84,7 @@ class Saving:
         return trouble
 
     def _warn_of(self, trouble: str) -> None:
-        """Shows what has gone wrong with a checkpoint; several processes end, since they write each one together."""
+        """Shows an error of a checkpoint. Several processes end, since they write a checkpoint together."""
         if trouble and jax.process_count() > 1:
             raise Fault(f"{trouble}; what was saved before can be gone on from")
         if trouble:

@@ -1,4 +1,4 @@
-"""Where metrics go: metrics.jsonl and TensorBoard events. No fault of the disk ends the run here."""
+"""Hooks that write metrics to metrics.jsonl and TensorBoard events. A fault of the disk does not end the run."""
 
 import contextlib
 import json
@@ -18,23 +18,23 @@ FLUSH_SECONDS = 10
 
 
 class MetricsFile:
-    """A hook that writes each row of the history, one object a line; lines that fail are kept until they can be."""
+    """Writes each row of the history as a line of JSON. Lines that cannot be written are kept and tried again."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._unwritten: list[str] = []
 
     def start(self, training: Training) -> None:
-        """Drops the lines of later steps, which a resumed run takes again.
+        """Drops the lines of later steps, which a resumed run repeats.
 
         Raises:
-            UserError: where the file cannot be written.
+            UserError: if the file cannot be written.
         """
         self._training = training
         replace_text(self._path, "".join(_line(row) for row in training.history))
 
     def log(self, step: int, values: Mapping[str, Any]) -> None:
-        """Writes the row that was added to the history; what is not a finite number is null."""
+        """Writes the row that was added to the history; numbers that are not finite become null."""
         del step, values
         self._unwritten.append(_line(self._training.history[-1]))
         self._append()
@@ -42,7 +42,7 @@ class MetricsFile:
     evaluated = log
 
     def close(self) -> None:
-        """Tries once more to write what could not be written, and says what is lost."""
+        """Tries once more to write the lines that are left, and says how many are lost."""
         if self._unwritten:
             self._append()
         if self._unwritten:
@@ -65,20 +65,20 @@ def _line(row: Mapping[str, Any]) -> str:
 
 
 class TensorBoard:
-    """A hook that writes TensorBoard events; it gives them up where they cannot be written."""
+    """Writes TensorBoard events. If they cannot be written, it stops writing them."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._events: _Events | None = None
 
     def start(self, training: Training) -> None:
-        """Begins a file that hides what older ones have of later steps."""
+        """Begins a file of events that hides later steps of older files."""
         self._training = training
         with self._or_without():
             self._events = _Events(self._path, purge_step=training.step + 1)
 
     def log(self, step: int, values: Mapping[str, Any]) -> None:
-        """Writes the row that was added to the history, what is a finite number of it."""
+        """Writes the finite numbers of the row that was added to the history."""
         del values
         row = {name: value for name, value in self._training.history[-1].items() if name != "step"}
         with self._or_without():
@@ -88,14 +88,14 @@ class TensorBoard:
     evaluated = log
 
     def close(self) -> None:
-        """Writes what is left."""
+        """Writes events that are still in memory."""
         with self._or_without():
             if self._events:
                 self._events.close()
 
     @contextlib.contextmanager
     def _or_without(self) -> Iterator[None]:
-        """Goes on without events, and says so, where they cannot be written."""
+        """Goes on without events, and says so, if they cannot be written."""
         try:
             yield
         except OSError as error:
@@ -107,13 +107,14 @@ class TensorBoard:
 
 
 class _Events:
-    """A file of TensorBoard events, on the disk every ten seconds; every method may raise OSError.
+    """A file of TensorBoard events, flushed every ten seconds. Every method may raise OSError.
 
-    tensorboardX's SummaryWriter writes in a thread, which a full disk ends: then the next calls wait for it forever.
+    tensorboardX's SummaryWriter is not used: it writes in a thread, which ends on a full disk, and its next calls then
+    wait forever.
     """
 
     def __init__(self, path: Path, *, purge_step: int) -> None:
-        """Begins a file that hides what older ones have from `purge_step` on."""
+        """Begins a file that hides the steps of older files from `purge_step` on."""
         path.mkdir(parents=True, exist_ok=True)
         self._writer = EventsWriter(str(path / "events"))
         self._flushed = -math.inf
@@ -128,6 +129,6 @@ class _Events:
 
     def _write(self, **fields: Any) -> None:
         self._writer.write_event(event_pb2.Event(wall_time=time.time(), **fields))
-        if time.monotonic() - self._flushed > FLUSH_SECONDS:  # it waits for the disk
+        if time.monotonic() - self._flushed > FLUSH_SECONDS:  # flushing waits for the disk
             self._writer.flush()
             self._flushed = time.monotonic()
