@@ -1,4 +1,4 @@
-"""The training step for devices that are not here: compiled from shapes alone, never run."""
+"""Compiles the training step for devices that are not here, from shapes alone. It is never run."""
 
 from typing import Any
 
@@ -16,10 +16,10 @@ from jaxcnn.train.training import make_run_dispatch
 
 
 def resolve_blank(config: ConfigDict) -> Run:
-    """Returns the run of a config, on one device of this machine; a data set of the catalog need not be prepared.
+    """Returns the run of a config, on one device of this machine. A data set of the catalog need not be prepared.
 
     Raises:
-        UserError: for anything wrong in the config, in one line.
+        UserError: for any mistake in the config, in one line.
     """
     d = config.data
     known = d.name in CATALOG
@@ -31,11 +31,11 @@ def lower_step(run: Run, mesh: Mesh) -> jax.stages.Lowered:
     """Returns one training step of the run, as the trainer dispatches it, lowered for the devices of `mesh`.
 
     Args:
-        run: of `resolve_blank`, say; where its own mesh is does not matter.
+        run: for example of `resolve_blank`; its own mesh does not matter.
         mesh: of devices that need not exist: those of `jax.experimental.topologies`.
 
     Raises:
-        UserError: where the mesh cannot share the batch evenly.
+        UserError: if the mesh cannot divide the batch evenly.
     """
     check_batch(run.config, mesh)
     here = replicated(mesh)
@@ -46,7 +46,7 @@ def lower_step(run: Run, mesh: Mesh) -> jax.stages.Lowered:
 
 
 def _feed(run: Run, mesh: Mesh) -> Any:
-    """Returns the shapes of what `train_batch` is given: images of a step, or the whole training split."""
+    """Returns the shapes of the feed of `train_batch`: images of a step, or the whole training split."""
     if run.data["placement"] == "device":
         return _shapes(run.pipeline.feed(0), replicated(mesh))
     if run.data["placement"] == "given":

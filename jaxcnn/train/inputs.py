@@ -1,4 +1,4 @@
-"""The data part of a run: which images, where they are decoded and kept, and what is said of them."""
+"""The data of a run: which images, where they are decoded and kept, and the facts that the card records."""
 
 import dataclasses
 import functools
@@ -30,28 +30,29 @@ from jaxcnn.train.devices.mesh import from_processes, on_every_device, split_ove
 from jaxcnn.train.squares import extended, make_square, remarks
 
 DEVICE_LIMIT = 2**31
-"""Bytes of decoded images that `auto` puts on the device; the same on every machine, for pixels depend on it."""
+"""Most bytes of decoded images that `auto` puts on the device. It is the same on every machine, since pixels depend on
+the placement."""
 _HOST_CROP = "random_resized_crop"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Inputs:
-    """The pipeline of a run, and what the run card says of its data."""
+    """The pipeline of a run, and the facts about its data."""
 
     pipeline: Pipeline
     crop: Crop | None
-    """Makes the squares that are trained on, of images as they are stored; None where the data make their own."""
+    """Makes the training squares from stored images; None if the data make their own batches."""
     facts: Mapping[str, Any]
-    """Ready for JSON; what is skipped on the way is not among them."""
+    """For the run card, ready for JSON; images that are skipped during training are not among them."""
 
 
 def open_data(config: FrozenConfigDict, data: Any | None) -> Dataset | Batches:
-    """Returns the data set that a config names, or `data`: one made already, `Batches`, or as of `array_dataset`.
+    """Returns the data set that a config names, or `data`: a data set, `Batches`, or what `array_dataset` takes.
 
     Nothing is decoded.
 
     Raises:
-        UserError: for anything wrong with it, in one line.
+        UserError: for anything that is wrong with it, in one line.
     """
     d = config.data
     seed = config.seed if d.split_seed is None else d.split_seed
@@ -67,7 +68,7 @@ def open_data(config: FrozenConfigDict, data: Any | None) -> Dataset | Batches:
 
 
 def _called(path: str) -> Any:
-    """Returns the data that a function of a user's own gives."""
+    """Returns the data from a user's function."""
     make = find_part("data set", path, {})
     if required_positions(make):
         raise UserError(f"data set {path!r} is called without arguments, and needs {required_positions(make)}")
@@ -83,7 +84,7 @@ def make_inputs(
     steps: int,
     augment: Augment | None = None,
 ) -> Inputs:
-    """Returns the pipeline over a data set, on the device or streaming to it.
+    """Returns the pipeline for a data set, on the device or streaming to it.
 
     Args:
         config: of the run.
@@ -91,10 +92,10 @@ def make_inputs(
         mesh: of devices.
         num_classes: outputs of the model, for augmentations that mix labels.
         steps: of the whole run.
-        augment: what is applied after the augmentations of the config.
+        augment: an augmentation that follows those of the config.
 
     Raises:
-        UserError: for images that cannot be read, or several steps at a time of a stream.
+        UserError: for images that cannot be read, or a stream with several steps at a time.
     """
     if isinstance(dataset, Batches):
         return _given(config, dataset, mesh)
@@ -140,7 +141,7 @@ def make_inputs(
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class _Plan:
-    """What a pipeline is made from."""
+    """The parts from which a pipeline is made."""
 
     config: FrozenConfigDict
     dataset: Dataset
@@ -148,7 +149,7 @@ class _Plan:
     calls: tuple[Call, ...]
     """The augmentations."""
     augment: Augment | None
-    """What comes after them."""
+    """An augmentation that follows them."""
     crop: ToSquare
     """Of evaluation."""
     num_classes: int
@@ -156,15 +157,15 @@ class _Plan:
 
     @property
     def skip(self) -> bool:
-        """Whether images that cannot be read are left out."""
+        """Whether unreadable images are left out."""
         return self.config.data.on_error == "skip"
 
     @functools.cached_property
     def statistics(self) -> tuple[tuple[np.ndarray, np.ndarray], str]:
-        """Mean and deviation by channel, and where they are from: the same wherever the images are kept.
+        """Mean and standard deviation of each channel, and their source. They do not depend on the placement.
 
-        The catalog's are those of the whole training split at its own size, and stand for parts of it and other sizes
-        too; of other data they are those of 1,000 equally spaced training images, or of all where there are fewer.
+        The catalog's are of the whole training split at its own size; they are used for parts of it and for other sizes
+        too. For other data they are of 1,000 equally spaced training images, or of all if there are fewer.
         """
         mean, std = (np.array(values, np.float32) for values in (self.dataset.mean, self.dataset.std))
         if len(mean) == self.crop.channels:
@@ -173,7 +174,7 @@ class _Plan:
         return sampled, "of a sample of the training split"
 
     def recipe(self, calls: tuple[Call, ...]) -> Recipe:
-        """Returns what the device does, with these of the augmentations."""
+        """Returns the recipe for the device, with these augmentations."""
         mean, std = self.statistics[0]
         return Recipe(
             batch_size=self.config.batch_size,
@@ -187,7 +188,7 @@ class _Plan:
 
 
 def _given(config: FrozenConfigDict, data: Batches, mesh: Mesh) -> Inputs:
-    """Returns the pipeline of data that make their own batches."""
+    """Returns the pipeline for data that make their own batches."""
     _check_one_at_a_time(config, "data that make their own batches")
     if config.data.augment:
         raise UserError(f"data.augment is {config.data.augment!r}: data that make their own batches augment them")
@@ -212,7 +213,7 @@ def _given(config: FrozenConfigDict, data: Batches, mesh: Mesh) -> Inputs:
 
 
 def _check_one_at_a_time(config: FrozenConfigDict, what: str) -> None:
-    """Raises `UserError` where data that come step by step are asked for several at once."""
+    """Raises `UserError` if data that come step by step are to serve several steps or seeds at once."""
     if (config.steps_per_dispatch or 1) > 1:
         raise UserError(f"steps_per_dispatch is {config.steps_per_dispatch}: {what} take one step at a time")
     if config.num_seeds > 1:
@@ -243,7 +244,7 @@ def _on_device(plan: _Plan) -> Inputs:
 
 
 def _met(plan: _Plan, skipped: Mapping[str, Collection[str]]) -> Mapping[str, Collection[str]]:
-    """Returns those of the skipped images that the run asks for, as a stream counts them when it has ended."""
+    """Returns the skipped images that the run would use, as a stream would have counted them at its end."""
     if "train" not in skipped:
         return skipped
     source, repeats = plan.dataset.sources["train"], plan.config.data.repeats
@@ -279,7 +280,7 @@ def _streaming(plan: _Plan) -> Inputs:
 
 
 def _host_crop(plan: _Plan) -> tuple[Crop, tuple[Call, ...]]:
-    """Returns what makes the squares that are trained on, and the augmentations that are left to the device."""
+    """Returns the crop that makes training squares on the host, and the augmentations that remain for the device."""
     if not plan.calls or plan.calls[0].name != _HOST_CROP:
         return plan.crop, plan.calls
     first, rest = plan.calls[0].arguments, plan.calls[1:]

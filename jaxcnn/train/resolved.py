@@ -1,4 +1,4 @@
-"""What the words and lengths of a config meant in a run, ready for JSON."""
+"""The settings that the names and lengths of a config resolved to in a run, ready for JSON."""
 
 import collections
 import dataclasses
@@ -17,16 +17,17 @@ from jaxcnn.train.run import Run
 
 
 def resolved(run: Run) -> dict[str, Any]:
-    """Returns the settings in use where the config may have None, a word or a number of epochs.
+    """Returns the settings in use for which the config may have None, a name or a number of epochs.
 
     Keys:
         model: every field of the net.
-        norm: every option of its norm; of group norm the number of groups, by path. Nothing for a net of a user's own.
-        padding: of each convolution whose padding is a word, by path: ((top, bottom), (left, right)) cells.
-        weight_decay: the rate, and how many numbers decay and do not, by the name of their parameter; of a user's own
-            optimizer that is made of the settings, the rate alone.
-        learning_rate: the peak after scaling, and the schedule in steps; null where they are handed over.
-        periods: in steps, not rounded: each is due at the first step that completes it.
+        norm: every option of its norm; for group norm also the number of groups, by path. Empty for a user's net.
+        padding: for each convolution whose padding has a name, by path, ((top, bottom), (left, right)) in cells.
+        weight_decay: the rate, and the number of weights with and without decay, by name of their parameter. Only the
+            rate for a user's optimizer that is made of the settings.
+        learning_rate: the peak after scaling, and the schedule in steps; null if an optimizer or schedule was handed
+            over.
+        periods: in steps, not rounded. Each is due at the first step that completes it.
     """
     model: Any = run.model
     return {
@@ -40,14 +41,14 @@ def resolved(run: Run) -> dict[str, Any]:
 
 
 def _learning_rate(run: Run) -> dict[str, Any] | None:
-    """Returns what the schedule is made of; None where an optimizer or a schedule of a user's own is handed over."""
+    """Returns the parameters of the schedule; None if an optimizer or schedule was handed over."""
     if run.given.keys() & {"tx", "schedule"}:
         return None
     return {"schedule": run.config.schedule.name, "peak": run.peak, **dataclasses.asdict(run.schedule)}
 
 
 def group_counts(run: Run) -> dict[str, int]:
-    """Returns the number of groups of every group norm of the net, by path; empty where it has none."""
+    """Returns the number of groups of every group norm of the net, by path."""
     model: Any = run.model
     if not isinstance(model, Net) or model.norm != "group":
         return {}
@@ -90,7 +91,7 @@ def _weight_decay(run: Run) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """Returns a value as JSON can hold it; of a function or a class its name, of what has a dtype that."""
+    """Returns a value that JSON can represent; for a function or class its name, for an array-like value its dtype."""
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, Mapping):

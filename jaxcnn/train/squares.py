@@ -1,4 +1,4 @@
-"""The squares that a network is given in a run: their size and shape, and what is said of them and of the data."""
+"""The squares that a net gets in a run: their size and shape, and remarks about them and the data."""
 
 import jax
 import jax.numpy as jnp
@@ -15,22 +15,22 @@ from jaxcnn.types import Array
 SMALL_STEM = 64
 """Side in pixels of the largest images that a net with `model.stem = "small"` is for."""
 _OWN = 2**20
-"""Keeps the random numbers of an augmentation of a user's own apart from those of the config's."""
+"""Folded into the keys of a user's augmentation, so that its random numbers differ from those of the config's."""
 
 
 def train_batch(
     config: FrozenConfigDict, dataset: Dataset, num_classes: int, own: Augment | None = None
 ) -> dict[str, jax.ShapeDtypeStruct]:
-    """Returns the shapes and dtypes of a batch that a network is trained on: `image` and `label`.
+    """Returns the shapes and dtypes of a training batch: `image` and `label`.
 
     Args:
         config: of the run.
         dataset: of the run.
         num_classes: outputs of the model.
-        own: an augmentation after those of the config.
+        own: an augmentation that follows those of the config.
 
     Raises:
-        UserError: for an augmentation that does not fit the images, or views that do not.
+        UserError: for an augmentation or views that do not fit the images.
     """
     shape = stored_shape(config, dataset)
     augment = extended(parse_augment(config.data.augment, num_classes, (0.5,) * shape[-1]), own)
@@ -44,7 +44,7 @@ def train_batch(
 
 
 def extended(augment: Augment, own: Augment | None) -> Augment:
-    """Returns an augmentation with another one after it, which draws from keys of its own."""
+    """Returns an augmentation followed by another one, which has keys of its own."""
     if own is None:
         return augment
 
@@ -56,31 +56,31 @@ def extended(augment: Augment, own: Augment | None) -> Augment:
 
 
 def make_square(config: FrozenConfigDict, dataset: Dataset) -> ToSquare:
-    """Returns what makes the squares that are evaluated; images without a size of their own get the model's."""
+    """Returns the crop that makes the squares of evaluation; images without a common size get the model's."""
     d = config.data
     return dataset.square(d.image_size, d.crop_fraction, d.fit, photograph=_size_of_model(config))
 
 
 def stored_shape(config: FrozenConfigDict, dataset: Dataset) -> tuple[int, int, int]:
-    """Returns (height, width, channels) of the squares that images become."""
+    """Returns (height, width, channels) of the squares."""
     crop = make_square(config, dataset)
     return crop.size, crop.size, crop.channels
 
 
 def _size_of_model(config: FrozenConfigDict) -> int:
-    """Returns the side in pixels of the images that the model is made for."""
+    """Returns the side in pixels of the model's images."""
     size = model_image_size(config.model.name)
     return min(size, SMALL_STEM) if config.model.stem == "small" else size
 
 
 def remarks(config: FrozenConfigDict, dataset: Dataset, num_classes: int, *, zoomed: bool) -> list[str]:
-    """Returns what was decided for the user in the data, and what they do not suffice for, a sentence each.
+    """Returns sentences about decisions that were made for the user in the data, and about what the data lack.
 
     Args:
         config: of the run.
         dataset: of the run.
         num_classes: outputs of the model.
-        zoomed: whether images that are trained on are cropped otherwise than those that are evaluated.
+        zoomed: whether training crops differ from those of evaluation.
     """
     labels = {split: source.labels for split, source in dataset.sources.items()}
     found = [*dataset.remarks, *of_labels(labels, dataset.class_names), *of_sizes(dataset.sizes)]

@@ -1,4 +1,4 @@
-"""Where arrays live: every device in one row, the batch split over it, all else on each device."""
+"""Placement of arrays: devices are in one row, the batch is split over them, and all else is on each device."""
 
 import functools
 from collections.abc import Sequence
@@ -21,12 +21,12 @@ def make_mesh(devices: Sequence[jax.Device] | None = None) -> Mesh:
 
 
 def platform_of(mesh: Mesh) -> str:
-    """Returns what the devices of the mesh are: cpu, gpu or tpu."""
+    """Returns the platform of the mesh's devices: cpu, gpu or tpu."""
     return str(mesh.devices.flat[0].platform)
 
 
 def replicated(mesh: Mesh) -> NamedSharding:
-    """Returns the sharding of what every device holds whole: state and data sets."""
+    """Returns the sharding of arrays that every device holds whole: state and data sets."""
     return NamedSharding(mesh, PartitionSpec())
 
 
@@ -36,18 +36,18 @@ def over_batch(mesh: Mesh) -> NamedSharding:
 
 
 def on_every_device(mesh: Mesh, tree: Value) -> Value:
-    """Returns arrays that every device holds whole, from what every process has alike; nobody compares them."""
+    """Returns arrays that every device holds whole. Every process must pass equal arrays; this is not checked."""
     return _placed(replicated(mesh), tree)
 
 
 def from_processes(mesh: Mesh, tree: Value) -> Value:
-    """Returns arrays split over the batch, of which each process gives its rows, as many as any other."""
+    """Returns arrays split over the batch. Each process passes its own rows, equally many."""
     rows = functools.partial(jax.make_array_from_process_local_data, over_batch(mesh))
     return jax.tree.map(lambda own: rows(own, (len(own) * jax.process_count(), *own.shape[1:])), tree)
 
 
 def split_over_batch(mesh: Mesh, tree: Value) -> Value:
-    """Returns arrays split over the batch, of which every process has the whole, all of them the same."""
+    """Returns arrays split over the batch. Every process passes the whole arrays, which must be equal."""
     return _placed(over_batch(mesh), tree)
 
 
@@ -61,16 +61,16 @@ def over_processes(count: int) -> int:
 
 
 def in_turn(mesh: Mesh, value: Value) -> Value:
-    """Returns `value`, on a CPU only once it is computed. Elsewhere the host runs ahead of the devices, as it should.
+    """Returns `value`, on a CPU only once it is computed. On other devices the host runs ahead, as it should.
 
-    On a CPU every program that waits for its turn has its memory already: up to half of what a process takes, and no
-    time was gained where it was measured (benchmarks/README.md). On several CPU devices programs that wait for each
-    other's shards share a few threads besides; with many in flight they starve, and XLA ends the process.
+    On a CPU every queued program already has its memory, up to half of the process's, and queueing gained no time where
+    it was measured (benchmarks/README.md). Programs on several CPU devices also wait for each other in a few shared
+    threads. If many are queued they starve, and XLA ends the process.
     """
     return jax.block_until_ready(value) if platform_of(mesh) == "cpu" else value
 
 
 def check_batch_size(key: str, batch_size: int, mesh: Mesh) -> None:
-    """Raises `UserError` for a global batch that the devices cannot share evenly."""
+    """Raises `UserError` for a global batch that cannot be divided evenly over the devices."""
     if batch_size < 1 or batch_size % mesh.size:
         raise UserError(f"{key} is {batch_size}: it must be a positive multiple of the {mesh.size} devices")

@@ -1,4 +1,4 @@
-"""The run card: what a run was, for whoever reads its numbers later."""
+"""The run card, run.json: the facts about a run that its numbers depend on."""
 
 import os
 import platform
@@ -23,26 +23,26 @@ _PACKAGES = (
 
 
 class RunCard:
-    """run.json of a run that is at work."""
+    """The card of a run in progress."""
 
     def __init__(
         self, run: Run, folder: RunFolder, clock: Clock, earlier: Mapping[str, Any] | None, start: int
     ) -> None:
-        """Describes a run; nothing is read or written yet.
+        """Makes a card; nothing is read or written yet.
 
         Args:
-            run: to be described.
-            folder: where the card is kept.
-            clock: of this start.
-            earlier: the card of the run that is gone on with.
-            start: the step that it goes on from.
+            run: to describe.
+            folder: of the run.
+            clock: counts the seconds of the run.
+            earlier: the card of the resumed run.
+            start: the step from which it resumes.
         """
         self._run, self._folder, self._clock, self._earlier, self._start = run, folder, clock, earlier, start
 
     def begin(self, changes: Sequence[str], *, finished: bool) -> None:
-        """Writes the card of this start, and has the clock go on from where earlier ones have left it.
+        """Writes the card of this start, and sets the clock to the end of earlier starts.
 
-        The card of a run that is `finished` stays as it is, unless the config `changes`.
+        The card of a finished run is not written, unless the config has changes.
         """
         if self._start:
             self._clock.go_on_from(_seconds_before(self._folder, self._earlier))
@@ -55,12 +55,12 @@ class RunCard:
         skipped: Mapping[str, Collection[str]] | None = None,
         stopped: tuple[int, str] | None = None,
     ) -> None:
-        """Writes the card as of now.
+        """Writes the current card.
 
         Args:
             changes: of the config, as `RunFolder.write_card`.
             skipped: as `run_card`.
-            stopped: the step at which a hook has ended the run, and why.
+            stopped: the step at which a hook ended the run, and the reason.
         """
         card = run_card(self._run, self._earlier, skipped)
         now = _history(self._earlier, self._clock, self._start)
@@ -69,7 +69,7 @@ class RunCard:
 
 
 def _seconds_before(folder: RunFolder, earlier: Mapping[str, Any] | None) -> float:
-    """Returns how long earlier starts of a run took: until their last line of metrics, where one of them was killed."""
+    """Returns the seconds of earlier starts of a run. A start that was killed counts until its last line of metrics."""
     times = [line.get("time") or 0.0 for line in read_lines(folder.metrics)]
     return max([(earlier or {}).get("duration_seconds", 0.0), *times])
 
@@ -77,12 +77,12 @@ def _seconds_before(folder: RunFolder, earlier: Mapping[str, Any] | None) -> flo
 def run_card(
     run: Run, earlier: Mapping[str, Any] | None = None, skipped: Mapping[str, Collection[str]] | None = None
 ) -> dict[str, Any]:
-    """Returns config, versions, devices, commit, data, parameters and what settings meant, ready for JSON.
+    """Returns config, versions, devices, commit, data, parameters and resolved settings, ready for JSON.
 
     Args:
-        run: to be described.
-        earlier: the card of the run that is resumed; images that it skipped stay counted.
-        skipped: names, by split, of images that were left out; None: those that this process has met.
+        run: to describe.
+        earlier: the card of the resumed run; images that it skipped still count.
+        skipped: by split, the names of images that were left out; None: those that this process found.
     """
     config = run.config
     return {
@@ -108,12 +108,12 @@ def run_card(
 
 
 def _history(earlier: Mapping[str, Any] | None, clock: Clock, step: int) -> dict[str, Any]:
-    """Returns how and when a run was started, and how long it took until now, ready for JSON.
+    """Returns how and when a run was started, and its duration so far, ready for JSON.
 
     Keys:
         command_line: of this start.
-        started: when the run was first started, UTC; null where no card says so any more.
-        restarts: of each later start `started`, `command_line` and the `step` that it went on from.
+        started: time of the first start, UTC; null if it is not known any more.
+        restarts: for each later start, `started`, `command_line` and the `step` from which it resumed.
         duration_seconds: of all starts.
     """
     known, command_line = earlier or {}, list(sys.orig_argv)
@@ -127,10 +127,10 @@ def _history(earlier: Mapping[str, Any] | None, clock: Clock, step: int) -> dict
 
 
 def _skipped(now: Mapping[str, Collection[str]], earlier: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Returns, where images were left out, their number and their names by split.
+    """Returns the number and the names of the images that were left out, by split, or nothing.
 
-    They are those that the run asks for: in training maybe not all of the split, in a short run. Of a stream they are
-    all there when the run has ended, of a set on the device from the start.
+    They are the images that the run would use: a short run may not use the whole training split. For a stream they are
+    complete at the end of the run, for data on the device from the start.
     """
     before = (earlier or {}).get("data", {}).get("skipped", {})
     names = {split: sorted({*now.get(split, ()), *before.get(split, {}).get("names", ())}) for split in {*now, *before}}

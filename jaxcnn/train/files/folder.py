@@ -1,4 +1,4 @@
-"""The run folder: what a run was asked for, what it was, and what it reached."""
+"""The run folder: config, card, metrics and checkpoints of a run."""
 
 import errno
 import json
@@ -23,27 +23,27 @@ from jaxcnn.train.files.lock import Lock
 from jaxcnn.train.files.mirror import Mirror
 
 Given: TypeAlias = Mapping[str, str]
-"""What is handed over as objects, by qualified name."""
+"""By part, the qualified names of objects that were handed over in Python."""
 NOTHING: Given = {}
 OUTPUT = "output.log"
-"""What a run could not say where it should have, for nobody reads it any more."""
+"""Output of a run that standard output could not take, because nobody reads it any more."""
 
 
 class RunFolder:
-    """config.json, run.json, metrics.jsonl and checkpoints/ under one path, made where missing.
+    """config.json, run.json, metrics.jsonl and checkpoints/ in one folder, which is made if it is missing.
 
-    Of a folder in a bucket they are those of a copy on this machine, which `hold` makes and keeps alike.
+    For a folder in a bucket they are in a copy on this machine, which `hold` keeps in step with the bucket.
     """
 
     def __init__(self, path: str | os.PathLike[str], *, make: bool = True, copy: Path | None = None) -> None:
-        """`make` is off where it is only looked at; `copy` is where that of a bucket is, if not as usual."""
+        """Makes the folder if `make`, which readers do not; `copy` is the local copy of one in a bucket, if not the usual."""
         address = bucket_address("the run folder", path)
         here = Path(path).expanduser().absolute()
         self.path: str | Path = address or here
-        """As messages call it."""
+        """The name in messages."""
         self.in_bucket = address is not None
         self.place = (copy or copy_of(address)) if address else here
-        """Where its files are on this machine."""
+        """The folder of its files on this machine."""
         self.config = self.place / "config.json"
         self.history = self.place / "config_history.json"
         self.card = self.place / "run.json"
@@ -60,22 +60,22 @@ class RunFolder:
             raise UserError(f"the work folder {self.path} cannot be used: {error.strerror}: {error.filename}") from None
 
     def hold(self) -> "Lock | Mirror":
-        """Returns what keeps the folder for this process until it is left, and a folder in a bucket alike.
+        """Returns a context manager that keeps the folder for this process, and copies changes to a bucket.
 
         Raises:
-            UserError: another process has it, or it cannot be read or written.
+            UserError: if another process has the folder, or it cannot be read or written.
         """
         self._held = Mirror(str(self.path), self.place, say) if self.in_bucket else Lock(self.place)
-        if self.in_bucket:  # of a folder on a disk that is done from the start on
+        if self.in_bucket:  # a folder on a disk does so from the start
             streams.keep_with(self._keep_output)
         return self._held
 
     def carry_over(self) -> str:
-        """Brings all that was written to where it belongs; returns in a line why that cannot be done, else ""."""
+        """Copies changes to the bucket, if the folder is in one; returns a line that says why it cannot, else ""."""
         return self._held.flush() if isinstance(self._held, Mirror) else ""
 
     def _keep_output(self, text: str) -> None:
-        """Appends to output.log; once the copy of a folder in a bucket is gone, there; raises OSError."""
+        """Appends to output.log; in the bucket, once the local copy is gone. Raises OSError."""
         if self.place.is_dir():
             append_text(self.place / OUTPUT, text)
             return
@@ -84,30 +84,30 @@ class RunFolder:
         bucket.write(OUTPUT, before + text.encode(errors="backslashreplace"))
 
     def identity(self) -> str:
-        """Returns what all processes of a run must have alike, if they share this folder."""
+        """Returns a text that is equal in all processes that share this folder."""
         if self.in_bucket:
             return str(self.path)
         return self.config.read_text(encoding="utf-8") if self.config.exists() else ""
 
     def check(self, config: FrozenConfigDict, given: Given = NOTHING, *, force: bool = False) -> None:
-        """Raises `UserError` where there are checkpoints of a run of another config, unless by `force`; reads, no more.
+        """Raises `UserError` if there are checkpoints of a run with another config, unless `force`. It writes nothing.
 
-        Of a folder in a bucket nothing is here yet, and `adopt` is what refuses.
-        Differing are keys that a resumed run must keep, and that never had this value in the folder.
+        A folder in a bucket is not copied yet; `adopt` refuses then. The keys that count are those that a resumed run
+        must keep and that never had this value in the folder.
         """
         if not self.in_bucket and self._holds_state():
             self._refuse(self._changes(as_json(config), given), force=force)
 
     def differs(self, config: FrozenConfigDict, given: Given = NOTHING) -> bool:
-        """Returns whether what is saved may be of another config than one that a resumed run may go on with."""
+        """Returns whether the saved state may belong to a config that cannot be resumed with this one."""
         return not self.config.exists() or bool(self._changes(as_json(config), given).keys() - MAY_DIFFER)
 
     def adopt(
         self, config: FrozenConfigDict, given: Given = NOTHING, *, resumed: bool, force: bool = False
     ) -> list[str]:
-        """Writes config.json; returns the lines that say what differs from the run that is resumed.
+        """Writes config.json; returns lines about the differences from the resumed run.
 
-        What is changed by force is remembered, so that a run may go back to it.
+        Values that were changed by force are remembered, so that a run may return to them.
 
         Raises:
             UserError: as `check`.
@@ -120,7 +120,7 @@ class RunFolder:
         return [resumed_line(change, forced) for change in changes.values()]
 
     def _refuse(self, changes: Mapping[str, Change], *, force: bool) -> list[Change]:
-        """Returns the changes that need force; raises `UserError` where there are some without it."""
+        """Returns the changes that need force; raises `UserError` if there are some without it."""
         found = [
             change for key, change in changes.items() if key not in MAY_DIFFER and change.new not in self._had(key)
         ]
@@ -130,7 +130,7 @@ class RunFolder:
         return found
 
     def _remember(self, changes: Mapping[str, Change], *, resumed: bool) -> None:
-        """Keeps the values that keys have no more; nothing of an earlier start, where the run begins anew."""
+        """Remembers the former values of keys; forgets those of earlier starts if the run begins anew."""
         if not resumed:
             self.history.unlink(missing_ok=True)
         left = {key: change.old for key, change in changes.items() if key not in MAY_DIFFER}
@@ -145,11 +145,11 @@ class RunFolder:
         return read_json(self.history) if self.history.exists() else {}
 
     def _had(self, key: str) -> list[Any]:
-        """Returns the values that a key once had here, and has no more."""
+        """Returns the former values of a key."""
         return list(self._history().get(key, []))
 
     def gone(self, *, resumed: bool) -> list[str]:
-        """Returns a line for what somebody has taken away, before it is written anew."""
+        """Returns a line for each file that was removed by somebody, before it is written again."""
         if not resumed:
             count = len(read_lines(self.metrics))
             begun = f"there is no checkpoint in {self.path}: the run begins anew"
@@ -162,16 +162,16 @@ class RunFolder:
         return [f"warning: {file.name} is gone: {what}" for file, what in lost.items() if not file.exists()]
 
     def write_card(self, card: Mapping[str, Any], step: int, changes: Sequence[str]) -> None:
-        """Writes run.json; it keeps, and gets from `changes`, what was changed by force and at which step."""
+        """Writes run.json, with the changes by force so far and those of `changes`, and their steps."""
         forced = read_json(self.card).get("forced", []) if step and self.card.exists() else []
         new = [line for line in changes if line.startswith((FORCED, BACK))]
         forced += [{"step": step, "changes": new}] if new else []
         write_json(self.card, {**card, "forced": forced})
 
     def _changes(self, new: dict[str, Any], given: Given) -> dict[str, Change]:
-        """Returns what differs from config.json, by key; keys that are newer than the folder had their defaults.
+        """Returns the differences from config.json, by key. Keys that are newer than the folder had their defaults.
 
-        What is handed over as objects is compared with what the card says of it, by name.
+        Objects that are handed over are compared by name with those in the card.
         """
         if not self.config.exists():
             return {}
@@ -186,7 +186,7 @@ class RunFolder:
         """Returns the card of the run that is resumed, if there is one.
 
         Raises:
-            UserError: where that run was on other data than those of `fingerprint`.
+            UserError: if that run had other data than those of `fingerprint`.
         """
         if not resumed or not self.card.exists():
             return None
@@ -198,12 +198,12 @@ class RunFolder:
 
 
 def _handed_over(given: Given) -> dict[str, str]:
-    """Returns the parts as if they were keys of a config; data have a name there, and a fingerprint."""
+    """Returns the handed-over parts as keys of a config, without data, which have a name and a fingerprint there."""
     return {f"{part} handed over in Python": name for part, name in given.items() if part != "data"}
 
 
 def _check_name(path: Path) -> None:
-    """Raises `UserError` for a name that Python writes in other bytes than orbax, whose names are UTF-8."""
+    """Raises `UserError` for a name that Python encodes in other bytes than orbax, which uses UTF-8."""
     try:
         alike = str(path).encode() == os.fsencode(path)
     except UnicodeError:
@@ -216,12 +216,12 @@ def _check_name(path: Path) -> None:
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
-    """Writes a JSON file, whole or not at all; leaves alone one that already says the same."""
+    """Writes a JSON file, completely or not at all, unless it already has this content."""
     replace_text(path, json.dumps(value, indent=2) + "\n")
 
 
 def replace_text(path: Path, text: str) -> None:
-    """Writes a file, whole or not at all; leaves alone one that already says the same."""
+    """Writes a file, completely or not at all, unless it already has this content."""
     partial = path.with_name(path.name + ".partial")
     try:
         if not path.exists() or path.read_bytes() != text.encode():
@@ -232,7 +232,7 @@ def replace_text(path: Path, text: str) -> None:
 
 
 def append_text(path: Path, text: str) -> None:
-    """Appends to a file, whole or not at all; raises OSError."""
+    """Appends to a file, completely or not at all; raises OSError."""
     content = text.encode(errors="backslashreplace")
     with path.open("ab", buffering=0) as file:
         size = os.fstat(file.fileno()).st_size
@@ -245,10 +245,10 @@ def append_text(path: Path, text: str) -> None:
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
-    """Returns the objects of metrics.jsonl, without a last line that was cut short; [] where there is no file.
+    """Returns the objects of metrics.jsonl, without a last line that is cut short; [] if there is no file.
 
     Raises:
-        UserError: for any other line that is no metrics of a step.
+        UserError: for any other line that is not the metrics of a step.
     """
     try:
         texts = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []
@@ -268,7 +268,7 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
 
 
 def git_commit() -> str | None:
-    """Returns the commit of the checkout that this package runs from, with "+" where files differ from it."""
+    """Returns the commit of the checkout from which this package runs, with "+" if files differ from it."""
     here = Path(__file__).parent
     try:
         commit = subprocess.run(
