@@ -36,7 +36,7 @@ class RunFolder:
     """
 
     def __init__(self, path: str | os.PathLike[str], *, make: bool = True, copy: Path | None = None) -> None:
-        """Makes the folder if `make`, which readers do not; `copy` is the local copy of one in a bucket, if not the usual."""
+        """Makes the folder if `make`; `copy` is the local copy of a folder in a bucket, if not the usual one."""
         address = bucket_address("the run folder", path)
         here = Path(path).expanduser().absolute()
         self.path: str | Path = address or here
