@@ -1,10 +1,10 @@
 """Shells complete our command lines with what `jaxcnn completion` prints."""
 
 import os
-import pty
 import select
 import shutil
 import subprocess
+import sys
 import time
 
 import pytest
@@ -79,28 +79,29 @@ def test_fish_is_given_the_words(scripts, line, words):
 
 def typed(command, setup, text, ends, folder):
     """Returns what an interactive shell shows once it has been sent `text`, up to `ends`."""
-    process, terminal = pty.fork()
-    if process == 0:
-        os.chdir(folder)
-        os.execvpe(command[0], command, os.environ | {"TERM": "dumb"})
-    shown, end = "", time.monotonic() + 30
+    shell = subprocess.Popen(  # the process that makes a terminal has no threads, and this one has
+        [sys.executable, "-c", "import pty, sys; pty.spawn(sys.argv[1:])", *command],
+        cwd=folder,
+        env=os.environ | {"TERM": "dumb"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
 
-    def read(mark):
-        nonlocal shown
+    def send(line, mark):
+        shell.stdin.write(line.encode())
+        shell.stdin.flush()
+        shown, end = "", time.monotonic() + 30
         while mark not in shown and time.monotonic() < end:
-            if select.select([terminal], [], [], 0.1)[0]:
-                shown += os.read(terminal, 4096).decode().replace("\a", "")  # the bell
+            if select.select([shell.stdout], [], [], 0.1)[0]:
+                shown += os.read(shell.stdout.fileno(), 4096).decode().replace("\a", "")  # the bell
+        return shown
 
-    try:
-        os.write(terminal, f"{setup}; PS1='rea''dy>'\n".encode())
-        read("ready>")
-        shown = ""
-        os.write(terminal, text.encode())
-        read(ends)
-    finally:
-        os.close(terminal)
-        os.waitpid(process, 0)
-    return shown
+    with shell:
+        send(f"{setup}; PS1='rea''dy>'\n", "ready>")
+        try:
+            return send(text, ends)
+        finally:
+            shell.kill()
 
 
 @pytest.mark.parametrize(
