@@ -1,1 +1,1 @@
-"""What makes a net faster on one platform, put on from outside: nothing below `jaxcnn.train` knows of it."""
+"""Forms of operations that are faster on one platform. They are applied from outside: only `jaxcnn.train` uses them."""

@@ -1,4 +1,4 @@
-"""What becomes of a training step that is not finite."""
+"""Handles training steps that are not finite."""
 
 from collections.abc import Callable
 from typing import Any, TypeAlias
@@ -10,7 +10,7 @@ from jaxcnn.train.state import TrainState, floats
 from jaxcnn.types import Array, Batch, Metrics
 
 Choose: TypeAlias = Callable[[Any, Any, Any, TrainState, TrainState], tuple[Array, TrainState]]
-"""(gradients, updates, further, new, kept) -> () bool, whether all is finite, and then `new`, else `kept`."""
+"""(gradients, updates, further, new, kept) -> whether all is finite, () bool, and `new` if it is, else `kept`."""
 
 
 def guard(
@@ -24,17 +24,17 @@ def guard(
     skip: bool,
     choose: Choose | None = None,
 ) -> tuple[TrainState, Metrics]:
-    """Returns the new state and its metrics where all is finite, else the old state.
+    """Returns the new state and its metrics if all is finite, else the old state.
 
     Args:
-        old: before the step.
-        new: after it.
-        gradients: of the loss for `old.params`.
+        old: the state before the step.
+        new: the state after the step.
+        gradients: of the loss with respect to `old.params`.
         updates: of the optimizer, a tree of the same shapes.
         loss: () of the step.
-        sums: metrics of the step; `nonfinite`, 1 where it is not finite, is added to them.
-        skip: the old state goes one step on, and the other metrics are 0.
-        choose: what is equal to `choose_each` and faster; None: `choose_each`.
+        sums: metrics of the step. `nonfinite` is added to them: 1 if the step is not finite.
+        skip: if the step is not finite, the old state's step number still grows by 1, and the other metrics are 0.
+        choose: a faster equivalent of `choose_each`; None for `choose_each` itself.
     """
     kept = old.replace(step=new.step) if skip else old
     finite, state = (choose or choose_each)(gradients, updates, (loss, floats(new.collections)), new, kept)
@@ -44,12 +44,12 @@ def guard(
 
 
 def guarded(step: Callable[..., Any], on_nonfinite: str, choose: Choose | None = None) -> Callable[..., Any]:
-    """Returns a training step of a user's own that leaves the state as it was where it, or the loss, is not finite.
+    """Returns a user's training step that does not change the state if the new state or the loss is not finite.
 
     Args:
         step: (state, batch, key) -> (state, sums).
-        on_nonfinite: "stop", or "skip": as of `guard`.
-        choose: likewise.
+        on_nonfinite: "stop" or "skip", as in `make_train_step`.
+        choose: as in `guard`.
     """
 
     def guarded_step(state: TrainState, batch: Batch, key: Array) -> tuple[TrainState, Metrics]:
@@ -63,15 +63,24 @@ def guarded(step: Callable[..., Any], on_nonfinite: str, choose: Choose | None =
 def choose_each(
     gradients: Any, updates: Any, further: Any, new: TrainState, kept: TrainState
 ) -> tuple[Array, TrainState]:
-    """Returns whether a step is finite, and the state that it leaves, chosen array by array; see `Choose`."""
+    """Returns whether a step is finite, and `new` if it is, else `kept`, chosen array by array.
+
+    Args:
+        gradients: a tree of float arrays.
+        updates: likewise.
+        further: likewise; their squares need not be finite.
+        new: the state after the step.
+        kept: the state if the step is not finite.
+    """
     finite = all_finite(gradients, updates, further)
     return finite, jax.tree.map(lambda new, kept: jnp.where(finite, new, kept), new, kept)
 
 
 def all_finite(gradients: Any, updates: Any, further: Any) -> Array:
-    """Returns () bool: whether all numbers are finite, and so are the sums of squares of gradients and updates.
+    """Returns () bool: whether all numbers are finite, and also the sums of squares of gradients and updates.
 
-    As optimizers square a gradient, one whose square overflows would leave them infinite while it changes no parameter.
+    Optimizers square gradients. If a square overflows, the optimizer's state becomes infinite, although the parameters
+    do not.
     """
     pairs = zip(jax.tree.leaves(gradients), jax.tree.leaves(updates), strict=True)
     sums = [jnp.sum(jnp.square(gradient) + jnp.square(update)) for gradient, update in pairs]

@@ -1,4 +1,4 @@
-"""Whether a training step is finite, in as few kernels as can be: XLA for CPUs compiles one for each array."""
+"""Checks on a CPU whether a training step is finite, with few kernels, since XLA takes long to compile each of them."""
 
 import math
 from typing import Any
@@ -9,21 +9,21 @@ import jax.numpy as jnp
 from jaxcnn.types import Array
 
 _SMALL = 2**12
-"""Numbers in an array so small that copies of all such arrays of a net are not felt."""
+"""Most numbers in an array that is copied to be checked with others: copying takes time in proportion to the size."""
 
 
 def choose_whole(gradients: Any, updates: Any, further: Any, new: Any, kept: Any) -> tuple[Array, Any]:
-    """Returns what `jaxcnn.train.finite.choose_each` does; the state is chosen as a whole, not array by array.
+    """Returns the result of `jaxcnn.train.finite.choose_each`, but chooses the state as a whole, not array by array.
 
-    It looks at the new parameters in place of the updates, which so need no memory, and a kernel each, of their own.
-    Their squares are not finite either where a finite update takes them over 1e19.
+    It checks the new parameters instead of the updates. The updates then need no memory and no kernels of their own.
+    Unlike `choose_each`, it refuses new parameters above 1e19, whose squares overflow.
 
     Args:
         gradients: a tree of float arrays.
-        updates: likewise.
-        further: likewise, whose squares may overflow.
+        updates: likewise; not used.
+        further: a tree of float arrays whose squares may overflow.
         new: a state, whose `params` are the new parameters.
-        kept: a tree of the same structure.
+        kept: a state of the same structure.
     """
     del updates
     finite = finite_by_rows((gradients, new.params), further)
@@ -31,10 +31,10 @@ def choose_whole(gradients: Any, updates: Any, further: Any, new: Any, kept: Any
 
 
 def finite_by_rows(squared: Any, further: Any) -> Array:
-    """Returns () bool: whether the squares of the numbers of `squared` are finite, and all numbers of `further`.
+    """Returns () bool: whether the squares of all numbers in `squared`, and all numbers in `further`, are finite.
 
-    Of large arrays, the sums of the rows stand for the numbers: they are products, which a library computes, where XLA
-    compiles two or three kernels for a large sum.
+    XLA compiles two or three kernels for the sum of a large array. Sums of its rows are a matrix product instead, which
+    a library computes without any.
     """
     numbers = [_weighed(array, math.sqrt(jnp.finfo(array.dtype).max)) for array in _joined(squared)]
     numbers += [_weighed(array, 1.0) for array in _joined(further)]
@@ -42,16 +42,16 @@ def finite_by_rows(squared: Any, further: Any) -> Array:
 
 
 def _joined(tree: Any) -> list[Array]:
-    """Returns the arrays of a tree, the small ones joined: each alone takes XLA as long as a large one, to compile."""
+    """Returns the arrays of a tree, with the small ones in one array: XLA compiles as long for small as for large."""
     leaves = jax.tree.leaves(tree)
     joined = [leaf.ravel() for leaf in leaves if leaf.size <= _SMALL]
     return [leaf for leaf in leaves if leaf.size > _SMALL] + ([jnp.concatenate(joined)] if joined else [])
 
 
 def _weighed(x: Array, weight: float) -> Array:
-    """Returns x * weight; of more than one axis its sums over the last, four times each.
+    """Returns x * weight; if x has several axes, its sums over the last one, four times each.
 
-    For a product with one vector, XLA compiles a kernel.
+    Four times, because XLA compiles a kernel for a product with one vector, but not for one with four.
     """
     if x.ndim == 1:
         return x * weight
