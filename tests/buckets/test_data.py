@@ -14,6 +14,7 @@ from tests.buckets.test_runs import ask_to_stop
 from tests.data.archives import tiny_catalog, write_archive
 from tests.data.photos import write_folder
 from tests.train.small_runs import COUNTS, config, data_card, photographs
+from tests.train.team import Team
 
 pytestmark = pytest.mark.buckets
 
@@ -177,3 +178,15 @@ def test_what_has_changed_is_read_as_it_is_now(mnist, place, tmp_path):
     bucket.remove([shard])
     with pytest.raises(UserError, match=r"is damaged \(\w+ in test\)"):
         train_and_evaluate(small_run(place), tmp_path / "run")
+
+
+def test_two_processes_share_a_copy(mnist, place, tmp_path):
+    """Both on one machine; what they train is what one process trains on a disk."""
+    data = ("--config.data.name=mnist", "--config.data.image_size=12", "--config.data.validation=10")
+    lines = []
+    for name, count, folder in (("one", 1, mnist[0]), ("two", 2, place)):
+        with Team(tmp_path / name, count, f"--config.data.dir={folder}", *data) as team:
+            assert team.statuses(200) == [0] * count, team.err(0)
+        lines.append([line for line in metrics(tmp_path / name / "run") if "val/loss" in line])
+    assert lines[0] == [pytest.approx(line, rel=1e-4) for line in lines[1]]
+    assert len(list((tmp_path / "cache").glob("mnist-*"))) == 1

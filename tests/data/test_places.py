@@ -111,7 +111,7 @@ def test_a_bucket_that_is_away_for_a_while_is_waited_for(here, memory, monkeypat
         source[0]
     monkeypatch.setattr(buckets, "PATIENCE", 0.0)
     memory.trouble["cat_file"] = [OSError("connection reset")] * 9
-    with pytest.raises(Fault, match=r"s3://box cannot be used: connection reset$"):
+    with pytest.raises(Fault, match=r"s3://box cannot be used: connection reset; what was saved before"):
         source_fingerprint({"train": source})
 
 

@@ -260,3 +260,9 @@ def test_damage_to_any_set_is_one_line(tmp_path, capfd):
 def test_a_name_that_nothing_has(tmp_path):
     with pytest.raises(UserError, match=r"^unknown data set 'cifar': did you mean cifar10.*; nor is one prepared in"):
         open_dataset("cifar", data_dir=tmp_path)
+
+
+def test_a_folder_in_the_place_of_a_name_is_told_how_folders_are_named(tmp_path, memory):
+    for name in (str(tmp_path), "s3://box/photos"):
+        with one_line_error(f"data.name is {name}: images there are named by data.name=folder and data.dir={name}"):
+            open_dataset(name, data_dir=tmp_path)

@@ -156,7 +156,9 @@ class Objects:
         except FileNotFoundError:
             raise FileNotFoundError(None, "the object is gone") from None
         except BucketError as error:
-            raise Fault(f"data in {self.address} cannot be read: {error}") from None
+            raise Fault(
+                f"data in {self.address} cannot be read: {error}; what was saved before can be gone on from"
+            ) from None
 
 
 def place_of(what: str, path: str | os.PathLike[str]) -> tuple[Place, str]:

@@ -139,6 +139,8 @@ def open_any(name: str, data_dir: DataDir = None) -> tuple[dict[str, PreparedSou
     found = find_prepared(info, data_dir)
     if found is None:
         folder = data_folder(data_dir)
+        if "://" in name or Path(name).expanduser().is_dir():
+            raise UserError(f"data.name is {name}: images there are named by data.name=folder and data.dir={name}")
         raise UserError(f"{unknown_word('data set', name, [*CATALOG, 'folder'])}; nor is one prepared in {folder}")
     if not found.readable:
         raise unreadable(info, found)
