@@ -27,6 +27,11 @@ def upload(folder, address):
             bucket.write(path.relative_to(folder).as_posix(), path.read_bytes())
 
 
+def train(config, workdir):
+    """The results of the test split."""
+    return train_and_evaluate(config, workdir).test
+
+
 def metrics(workdir):
     """Its lines, without what a clock says."""
     lines = [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
@@ -49,7 +54,7 @@ def photos(tmp_path, place):
 def test_training_on_images_is_as_from_a_disk(photos, place, tmp_path, changes):
     results = []
     for run, folder in {"disk": photos, "bucket": place}.items():
-        results.append(train_and_evaluate(photographs(folder, **changes), tmp_path / run).test)
+        results.append(train(photographs(folder, **changes), tmp_path / run))
     assert results[0] == results[1]
     assert metrics(tmp_path / "disk") == metrics(tmp_path / "bucket")
     cards = [data_card(tmp_path / run) for run in ("disk", "bucket")]
@@ -58,13 +63,13 @@ def test_training_on_images_is_as_from_a_disk(photos, place, tmp_path, changes):
 
 
 def test_a_run_begun_on_a_disk_goes_on_from_a_bucket(photos, place, tmp_path, monkeypatch):
-    whole = train_and_evaluate(photographs(photos), tmp_path / "whole").test
+    whole = train(photographs(photos), tmp_path / "whole")
     with monkeypatch.context() as patch:
         ask_to_stop(patch, at=4)
         with pytest.raises(Preempted):
-            train_and_evaluate(photographs(photos), tmp_path / "run")
+            train(photographs(photos), tmp_path / "run")
     shutil.rmtree(photos)
-    assert train_and_evaluate(photographs(place), tmp_path / "run").test == whole
+    assert train(photographs(place), tmp_path / "run") == whole
 
 
 def test_an_image_that_vanishes_meanwhile_is_named(photos, place, tmp_path, monkeypatch):
@@ -78,7 +83,7 @@ def test_an_image_that_vanishes_meanwhile_is_named(photos, place, tmp_path, monk
 
     monkeypatch.setattr("jaxcnn.train.setup.make_inputs", making)
     with pytest.raises(UserError, match=rf"^{place}/train/ant/003.jpg cannot be read: the object is gone \(data"):
-        train_and_evaluate(photographs(place, **{"data.placement": "device", "data.augment": ""}), tmp_path / "run")
+        train(photographs(place, **{"data.placement": "device", "data.augment": ""}), tmp_path / "run")
 
 
 def test_what_is_not_there_is_one_line(emulator, place, tmp_path):
@@ -88,10 +93,10 @@ def test_what_is_not_there_is_one_line(emulator, place, tmp_path):
         f"{emulator.scheme}://no-such-box": f"there is no bucket {emulator.scheme}://no-such-box",
     }.items():
         with pytest.raises(UserError, match=rf"^[^\n]*{says}$"):
-            train_and_evaluate(photographs(address), tmp_path / "run")
+            train(photographs(address), tmp_path / "run")
     Bucket(place).write("photos.zip", b"PK")
     with pytest.raises(UserError, match=r"photos.zip: it is a file: unpack it$"):
-        train_and_evaluate(photographs(f"{place}/photos.zip"), tmp_path / "run")
+        train(photographs(f"{place}/photos.zip"), tmp_path / "run")
 
 
 @pytest.fixture
@@ -111,9 +116,7 @@ def small_run(folder, **changes):
 @pytest.mark.parametrize("placement", ["device", "stream"])
 def test_training_on_prepared_data_is_as_from_a_disk(mnist, tmp_path, placement):
     changes = {"data.placement": placement}
-    results = [
-        train_and_evaluate(small_run(folder, **changes), tmp_path / f"{n}").test for n, folder in enumerate(mnist)
-    ]
+    results = [train(small_run(folder, **changes), tmp_path / f"{n}") for n, folder in enumerate(mnist)]
     assert results[0] == results[1]
     assert metrics(tmp_path / "0") == metrics(tmp_path / "1")
     cards = [data_card(tmp_path / f"{n}") for n in range(2)]
@@ -158,7 +161,7 @@ def test_an_upload_that_ends_in_the_middle_is_no_data_set(mnist, place, tmp_path
     left = Bucket(there).find()
     assert any("train" in name for name in left)
     with pytest.raises(UserError, match=f"^data set 'mnist' is not prepared in {there}: run "):
-        train_and_evaluate(small_run(there), tmp_path / "run")
+        train(small_run(there), tmp_path / "run")
     prepare("mnist", source=tmp_path / "nowhere", data_dir=there)
     again = Bucket(there).find()
     assert {name: again[name] for name in left} == left  # what was there was not sent again
@@ -166,27 +169,29 @@ def test_an_upload_that_ends_in_the_middle_is_no_data_set(mnist, place, tmp_path
 
 
 def test_what_has_changed_is_read_as_it_is_now(mnist, place, tmp_path):
-    first = train_and_evaluate(small_run(place), tmp_path / "first").test
-    assert train_and_evaluate(small_run(place), tmp_path / "again").test == first
+    first = train(small_run(place), tmp_path / "first")
+    assert train(small_run(place), tmp_path / "again") == first
     assert len(list((tmp_path / "cache").glob("mnist-*"))) == 1
     bucket = Bucket(f"{place}/mnist/3.0.1")
     (shard,) = [name for name in bucket.find() if "-test." in name]
     bucket.write(shard, bucket.read(shard)[:-1000])
     copied = f"{place}/mnist/3.0.1, copied to {tmp_path}/cache/mnist-3.0.1-[0-9a-f]+, is damaged"
     with pytest.raises(UserError, match=copied):
-        train_and_evaluate(small_run(place), tmp_path / "run")
+        train(small_run(place), tmp_path / "run")
     bucket.remove([shard])
     with pytest.raises(UserError, match=r"is damaged \(\w+ in test\)"):
-        train_and_evaluate(small_run(place), tmp_path / "run")
+        train(small_run(place), tmp_path / "run")
 
 
 def test_two_processes_share_a_copy(mnist, place, tmp_path):
     """Both on one machine; what they train is what one process trains on a disk."""
-    data = ("--config.data.name=mnist", "--config.data.image_size=12", "--config.data.validation=10")
+    shutil.copytree(mnist[0] / "mnist", mnist[0] / "my_set")  # which no catalog says to be larger
+    upload(mnist[0] / "my_set", f"{place}/my_set")
+    data = ("--config.data.name=my_set", "--config.batch_size=8", "--config.data.validation=10")
     lines = []
     for name, count, folder in (("one", 1, mnist[0]), ("two", 2, place)):
         with Team(tmp_path / name, count, f"--config.data.dir={folder}", *data) as team:
             assert team.statuses(200) == [0] * count, team.err(0)
         lines.append([line for line in metrics(tmp_path / name / "run") if "val/loss" in line])
     assert lines[0] == [pytest.approx(line, rel=1e-4) for line in lines[1]]
-    assert len(list((tmp_path / "cache").glob("mnist-*"))) == 1
+    assert len(list((tmp_path / "cache").glob("my_set-*"))) == 1

@@ -19,7 +19,8 @@ DATA = (
         kind=TEXT,
         default=None,
         none="~/tensorflow_datasets",
-        about="Where prepared data sets lie. Of `folder`: the folder of images, as train/CLASS/* or CLASS/*.",
+        about="Where prepared data sets lie. Of `folder`: the folder of images, as train/CLASS/* or CLASS/*. "
+        "On this machine or in a bucket, as gs://BUCKET/data.",
         resumable=True,
         aliases="data_dir data_path dataset_dir root path folder imagefolder",
     ),
