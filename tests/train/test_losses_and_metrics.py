@@ -169,6 +169,8 @@ def test_what_the_best_checkpoint_is_chosen_by(text, metrics, meant):
 def test_the_better_of_two_rows_has_the_larger_score():
     assert Best("accuracy").score({"val/accuracy": 0.5}) > Best("accuracy").score({"val/accuracy": 0.25})
     assert find_best("loss", []).score({"val/loss": 0.5}) > find_best("loss", []).score({"val/loss": 1.0})
-    assert Best("accuracy").score({"val/accuracy": math.nan}) == -math.inf
+    for missing in (math.nan, None):
+        assert Best("accuracy").score({"val/accuracy": missing}) == find_best("loss", []).score({"val/loss": missing})
+        assert Best("accuracy").score({"val/accuracy": missing}) == -math.inf
     with pytest.raises(UserError, match="unknown best 'acuracy': did you mean accuracy"):
         find_best("acuracy", ["accuracy"])

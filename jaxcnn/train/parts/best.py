@@ -23,10 +23,12 @@ class Best:
         """Key of the value in a row of validation metrics."""
         return f"val/{self.metric}"
 
-    def score(self, values: Mapping[str, float]) -> float:
-        """Returns the score of a row of validation metrics: the larger the better, and -inf for NaN."""
+    def score(self, values: Mapping[str, float | None]) -> float:
+        """Returns the score of a row of validation metrics: the larger the better, and -inf for NaN or None."""
         value = values[self.key]
-        return -math.inf if math.isnan(value) else -value if self.smallest else value
+        if value is None or math.isnan(value):
+            return -math.inf
+        return -value if self.smallest else value
 
 
 ACCURACY = Best("accuracy")
