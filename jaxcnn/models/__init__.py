@@ -1,7 +1,7 @@
 """One file per family, and the registry that makes a model from its name."""
 
 from jaxcnn.models.net import Net
-from jaxcnn.models.own import check_logits, over_axis
+from jaxcnn.models.own import check_logits, knows_axis, over_axis
 from jaxcnn.models.registry import (
     MODELS,
     check_image_size,
@@ -21,6 +21,7 @@ __all__ = [
     "check_logits",
     "create_model",
     "create_net",
+    "knows_axis",
     "list_models",
     "model_image_size",
     "model_variant",

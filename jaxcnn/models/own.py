@@ -79,10 +79,16 @@ def over_axis(model: nn.Module, axis_name: str | None) -> nn.Module:
         model: any.
         axis_name: of the axis; None: over none.
     """
+    if not knows_axis(model):
+        return model
     if isinstance(model, Net):
-        takes = norm_takes(model.norm, "axis_name")
-        return model.clone(norm_options={**model.norm_options, "axis_name": axis_name}) if takes else model
-    return model.clone(axis_name=axis_name) if hasattr(model, "axis_name") else model
+        return model.clone(norm_options={**model.norm_options, "axis_name": axis_name})
+    return model.clone(axis_name=axis_name)
+
+
+def knows_axis(model: nn.Module) -> bool:
+    """Returns whether `over_axis` tells a model what to average over."""
+    return norm_takes(model.norm, "axis_name") if isinstance(model, Net) else hasattr(model, "axis_name")
 
 
 def _made(name: str, maker: Callable[..., Any], fields: Mapping[str, Any]) -> Any:

@@ -1,6 +1,6 @@
 """What is wrong with a config, said before anything compiles."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import flax.linen as nn
 import jax
@@ -16,6 +16,7 @@ from jaxcnn.errors import UserError
 from jaxcnn.layers.means import Mean, means_of_norms
 from jaxcnn.layers.remat import blocks_of
 from jaxcnn.layers.variables import abstract_variables
+from jaxcnn.models import knows_axis
 from jaxcnn.train.devices.mesh import check_batch_size
 from jaxcnn.train.squares import stored_shape
 
@@ -78,6 +79,16 @@ def _remedy(config: FrozenConfigDict, mean: Mean) -> str:
     ways = {"batch": [f"a larger {shared}"], "group": ["a smaller model.norm_options.num_groups"]}.get(mean.norm, [])
     ways += ["larger images"] if mean.mapped else []
     return "take " + " or ".join([*ways, "another model.norm"])
+
+
+def unshared(mesh: Mesh, model: nn.Module, collections: Collection[str]) -> tuple[str, ...]:
+    """Returns a sentence where each device of a mapped axis keeps collections of its own, of which one is kept."""
+    if mesh.size == 1 or not collections or knows_axis(model):
+        return ()
+    return (
+        f"warning: under parallel = pmap each device updates {', '.join(collections)} by its own part of a batch, and "
+        "those of the first are kept: a field axis_name would name the axis to average over; or take parallel = jit",
+    )
 
 
 def check_remat(config: FrozenConfigDict, model: nn.Module, shape: tuple[int, int, int]) -> None:

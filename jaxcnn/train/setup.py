@@ -33,6 +33,7 @@ from jaxcnn.train.checks import (
     check_remat,
     check_settings,
     check_views,
+    unshared,
 )
 from jaxcnn.train.devices.mesh import AXIS, make_mesh, platform_of, replicated
 from jaxcnn.train.given import Given, check_measured, check_optimizer, check_schedule, check_step
@@ -137,6 +138,8 @@ def run_of(config: ConfigDict, given: Given, devices: Sequence[jax.Device] | Non
     part = config.batch_size // config.accumulate_steps
     means, paddings = _check_image_size(model, shape, init_state, num_classes, part)
     remarks = (*check_norms(config, means), *unreached(config.schedule.name, lengths))
+    if config.parallel == "pmap":
+        remarks = (*remarks, *unshared(mesh, model, jax.eval_shape(init_state).collections))
     check_remat(config, model, shape)
     if isinstance(dataset, Dataset):
         check_views(config, dataset, model, shape)

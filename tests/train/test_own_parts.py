@@ -83,6 +83,16 @@ def test_options_of_a_norm_of_a_users_own_are_set_as_those_of_ours(tmp_path):
         run_of(**{"model.norm": "batch", "model.norm_options.strength": 0.5})
 
 
+@pytest.mark.parametrize(
+    ("norm", "warned"),
+    [("batch", False), ("layer", False), ("flax.linen:BatchNorm", False), (f"{OWN}Switchable", True)],
+)
+def test_statistics_that_no_axis_is_named_to_are_remarked_under_pmap(norm, warned):
+    settings = config(**{"parallel": "pmap", "model.norm": norm})
+    run = make_run(settings, devices=jax.devices()[:2])
+    assert any("each device updates norm_calls by its own part" in remark for remark in run.remarks) == warned
+
+
 def test_options_of_local_response_norm_reach_the_net():
     options = {"size": 3, "alpha": 0.5, "beta": 1.0, "k": 4.0}
     changes = {f"model.norm_options.{name}": value for name, value in options.items()}
