@@ -1,4 +1,4 @@
-"""What is wrong with a config, said before anything compiles."""
+"""Checks of a config, before anything is compiled."""
 
 from collections.abc import Collection, Sequence
 
@@ -24,7 +24,14 @@ PRECISIONS = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
 
 
 def check_views(config: FrozenConfigDict, dataset: Dataset, model: nn.Module, shape: tuple[int, int, int]) -> None:
-    """Raises `UserError` where the model, made for the images that it trains on, takes no image that it evaluates."""
+    """Raises `UserError` if the model cannot evaluate images of the size that evaluation has.
+
+    Args:
+        config: of the run.
+        dataset: of the run.
+        model: the net, whose parameters depend on the size of the training images.
+        shape: (height, width, channels) of the training images.
+    """
     seen = jax.ShapeDtypeStruct((1, *stored_shape(config, dataset)), jnp.float32)
     views = jax.eval_shape(parse_views(config.eval_views), seen)
     others = [view for view in views if view.shape[1:] != shape]
@@ -41,16 +48,16 @@ def check_views(config: FrozenConfigDict, dataset: Dataset, model: nn.Module, sh
                 f"{config.model.name} trained on images of {trained} takes none of {evaluated}, which it is evaluated "
                 "on: data.image_size, the crop's size in data.augment and eval_views must agree"
             ) from error
-        # batch norm averages nothing in evaluation
+        # in evaluation batch norm does not average
         check_norms(config, [mean for mean in means if mean.norm != "batch"])
 
 
 def check_norms(config: FrozenConfigDict, means: Sequence[Mean]) -> tuple[str, ...]:
-    """Returns a sentence where norms average over two values, through which hardly anything is learnt.
+    """Returns a sentence if norms average over two values, which makes learning nearly impossible.
 
     Raises:
-        UserError: a norm averages over a single value. That less its mean is 0, so that what comes out is the norm's
-            bias whatever the image.
+        UserError: if a norm averages over a single value. A value minus its mean is then 0, and the norm's output is
+            its bias for every image.
     """
     single, double = ([mean for mean in means if mean.values == values] for values in (1, 2))
     if single:
@@ -72,7 +79,7 @@ def _where(means: Sequence[Mean]) -> str:
 
 
 def _remedy(config: FrozenConfigDict, mean: Mean) -> str:
-    """Returns in words what gives this norm more values."""
+    """Returns an advice that gives this norm more values."""
     shared = "batch_size" if config.accumulate_steps == 1 else "batch_size / accumulate_steps"
     if config.model.norm_options.examples is not None:
         shared = "model.norm_options.examples"
@@ -92,13 +99,13 @@ def unshared(mesh: Mesh, model: nn.Module, collections: Collection[str]) -> tupl
 
 
 def check_remat(config: FrozenConfigDict, model: nn.Module, shape: tuple[int, int, int]) -> None:
-    """Raises `UserError` where blocks are to be computed again for their gradient, and the model has none."""
+    """Raises `UserError` if rematerialisation is on and the model has no blocks."""
     if config.model.remat:
         blocks_of(abstract_variables(model, shape).get("params", {}))
 
 
 def check_settings(config: FrozenConfigDict) -> None:
-    """Raises `UserError` for a word that nothing here goes by, a number outside of its range, or seeds beyond it."""
+    """Raises `UserError` for an unknown name, a number out of its range, or seeds out of theirs."""
     check(config)
     parse_calls(config.data.augment)
     parse_views(config.eval_views)
@@ -109,7 +116,7 @@ def check_settings(config: FrozenConfigDict) -> None:
 
 
 def check_batch(config: FrozenConfigDict, mesh: Mesh) -> None:
-    """Raises `UserError` where the devices, the parts or the statistics groups of a batch are not of equal size."""
+    """Raises `UserError` if devices, parts or statistics groups would have different numbers of examples."""
     parts, examples = config.accumulate_steps, config.model.norm_options.examples
     check_batch_size("batch_size", config.batch_size, mesh)
     taken = config.batch_size // parts

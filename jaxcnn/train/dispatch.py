@@ -30,14 +30,17 @@ def make_dispatch(
 ) -> Dispatch:
     """Returns the jitted `dispatch(state, sums, feed, chance, num_steps) -> (state, sums)`.
 
-    It takes `num_steps` steps, each on `get_batch(feed, state.step, chance.seed)` split over the mesh, and adds their
-    metrics to `sums`. State and sums are donated. `rolled` steps are scanned, so that compiling does not grow with
-    their number; a CPU wants them unrolled, since XLA runs a rolled loop some twenty times slower there.
+    It takes `num_steps` training steps and adds their metrics to `sums`. State and sums are donated.
 
-    `mapped`: every device takes the step on its own part of the batch, as under `jax.pmap` (which is shard_map today),
-    and the step sums over the axis that it was made with; else the compiler splits the step on the whole batch.
-
-    `num_seeds`: more than one are the first axis of state, sums and chance, and each has batches of its own.
+    Args:
+        train_step: (state, batch, key) -> (state, metrics).
+        get_batch: (feed, step, seed) -> batch, which is then split over the mesh.
+        mesh: of devices.
+        rolled: steps are scanned, so that compile time does not grow with their number. Use False on a CPU, where XLA
+            runs a loop some twenty times slower.
+        mapped: every device takes the step on its own part of the batch, as in `jax.pmap`, and the step sums over the
+            axis that it was made with. Else the compiler divides the step on the whole batch.
+        num_seeds: if above 1, the first axis of state, sums and chance; each seed has its own batches.
     """
     if mapped:
         here, split = PartitionSpec(), PartitionSpec(AXIS)

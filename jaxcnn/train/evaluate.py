@@ -18,7 +18,7 @@ from jaxcnn.types import Array, Metrics, Variables
 
 
 def over_views(apply_fn: Callable[..., Any], views: Views) -> Callable[..., Array]:
-    """Returns `apply_fn(variables, image, train)` -> logits of the mean probability over the views of each image."""
+    """Returns `apply_fn(variables, image, train)` -> logits of the mean probability over each image's views."""
 
     def apply(variables: Variables, image: Array, *, train: bool) -> Array:
         logits = [apply_fn(variables, view, train=train) for view in views(image)]
@@ -28,14 +28,19 @@ def over_views(apply_fn: Callable[..., Any], views: Views) -> Callable[..., Arra
 
 
 class Evaluator:
-    """Evaluates a state on a split of a pipeline; compiles on first use, then never again."""
+    """Evaluates a state on a split of a pipeline. It compiles on first use, and only then."""
 
     def __init__(
         self, eval_step: EvalStep, pipeline: Pipeline, *, batch_size: int, mesh: Mesh, seeds: Iterable[int] = ()
     ) -> None:
-        """The result does not depend on `batch_size`; of several `seeds` it is as of `metrics.means`.
+        """Makes an evaluator.
 
-        The batch is cut to the largest split, and rounded up to what the devices of `mesh` share evenly.
+        Args:
+            eval_step: (state, batch) -> sums of metrics.
+            pipeline: of the run.
+            batch_size: changes no result. It is cut to the largest split, and rounded up to a multiple of the devices.
+            mesh: of devices.
+            seeds: of the nets; for several, results are as of `metrics.means`.
         """
         self._pipeline, self._mesh, self._seeds = pipeline, mesh, seeds
         self._batch_size = -(-min(batch_size, max(pipeline.sizes.values())) // mesh.size) * mesh.size
@@ -44,7 +49,7 @@ class Evaluator:
         self._step = jax.jit(compiled_for(platform_of(mesh))(eval_step), out_shardings=replicated(mesh))
 
     def __call__(self, state: TrainState, split: str) -> dict[str, float]:
-        """Returns `{split}/loss` (nats), `{split}/accuracy` (a share) and `{split}/examples`."""
+        """Returns `{split}/loss` (nats), metrics such as `{split}/accuracy` (a fraction), and `{split}/examples`."""
         size = self._pipeline.sizes[split]
         starts = range(0, size, self._batch_size)
         means = metrics.means((self._evaluate(state, split, start) for start in starts), self._seeds)

@@ -1,4 +1,4 @@
-"""What a run is made of."""
+"""The parts of a run."""
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
@@ -33,47 +33,48 @@ Init: TypeAlias = Callable[[], TrainState]
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Run:
-    """What a config amounts to on this machine."""
+    """All parts of a run on this machine, made from a config and from objects that were handed over."""
 
     config: FrozenConfigDict
     given: Mapping[str, str]
-    """What was handed over as objects, by qualified name: where there is any, the config alone makes another run."""
+    """By part, the qualified names of objects that were handed over. If there are any, the config cannot make this run
+    alone."""
     mesh: Mesh
     dataset: Dataset | Batches
     squares: Crop | None
-    """Makes the squares that are trained on, of images as they are stored; None where the data make their own."""
+    """Makes the training squares from stored images; None if the data make their own batches."""
     pipeline: Pipeline
     data: Mapping[str, Any]
-    """What the run card says of the data."""
+    """Facts about the data, for the run card."""
     remarks: tuple[str, ...]
-    """Sentences about what in this config is likely not meant; shown when the run begins and kept in its card."""
+    """Sentences about settings that are probably not intended. They are shown at the start and kept in the card."""
     batch: Mapping[str, jax.ShapeDtypeStruct]
-    """Shapes and dtypes of what the network is trained on, `image` and `label`."""
+    """Shapes and dtypes of a training batch: `image` and `label`."""
     model: nn.Module
     num_classes: int
     """Width of the logits."""
     tx: optax.GradientTransformation
     init_state: Init
-    """Makes the fresh state, on every device of the mesh; traced once, for its shapes too."""
+    """Makes the initial state, on every device of the mesh. It is traced once, also for its shapes."""
     loss_fn: LossFn
     eval_loss_fn: LossFn
     """Without label smoothing, so that runs can be compared."""
     metrics: MetricFns
-    """What is measured beside the loss, by name."""
+    """The metrics besides the loss, by name."""
     best: Best
-    """What the best checkpoint is chosen by."""
+    """How the best checkpoint is chosen."""
     sums: Mapping[str, jax.ShapeDtypeStruct]
-    """Shapes and dtypes of what a step adds up, of one net."""
+    """Shapes and dtypes of the sums of a step, for one net."""
     step: TrainStep | None
-    """A training step of a user's own; None: ours."""
+    """A user's training step; None for ours."""
     learning_rate: optax.Schedule | None
-    """None where an optimizer is handed over that has its own."""
+    """None if an optimizer was handed over, which has its own."""
     schedule: Shape
-    """What the schedule is made of, in steps."""
+    """Parameters of the schedule, in steps."""
     peak: float
-    """The learning rate that the schedule starts from, scaled by the batch size where the config says so."""
+    """Peak learning rate of the schedule, scaled by the batch size if the config says so."""
     paddings: Mapping[str, Pads]
-    """What a word for padding means in each convolution that has one, as of `paddings_of_convolutions`."""
+    """Padding of each convolution whose padding has a name, from `paddings_of_convolutions`."""
     total_steps: int
     steps_per_epoch: Fraction
     log_every: Fraction
@@ -81,16 +82,16 @@ class Run:
     checkpoint_every: Fraction
     steps_per_dispatch: int
     tuned: bool = True
-    """Whether net and step are computed in the forms of `jaxcnn.accel`."""
+    """Whether net and step use the forms of `jaxcnn.accel`."""
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
-        """(height, width, channels) of what the network is trained on."""
+        """(height, width, channels) of training images."""
         return self.batch["image"].shape[1:]
 
     @property
     def crop(self) -> Crop:
-        """As `squares`; raises `UserError` where there is none."""
+        """`squares`; raises `UserError` if it is None."""
         if self.squares is None:
             raise UserError("the data make their own batches: there are no single images to look at")
         return self.squares
@@ -100,35 +101,35 @@ class Run:
         return jax.eval_shape(self.init_state)
 
     def abstract_params(self) -> Any:
-        """Returns the shapes and dtypes of the parameters, of one net."""
+        """Returns the shapes and dtypes of one net's parameters."""
         own = 1 if self.num_seeds > 1 else 0
         params = self.abstract_state().params
         return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[own:], leaf.dtype), params)
 
     @property
     def parameter_count(self) -> int:
-        """The number of trained scalars, of one net."""
+        """Number of trained scalars of one net."""
         return sum(leaf.size for leaf in jax.tree.leaves(self.abstract_params()))
 
     @property
     def statistics_examples(self) -> int | None:
-        """How many examples share batch-norm statistics in training; None in a net without them."""
+        """Number of examples that share batch norm's statistics in training; None for a net without batch norm."""
         if "batch_stats" not in self.abstract_state().collections:
             return None
         return self.config.model.norm_options.examples or self.config.batch_size // self.config.accumulate_steps
 
     @property
     def batch_size(self) -> int:
-        """Examples in a training step, over all devices."""
+        """Examples in a training batch, over all devices."""
         return self.config.batch_size
 
     @property
     def plain_model(self) -> nn.Module:
-        """The model as it computes a whole batch in one place."""
+        """The model without averages over devices, for a whole batch on one device."""
         return over_axis(self.model, None) if self.mapped else self.model
 
     def forms_on(self, mesh: Mesh) -> str:
-        """Returns the platform of whose forms net and step are on the devices of `mesh`; an empty one: the plain."""
+        """Returns the platform whose forms net and step have on the devices of `mesh`; "" for the plain forms."""
         return platform_of(mesh) if self.tuned else ""
 
     @property
@@ -138,11 +139,11 @@ class Run:
 
     @property
     def chance(self) -> Chance:
-        """Where the run's chances come from; of several seeds, with the seeds as its axis."""
+        """Random seed and key of the run; for several seeds, with the seeds as their axis."""
         return jax.jit(each(chance_of, self.num_seeds))(seeds_of(self.config.seed, self.num_seeds))
 
     def no_sums(self) -> dict[str, Any]:
-        """Returns the sums of no training step, of NumPy: of several nets, (num_seeds,) each."""
+        """Returns the sums of zero training steps, as NumPy arrays; for several nets, (num_seeds,) each."""
         shape = (self.num_seeds,) if self.num_seeds > 1 else ()
         return {name: np.zeros(shape, leaf.dtype) for name, leaf in self.sums.items()} | {
             "nonfinite": np.zeros(shape, np.int32)
@@ -150,7 +151,7 @@ class Run:
 
     @property
     def num_seeds(self) -> int:
-        """How many nets are trained at once; more than one are the first axis of every array of the state."""
+        """Number of nets that are trained at once; if above 1, the first axis of every array of the state."""
         return self.config.num_seeds
 
     @property

@@ -1,4 +1,4 @@
-"""From a config to the parts of a run: every word checked, every derived value computed, before anything compiles."""
+"""Makes a run from a config. Names are checked and derived values computed before anything is compiled."""
 
 import functools
 import inspect
@@ -53,10 +53,10 @@ from jaxcnn.types import Array
 
 
 def settled(config: ConfigDict, data: Any | None = None) -> FrozenConfigDict:
-    """Returns the config as a run has it, checked as far as it can be without data; arguments as of `make_run`.
+    """Returns the config of a run, checked as far as possible without data; arguments as in `make_run`.
 
     Raises:
-        UserError: for a word or a number in it that is wrong, in one line.
+        UserError: for a wrong name or number.
     """
     config = frozen(config)
     if data is not None and not isinstance(data, Dataset):
@@ -79,27 +79,27 @@ def make_run(
     step: TrainStep | None = None,
     devices: Sequence[jax.Device] | None = None,
 ) -> Run:
-    """Returns the run that `config` asks for, with the parts that are handed over in place of those that it names.
+    """Returns the run of `config`. Objects that are handed over replace the parts that the config names.
 
     Args:
         config: of the run: `base_config()` with changes.
         model: a linen module, or a class or function that makes one, called as (image, train=...) -> logits, with
             whatever collections it has.
-        loss_fn: (logits, label) -> (batch,) float32; it is trained on, and evaluated.
-        metrics: name -> (logits, label) -> (batch,), averaged exactly once an example; or words and paths.
-        tx: the optimizer; `config.optimizer` then says nothing.
-        schedule: step -> learning rate, in place of `config.schedule`; with `tx` it is only logged.
-        augment: (draw, images, labels) -> (images, labels), after those of `config.data.augment`; images are float32
-            (batch, height, width, channels) from 0 to 255.
+        loss_fn: (logits, label) -> (batch,) float32, for training and evaluation.
+        metrics: by name, (logits, label) -> (batch,), averaged with each example exactly once; or names and paths.
+        tx: the optimizer; `config.optimizer` is then not used.
+        schedule: step -> learning rate, instead of `config.schedule`; with `tx` it is only logged.
+        augment: (draw, images, labels) -> (images, labels), after the augmentations of `config.data.augment`. Images
+            are float32 (batch, height, width, channels) from 0 to 255.
         data: by split, "train", "test" and perhaps "val", a pair (images, labels) of uint8 (examples, height, width[, 1
             or 3]) and int (examples,), or any random-access source of (image, label); or `Batches`, which make their
             own batches.
-        step: (state, batch, key) -> (state, sums), pure, in place of the training step: sums over the examples by name,
-            with `loss` and `examples` among them.
-        devices: to run on; None: all.
+        step: (state, batch, key) -> (state, sums), pure, instead of the training step. `sums` are sums over the
+            examples by name; `loss` and `examples` must be among them.
+        devices: to run on; None for all.
 
     Raises:
-        UserError: for anything in it that is wrong, in one line, before anything is compiled.
+        UserError: for any mistake, in one line, before anything is compiled.
     """
     given = Given(
         model=model,
@@ -115,7 +115,7 @@ def make_run(
 
 
 def run_of(config: ConfigDict, given: Given, devices: Sequence[jax.Device] | None = None) -> Run:
-    """Does what `make_run` does, with the objects together."""
+    """Does what `make_run` does, with the handed-over objects in one argument."""
     config = settled(config, given.data)
     mesh = make_mesh(devices)
     check_batch(config, mesh)
@@ -185,7 +185,7 @@ def run_of(config: ConfigDict, given: Given, devices: Sequence[jax.Device] | Non
 def _batch(
     config: FrozenConfigDict, dataset: Dataset | Batches, num_classes: int, augment: Augment | None
 ) -> dict[str, jax.ShapeDtypeStruct]:
-    """Returns the shapes and dtypes of a batch that the net is trained on."""
+    """Returns the shapes and dtypes of a training batch."""
     if isinstance(dataset, Dataset):
         return train_batch(config, dataset, num_classes, augment)
     if augment is not None:
@@ -194,7 +194,7 @@ def _batch(
 
 
 def _losses(config: FrozenConfigDict, own: LossFn | None) -> tuple[LossFn, LossFn]:
-    """Returns the loss that is trained on and that which is evaluated."""
+    """Returns the loss of training and the loss of evaluation."""
     settings, loss = config.loss, config.loss.name if own is None else own
     options = {"label_smoothing": settings.label_smoothing, "class_weights": settings.class_weights}
     return make_loss(loss, **options), make_loss(loss)
@@ -216,7 +216,7 @@ def _num_classes(config: FrozenConfigDict, dataset: Dataset | Batches) -> int:
 
 
 def _check_batch_fits(config: FrozenConfigDict, mesh: Mesh, dataset: Dataset | Batches) -> None:
-    """Raises `UserError` for a batch of more than the training examples; says how many it may have."""
+    """Raises `UserError` for a batch that is larger than the training split. The message says the largest size."""
     train, parts = dataset.sizes["train"], mesh.size * config.accumulate_steps
     if config.batch_size > train:
         most = train // parts * parts
@@ -266,14 +266,17 @@ def _make_init(
 def _check_image_size(
     model: nn.Module, shape: tuple[int, int, int], init_state: Init, num_classes: int, batch: int
 ) -> tuple[list[Mean], dict[str, Pads]]:
-    """Returns what norms average over where `batch` examples are trained on at once, and what words for padding mean.
+    """Returns the means of norms for a training batch of `batch` examples, and the paddings that have names.
 
-    Raises what `check_image_size` does; a run whose images fit is traced no more often than it must be.
+    It traces `init_state` once, and only if that fails looks for the reason with `check_image_size`.
+
+    Raises:
+        UserError: as `check_image_size`.
     """
     with means_of_norms(batch) as means, paddings_of_convolutions() as paddings:
         try:
             fits = all(leaf.size for leaf in jax.tree.leaves(jax.eval_shape(init_state)))
-        except Exception:  # whatever it is, that finds words for it
+        except Exception:  # of any kind: `check_image_size` reports it
             fits = False
     if not fits:
         check_image_size(model, shape)

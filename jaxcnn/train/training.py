@@ -1,4 +1,4 @@
-"""The training of a run: steps, and between them what is due."""
+"""The training of a run: steps, and the events between them."""
 
 import contextlib
 import time
@@ -25,11 +25,11 @@ from jaxcnn.train.state import TrainState, steps_taken
 from jaxcnn.train.step import TrainStep, make_train_step
 
 _LONG = {"val": "validation"}
-"""How a split is called in a line."""
+"""Names of splits in messages."""
 
 
 def make_step(run: Run, mesh: Mesh | None = None) -> TrainStep:
-    """Returns the pure training step of the run, on its own mesh or another; under pmap it is one device's part."""
+    """Returns the pure training step of the run, on its own mesh or another; with pmap, for one device's part."""
     if run.step is not None:
         return guarded(run.step, run.config.on_nonfinite, chooser(run.forms_on(mesh or run.mesh)))
     return make_train_step(
@@ -47,7 +47,7 @@ def make_step(run: Run, mesh: Mesh | None = None) -> TrainStep:
 
 
 def make_run_dispatch(run: Run, mesh: Mesh | None = None) -> Dispatch:
-    """Returns the compiled steps of the run, as of `make_dispatch`, on its own mesh or another."""
+    """Returns `make_dispatch` for the run, on its own mesh or another."""
     mesh = mesh or run.mesh
     return make_dispatch(
         make_step(run, mesh),
@@ -60,7 +60,7 @@ def make_run_dispatch(run: Run, mesh: Mesh | None = None) -> Dispatch:
 
 
 class Training:
-    """A run that is being trained: what hooks are given, and what they may ask of it."""
+    """A run in training. Hooks get it, and may ask it to stop, log or evaluate."""
 
     def __init__(
         self,
@@ -73,44 +73,44 @@ class Training:
         history: Iterable[Mapping[str, Any]] = (),
         seconds: Callable[[], float] = float,
     ) -> None:
-        """Begins after the steps that `state` has behind it.
+        """Makes a training that begins at the step of `state`.
 
         Args:
-            run: of the config.
-            workdir: the run folder, as it was asked for.
-            state: to go on from; it is donated to the first step.
+            run: to train.
+            workdir: the run folder, as the user named it.
+            state: initial or restored; it is donated to the first step.
             evaluate: (state, split) -> metrics.
-            hooks: ours and a user's, as of `jaxcnn.train.events`.
-            history: the rows that were logged up to here.
-            seconds: how long the run has taken until now.
+            hooks: ours and a user's, see `jaxcnn.train.events`.
+            history: rows that earlier starts logged.
+            seconds: returns the duration of the run so far.
         """
         self.run, self.workdir, self.state = run, workdir, state
         self.step = steps_taken(state)
-        """The step that is reached."""
+        """Number of steps so far."""
         self.history: list[dict[str, Any]] = [dict(row) for row in history]
-        """The rows that were logged, as in metrics.jsonl, since the run was first started."""
+        """All logged rows of the run, as in metrics.jsonl, including earlier starts."""
         self.stopped = ""
-        """Why the run is over before its last step; empty where it is not."""
+        """Why the run ended before its last step, else ""."""
         self.paused = False
-        """Whether the training ends here, for another start to go on."""
+        """Whether the training ends at this step, so that another start goes on."""
         self._asked = ""
         self._evaluate, self._seconds = evaluate, seconds
         self._hooks = Hooks(hooks, first=hosts.first())
         self._dispatch, self._compiled = make_run_dispatch(run), set[int]()
         self.chance = run.chance
-        """Where the chances of the run come from."""
+        """Random seed and key of the run."""
         self.span = self._new_span()
-        """What was measured since the last log."""
+        """Metrics and speed since the last log."""
 
     def stop(self, reason: str) -> None:
-        """Asks for the end of the run at the next place where something is due: its state is saved, and tested.
+        """Ends the run at the next step that is due for any hook. The state is saved and tested.
 
-        Of several processes what the first one asks for counts.
+        Of several processes only the first one's request counts.
         """
         self._asked = self._asked or " ".join(str(reason).split()) or "a hook asked for it"
 
     def pause(self) -> None:
-        """Asks to stop after this step: the state is saved, and the same command goes on from there."""
+        """Stops after this step. The state is saved, and the same command goes on from there."""
         self.paused = True
 
     def say(self, text: str) -> None:
@@ -118,26 +118,26 @@ class Training:
         self._hooks.tell("said", text)
 
     def log(self, values: Mapping[str, float]) -> None:
-        """Logs training metrics of this step, named as `train/loss`: a row of the history, told to every hook."""
+        """Logs training metrics of this step, with names such as `train/loss`, as a row of the history."""
         self._record("log", values)
 
     def evaluate(self, split: str, marks: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Evaluates the state on a split; returns and logs `{split}/loss` and so on, and the `marks`."""
+        """Evaluates the state on a split; returns and logs its metrics, such as `{split}/loss`, and `marks`."""
         self._hooks.tell("busy", "evaluating", f"the {_LONG.get(split, split)} split")
         values = {**self._evaluate(self.state, split), **(marks or {})}
         self._record("evaluated", values)
         return values
 
     def tell(self, event: str, *values: Any) -> None:
-        """Tells all hooks."""
+        """Calls the method of that name of all hooks."""
         self._hooks.tell(event, *values)
 
     def running(self) -> contextlib.AbstractContextManager[None]:
-        """Returns the context that hooks live in, as of `Hooks.running`."""
+        """Returns the context that starts and closes hooks, see `Hooks.running`."""
         return self._hooks.running(self)
 
     def train(self) -> None:
-        """Trains to the last step, or until it is asked to end; the state is not saved by that."""
+        """Trains to the last step, or until it is stopped or paused. It does not save the state."""
         while self.step < self.run.total_steps and not self.paused and not self.stopped:
             self._advance(self._hooks.due(self.step, self.run.total_steps))
             self._check_count()
@@ -145,7 +145,7 @@ class Training:
             self.stopped = hosts.from_first(lambda: self._asked)
 
     def take_span(self) -> Span:
-        """Returns what was measured since the last time, and begins anew."""
+        """Returns the metrics and speed since the last call, and starts new ones."""
         span, self.span = self.span, self._new_span()
         return span
 
@@ -156,7 +156,7 @@ class Training:
         self._hooks.tell(event, self.step, values)
 
     def _advance(self, target: int) -> None:
-        """Trains up to `target`, or until it is asked to end."""
+        """Trains up to `target`, or until it is stopped or paused."""
         began, compiling = time.perf_counter(), 0.0
         while self.step < target and not self.paused and not (self._asked and jax.process_count() == 1):
             whole = self.run.steps_per_dispatch
@@ -173,14 +173,14 @@ class Training:
         self.span.seconds += time.perf_counter() - began - compiling
 
     def _take(self, num_steps: int) -> None:
-        """Takes so many steps in one call, maybe not computed yet when it returns."""
+        """Takes `num_steps` steps in one call. They may not be finished when it returns."""
         feed = self.run.pipeline.feed(self.step)
         carry = self._dispatch(self.state, self.span.sums, feed, self.chance, num_steps=num_steps)
         self.state, self.span.sums = in_turn(self.run.mesh, carry)
         self.step += num_steps
 
     def _compile(self, num_steps: int) -> None:
-        """Does as `_take`, for the first call of so many steps, which compiles, and waits for it."""
+        """Takes the first `num_steps` steps, which compiles, and waits for them."""
         jax.block_until_ready(self.span.sums)
         began = time.perf_counter()
         self._hooks.tell("busy", "compiling", f"{num_steps} training steps" if num_steps > 1 else "a training step")
@@ -190,7 +190,7 @@ class Training:
         self._hooks.tell("compiled", time.perf_counter() - began)
 
     def _check_count(self) -> None:
-        """Raises `UserError` where a training step of a user's own does not count."""
+        """Raises `UserError` if a user's training step does not count in `state.step`."""
         if self.run.step is None or np.any(jax.device_get(self.span.sums["nonfinite"])):
             return
         if steps_taken(self.state) != self.step:
@@ -201,7 +201,7 @@ class Training:
 
 
 def _number(name: str, value: Any) -> float:
-    """Returns a value that is logged as a number of Python; raises `UserError` where it is none."""
+    """Returns a logged value as a Python number; raises `UserError` if it is not a number."""
     if isinstance(value, bool | int | float):
         return value
     try:

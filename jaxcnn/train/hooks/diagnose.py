@@ -1,4 +1,4 @@
-"""Where a number that is not finite comes from: the step that made it, taken apart layer by layer."""
+"""Finds where a number that is not finite comes from: it computes the step layer by layer."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,19 +13,19 @@ from jaxcnn.types import Array, Batch, Variables
 
 
 def first_nonfinite(model: nn.Module, loss_fn: LossFn, variables: Variables, batch: Batch, key: Array) -> str:
-    """Returns in words what is the first in a training step that is not finite.
+    """Returns a text that names the first value in a training step that is not finite.
 
-    Forwards that is the image, a parameter, or the first layer whose output is not finite; where all outputs are, a
-    layer whose running statistics are not, the loss, or the last layer that has a gradient which is not, where the
-    gradient comes from first, or else the update. Outputs inside a loop (`scan`) are not seen, so the loop is named
-    along with the layer behind it.
+    In the forward pass that is the image, a parameter, or the first layer with such an output. If all outputs are
+    finite, it is a layer with such running statistics, or the loss, or the last layer with such a gradient (gradients
+    begin there), or else the update. Outputs inside a loop (`scan`) cannot be seen, so the loop is named together with
+    the layer after it.
 
     Args:
-        model: as the step trains it.
+        model: the net of the step.
         loss_fn: of the step.
         variables: `params` and collections before the step.
         batch: of the step.
-        key: as the step draws from.
+        key: of the step.
     """
     for kind, tree in (("the image", batch["image"]), ("the parameters", variables["params"])):
         if not _finite(tree):
@@ -60,7 +60,7 @@ def first_nonfinite(model: nn.Module, loss_fn: LossFn, variables: Variables, bat
 
 
 def _watch(names: list[str], outputs: list[Array | None]) -> Callable[..., Any]:
-    """Returns an interceptor that lists every layer's output, None in a loop, in the order of computation."""
+    """Returns an interceptor that appends every layer's output in the order of computation; None inside a loop."""
 
     def interceptor(call: Callable[..., Any], args: Any, kwargs: Any, context: Any) -> Any:
         result = call(*args, **kwargs)
@@ -80,7 +80,7 @@ def _last_gradient(names: list[str], gradients: Any) -> str:
 
 
 def _places(tree: Any) -> list[str]:
-    """Returns the paths of the layers that have something not finite in a tree of theirs."""
+    """Returns the paths of the layers whose arrays in a tree are not all finite."""
     leaves = jax.tree_util.tree_leaves_with_path(tree)
     return ["/".join(str(key.key) for key in path[:-1]) for path, leaf in leaves if not _finite(leaf)]
 

@@ -1,4 +1,4 @@
-"""The end of a run whose numbers are not finite any more, with the step and the layer where that began."""
+"""A hook that ends a run with numbers that are not finite, and names the step and the layer where they began."""
 
 from typing import NoReturn
 
@@ -13,7 +13,7 @@ from jaxcnn.train.training import Training
 
 
 class StopAtNonfinite:
-    """Raises `UserError` after a step that is not finite; such a step leaves the state as it was before it."""
+    """Raises `UserError` after a step that is not finite. Such a step has not changed the state."""
 
     every_process = True
 
@@ -25,14 +25,14 @@ class StopAtNonfinite:
         self._training = training
 
     def reached(self, step: int) -> None:
-        """Looks whether all steps since the last log were finite."""
+        """Checks whether all steps since the last log were finite."""
         del step
         bad = np.atleast_1d(jax.device_get(self._training.span.sums["nonfinite"]))
         if bad.any():
             self._refuse(int(np.argmax(bad)))
 
     def _refuse(self, number: int) -> NoReturn:
-        """Takes the first bad step of the net with that number apart."""
+        """Repeats the step that was not finite, for the net with that number, and says where it began."""
         run = self._training.run
         state, chance = one_of((self._training.state, self._training.chance), number, run.num_seeds)
         step = int(state.step)
