@@ -76,19 +76,21 @@ def read_config(argv: Sequence[str]) -> ConfigDict:
     """
     line = take_apart(argv[1:])
     if line.rest or not line.file:
-        raise UserError(stray(line.rest[0]) if line.rest else "--config is missing")
+        raise stray(line.rest[0]) if line.rest else UserError("--config is missing")
     return line.config(line.file)[0]
 
 
-def stray(argument: str) -> str:
-    """Returns what is wrong with an argument that is no option, and what it may have been meant to be."""
+def stray(argument: str) -> UserError:
+    """Returns the error for an argument that is no option, with what it may have been meant to be."""
     name, equals, value = argument.partition("=")
     keys = nearest(name.removeprefix("config.")) if equals else []
     if argument.endswith((".py", ".json")):
-        return f"stray argument {argument!r}: did you mean --config={argument}?"
+        return UserError(f"stray argument {argument!r}: did you mean --config={argument}?")
     if keys:
-        return f"stray argument {argument!r}: did you mean {' or '.join(f'--config.{key}={value}' for key in keys)}?"
-    return f"stray argument {argument!r}: settings are given as --config.key=value"
+        return UserError(
+            f"stray argument {argument!r}: did you mean {' or '.join(f'--config.{key}={value}' for key in keys)}?"
+        )
+    return UserError(f"stray argument {argument!r}: settings are given as --config.key=value")
 
 
 def _value(argument: str, text: str | None, left: list[str]) -> str:

@@ -55,7 +55,7 @@ def parse(argv: Sequence[str]) -> Request:
     line = take_apart(argv)
     values, strays = make_parser().parse_known_args(line.rest)
     if strays:
-        raise UserError(stray(strays[0]))
+        raise stray(strays[0])
     workdir = values.workdir
     if not workdir:
         missing = "--workdir is" if line.file else "--config and --workdir are"

@@ -1,9 +1,11 @@
-"""Numbers that a value may be: one kind of interval, one test, one way to say it."""
+"""Numbers that a value may be: one kind of interval, one check, one way to say what is wrong."""
 
 import dataclasses
 import math
 from numbers import Real
 from typing import Any
+
+from jaxcnn.errors import UserError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,6 +41,22 @@ def above(low: float) -> Range:
 def below(high: float, low: float = 0) -> Range:
     """Returns the numbers from `low` on that are less than `high`."""
     return Range(low, high, without_high=True)
+
+
+PIXELS = Range(1, 1024)
+"""Along the side of an image."""
+
+
+def check_number(what: str, value: Any, within: Range) -> None:
+    """Raises `UserError` unless `value` is a number in the range; `what` says whose value it is."""
+    if value not in within:
+        raise UserError(f"{what} is {value!r}: it must be a number in {within}")
+
+
+def check_whole(what: str, value: Any, within: Range) -> None:
+    """Raises `UserError` unless `value` is a whole number in the range; `what` says whose value it is."""
+    if not is_whole(value) or value not in within:
+        raise UserError(f"{what} is {value!r}: it must be a whole number in {within}")
 
 
 def is_whole(value: Any) -> bool:

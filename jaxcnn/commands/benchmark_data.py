@@ -24,6 +24,7 @@ from jaxcnn.data.read.crops import Crop, RandomResizedCrop
 from jaxcnn.data.read.decode import Encoded, UnreadableError, decode, decode_fast
 from jaxcnn.data.read.hold import unreadable
 from jaxcnn.errors import UserError
+from jaxcnn.ranges import above, check_number
 from jaxcnn.train.devices.mesh import from_processes, over_batch, replicated
 from jaxcnn.train.files.folder import write_json
 from jaxcnn.train.run import Run
@@ -50,8 +51,7 @@ def main(argv: Sequence[str]) -> int:
         UserError: for a wrong command line or config, in one line.
     """
     arguments, config = make_parser().parse(argv)
-    if not arguments.seconds > 0:
-        raise UserError(f"--seconds is {arguments.seconds:g}: it must be above 0")
+    check_number("--seconds", arguments.seconds, above(0))
     config.parallel, config.num_seeds = "jit", 1  # the step is measured whole
     config.total_steps = max(1, min(_STEPS, 2**31 // max(config.batch_size, 1)))
     run = make_run(config)

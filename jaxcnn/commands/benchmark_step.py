@@ -20,6 +20,7 @@ from jaxcnn.commands.stopwatch import Rate, in_turns
 from jaxcnn.commands.table import print_rows
 from jaxcnn.errors import UserError
 from jaxcnn.models import check_image_size, create_model, model_variant
+from jaxcnn.ranges import above, check_number
 from jaxcnn.train.files.folder import write_json
 
 _MIB = 2**20
@@ -34,8 +35,8 @@ def main(argv: Sequence[str]) -> int:
     arguments = make_parser().parse_args(argv)
     for name in ("seconds", "rounds", "batch_size", "image_size", "num_classes"):
         value = getattr(arguments, name)
-        if value is not None and not value > 0:
-            raise UserError(f"--{name.replace('_', '-')} is {value:g}: it must be above 0")
+        if value is not None:
+            check_number(f"--{name.replace('_', '-')}", value, above(0))
     if arguments.train and TORCH_FOLDED in arguments.against:
         raise UserError(f"--against {TORCH_FOLDED} folds batch norms, which are trained: ask for --eval with it")
     if arguments.remat and not arguments.train:

@@ -23,9 +23,9 @@ from jaxcnn.analysis.slices import Slice, parse_slice
 from jaxcnn.commands.config import ConfigParser
 from jaxcnn.commands.parser import new_file
 from jaxcnn.commands.table import print_rows
-from jaxcnn.errors import UserError
 from jaxcnn.models import Net
 from jaxcnn.parts import part_name
+from jaxcnn.ranges import at_least, check_whole
 from jaxcnn.train.ahead import lower_step, resolve_blank
 from jaxcnn.train.checks import check_batch
 from jaxcnn.train.devices.mesh import make_mesh
@@ -64,8 +64,7 @@ def main(argv: Sequence[str]) -> int:
 def _resolve(config: ConfigDict, on: Slice, arguments: Namespace) -> Run:
     if arguments.per_chip is None:
         return resolve_blank(config)
-    if arguments.per_chip < 1:
-        raise UserError(f"--per-chip is {arguments.per_chip}: it must be at least 1")
+    check_whole("--per-chip", arguments.per_chip, at_least(1))
     sized = ConfigDict(config)
     sized.batch_size = arguments.per_chip * on.chips
     return resolve_blank(sized)

@@ -12,6 +12,7 @@ from jaxcnn.commands.config import ConfigParser
 from jaxcnn.commands.parser import new_file
 from jaxcnn.commands.sheet import contact_sheet
 from jaxcnn.errors import UserError
+from jaxcnn.ranges import at_least, check_whole
 from jaxcnn.train.run import Run
 from jaxcnn.train.setup import make_run
 
@@ -25,8 +26,7 @@ def main(argv: Sequence[str]) -> int:
         UserError: for a wrong command line or config, in one line.
     """
     arguments, config = make_parser().parse(argv)
-    if arguments.count < 1:
-        raise UserError(f"--count is {arguments.count}: it must be at least 1")
+    check_whole("--count", arguments.count, at_least(1))
     run = make_run(config)
     with contextlib.closing(run.pipeline):
         batch = _batch(run, arguments.split, arguments.step)

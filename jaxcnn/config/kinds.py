@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import Any
 
 from jaxcnn.config.durations import parse_boundaries, parse_duration
-from jaxcnn.ranges import is_number, is_whole
+from jaxcnn.ranges import Range, check_number, check_whole, is_number, is_whole
 
 _ONE = Fraction(1)
 _SWITCHES = dict.fromkeys(("true", "t", "yes", "y", "on", "1"), True) | dict.fromkeys(
@@ -29,6 +29,8 @@ class Kind:
     """A text -> the value that it means; raises `ValueError` or `OverflowError` where it means none."""
     holds: Callable[[Any], bool]
     """Whether a value is of this kind."""
+    check: Callable[[str, Any, Range], None] = check_number
+    """(what, value, range): raises `UserError` for a number, or one of several, that is not in the range."""
     parse: Callable[[str, str], Any] | None = None
     """(key, text) -> what a text of this kind means; raises `UserError` where it means nothing."""
 
@@ -93,13 +95,19 @@ def _is(kind: type) -> Callable[[Any], bool]:
 
 
 SWITCH = Kind("true or false", bool, _switch, _is(bool))
-WHOLE = Kind("a whole number", int, _whole, is_whole)
+WHOLE = Kind("a whole number", int, _whole, is_whole, check_whole)
 NUMBER = Kind("a number", float, float, is_number)
 TEXT = Kind("a text", str, str, _is(str))
 NUMBERS = Kind("numbers, separated by commas", tuple, _several(float, is_number), _all(is_number))
 TEXTS = Kind("texts, separated by commas", tuple, _several(str, _is(str)), _all(_is(str)))
 TIME = Kind(
-    "a time, as '500 steps' or '2.5 epochs'", str, str, _is(str), lambda key, text: parse_duration(key, text, _ONE)
+    "a time, as '500 steps' or '2.5 epochs'",
+    str,
+    str,
+    _is(str),
+    parse=lambda key, text: parse_duration(key, text, _ONE),
 )
-TIMES = Kind("times, as '10, 14, 18 epochs'", str, str, _is(str), lambda key, text: parse_boundaries(key, text, _ONE))
+TIMES = Kind(
+    "times, as '10, 14, 18 epochs'", str, str, _is(str), parse=lambda key, text: parse_boundaries(key, text, _ONE)
+)
 DICTIONARY = Kind("a dictionary, as '{\"padding\": 2}'", dict, _dictionary, _is(dict))

@@ -103,7 +103,7 @@ class Setting:
         for each in value if isinstance(value, tuple) else (value,):
             if isinstance(each, float) and each > LARGEST:
                 raise UserError(f"{self.key} is {each}: the largest number of float32 is {LARGEST:.2e}")
-            if self.within is not None and each is not None and each not in self.within:
-                raise UserError(f"{self.key} is {each}: it must be a number in {self.within}")
+            if self.within is not None and each is not None:
+                self.kind.check(self.key, each, self.within)
             if self.words is not None and each is not None:
                 self.words.check(each)

@@ -36,6 +36,7 @@ from jaxcnn.layers.norm import (
     LocalResponseNorm,
 )
 from jaxcnn.parts import Part, find_part, parameters_of, part_name
+from jaxcnn.ranges import above, check_number
 from jaxcnn.types import ModuleDef
 
 NORMS: dict[str, type[nn.Module]] = {
@@ -68,8 +69,8 @@ def check_norm(norm: Part, options: Mapping[str, Any]) -> None:
     if needed:
         raise UserError(f"norm {name!r} needs {', '.join(needed)}, which has no default: set it in norm_options")
     epsilon = options.get("epsilon")
-    if epsilon is not None and not (isinstance(epsilon, float | int) and epsilon > 0):
-        raise UserError(f"the epsilon of norm {name!r} is {epsilon!r}: it must be a number above 0")
+    if epsilon is not None:
+        check_number(f"the epsilon of norm {name!r}", epsilon, above(0))
     for option, value in options.items():
         kind = _kind(known.get(option))
         if value is not None and kind and _kind(value) != kind:

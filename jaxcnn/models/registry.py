@@ -3,8 +3,9 @@
 import bisect
 import dataclasses
 import fnmatch
-from collections.abc import Mapping
-from types import ModuleType
+import functools
+import importlib
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import flax.linen as nn
@@ -16,65 +17,40 @@ from jaxcnn.errors import UserError, check_word
 from jaxcnn.layers.activation import make_activation
 from jaxcnn.layers.norm_choice import check_norm
 from jaxcnn.layers.variables import abstract_variables
-from jaxcnn.models import (
-    alexnet,
-    densenet,
-    efficientnet,
-    googlenet,
-    highway,
-    inception_v2,
-    inception_v3,
-    inception_v4,
-    lenet,
-    mlp,
-    mobilenet_v1,
-    mobilenet_v2,
-    mobilenet_v3,
-    nasnet,
-    plain,
-    preact_resnet,
-    resnet,
-    resnext,
-    senet,
-    shufflenet_v1,
-    shufflenet_v2,
-    squeezenet,
-    vgg,
-    wide_resnet,
-    xception,
-)
 from jaxcnn.models.net import Net
 from jaxcnn.models.own import check_fields, own_net
 from jaxcnn.models.variant import Variant
 from jaxcnn.parts import Part, find_part
+from jaxcnn.ranges import at_least, below, check_number, check_whole
 
-FAMILIES: tuple[ModuleType, ...] = (
-    alexnet,
-    densenet,
-    efficientnet,
-    googlenet,
-    highway,
-    inception_v2,
-    inception_v3,
-    inception_v4,
-    lenet,
-    mlp,
-    mobilenet_v1,
-    mobilenet_v2,
-    mobilenet_v3,
-    nasnet,
-    plain,
-    preact_resnet,
-    resnet,
-    resnext,
-    senet,
-    shufflenet_v1,
-    shufflenet_v2,
-    squeezenet,
-    vgg,
-    wide_resnet,
-    xception,
+FAMILIES = (
+    "alexnet",
+    "densenet",
+    "efficientnet",
+    "googlenet",
+    "highway",
+    "inception_v2",
+    "inception_v3",
+    "inception_v4",
+    "lenet",
+    "mlp",
+    "mobilenet_v1",
+    "mobilenet_v2",
+    "mobilenet_v3",
+    "nasnet",
+    "plain",
+    "preact_resnet",
+    "resnet",
+    "resnext",
+    "senet",
+    "shufflenet_v1",
+    "shufflenet_v2",
+    "squeezenet",
+    "vgg",
+    "wide_resnet",
+    "xception",
 )
+"""Files of this folder, each with its `VARIANTS`."""
 _WORDS = {"norm", "norm_options", "act", "stem", "dropout_rate"}
 """Fields of every net for which None means what the paper says."""
 STEMS = ("imagenet", "small")
@@ -82,13 +58,14 @@ _LARGE = 512
 """Image size in pixels that is large enough for every net."""
 
 
-def _union(families: tuple[ModuleType, ...]) -> dict[str, Variant]:
+def _union(families: Sequence[str]) -> dict[str, Variant]:
     union: dict[str, Variant] = {}
     for family in families:
-        twice = union.keys() & family.VARIANTS.keys()
+        variants = importlib.import_module(f"jaxcnn.models.{family}").VARIANTS
+        twice = union.keys() & variants.keys()
         if twice:
-            raise ValueError(f"{family.__name__} defines {sorted(twice)} again")
-        union |= family.VARIANTS
+            raise ValueError(f"{family} defines {sorted(twice)} again")
+        union |= variants
     return union
 
 
@@ -163,10 +140,8 @@ def _checked(num_classes: Any, fields: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the fields that are not None; raises `UserError` for a value that no net can have."""
     fields = {key: value for key, value in fields.items() if value is not None or key not in _WORDS}
     rate, options = fields.get("dropout_rate", 0.0), fields.get("norm_options", {})
-    if not isinstance(num_classes, int) or isinstance(num_classes, bool) or num_classes < 1:
-        raise UserError(f"num_classes must be a whole number from 1, not {num_classes!r}")
-    if not (isinstance(rate, float | int) and 0 <= rate < 1):
-        raise UserError(f"dropout_rate must be in [0, 1), not {rate!r}")
+    check_whole("num_classes", num_classes, at_least(1))
+    check_number("dropout_rate", rate, below(1))
     if not isinstance(options, Mapping):
         raise UserError(f"norm_options must map names to values, as {{'epsilon': 1e-3}}, not {options!r}")
     if "stem" in fields:
@@ -186,23 +161,23 @@ def check_image_size(model: nn.Module, image_shape: tuple[int, int, int]) -> Non
 
     The message names the smallest square image that works. If a large image fails too, the message says why.
     """
-    error = _shape_error(model, image_shape)
-    if error is None:
+    try:
+        _check_shapes(model, image_shape)
+    except UserError as error:
+        said = str(error)  # without the notes that jax adds to an exception
+    else:
         return
     height, width, channels = image_shape
-    if _shape_error(model, (_LARGE, _LARGE, channels)) is not None:
-        raise UserError(str(error))  # without the notes that jax adds to an exception
+    if not _passes(model, _LARGE, channels):
+        raise UserError(said)
     smallest = _first_that_works(model, min(height, width) + 1, channels)
     hint = f"the smallest image that works is {smallest}x{smallest}"
-    raise UserError(f"an image of {height}x{width} does not pass: {error}; {hint}")
+    raise UserError(f"an image of {height}x{width} does not pass: {said}; {hint}")
 
 
 def _first_that_works(model: nn.Module, start: int, channels: int) -> int:
     """Returns the smallest side of a square image, from `start` on, that works. It is usually near `start`."""
-
-    def works(size: int) -> bool:
-        return _shape_error(model, (size, size, channels)) is None
-
+    works = functools.partial(_passes, model, channels=channels)
     reach = 1
     while not works(start + reach - 1):
         reach *= 2
@@ -210,16 +185,25 @@ def _first_that_works(model: nn.Module, start: int, channels: int) -> int:
     return untried.start + bisect.bisect_left(untried, True, key=works)
 
 
-def _shape_error(model: nn.Module, image_shape: tuple[int, int, int]) -> UserError | None:
+def _passes(model: nn.Module, size: int, channels: int) -> bool:
+    """Returns whether a square image of this size passes."""
+    try:
+        _check_shapes(model, (size, size, channels))
+    except UserError:
+        return False
+    return True
+
+
+def _check_shapes(model: nn.Module, image_shape: tuple[int, int, int]) -> None:
+    """Raises `UserError` for an image that some layer cannot take, or of which it would make an empty array."""
     try:
         with runtime.canonical_forms():  # all forms have equal shapes, and these are traced fastest
             variables = abstract_variables(model, image_shape)
         empty = [leaf.shape for leaf in jax.tree.leaves(variables) if min(leaf.shape, default=1) < 1]
         if empty:
             raise ValueError(f"an array would have the shape {empty[0]}")
-    except UserError as error:
-        return error
+    except UserError:
+        raise
     except Exception as error:  # a field of a wrong type can raise any kind
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UserError(f"{type(model).__name__} cannot be built with these fields: {reason}") from error
-    return None

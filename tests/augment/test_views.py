@@ -79,9 +79,9 @@ def test_parse(text, sizes):
     [
         ("flipp", "unknown view 'flipp': did you mean flip"),
         ("ten_crop", r"view ten_crop\(size: int\): missing a required argument: 'size'"),
-        ("ten_crop(0)", "view ten_crop: size is 0: it must be a whole number from 1"),
+        ("ten_crop(0)", "view ten_crop: size is 0: it must be a whole number in"),
         ("center_crop(2.5)", "size is 2.5"),
-        ("ten_crop(100000)", "size is 100000: it must be a whole number from 1 to 1024"),
+        ("ten_crop(100000)", "size is 100000: it must be a whole number in"),
         ("center_crop(1e999)", "size is inf"),
         ("scales(224, 100000)", "size is 100000"),
         ("scales()", "it needs sizes"),

@@ -109,7 +109,7 @@ def test_the_slowest_is_named(rates, says):
     ("arguments", "says"),
     [
         (["dota"], "unknown subject 'dota': did you mean data"),
-        ([*DIGITS, "--seconds=0"], "--seconds is 0: it must be above 0"),
+        ([*DIGITS, "--seconds=0"], "--seconds is 0.0: it must be a number in"),
         ([*DIGITS, "--config.model.name=lenet6"], "unknown model 'lenet6': did you mean lenet5"),
         (["data"], "the following arguments are required: CONFIG; usage: jaxcnn benchmark data"),
     ],

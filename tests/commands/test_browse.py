@@ -74,7 +74,7 @@ def test_mixed_labels_name_both_classes():
     [
         (["--step=4000"], r"--step is 4000: train has batches 0 to \d+$"),
         (["--split=val", "--step=-1"], "--step is -1: val has batches 0 to "),
-        (["--count=0"], "--count is 0: it must be at least 1"),
+        (["--count=0"], "--count is 0: it must be a whole number in"),
         (["--output=/no/such/place.png"], "^--output: there is no folder /no/such; usage: jaxcnn browse"),
         (["--output=picture.nonsense"], "--output picture.nonsense cannot be written: unknown file extension"),
         (["--config.batch_siz=3"], r"did you mean batch_size\?"),

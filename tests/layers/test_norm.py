@@ -277,7 +277,7 @@ def test_statistics_of_the_whole_batch_take_no_further_axis():
         ("group", {"examples": 4, "unbiased": True}, "takes no examples, unbiased; it takes epsilon, num_groups$"),
         ("local_response", {"epsilon": 1.0}, "it takes size, alpha, beta, k$"),
         ("none", {"epsilon": 1.0}, "it takes no options$"),
-        ("group", {"epsilon": 0.0}, "the epsilon of norm 'group' is 0.0: it must be a number above 0$"),
+        ("group", {"epsilon": 0.0}, r"the epsilon of norm 'group' is 0.0: it must be a number in \(0, inf\)$"),
     ],
 )
 def test_wrong_norm_or_option(word, options, message):

@@ -75,18 +75,14 @@ INCEPTION_RESNET_V1 = (
 )  # fmt: skip
 
 ROWS = {
-    "googlenet": Row(
-        (224, 224, 3), 1000, GOOGLENET, "counted by hand from Szegedy et al. 2014, table 1 and section 5, with biases"
-    ),
-    "googlenet_torchvision": Row((224, 224, 3), 1000, 13_004_888, _TORCHVISION + ", googlenet with auxiliary heads"),
-    "inception_v2": Row(
-        (224, 224, 3), 1000, INCEPTION_V2, "counted by hand from Ioffe and Szegedy 2015, figure 5; 4c, 4d as in Slim"
-    ),
-    "inception_v3": Row((299, 299, 3), 1000, 27_161_264, _TORCHVISION + ", with the auxiliary head"),
-    "inception_v4": Row((299, 299, 3), 1000, 42_679_816, _TIMM),
+    "googlenet": Row("counted by hand from Szegedy et al. 2014, table 1 and section 5, with biases", GOOGLENET),
+    "googlenet_torchvision": Row(_TORCHVISION + ", googlenet with auxiliary heads"),
+    "inception_v2": Row("counted by hand from Ioffe and Szegedy 2015, figure 5; 4c, 4d as in Slim", INCEPTION_V2),
+    "inception_v3": Row(_TORCHVISION + ", with the auxiliary head"),
+    "inception_v4": Row(_TIMM),
     "inception_resnet_v1": Row(
-        (299, 299, 3), 1000, INCEPTION_RESNET_V1, "counted by hand from Szegedy et al. 2016, figures 10 to 15, table 1"
+        "counted by hand from Szegedy et al. 2016, figures 10 to 15, table 1", INCEPTION_RESNET_V1
     ),
-    "inception_resnet_v2": Row((299, 299, 3), 1000, 55_843_464, _TIMM),
-    "xception": Row((299, 299, 3), 1000, 22_855_952, "Chollet 2017, table 3; timm 1.0.31, legacy_xception"),
+    "inception_resnet_v2": Row(_TIMM),
+    "xception": Row("Chollet 2017, table 3; timm 1.0.31, legacy_xception"),
 }

@@ -152,7 +152,7 @@ def test_a_norm_that_shifts_takes_the_place_of_the_bias(name, unneeded):
         ),
         ("shufflenet_v1", {"width": 0, "stem_features": 24}, "width multiplies the features and must be above 0"),
         ("resnet18", {"norm_options": 3}, "norm_options must map names to values, .* not 3"),
-        ("resnet18", {"num_classes": True}, "num_classes must be a whole number from 1, not True"),
+        ("resnet18", {"num_classes": True}, "num_classes is True: it must be a whole number in"),
     ],
 )
 def test_what_would_do_nothing_is_refused_in_one_line(name, fields, says):

@@ -46,22 +46,25 @@ SMALLEST = sorted(name for names in MEMBERS.values() for name in names)
 
 
 def test_every_family_has_members_here():
-    assert set(MEMBERS) == {family.__name__.rpartition(".")[2] for family in registry.FAMILIES}
+    assert set(MEMBERS) == set(registry.FAMILIES)
+
+
+def image_of(name):
+    variant = model_variant(name)
+    return variant.image_size, variant.image_size, variant.channels
 
 
 @functools.cache
 def initial(name):
-    """Shapes of the variables at the image of the model's row."""
-    row = ZOO[name]
-    model = create_model(name, num_classes=row.num_classes)
-    return jax.eval_shape(model.init, jax.random.key(0), jax.ShapeDtypeStruct((1, *row.image), jnp.float32))
+    """Shapes of the variables at the image of the paper."""
+    model = create_model(name, num_classes=model_variant(name).num_classes)
+    return jax.eval_shape(model.init, jax.random.key(0), jax.ShapeDtypeStruct((1, *image_of(name)), jnp.float32))
 
 
 @functools.cache
 def shapes(name, *, train=False, image=None, batch=2, **fields):
-    row = ZOO[name]
-    model = create_model(name, num_classes=row.num_classes, **fields)
-    images = jax.ShapeDtypeStruct((batch, *(image or row.image)), jnp.float32)
+    model = create_model(name, num_classes=model_variant(name).num_classes, **fields)
+    images = jax.ShapeDtypeStruct((batch, *(image or image_of(name))), jnp.float32)
     variables = jax.eval_shape(model.init, jax.random.key(0), images)
     kept = {key: variables[key] for key in ("params", "batch_stats") if key in variables}
     apply = functools.partial(
@@ -80,16 +83,15 @@ def test_every_model_has_a_row_and_every_row_a_model():
 
 @pytest.mark.parametrize("name", sorted(ZOO))
 def test_parameters(name):
-    row, variant = ZOO[name], model_variant(name)
-    assert count(initial(name)["params"]) == row.parameters
-    assert (variant.image_size, variant.image_size, variant.channels) == row.image
-    assert (variant.num_classes, variant.parameters) == (row.num_classes, row.parameters)
+    published, by_hand = model_variant(name).parameters, ZOO[name].parameters
+    assert count(initial(name)["params"]) == published
+    assert by_hand in (None, published)
 
 
 @pytest.mark.parametrize("name", SMALLEST)
 def test_contract(name):
     variables, logits, updated = shapes(name, train=True)
-    assert logits.shape == (2, ZOO[name].num_classes)
+    assert logits.shape == (2, model_variant(name).num_classes)
     assert logits.dtype == jnp.float32
     assert set(variables) <= {"params", "batch_stats", "intermediates"}
     assert "features" in updated["intermediates"]
@@ -184,7 +186,7 @@ def test_list_models_takes_a_pattern():
 
 def test_a_name_defined_twice_is_refused():
     with pytest.raises(ValueError, match="lenet5"):
-        registry._union((registry.lenet, registry.lenet))
+        registry._union(("lenet", "mlp", "lenet"))
 
 
 @pytest.mark.parametrize(

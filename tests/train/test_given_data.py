@@ -50,7 +50,7 @@ def test_any_random_access_source_trains():
         ({"data.placement": "devise"}, "unknown data.placement 'devise': did you mean device"),
         ({"data.decoder": "cv2"}, "unknown data.decoder"),
         ({"data.on_error": "ignore"}, "unknown data.on_error"),
-        ({"data.repeats": 0}, r"data.repeats is 0: it must be a number in \[1, 64\]"),
+        ({"data.repeats": 0}, r"data.repeats is 0: it must be a whole number in \[1, 64\]"),
         ({"data.crop_fraction": 1.5}, r"data.crop_fraction is 1.5"),
         ({"data.fit": "squash"}, "unknown data.fit 'squash'"),
         ({"batch_size": 40}, r"^batch_size is 40: arrays trains on 36 examples, so at most 32$"),

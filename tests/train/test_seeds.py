@@ -102,7 +102,7 @@ def test_a_seed_that_is_not_finite_is_named(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"num_seeds": 0}, r"^num_seeds is 0: it must be a number in \[1, 1024\]"),
+        ({"num_seeds": 0}, r"^num_seeds is 0: it must be a whole number in \[1, 1024\]"),
         ({"parallel": "pmap"}, "^num_seeds is 2: several seeds are trained with parallel = jit"),
         ({"seed": 2**32 - 1}, "^seed is 4294967295 and num_seeds 2: the largest seed is 4294967295"),
         ({"data.placement": "stream"}, "^num_seeds is 2: streams serve one seed; set data.placement = device"),

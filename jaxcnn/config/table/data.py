@@ -3,7 +3,7 @@
 from jaxcnn.config.kinds import NUMBER, TEXT, WHOLE
 from jaxcnn.config.setting import Setting, Words
 from jaxcnn.config.table.run import SEEDS
-from jaxcnn.ranges import Range, at_least
+from jaxcnn.ranges import PIXELS, Range, at_least
 
 DATA = (
     Setting(
@@ -31,7 +31,7 @@ DATA = (
         none="the data's own size, and of photographs the size that the model is made for",
         about="The side of the square that the model sees.",
         unit="pixels",
-        within=Range(1, 1024),
+        within=PIXELS,
         aliases="img_size imgsz size input_size resolution crop_size",
     ),
     Setting(

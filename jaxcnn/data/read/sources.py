@@ -30,6 +30,7 @@ from jaxcnn.data.read.remarks import of_division
 from jaxcnn.data.read.split import Split, cut, part_count
 from jaxcnn.data.read.store import PreparedSource, open_any, open_prepared
 from jaxcnn.errors import UserError, check_word
+from jaxcnn.ranges import at_least, check_whole
 
 ARRAYS, FOLDER = "arrays", "folder"
 """Names of data sets that are given by a program, and that are a folder of images."""
@@ -170,8 +171,8 @@ def load_splits(
     Raises:
         UserError: for a data set that is unknown, not prepared or damaged, or a setting that makes no sense.
     """
-    if image_size is not None and image_size < 1:
-        raise UserError(f"image_size is {image_size}: it must be at least 1 pixel")
+    if image_size is not None:
+        check_whole("image_size", image_size, at_least(1))
     check_word("fit", fit, FITS)
     dataset = open_dataset(name, data_dir=data_dir, validation=validation, test=test, seed=seed)
     crop = dataset.square(image_size, fit=fit)
