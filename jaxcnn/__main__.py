@@ -12,6 +12,7 @@ from jaxcnn import __version__, platforms, runtime, streams
 from jaxcnn.commands.registry import COMMANDS, COMPUTING, LISTING
 from jaxcnn.entry import answer, answer_in_print, leave
 from jaxcnn.errors import UserError, check_word
+from jaxcnn.table import aligned
 
 TRAIN = "to train: jaxcnn train --config=digits_lenet5 --workdir=runs/digits"
 _TRAINING = {"main", "run", "fit", "training", "resume", "evaluate", "eval"}
@@ -62,7 +63,7 @@ def _only_prints(argv: Sequence[str]) -> bool:
 
 
 def _usage() -> str:
-    lines = (f"  {name:14} {about}" for name, (_, about) in COMMANDS.items())
+    lines = aligned((f"  {name}", about) for name, (_, about) in COMMANDS.items())
     return "\n".join(["usage: jaxcnn COMMAND ...", *lines, "", TRAIN])
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from jaxcnn import runtime
 from jaxcnn.commands.steps.process import peak
-from jaxcnn.commands.table import markdown_table, measured_on, set_between
+from jaxcnn.table import markdown_table, measured_on, set_between
 
 HERE = Path(__file__).parent
 FIGURES = HERE / "figures.json"

@@ -19,7 +19,7 @@ import numpy as np
 from PIL import Image
 
 from jaxcnn import runtime
-from jaxcnn.commands.table import markdown_table, measured_on, set_between
+from jaxcnn.table import markdown_table, measured_on, set_between
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]

@@ -19,7 +19,7 @@ from matplotlib import pyplot as plt
 from jaxcnn.commands.steps.process import OURS, Process
 from jaxcnn.commands.steps.work import Work
 from jaxcnn.commands.stopwatch import Rate, in_turns
-from jaxcnn.commands.table import markdown_table, set_between
+from jaxcnn.table import markdown_table, set_between
 
 HERE = Path(__file__).parent
 FIGURES, PICTURE, README = HERE / "figures.json", HERE / "growth.png", HERE / "README.md"

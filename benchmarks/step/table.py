@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxcnn.commands.steps.process import OURS, TORCH, TORCH_COMPILE, TORCH_FOLDED
-from jaxcnn.commands.table import markdown_table, measured_on, set_between
+from jaxcnn.table import markdown_table, measured_on, set_between
 
 HERE = Path(__file__).parent
 README = HERE.parent / "README.md"

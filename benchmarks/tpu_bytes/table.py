@@ -6,7 +6,7 @@ from typing import Any
 
 from jaxcnn.analysis.roofline import roofline
 from jaxcnn.analysis.slices import parse_slice
-from jaxcnn.commands.table import markdown_table, set_between
+from jaxcnn.table import markdown_table, set_between
 
 HERE = Path(__file__).parent
 README = HERE.parent / "README.md"

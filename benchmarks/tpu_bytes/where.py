@@ -14,7 +14,7 @@ from hbm import traffic
 from measure import compiled_step
 
 from jaxcnn.analysis import topology
-from jaxcnn.commands.table import markdown_table
+from jaxcnn.table import markdown_table
 
 
 def part(origin: str) -> tuple[str, str]:

@@ -17,7 +17,6 @@ import numpy as np
 from jaxcnn.commands.config import ConfigParser
 from jaxcnn.commands.parser import new_file
 from jaxcnn.commands.stopwatch import ROUNDS, Rate, in_turns
-from jaxcnn.commands.table import print_rows
 from jaxcnn.data.feed.batches import CropDraws
 from jaxcnn.data.feed.reader import AHEAD
 from jaxcnn.data.read.crops import Crop, RandomResizedCrop
@@ -25,6 +24,7 @@ from jaxcnn.data.read.decode import Encoded, UnreadableError, decode, decode_fas
 from jaxcnn.data.read.hold import unreadable
 from jaxcnn.errors import UserError
 from jaxcnn.ranges import above, check_number
+from jaxcnn.table import print_rows
 from jaxcnn.train.devices.mesh import from_processes, over_batch, replicated
 from jaxcnn.train.files.folder import write_json
 from jaxcnn.train.run import Run

@@ -22,10 +22,10 @@ from jaxcnn.analysis.roofline import roofline
 from jaxcnn.analysis.slices import Slice, parse_slice
 from jaxcnn.commands.config import ConfigParser
 from jaxcnn.commands.parser import new_file
-from jaxcnn.commands.table import print_rows
 from jaxcnn.models import Net
 from jaxcnn.parts import part_name
 from jaxcnn.ranges import at_least, check_whole
+from jaxcnn.table import print_rows
 from jaxcnn.train.ahead import lower_step, resolve_blank
 from jaxcnn.train.checks import check_batch
 from jaxcnn.train.devices.mesh import make_mesh

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from jaxcnn.commands.parser import CommandParser
-from jaxcnn.commands.table import print_rows
 from jaxcnn.config.file import load
 from jaxcnn.errors import unknown_word
 from jaxcnn.shipped import config_files
+from jaxcnn.table import print_rows
 
 HEADER = ("name", "model", "data", "length", "about")
 

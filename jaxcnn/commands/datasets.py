@@ -4,10 +4,10 @@ import fnmatch
 from collections.abc import Sequence
 
 from jaxcnn.commands.parser import CommandParser
-from jaxcnn.commands.table import print_rows
 from jaxcnn.data.catalog import CATALOG, DatasetInfo
 from jaxcnn.data.read.prepared import DamagedError, Where, data_folder, find_prepared
 from jaxcnn.errors import unknown_word
+from jaxcnn.table import print_rows
 
 HEADER = ("name", "title", "image", "train", "test", "classes", "licence", "prepared")
 

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from jaxcnn.analysis.trace import multiply_adds
 from jaxcnn.commands.parser import CommandParser
-from jaxcnn.commands.table import print_rows
 from jaxcnn.errors import unknown_word
 from jaxcnn.models import MODELS, create_model, list_models
+from jaxcnn.table import print_rows
 
 HEADER = ("name", "year", "paper", "image", "parameters", "norm", "multiply-adds")
 

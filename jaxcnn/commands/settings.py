@@ -5,11 +5,11 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from jaxcnn.commands.parser import CommandParser
-from jaxcnn.commands.table import markdown_table, print_rows
 from jaxcnn.config.keys import nearest
 from jaxcnn.config.setting import Setting
 from jaxcnn.config.table import GROUPS, SETTINGS
 from jaxcnn.errors import UserError
+from jaxcnn.table import aligned, markdown_table, print_rows
 
 HEADER = ("setting", "default", "may be", "what it does")
 PAGE = """\
@@ -61,9 +61,8 @@ def page() -> str:
 
 def summary() -> str:
     """Returns a line for each setting: its default, and the first sentence of what it does."""
-    lines = {f"  {setting.key}={_plain(setting.default)}": setting.about for setting in SETTINGS.values()}
-    width = max(map(len, lines)) + 2
-    return "\n".join(f"{start:{width}}{about.partition('. ')[0].rstrip('.')}." for start, about in lines.items())
+    rows = ((f"  {setting.key}={_plain(setting.default)}", _first_sentence(setting)) for setting in SETTINGS.values())
+    return "\n".join(aligned(rows))
 
 
 def cells(setting: Setting) -> tuple[str, ...]:
@@ -72,6 +71,10 @@ def cells(setting: Setting) -> tuple[str, ...]:
     none = f" None: {setting.none}." if setting.none else ""
     resumable = " A resumed run may change it." if setting.resumable else ""
     return setting.key, default, _values(setting), f"{setting.about}{none}{resumable}"
+
+
+def _first_sentence(setting: Setting) -> str:
+    return setting.about.partition(". ")[0].rstrip(".") + "."
 
 
 def _values(setting: Setting) -> str:

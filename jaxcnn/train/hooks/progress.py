@@ -15,6 +15,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from jaxcnn.errors import say
+from jaxcnn.table import aligned
 from jaxcnn.train.hooks.figures import metrics_of, scored, speed, time_span
 from jaxcnn.train.hooks.report import opening
 from jaxcnn.train.parts.best import ACCURACY, Best
@@ -260,7 +261,5 @@ def _scores(split: str, values: Mapping[str, Any]) -> tuple[str, ...]:
 
 def print_rows(rows: Mapping[str, str]) -> None:
     """Prints names and what they are, in two columns, after an empty line, to standard output."""
-    width = max(map(len, rows))
-    say("")
-    for name, value in rows.items():
-        say(f"{name:{width}}  {value}")
+    for line in ("", *aligned(rows.items())):
+        say(line)

@@ -1,12 +1,9 @@
-"""How tables are written: printed by commands that list things, set into a README by benchmarks."""
+"""How tables are written: printed by trainings and commands, set into a README by benchmarks."""
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
-
-from rich.console import Console
-from rich.table import Table
 
 _WIDTH = 240  # characters, where the output is no terminal
 
@@ -16,10 +13,20 @@ def print_rows(header: Sequence[str], rows: Iterable[Sequence[str]], *, markdown
     if markdown:
         print(markdown_table(header, ((f"`{name}`", *rest) for name, *rest in rows)))
     else:
+        from rich.console import Console  # takes a tenth of a second, which other commands need not wait for
+        from rich.table import Table
+
         table = Table(*header, box=None, header_style="bold", padding=(0, 2, 0, 0))
         for row in rows:
             table.add_row(*row)
         Console(highlight=False, width=None if sys.stdout.isatty() else _WIDTH).print(table)
+
+
+def aligned(rows: Iterable[Sequence[str]]) -> list[str]:
+    """Returns a line for each row, its cells one below the other, two spaces apart."""
+    cells = list(rows)
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return ["  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]
 
 
 def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
