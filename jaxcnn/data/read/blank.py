@@ -1,6 +1,6 @@
-"""Data sets of the catalog as they would be were they here: sizes, labels and shapes true, every image black.
+"""Stand-ins for data sets of the catalog: sizes, labels and shapes are true, and every image is black.
 
-Enough for a program that is compiled and not run.
+They suffice to compile a program that is not run.
 """
 
 import dataclasses
@@ -15,12 +15,12 @@ from jaxcnn.data.read.sources import described, divide
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class BlankSource:
-    """Black images, their labels in turn."""
+    """Black images. Labels go through all classes in turn."""
 
     examples: int
     num_classes: int
     shape: tuple[int, int, int]
-    """(height, width, channels) of each."""
+    """(height, width, channels) of every image."""
 
     @functools.cached_property
     def labels(self) -> np.ndarray:
@@ -36,7 +36,7 @@ class BlankSource:
 
 
 def blank_dataset(name: str, *, validation: float | None = None, test: float | None = None, seed: int = 0) -> Dataset:
-    """Returns a data set of the catalog, prepared or not, with black images; of one pixel where their sizes differ.
+    """Returns a data set of the catalog, prepared or not, with black images, of one pixel if their sizes differ.
 
     Args:
         name: of the data set.
@@ -45,7 +45,7 @@ def blank_dataset(name: str, *, validation: float | None = None, test: float | N
         seed: likewise.
 
     Raises:
-        UserError: for a name that the catalog does not have, or a setting that makes no sense.
+        UserError: for a name that is not in the catalog, or a setting that makes no sense.
     """
     info = dataset_info(name)
     height, width, channels = info.shape

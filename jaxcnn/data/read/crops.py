@@ -1,8 +1,9 @@
-"""From an image of any size to a square: how evaluation does it, always, and how training may. Imports no JAX.
+"""Makes squares of images of any size, for evaluation and for training. Imports no JAX.
 
-Evaluation: Pillow decodes; the image is resized, bilinear and antialiased, as `FITS` says, and the middle is cut out.
-Training by the decoder "pil" resizes likewise. By "simplejpeg", libjpeg-turbo decodes, up to 8 times smaller where
-the crop stays large enough, and OpenCV resizes, bilinear and not antialiased, by less than 2: twice as fast.
+In evaluation, Pillow decodes an image and resizes it, bilinear and antialiased, as `FITS` says; the middle is then
+cropped. Training with the decoder "pil" resizes likewise. With "simplejpeg", libjpeg-turbo decodes, up to 8 times
+smaller if the crop remains large enough, and OpenCV resizes by less than 2, bilinear and not antialiased. That is twice
+as fast.
 """
 
 import dataclasses
@@ -19,12 +20,12 @@ from jaxcnn.data.read.transforms import to_array
 
 DECODERS = ("simplejpeg", "pil")
 FITS = ("crop", "pad", "stretch")
-"""How an image that is not square becomes one: its ends are cut off, it gets black bars, or its sides become equal."""
+"""How an image becomes square: its ends are cropped, it gets black bars, or it is stretched."""
 Box = tuple[int, int, int, int]
 """(top, left, height, width) in pixels."""
 _TRIES = 10
 DRAWS = 4 * _TRIES
-"""Uniform numbers that a crop may need."""
+"""Most random numbers that a crop needs."""
 
 
 class Crop(Protocol):
@@ -43,23 +44,24 @@ class Crop(Protocol):
         """One of `DECODERS`."""
 
     def __call__(self, data: Encoded, uniform: Sequence[float], out: np.ndarray) -> None:
-        """Fills `out`, (size, size, channels) uint8; chance comes from `uniform`, DRAWS numbers in [0, 1)."""
+        """Fills `out`, (size, size, channels) uint8. Random numbers are `uniform`, `DRAWS` of them in [0, 1)."""
 
 
 @dataclasses.dataclass(frozen=True)
 class ToSquare:
-    """Resizes an image and cuts the middle out, with torchvision's roundings."""
+    """Resizes an image and crops the middle, with torchvision's rounding."""
 
     size: int
     channels: int
     fraction: float = 1.0
-    """Side of the square as a part of what the image is resized to: its short side, its long one to "pad", or both."""
+    """Side of the square, as a fraction of the resized image's short side (of its long side for "pad", of both for
+    "stretch")."""
     fit: str = "crop"
     """One of `FITS`."""
 
     @property
     def decoder(self) -> str:
-        """Pillow: what is evaluated must not depend on what else is installed."""
+        """Always Pillow, so that evaluation does not depend on other installed packages."""
         return "pil"
 
     def __call__(self, data: Encoded, uniform: Sequence[float], out: np.ndarray) -> None:  # noqa: ARG002
@@ -75,10 +77,10 @@ class ToSquare:
         if (width, height) != image.size:
             image = image.resize((width, height), Image.Resampling.BILINEAR)
         left, top = round((width - self.size) / 2), round((height - self.size) / 2)
-        out[...] = to_array(image.crop((left, top, left + self.size, top + self.size)))  # black beyond the image's ends
+        out[...] = to_array(image.crop((left, top, left + self.size, top + self.size)))  # black outside of the image
 
     def _resized(self, width: int, height: int) -> tuple[int, int]:
-        """Returns (width, height) of what an image is resized to."""
+        """Returns (width, height) of the resized image."""
         side = round(self.size / self.fraction)
         if self.fit == "stretch":
             return side, side
@@ -88,17 +90,17 @@ class ToSquare:
 
 @dataclasses.dataclass(frozen=True)
 class RandomResizedCrop:
-    """Cuts a box of random area, aspect and place out of an image and resizes it (Szegedy et al., 2015, section 6).
+    """Crops a box of random area, aspect and position, and resizes it (Szegedy et al., 2015, section 6).
 
-    To "pad" or "stretch", the box is one of the square that the whole image becomes.
+    For "pad" and "stretch", the box is in the square that the whole image becomes.
     """
 
     size: int
     channels: int
     scale: tuple[float, float] = (0.08, 1.0)
-    """Of the box's area as a part of the image's."""
+    """Range of the box's area, as a fraction of the image's."""
     ratio: tuple[float, float] = (3 / 4, 4 / 3)
-    """Of the box's width to its height."""
+    """Range of the box's width / height."""
     decoder: str = "simplejpeg"
     fit: str = "crop"
     """One of `FITS`."""
@@ -112,7 +114,7 @@ class RandomResizedCrop:
         (self._with_pillow if self.decoder == "pil" else self._fast)(data, uniform, out)
 
     def box(self, height: int, width: int, uniform: Sequence[float]) -> Box:
-        """Returns the box: the first of ten that fits; else the largest central one of an allowed aspect."""
+        """Returns the first of ten random boxes that fits, else the largest central box of an allowed aspect."""
         low, high = (math.log(end) for end in self.ratio)
         for share, shape, down, across in zip(*[iter(uniform)] * 4, strict=True):
             area = height * width * (self.scale[0] + (self.scale[1] - self.scale[0]) * share)
@@ -123,7 +125,7 @@ class RandomResizedCrop:
         return self._central(height, width)
 
     def shrink(self, height: int, width: int, uniform: Sequence[float]) -> int:
-        """Returns how many times smaller an image may be decoded, 1, 2, 4 or 8, its box staying large enough."""
+        """Returns by which factor, 1, 2, 4 or 8, an image may be decoded smaller while its box remains large enough."""
         part, place = self._cut(height, width, uniform)
         spare = min(part[2] // place[2], part[3] // place[3]) if place else 8
         return 2 ** min(max(spare, 1).bit_length() - 1, 3)
@@ -134,7 +136,7 @@ class RandomResizedCrop:
         return (height - h) // 2, (width - w) // 2, h, w
 
     def _cut(self, height: int, width: int, uniform: Sequence[float]) -> tuple[Box, Box | None]:
-        """Returns which part of an image is seen, and which part of the square it fills: None where that is black."""
+        """Returns the part of an image in its box, and the part of the square that it fills; None if that is only black."""
         square = 0, 0, self.size, self.size
         if self.fit == "crop":
             return self.box(height, width, uniform), square
@@ -172,13 +174,13 @@ def _scaled(start: int, length: int, scale: float) -> slice:
 
 
 def _of_stretched(start: int, length: int, real: int, side: int, size: int) -> tuple[int, int, int, int]:
-    """Returns (start, length) of what a box of the square, `side` wide, shows of `real` pixels, and what that fills."""
+    """Returns (start, length) of the pixels in a box of a stretched image, and (start, length) that they fill."""
     first = min(round(start * real / side), real - 1)
     return first, max(round((start + length) * real / side) - first, 1), 0, size
 
 
 def _of_padded(start: int, length: int, real: int, side: int, size: int) -> tuple[int, int, int, int] | None:
-    """Likewise, where the pixels lie in the middle of the square; None where the box shows none of them."""
+    """Returns the same for a padded image, whose pixels are in the middle; None if the box has none of them."""
     before = (side - real) // 2
     first, last = max(start, before), min(start + length, before + real)
     if first >= last:
@@ -188,7 +190,7 @@ def _of_padded(start: int, length: int, real: int, side: int, size: int) -> tupl
 
 
 def _window(out: np.ndarray, place: Box | None) -> np.ndarray:
-    """Returns the part of a square that is to be filled, all else being made black."""
+    """Returns the part of a square that is to be filled, and makes the rest black."""
     top, left, height, width = place or (0, 0, 0, 0)
     if (height, width) != out.shape[:2]:
         out[...] = 0

@@ -1,4 +1,4 @@
-"""What a data set is to a run: its splits and what is known of them, none of it decoded yet."""
+"""A data set of a run: its splits and facts about them. Nothing is decoded yet."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -8,49 +8,51 @@ from jaxcnn.data.read.levels import Levels
 from jaxcnn.data.read.records import Source
 
 PHOTOGRAPH = 0.875
-"""Side of the centre crop as a part of the short side, where images differ in size and nobody says."""
+"""Default side of the centre crop, as a fraction of the short side, if images differ in size."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Dataset:
-    """The splits of a data set, and what is known of it; nothing is decoded."""
+    """The splits of a data set, and facts about it. Nothing is decoded."""
 
     name: str
     sources: Mapping[str, Source]
-    """As distributed; from `divide` on "train", "val" and "test"."""
+    """By split, as distributed; after `divide` they are "train", "val" and "test"."""
     class_names: tuple[str, ...]
     """By label."""
     class_ids: tuple[str, ...] = ()
-    """Likewise, what else they are called: WordNet ids; empty where there are none."""
+    """Other names of the classes, by label, such as WordNet ids; empty if there are none."""
     dir: str | None = None
-    """The absolute path of what holds it; None where no folder does."""
+    """The absolute path of its folder or file, or None."""
     shape: tuple[int | None, int | None, int]
-    """(height, width, channels) as stored; None where images differ in size."""
+    """(height, width, channels) as stored; height and width are None if images differ in size."""
     alike: bool = True
-    """Whether all images are known to be of that height and width, and not the first alone."""
+    """Whether all images are known to have that height and width, and not only the first."""
     image_size: int
-    """Side in pixels of the square that a network sees unless told otherwise."""
+    """Default side in pixels of the square that a net gets."""
     validation: float | None = None
-    """How much of the training split to set apart unless told otherwise."""
+    """Default size of the validation split, as a fraction or number of training examples."""
     fixed_validation: bool = False
-    """That is the same for every seed."""
+    """Whether the validation split is the same for every seed."""
     mean: tuple[float, ...] = ()
-    """Of every channel over the training images, white is 1; empty where it is not known."""
+    """Of each channel over the training images, where white is 1; empty if not known."""
     std: tuple[float, ...] = ()
     """Standard deviation likewise."""
     statistics: str = "as given"
-    """Where they are from, for the run card."""
+    """The source of `mean` and `std`, for the run card."""
     unlabelled: tuple[str, ...] = ()
-    """Splits that were left out, since nothing in them has a label."""
+    """Splits that were left out, since they have no labels."""
     upright: bool = False
-    """Whether photographs that EXIF turns are turned; else images are as stored, as papers read official sets."""
+    """Whether images are turned as EXIF says. Official data sets are read as stored, as in papers."""
     levels: Levels = dataclasses.field(default_factory=dict)
-    """What is black and white in images of more than 8 bits, by kind, where their files do not say it."""
+    """The range from black to white of images with more than 8 bits, by kind, if their files do not say it."""
     remarks: tuple[str, ...] = ()
-    """What was decided for the user in reading it, a sentence each: shown when a run begins, and kept in its card."""
+    """Sentences about decisions that were made for the user.
+
+    They are shown at the start of a run and kept in its card.
+    """
     partial: Mapping[str, Mapping[str, int]] | None = None
-    """Where examples of the original are missing, by stored split: its `examples` `of` how many there should be; else
-    None."""
+    """If examples of the original are missing: by stored split, its `examples` `of` the full number; else None."""
 
     def square(
         self,
@@ -60,14 +62,14 @@ class Dataset:
         *,
         photograph: int | None = None,
     ) -> ToSquare:
-        """Returns what makes the squares that a network sees.
+        """Returns the crop that makes squares for a net.
 
         Args:
-            image_size: their side in pixels; None: `image_size`, or where images are seen whole the longer of their
-                sides, or `photograph` where they differ in size.
-            crop_fraction: as of `ToSquare`; None: 0.875 of photographs that are cropped, else 1.
-            fit: as of `ToSquare`.
-            photograph: side in pixels of the squares that images become that have no size of their own.
+            image_size: side in pixels; None for the data set's, or for the longer side if whole images are shown, or
+                for `photograph` if images differ in size.
+            crop_fraction: as in `ToSquare`; None for 0.875 if photographs are cropped, else 1.
+            fit: as in `ToSquare`.
+            photograph: side in pixels of the squares if images differ in size.
         """
         height, width, channels = self.shape
         if height is None or width is None:

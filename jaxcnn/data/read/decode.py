@@ -1,8 +1,8 @@
-"""From the bytes of an image file to pixels: as grey or RGB, 8 bits, whatever the file holds. Imports no JAX.
+"""Decodes image files to grey or RGB pixels of 8 bits. Imports no JAX.
 
-Alpha is dropped, a palette looked up, more bits become 8 (`levels`), CMYK becomes RGB as Pillow converts it, and the
-first frame stands for an animation. Metadata is not read, but for the EXIF orientation of a `Photograph`, which is
-turned upright; other files are not, as in torchvision and the papers, whose numbers so compare.
+Alpha is dropped, palettes are resolved, more bits become 8 (`levels`), CMYK becomes RGB as Pillow converts it, and of
+an animation the first frame is read. Metadata is ignored, except that a `Photograph` is turned upright as EXIF says.
+Other files are not turned, as in torchvision and in papers, so that results are comparable.
 """
 
 import dataclasses
@@ -22,19 +22,21 @@ from jaxcnn.data.read.transforms import to_array, to_pil
 
 @dataclasses.dataclass(frozen=True)
 class Photograph:
-    """An image file of somebody's own, which EXIF may turn."""
+    """A user's image file, which EXIF may turn."""
 
     content: bytes
     levels: Levels = dataclasses.field(default_factory=dict)
-    """Of deep images in its data set."""
+    """Ranges of deep images in its data set."""
 
 
-warnings.filterwarnings("ignore", module=r"PIL\.")  # of damaged metadata, which is not read: two lines an image
+warnings.filterwarnings(
+    "ignore", module=r"PIL\."
+)  # about damaged metadata, which is not read: two lines for each image
 
 Encoded: TypeAlias = bytes | Photograph | np.ndarray
 """An image file, or pixels (height, width, 1 or 3) uint8."""
 MOST_PIXELS = 2**26
-"""In an image: 8,192 x 8,192."""
+"""Most pixels of an image: 8,192 x 8,192."""
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 
 
@@ -46,7 +48,7 @@ def decode(data: Encoded, channels: int) -> Image.Image:
     """Returns an image with 1 (grey) or 3 (RGB) channels, by Pillow.
 
     Raises:
-        UnreadableError: for what is no whole image in one of `FORMATS`.
+        UnreadableError: for anything but a complete image in one of `FORMATS`.
     """
     mode = "L" if channels == 1 else "RGB"
     if isinstance(data, np.ndarray):
@@ -62,11 +64,11 @@ def decode(data: Encoded, channels: int) -> Image.Image:
 
 
 def open_image(data: bytes, formats: tuple[str, ...] = FORMATS) -> Image.Image:
-    """Returns the image of a file, of which only the head is read yet.
+    """Opens an image file; only its head is read.
 
     Raises:
-        UnreadableError: for what is no image in one of `formats`, or one of more than `MOST_PIXELS`, or one that
-            Pillow takes for something else.
+        UnreadableError: for anything but an image in one of `formats`, for more than `MOST_PIXELS`, and for an image
+            that Pillow would misread.
     """
     try:
         image = Image.open(io.BytesIO(without_metadata(data)), formats=formats)
@@ -80,24 +82,23 @@ def open_image(data: bytes, formats: tuple[str, ...] = FORMATS) -> Image.Image:
 
 
 def check_pixels(width: int, height: int) -> None:
-    """Raises `UnreadableError` for more than `MOST_PIXELS`: a small file can say that it holds any number."""
+    """Raises `UnreadableError` for more than `MOST_PIXELS`, since a small file can claim any size."""
     if width * height > MOST_PIXELS:
         raise UnreadableError(f"{width:,} x {height:,} pixels are more than {MOST_PIXELS:,}")
 
 
 def decode_fast(data: Encoded, channels: int, shrink: Callable[[int, int], int]) -> tuple[np.ndarray, tuple[int, int]]:
-    """Returns an image (height, width, channels) uint8, and its (height, width) in full: JPEG by libjpeg-turbo.
+    """Returns an image (height, width, channels) uint8 and its full (height, width), using libjpeg-turbo for JPEG.
 
-    All else, and what libjpeg-turbo does not like, is read by `decode`, so that both agree on what is readable.
+    Other formats, and files that libjpeg-turbo rejects, are read by `decode`, so that both read the same files.
 
     Args:
         data: of the image.
         channels: 1 (grey) or 3 (RGB).
-        shrink: (height, width) -> 1, 2, 4 or 8: how many times smaller a JPEG may be made while it is decoded, which
-            saves time.
+        shrink: (height, width) -> 1, 2, 4 or 8, the factor by which a JPEG may be decoded smaller, which saves time.
 
     Raises:
-        UnreadableError: for what is no whole image.
+        UnreadableError: for anything but a complete image.
     """
     if isinstance(data, np.ndarray) and data.shape[-1] == channels:
         return data, data.shape[:2]
@@ -125,7 +126,7 @@ def _decode_jpeg(
 
 
 def _unknown(data: bytes) -> str:
-    """Returns what a file is that Pillow does not know."""
+    """Returns a text that says what kind of file this is, which Pillow does not know."""
     if data[4:8] == b"ftyp":
         return "it is HEIC, AVIF or a film: save it as JPEG or PNG"
     if data[128:132] == b"DICM":
