@@ -1,4 +1,4 @@
-"""Asking for things before they are used: what waits for a network answers many questions in the time of one."""
+"""Reads ahead: over a network, many concurrent requests take as long as one."""
 
 import functools
 import itertools
@@ -12,12 +12,12 @@ Value = TypeVar("Value")
 
 
 def ahead(function: Callable[[Item], Value], items: Iterable[Item], at_once: int) -> Iterator[Callable[[], Value]]:
-    """Gives, for each item in turn, what returns `function(item)` or raises what that raises.
+    """Yields for each item, in order, a function that returns `function(item)`, or raises its exception.
 
     Args:
-        function: is called in threads where `at_once` is above 1, else when its value is asked for.
-        items: what it is called with.
-        at_once: calls that run at a time. As many results again may wait.
+        function: is called in threads if `at_once` is above 1, else when the value is needed.
+        items: its arguments.
+        at_once: number of concurrent calls. As many results again may wait.
     """
     if at_once == 1:
         yield from (functools.partial(function, item) for item in items)
@@ -34,8 +34,8 @@ def ahead(function: Callable[[Item], Value], items: Iterable[Item], at_once: int
 
 
 def fetched(source: Any, indices: Iterable[int]) -> Iterator[Callable[[], Any]]:
-    """Gives, for each of these examples of a source in turn, what returns it or raises what the source raises.
+    """Yields for each of these examples, in order, a function that returns it, or raises the source's exception.
 
-    A source that waits for a network says with an attribute `at_once` how many of them are best asked for at a time.
+    A source that reads over a network has an attribute `at_once`, the best number of concurrent reads.
     """
     return ahead(source.__getitem__, indices, getattr(source, "at_once", 1))

@@ -1,7 +1,7 @@
-"""Copies, on this machine, of prepared data sets in buckets: made once, checked, and shared by all later runs.
+"""Local copies of prepared data sets in buckets. A copy is made once, checked, and shared by all later runs.
 
-A copy's folder is named by what the bucket holds: objects that have changed are another copy, and a run that reads an
-old one is not disturbed. A file gets its name when it is whole.
+The name of a copy's folder is a hash of what the bucket contains. If objects change, there is another copy, and runs
+that read the old one are not disturbed. A file gets its name when it is complete.
 """
 
 import contextlib
@@ -26,13 +26,13 @@ CACHE = "JAXCNN_DATA_CACHE"
 """The environment variable that names the folder of all copies."""
 _SHARD = re.compile(r".*-\d{5,}-of-\d{5,}")
 _TRIES = 3
-"""How often an object is fetched that does not arrive as the bucket describes it."""
+"""Most tries to fetch an object that differs from the bucket's description."""
 _LOOK = 0.5
-"""Seconds between two looks whether another process has made the copy."""
+"""Seconds between two checks whether another process has made the copy."""
 
 
 def cache_folder() -> Path:
-    """Returns the folder of all copies: $JAXCNN_DATA_CACHE, else "data" in our folder of the user's caches.
+    """Returns the folder of all copies: $JAXCNN_DATA_CACHE, or "data" in our folder of the user's caches.
 
     Raises:
         UserError: for a user without a home.
@@ -44,10 +44,10 @@ def cache_folder() -> Path:
 
 
 def brought(found: Prepared, splits: Collection[str]) -> Path:
-    """Returns the folder on this machine that has these splits of a prepared data set, copied where it is in a bucket.
+    """Returns the local folder with these splits of a prepared data set, which is copied if it is in a bucket.
 
     Raises:
-        UserError: where the bucket does not give it, or the copy cannot be written.
+        UserError: if the bucket cannot be read, or the copy cannot be written.
     """
     if isinstance(found.place, Path):
         return found.place
@@ -66,13 +66,13 @@ def brought(found: Prepared, splits: Collection[str]) -> Path:
 
 
 def of_copy(origin: str, folder: Path) -> str:
-    """Returns a remark on a data set that is read from a copy."""
+    """Returns a remark about a data set that is read from a copy."""
     size = sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
     return f"read from a copy of {origin} in {folder} ({in_words(size)}), which later runs use too ({CACHE})"
 
 
 def _title(place: Bucket) -> str:
-    """Returns the name and version of a data set, for people who look into the folder of all copies."""
+    """Returns the name and version of a data set, so that people recognise the folder."""
     return "-".join(re.sub(r"[^\w.-]", "_", part) for part in place.address.split("/")[-2:])
 
 
@@ -82,19 +82,19 @@ def _digest(found: Prepared) -> str:
 
 
 def _is_wanted(name: str, splits: Collection[str]) -> bool:
-    """Returns whether an object is a file of the data set: a shard of one of the splits, or no shard."""
+    """Returns whether an object is needed: it is a shard of one of the splits, or not a shard."""
     return "/" not in name and (not _SHARD.fullmatch(name) or any(f"-{split}.array_record" in name for split in splits))
 
 
 def _missing(folder: Path, wanted: Mapping[str, Entry]) -> dict[str, Entry]:
-    """Returns what the copy lacks."""
+    """Returns the objects that the copy lacks."""
     there = {path.name: path.stat().st_size for path in folder.glob("*") if path.is_file()}
     return {name: entry for name, entry in wanted.items() if there.get(name) != entry.size}
 
 
 @contextlib.contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """Waits until no other process makes the copy; clears away what one that was killed has left."""
+    """Waits until no other process makes the copy; removes what a killed process has left."""
     while True:
         try:
             lock = FileLock(folder / "lock")
@@ -128,8 +128,8 @@ def _fetch(bucket: Bucket, folder: Path, wanted: Mapping[str, Entry]) -> None:
 def _fetch_one(bucket: Bucket, name: str, entry: Entry, path: Path) -> None:
     """Fetches an object and checks it.
 
-    One whose MD5 is not that of the bucket is fetched again. Where two times agree it is taken: S3 gives another number
-    for objects that it encrypts.
+    If its MD5 differs from the bucket's, it is fetched again. If two fetches agree it is accepted, since S3 gives
+    another number for objects that it encrypts.
     """
     partial, before = path.with_name(f"{name}.{os.getpid()}.partial"), ""
     try:

@@ -125,7 +125,7 @@ class RandomResizedCrop:
         return self._central(height, width)
 
     def shrink(self, height: int, width: int, uniform: Sequence[float]) -> int:
-        """Returns by which factor, 1, 2, 4 or 8, an image may be decoded smaller while its box remains large enough."""
+        """Returns the factor, 1, 2, 4 or 8, by which an image may be decoded smaller, its box staying large."""
         part, place = self._cut(height, width, uniform)
         spare = min(part[2] // place[2], part[3] // place[3]) if place else 8
         return 2 ** min(max(spare, 1).bit_length() - 1, 3)
@@ -136,7 +136,7 @@ class RandomResizedCrop:
         return (height - h) // 2, (width - w) // 2, h, w
 
     def _cut(self, height: int, width: int, uniform: Sequence[float]) -> tuple[Box, Box | None]:
-        """Returns the part of an image in its box, and the part of the square that it fills; None if that is only black."""
+        """Returns the part of an image in its box, and the part of the square that it fills; None if it is black."""
         square = 0, 0, self.size, self.size
         if self.fit == "crop":
             return self.box(height, width, uniform), square

@@ -1,4 +1,4 @@
-"""A folder of images, one folder a class: `train/<class>/*.jpg` beside `val/` and `test/`, or the classes alone."""
+"""A folder of images with a folder for each class: `train/<class>/*.jpg`, `val/` and `test/`, or the classes alone."""
 
 import contextlib
 import dataclasses
@@ -17,11 +17,11 @@ from jaxcnn.data.read.tree import Entry, files, images, listing, root_of
 from jaxcnn.errors import UserError
 
 _PACKED = re.compile(r"\.(zip|tar|t?gz|bz2|xz|7z|rar|lnk|url|webloc)$", re.IGNORECASE)
-"""Beside the classes: perhaps one of them, not unpacked, or a shortcut to it, which is not followed."""
+"""Files beside the classes that may be a class that was not unpacked, or a shortcut to one, which is not followed."""
 _LINK = re.compile(rb"[^\r\n]*[/\\][^\r\n]*")
-"""What a link holds that was unpacked as a file of text."""
+"""Content of a link that was unpacked as a text file."""
 _LONGEST = 1024
-"""Bytes of it."""
+"""Most bytes of such a file."""
 _JPEG = b"\xff\xd8"
 _SHOWN = 3
 """Files that a remark names."""
@@ -33,17 +33,17 @@ class FolderSource:
 
     root: str
     paths: tuple[str, ...]
-    """Below `root`, by example."""
+    """Paths below `root`, by example."""
     labels: np.ndarray
     """(examples,) int32."""
     levels: Levels = dataclasses.field(default_factory=dict)
     """Of deep images."""
     place: Place = DISK
-    """What they are read from."""
+    """The place that they are read from."""
 
     @property
     def at_once(self) -> int:
-        """Images that are best asked for at a time."""
+        """Best number of concurrent reads."""
         return self.place.at_once
 
     def __getitem__(self, index: int) -> Photograph:
@@ -57,7 +57,7 @@ class FolderSource:
         return self.place.join(self.root, self.paths[index])
 
     def begins_as_jpeg(self, index: int) -> bool:
-        """Returns whether a file is JPEG, or cannot be read: whoever reads it later says what is wrong."""
+        """Returns whether a file is JPEG or cannot be read; an error is reported when it is read later."""
         try:
             return self.place.head(self.name(index), len(_JPEG)) == _JPEG
         except OSError:
@@ -72,22 +72,23 @@ class Folder(NamedTuple):
     class_names: tuple[str, ...]
     """By label: sorted."""
     remarks: tuple[str, ...]
-    """What was decided on the way, and what is left out."""
+    """Sentences about decisions that were made for the user, and about files that are left out."""
 
 
 def open_folder(path: str | os.PathLike[str] | None) -> Folder:
-    """Returns the splits of a folder of images, and the names of its classes, sorted: those are the labels from 0 on.
+    """Returns the splits of a folder of images, and the sorted names of its classes, which are the labels 0, 1, ...
 
-    Hidden folders and files are passed over at every depth. Links are followed; a link's own name counts. A file is an
-    image that has the ending of one, whatever it holds, so that none is lost unseen, or else begins as images do.
+    Hidden folders and files are skipped at every depth. Links are followed, and keep their own names. A file is an
+    image if it has an extension of images, whatever its content, so that none is ignored silently, or if its content
+    begins as an image.
 
     Args:
-        path: of a folder, on this machine or in a bucket, that holds the splits, in any spelling that `find_splits`
-            knows, or else the classes; those are then "train".
+        path: of a folder, on this machine or in a bucket. It contains the splits, in any spelling that `find_splits`
+            knows, or the classes, which are then "train".
 
     Raises:
-        UserError: for a folder that is missing, a class without images or unknown to `train`, no classes, a link to
-            nowhere in the place of a class, or splits that are not clear.
+        UserError: for a folder that is missing, a class without images or not in `train`, no classes, a broken link in
+            place of a class, or splits that are not clear.
     """
     if path is None:
         raise UserError("data.name is 'folder': data.dir must say which, as --config.data.dir=PATH")
@@ -104,7 +105,7 @@ def open_folder(path: str | os.PathLike[str] | None) -> Folder:
 
 
 def _read_split(split: Entry, classes: list[Entry], names: tuple[str, ...], left_out: list[Entry]) -> FolderSource:
-    """Returns the images of a split; adds the files that are none, or that no class holds."""
+    """Returns the images of a split. Files that are not images of a class are appended to `left_out`."""
     beside = [entry for entry in listing(split) if entry.kind == "file"]
     without_class = {*images(beside)}
     left_out += [entry for entry in beside if entry in without_class or _perhaps_class(entry)]
@@ -128,7 +129,7 @@ _path = operator.attrgetter("path")
 
 
 def _perhaps_class(entry: Entry) -> bool:
-    """Returns whether a file beside the classes may stand for one of them."""
+    """Returns whether a file beside the classes may be one of them."""
     if "." in entry.name:
         return bool(_PACKED.search(entry.name))
     with contextlib.suppress(OSError):
@@ -138,7 +139,7 @@ def _perhaps_class(entry: Entry) -> bool:
 
 
 def _left_out(entries: list[Entry], root: Entry) -> list[str]:
-    """Returns a remark on files that are left out, if any are."""
+    """Returns a remark about files that are left out, if there are any."""
     if not entries:
         return []
     shown = ", ".join(entry.below(root) for entry in entries[:_SHOWN]) + (", ..." if entries[_SHOWN:] else "")

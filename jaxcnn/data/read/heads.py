@@ -1,4 +1,4 @@
-"""What stands around the pixels in an image file: read, or left out, before any decoder sees it. Imports no JAX."""
+"""Reads or removes metadata of image files, before they are decoded. Imports no JAX."""
 
 from collections.abc import Callable
 from typing import Literal
@@ -7,7 +7,7 @@ import numpy as np
 
 _PNG, _JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8"
 _SEGMENTS = 32
-"""Of a JPEG or chunks of a WebP file before the one with EXIF, which should be the first."""
+"""Most segments of a JPEG, or chunks of a WebP file, that are searched for EXIF, which should be the first."""
 _ORIENTATION = 0x0112
 
 _TURNS: dict[int, Callable[[np.ndarray], np.ndarray]] = {
@@ -19,19 +19,19 @@ _TURNS: dict[int, Callable[[np.ndarray], np.ndarray]] = {
     7: lambda image: image.swapaxes(0, 1)[::-1, ::-1],
     8: lambda image: image.swapaxes(0, 1)[::-1],
 }
-"""By EXIF's orientation, from 2 on: the image as it was stored -> upright."""
+"""By EXIF orientation, from 2 on, a function from the stored image to the upright one."""
 
 
 def upright(image: np.ndarray, orientation: int) -> np.ndarray:
-    """Returns an image (height, width, channels), as stored, the right way up: a view."""
+    """Returns a stored image (height, width, channels) turned upright, as a view."""
     return _TURNS[orientation](image) if orientation in _TURNS else image
 
 
 def orientation(data: bytes) -> int:
-    """Returns how an image file says by EXIF that it is turned: 1 to 8, of which 1 is upright.
+    """Returns the EXIF orientation of an image file: 1 to 8, where 1 is upright.
 
-    JPEG, PNG and WebP files are looked into. 1 for all others, also for TIFF, whose orientation Pillow applies itself,
-    and for what says nothing or nonsense.
+    It reads JPEG, PNG and WebP files. It is 1 for all others, for TIFF, which Pillow turns itself, and for a missing or
+    invalid orientation.
     """
     found = 1
     if data.startswith(_JPEG):
@@ -44,10 +44,10 @@ def orientation(data: bytes) -> int:
 
 
 def without_metadata(data: bytes) -> bytes:
-    """Returns a PNG file without the chunks that its pixels do not need; any other file as it is.
+    """Returns a PNG file without the chunks that its pixels do not need, and any other file as it is.
 
-    Such a chunk is small in the file and may be gigabytes when it is unpacked, so that Pillow refuses the whole image.
-    Of an animation the default image is left.
+    Such a chunk may be small in the file but gigabytes when it is unpacked, and Pillow then refuses the whole image. Of
+    an animation, the default image remains.
     """
     if not data.startswith(_PNG):
         return data

@@ -1,4 +1,4 @@
-"""Whole splits in memory: decoded once, the way evaluation does it."""
+"""Decodes whole splits into memory, as evaluation does."""
 
 import os
 import sys
@@ -21,24 +21,24 @@ _CHUNK = 256
 
 
 class Held(NamedTuple):
-    """A split, and what did not make it there."""
+    """A split, and the images that are not in it."""
 
     split: Split
     skipped: frozenset[str]
-    """Names of the images that cannot be read."""
+    """Names of the unreadable images."""
 
 
 def hold(source: Source, crop: ToSquare, *, skip: bool = False, stand_in: bool = False) -> Held:
-    """Returns every example of a source, decoded, in its order.
+    """Returns all examples of a source, decoded, in order.
 
     Args:
         source: of the examples.
         crop: makes the squares.
-        skip: leaves out images that cannot be read.
-        stand_in: puts the next image that can be read in the place of one that cannot, as a stream does in training.
+        skip: leaves out unreadable images.
+        stand_in: replaces an unreadable image by the next readable one, as a stream does in training.
 
     Raises:
-        UserError: for the first image that cannot be read, unless `skip`; for a source of which nothing is left.
+        UserError: for the first unreadable image, unless `skip`; for a source without readable images.
     """
     labels = source.labels
     images = np.empty((len(labels), crop.size, crop.size, crop.channels), np.uint8)
@@ -63,13 +63,13 @@ def hold(source: Source, crop: ToSquare, *, skip: bool = False, stand_in: bool =
 
 
 def _next_true(good: np.ndarray) -> np.ndarray:
-    """Returns, for every place, the first at or after it that is true, from the start again after the end."""
+    """Returns for every index the first one from it on that is true, continuing at the start after the end."""
     places = np.flatnonzero(good)
     return places[np.searchsorted(places, np.arange(len(good))) % len(places)]
 
 
 def unreadable(source: Source, index: int, error: UnreadableError) -> UserError:
-    """Returns the error for an image that cannot be read."""
+    """Returns the error for an unreadable image."""
     return UserError(f"{source.name(index)} cannot be read: {error} (data.on_error = 'skip' leaves such images out)")
 
 

@@ -1,4 +1,4 @@
-"""Labels as people and files have them, checked before they are made 32 bits wide."""
+"""Checks labels of users and files, and converts them to int32."""
 
 import collections
 from collections.abc import Mapping
@@ -9,24 +9,25 @@ import numpy as np
 from jaxcnn.errors import UserError
 
 MOST_CLASSES = 100_000
-"""That labels alone may say there are, so that one number gone wrong does not make a net with a billion outputs."""
+"""Most classes if only labels say how many there are, so that a wrong number does not make a net with a billion
+outputs."""
 
 
 _NUMBERED = "names, labels = np.unique(labels, return_inverse=True)"
 HINTS = {"b": "labels.astype(int)", "U": _NUMBERED, "S": _NUMBERED}
-"""What makes whole numbers of labels, by the kind of their dtype."""
+"""By kind of a dtype, code that makes whole numbers of such labels."""
 
 
 def as_whole(where: str, labels: Any, hints: Mapping[str, str] | None = None) -> np.ndarray:
-    """Returns labels as int32, whatever held them, in their shape.
+    """Returns labels as int32, of the same shape.
 
     Args:
-        where: what a message calls them.
-        labels: whole numbers; also as floating-point numbers, as MATLAB has them.
-        hints: what a message adds, `HINTS` for labels of a program; None: nothing.
+        where: their name, for messages.
+        labels: whole numbers, also as floats, as MATLAB has them.
+        hints: advice for messages; `HINTS` for labels of a program, None for none.
 
     Raises:
-        UserError: for text, fractions, what is no number and what needs more than 32 bits; names the first.
+        UserError: for texts, fractions, NaN and numbers of more than 32 bits. The message names the first.
     """
     try:
         found = np.asarray(labels)
@@ -53,7 +54,7 @@ def as_names(names: Any) -> tuple[str, ...]:
     """Returns the names of classes by label, () for None.
 
     Raises:
-        UserError: for anything but texts, none of which stands twice.
+        UserError: for anything but different texts.
     """
     if names is None:
         return ()

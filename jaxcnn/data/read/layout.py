@@ -1,4 +1,4 @@
-"""Which folder is which split, however people write it; and where the classes are."""
+"""Finds the folders of the splits, in many spellings, and those of the classes."""
 
 import itertools
 import re
@@ -15,22 +15,22 @@ _WORDS = {
     "eval": "eval|evaluation|evaluating|holdout",  # the test split, or the validation split where there is a test split
 }
 _INNER = re.compile(r"images?|imgs?|pictures?|pics?|photos?|data|files|classes")
-"""A folder in a split that holds the classes."""
+"""Name of a folder in a split that contains the classes."""
 _WITH = "(?:set|split|subset|data|dataset|images?|imgs?|pictures?|pics?|photos?|samples?|examples?|files?|folder|dir)"
 _SPLITS = {split: re.compile(rf"\d*{_WITH}*(?:{words}){_WITH}*(?:v?\d+(?:x\d+)?)?") for split, words in _WORDS.items()}
 _ASIDE = re.compile(
     r"(?:un|non)?labell?ed|unlabell?|unsup(?:ervised)?|extra|pred(?:iction)?s?|submissions?|annotations?"
 )
-"""Folders beside splits that are no classes."""
+"""Folders beside splits that are not classes."""
 _KNOWN = "train (training), val (valid, validation, dev) and test (testing, eval), in any case, as in Train_set"
 _FEW = 5
-"""Names that are listed."""
+"""Most names that are listed."""
 _MOST_SPLITS = 10
-"""Folders that may be splits, as those of a cross-validation."""
+"""Most folders that may be splits, as of a cross-validation."""
 
 
 class Layout(NamedTuple):
-    """Where the class folders of each split are."""
+    """The folders that contain each split's classes."""
 
     places: dict[str, Entry]
     """By split, "train" and any of "val" and "test"."""
@@ -38,15 +38,14 @@ class Layout(NamedTuple):
 
 
 def find_splits(root: Entry) -> Layout:
-    """Returns where the splits of a folder are: folders with a split's name that hold folders, else all is "train".
+    """Returns the folders of the splits: those with a split's name that contain folders, or else all as "train".
 
-    A folder that holds a single folder of folders, as archives do, is that folder. Without a test split, the validation
-    split is the test split.
+    If a folder contains only a single folder of folders, as in archives, that folder is used. Without a test split, the
+    validation split is the test split.
 
     Raises:
-        UserError: for two folders of one split, splits without "train", splits that hold no folders of classes, a link
-            to nowhere in the place of a split, and folders that look like splits, by their names or by what they hold,
-            and are not known as such.
+        UserError: for two folders of one split, splits without "train", splits without folders of classes, a broken
+            link in place of a split, and folders that look like splits, by name or content, but are not known.
     """
     place, remarks = _innermost(root)
     entries = listing(place)
@@ -71,11 +70,11 @@ def find_splits(root: Entry) -> Layout:
 
 
 def class_folders(place: Entry) -> list[Entry]:
-    """Returns the folders of the classes of a split, by name.
+    """Returns the folders of the classes of a split, sorted by name.
 
     Raises:
-        UserError: for a link to nowhere or back, for it would move labels; for two names that differ only in how
-            Unicode spells them; for a class that holds splits, which would be mixed.
+        UserError: for a broken or circular link, which would change labels; for two names that differ only in their
+            Unicode form; for a class that contains splits, which would be mixed.
     """
     entries = listing(place)
     refuse_lost_links(entries)
@@ -99,7 +98,7 @@ def class_folders(place: Entry) -> list[Entry]:
 
 
 def alike(classes: list[Entry]) -> list[str]:
-    """Returns remarks where classes are the same folder."""
+    """Returns remarks about classes that are the same folder."""
     return _one_folder((entry.name, entry) for entry in classes)
 
 
@@ -108,13 +107,13 @@ def _inner(entry: Entry) -> list[Entry]:
 
 
 def _split(name: str) -> str | None:
-    """Returns the split that a folder's name means, if any."""
+    """Returns the split that a folder's name means, or None."""
     squeezed = re.sub(r"[\W_]+", "", name.casefold())
     return next((split for split, pattern in _SPLITS.items() if pattern.fullmatch(squeezed)), None)
 
 
 def _innermost(root: Entry) -> tuple[Entry, tuple[str, ...]]:
-    """Returns the first folder from `root` down that holds more than a folder of folders, and a remark."""
+    """Returns the first folder from `root` down that contains more than a folder of folders, and a remark."""
     place = root
     while (inner := _only_folder(place)) and not _split(inner.name) and _holds(inner) == {"folder"}:
         place = inner
@@ -122,7 +121,7 @@ def _innermost(root: Entry) -> tuple[Entry, tuple[str, ...]]:
 
 
 def _only_folder(place: Entry) -> Entry | None:
-    """Returns the folder that `place` holds, where that is one and nothing else is there that could be an image."""
+    """Returns the only folder in `place`, if nothing else there could be an image, or None."""
     entries = listing(place)
     inner = subfolders(place, entries)
     return inner[0] if len(inner) == 1 and "image" not in _kinds(entries) else None
@@ -133,14 +132,14 @@ def _holds(folder: Entry) -> set[str]:
 
 
 def _kinds(entries: Sequence[Entry]) -> set[str]:
-    """Returns which of "folder" and "image" are there; to be quick, files count by the first image alone."""
+    """Returns which of "folder" and "image" are among the entries. To be fast, it stops at the first image."""
     found = {"folder" for entry in entries if entry.kind == "folder"}
     others = (entry for entry in entries if entry.kind != "folder")
     return found | ({"image"} if next(images(others), None) else set())
 
 
 def _settle(place: Entry, found: Mapping[Entry, str]) -> dict[str, Entry]:
-    """Returns the folder of each split, of the folders that have a split's name."""
+    """Returns the folder of each split, from the folders with a split's name."""
     by_split: dict[str, list[Entry]] = {}
     for entry, split in found.items():
         by_split.setdefault(split, []).append(entry)
@@ -157,7 +156,7 @@ def _settle(place: Entry, found: Mapping[Entry, str]) -> dict[str, Entry]:
 
 
 def _doubled(split: Entry) -> Entry:
-    """Returns where the classes of a split are: archives are unpacked as train/train, others write train/images."""
+    """Returns the folder of a split's classes, which may be train/train in archives, or train/images."""
     while (inner := _only_folder(split)) and (
         inner.name.casefold() == split.name.casefold()
         or (_INNER.fullmatch(inner.name.casefold()) and _holds(inner) == {"folder"})
@@ -167,13 +166,13 @@ def _doubled(split: Entry) -> Entry:
 
 
 def _within(place: Entry, places: Mapping[str, Entry]) -> list[str]:
-    """Returns a remark where the classes of splits are in a folder of theirs that does not say so."""
+    """Returns a remark if the classes are in a folder with another name than the split's."""
     found = [f"{inner.below(place)}/" for inner in places.values() if _INNER.fullmatch(inner.name.casefold())]
     return [f"the classes are the folders in {' and '.join(found)}"] if found else []
 
 
 def _refuse_flat(place: Entry, folders: list[Entry], flat: list[Entry]) -> None:
-    """Refuses split folders without class folders, unless they may be classes: a train beside a car and a plane."""
+    """Refuses split folders without class folders, unless they may be classes, as "train" beside "car" and "plane"."""
     classes = [entry for entry in folders if _may_be_class(entry)]
     if flat and (not classes or len({_split(entry.name) for entry in flat}) > 1):
         raise UserError(
@@ -182,7 +181,7 @@ def _refuse_flat(place: Entry, folders: list[Entry], flat: list[Entry]) -> None:
 
 
 def _refuse_among_classes(places: Mapping[str, Entry], others: list[Entry]) -> None:
-    """Refuses a train folder, the only split, beside several others: it may be a class, beside a car and a plane."""
+    """Refuses "train" beside several folders if it is the only split: it may be a class, beside "car" and "plane"."""
     if len(places) == 1 and len(others) > 1:
         raise UserError(
             f"{places['train'].path} may be the training split, or a class as {_names(others)}: if it is the split, "
@@ -195,7 +194,7 @@ def _may_be_class(entry: Entry) -> bool:
 
 
 def _refuse_lookalikes(folders: list[Entry]) -> None:
-    """Refuses folders with the word of a split among others: a net would learn to tell train from test."""
+    """Refuses class folders whose names contain a split's name: a net would learn to distinguish train from test."""
     alike = {entry: split for entry in folders if (split := _word_within(entry.name))}
     divided = [entry for entry, split in alike.items() if split == "train" and "folder" in _holds(entry)]
     if len(set(alike.values())) > 1 and (divided or len(alike) == len(folders)):
@@ -206,11 +205,13 @@ def _refuse_lookalikes(folders: list[Entry]) -> None:
 
 
 def _refuse_same_inside(folders: list[Entry]) -> None:
-    """Refuses a few folders that hold the same folders and no images: those may be classes, and these splits."""
+    """Refuses folders that contain equal folders and no images: they may be splits, and those the classes."""
     if not 1 < len(folders) <= _MOST_SPLITS or "image" in _holds(folders[0]):
         return
     shared = set.intersection(*({each.name for each in _inner(entry)} for entry in folders))
-    if len(shared) > 1 and not any(_split(name) for name in shared):  # what classes that hold splits are told is better
+    if len(shared) > 1 and not any(
+        _split(name) for name in shared
+    ):  # else the error about classes with splits is better
         raise UserError(
             f"{_names(folders)} hold the same folders, {_listed(sorted(shared))}, as splits do: known "
             f"names of splits are {_KNOWN}; if they are classes, put them into a folder called train"
@@ -218,7 +219,7 @@ def _refuse_same_inside(folders: list[Entry]) -> None:
 
 
 def _word_within(name: str) -> str | None:
-    """Returns the split that one word of a name is, or begins as."""
+    """Returns the split whose name is one word of a name, or its beginning."""
     words = re.split(r"[\W\d_]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).casefold())
     begun = {split: any(word.startswith(split) for word in words) for split in ("train", "test", "val")}
     found = {split for word in words if (split := _split(word))} | {split for split, begins in begun.items() if begins}
@@ -226,7 +227,7 @@ def _word_within(name: str) -> str | None:
 
 
 def _one_folder(places: Iterable[tuple[str, Entry]]) -> list[str]:
-    """Returns a remark where links make one folder of several."""
+    """Returns a remark about names that links lead to the same folder."""
     by_real: dict[str, list[str]] = {}
     for name, place in places:
         by_real.setdefault(place.place.real(place.path), []).append(name)

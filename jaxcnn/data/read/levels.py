@@ -1,9 +1,9 @@
-"""Images of more than 8 bits a channel: which of their values is black and which is white. Imports no JAX.
+"""Images with more than 8 bits a channel ("deep" images): which values are black and white. Imports no JAX.
 
-A file of 12 or 16 bits says how many it has, and its largest value counts as white unless its data set says otherwise.
-Cameras and scanners often fill but a part; integers of 32 bits and floating-point numbers say nothing. So a data set
-has a range for each kind, found from the content of many images (`data.read.probe`), the same for every image: one of
-their own for each would take from them how bright they are.
+A file of 12 or 16 bits says how many bits it has, and the largest value is white unless its data set has another range.
+Cameras and scanners often use only a part of the values, and files of 32-bit integers or floats do not say what is
+white. A data set therefore has a range for each kind, found from many images (`data.read.probe`). It is the same for
+all images, since a range for each would remove differences in brightness.
 """
 
 import math
@@ -18,27 +18,27 @@ from jaxcnn.data.read.heads import upright, without_metadata
 
 COLOUR = "16-bit colour"
 _BITS, _PHOTOMETRIC, _ORIENTATION, _PLANES, _FORMAT = 258, 262, 274, 284, 339
-"""Tags of a TIFF file: bits of a number; 0 where 0 is white; how it is turned; 2 where each colour has a plane of its
-own; 2 for signed numbers, 3 for floating-point ones, else they are unsigned."""
+"""Tags of a TIFF file: bits of a number; 0 if 0 is white; orientation; 2 if each colour has its own plane; 2 for signed
+numbers, 3 for floats, else unsigned."""
 _SIGNED = 2
 
 
 class Range(NamedTuple):
-    """The values of pixels from black on and up to white."""
+    """The values of pixels from black to white."""
 
     black: float
     white: float
-    """The first value that would be brighter than the 256 levels are."""
+    """The first value above the brightest of the 256 levels."""
 
 
 Levels = Mapping[str, Range]
-"""By kind, as `deep_kind` calls it."""
+"""By kind, as `deep_kind` returns it."""
 DECLARED: Levels = {"12-bit grey": Range(0, 2**12), "16-bit grey": Range(0, 2**16), COLOUR: Range(0, 2**16)}
-"""By the files themselves."""
+"""Ranges that files declare."""
 
 
 def deep_kind(image: Image.Image) -> str | None:
-    """Returns what kind of deep image Pillow has opened; None for one of 8 bits."""
+    """Returns the kind of a deep image that Pillow has opened; None for 8 bits."""
     tile = getattr(image, "tile", None)
     arguments = tile[0][3] if tile else ""
     raw = arguments if isinstance(arguments, str) else str(arguments[0])
@@ -53,7 +53,7 @@ def deep_kind(image: Image.Image) -> str | None:
 
 
 def misread(image: Image.Image) -> str:
-    """Returns what in an image that Pillow has opened it would take for something else; "" where all is well."""
+    """Returns a text about what Pillow would misread in an image that it has opened; "" for nothing."""
     bits = _tag(image, _BITS) or 0
     if bits > 8 and _tag(image, _PLANES) == 2 and len(image.getbands()) > 1:
         return f"its {bits}-bit colours lie in planes of their own"
@@ -61,15 +61,15 @@ def misread(image: Image.Image) -> str:
 
 
 def deep_values(image: Image.Image, content: bytes) -> np.ndarray:
-    """Returns the pixels of a deep image, (height, width) or (height, width, 3), as they are stored.
+    """Returns the stored pixels of a deep image, (height, width) or (height, width, 3).
 
     Args:
         image: as Pillow has opened it.
-        content: of its file, for Pillow keeps but 8 bits of colours.
+        content: of its file, since Pillow keeps only 8 bits of colours.
 
     Raises:
-        ValueError: for pixels that are infinite or no numbers, or colours that cannot be read.
-        Exception: of Pillow's, for a file that is damaged.
+        ValueError: for pixels that are infinite or NaN, or colours that cannot be read.
+        Exception: from Pillow, for a damaged file.
     """
     colour, turned = deep_kind(image) == COLOUR, _tag(image, _ORIENTATION)
     values = np.asarray(image)
@@ -86,19 +86,19 @@ def deep_values(image: Image.Image, content: bytes) -> np.ndarray:
 
 
 def in_8_bits(image: Image.Image, content: bytes, levels: Levels) -> Image.Image:
-    """Returns an image with 8 bits a channel: a deep one by the range of its kind, any other as it is.
+    """Returns an image with 8 bits a channel. A deep image is converted by the range of its kind.
 
     Args:
         image: as Pillow has opened it.
         content: of its file.
-        levels: of its data set; kinds that are not there go by what the file declares.
+        levels: of its data set; other kinds have the range that the file declares.
 
     Raises:
-        ValueError: for values outside the range, or a kind whose range is not known.
-        Exception: of Pillow's, for a file that is damaged.
+        ValueError: for values out of the range, or a kind without a known range.
+        Exception: from Pillow, for a damaged file.
     """
     kind = deep_kind(image)
-    if kind is None or (kind == COLOUR and kind not in levels):  # Pillow has read the upper 8 bits of such colours
+    if kind is None or (kind == COLOUR and kind not in levels):  # Pillow reads the upper 8 bits of such colours
         return image
     values, span = deep_values(image, content), levels.get(kind) or DECLARED.get(kind)
     if span is None:
@@ -109,10 +109,10 @@ def in_8_bits(image: Image.Image, content: bytes, levels: Levels) -> Image.Image
 
 
 def to_levels(values: np.ndarray, span: Range) -> np.ndarray:
-    """Returns values as levels, uint8.
+    """Returns values as levels from 0 to 255, uint8.
 
     Raises:
-        ValueError: for values outside the range.
+        ValueError: for values out of the range.
     """
     low, high = values.min(), values.max()
     if low < span.black or high > span.white:
@@ -122,9 +122,9 @@ def to_levels(values: np.ndarray, span: Range) -> np.ndarray:
 
 
 def range_of(low: float, high: float, *, whole: bool) -> Range:
-    """Returns the range for values from `low` to `high`, from 0, or a negative power of 4, to a power of 4.
+    """Returns the range for values from `low` to `high`: from 0 or a negative power of 4 to a power of 4.
 
-    So sets of 8, 10, 12, 14 and 16 bits get their own range, also where no image is quite white.
+    Data sets of 8, 10, 12, 14 and 16 bits so get their own ranges, also if no image is entirely white.
     """
     if whole:
         white: float = max(256, _power(high + 1)) if high >= 0 else 0
@@ -135,12 +135,12 @@ def range_of(low: float, high: float, *, whole: bool) -> Range:
 
 
 def reach(low: float, high: float) -> str:
-    """Returns two values in words."""
+    """Returns a text with two values."""
     return f"{low:,.10g} to {high:,.10g}"
 
 
 def _power(number: float) -> float:
-    """Returns the least power of 4 that is no less."""
+    """Returns the smallest power of 4 that is not below the number."""
     power = 4.0 ** math.ceil(math.log(number, 4) - 1e-9)
     return power if power >= number else 4 * power
 

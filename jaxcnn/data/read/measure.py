@@ -1,4 +1,4 @@
-"""What is measured of data: channel statistics and fingerprints."""
+"""Measures data: channel statistics and fingerprints."""
 
 import hashlib
 from collections.abc import Callable, Mapping
@@ -13,14 +13,14 @@ from jaxcnn.data.read.records import Source, Subset
 from jaxcnn.data.read.split import Split
 
 SAMPLE = 1000
-"""Images, equally spaced, that stand for a split too large to be read whole."""
+"""Number of equally spaced images that represent a split which is too large to be read."""
 
 
 def channel_statistics(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Returns mean and standard deviation of every channel, on the scale where white is 1.
+    """Returns mean and standard deviation of each channel, where white is 1.
 
-    They are exact, from counts of the 256 levels. Meant for the examples that are trained on, after the validation cut.
-    A channel that never varies gets the deviation 1, which whitens it to 0.
+    They are exact, from counts of the 256 levels. Use training examples only, without the validation split. A constant
+    channel gets the deviation 1, so that whitening makes it 0.
 
     Args:
         image: (examples, height, width, channels) uint8.
@@ -38,12 +38,12 @@ def channel_statistics(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def sampled_statistics(source: Source, crop: ToSquare, *, skip: bool = False) -> tuple[np.ndarray, np.ndarray]:
-    """Returns `channel_statistics` of `SAMPLE` equally spaced examples; `skip` leaves out those that cannot be read."""
+    """Returns `channel_statistics` of `SAMPLE` equally spaced examples; `skip` leaves out unreadable ones."""
     return channel_statistics(hold(Subset(source, spaced(len(source.labels))), crop, skip=skip).split.image)
 
 
 def fingerprint(splits: Mapping[str, Split]) -> str:
-    """Returns 16 hexadecimal digits (SHA-256) that change with any image, label, their order or the cut."""
+    """Returns 16 hexadecimal digits (SHA-256) that change with any image, any label, their order, and the splits."""
     digest = hashlib.sha256()
     for name in sorted(splits):
         for array in splits[name]:
@@ -53,7 +53,7 @@ def fingerprint(splits: Mapping[str, Split]) -> str:
 
 
 def source_fingerprint(sources: Mapping[str, Source]) -> str:
-    """Returns 16 hexadecimal digits that change with any label, their order or the cut, and with a sampled image file.
+    """Returns 16 hexadecimal digits that change with any label, their order, the splits, and sampled image files.
 
     The files are those of `SAMPLE` equally spaced examples of each split.
     """
@@ -78,6 +78,6 @@ def _content(example: Callable[[], Encoded]) -> bytes:
 
 
 def spaced(size: int, most: int = SAMPLE) -> np.ndarray:
-    """Returns at most so many of the numbers below `size`, equally spaced."""
+    """Returns at most `most` equally spaced numbers below `size`."""
     count = min(size, most)
     return (2 * np.arange(count) + 1) * size // (2 * count)

@@ -1,4 +1,4 @@
-"""Where a tree of folders lies: on a disk, or in a bucket. What is different about the two stands here alone."""
+"""A tree of folders, on a disk or in a bucket. All differences between the two are in this module."""
 
 import contextlib
 import functools
@@ -12,25 +12,25 @@ from jaxcnn.buckets import Bucket, BucketError, patiently
 from jaxcnn.errors import Fault, UserError
 
 Kind: TypeAlias = Literal["folder", "file", "nowhere"]
-"""Of what a link leads to; "nowhere" is a link that leads to nothing."""
+"""Kind of an entry, or of a link's target; "nowhere" is a broken link."""
 LISTING = 1200.0
-"""Seconds that a bucket has to say what lies in it: it says 1,000 names at a time."""
+"""Time limit in seconds for listing a bucket, which gives 1,000 names at a time."""
 AT_ONCE = 16
-"""Objects that are asked for at a time: an answer takes as long for one as for many."""
+"""Number of concurrent requests: many take as long as one."""
 Value = TypeVar("Value")
 
 
 class Place(Protocol):
-    """What a tree is read from; paths begin with that of its root. Cheap to pickle."""
+    """The place that a tree is read from. Paths begin with the root's. It is cheap to pickle."""
 
     at_once: int
-    """Reads that are best made at a time."""
+    """Best number of concurrent reads."""
 
     def scan(self, folder: str, visible: Callable[[str], bool]) -> Iterator[tuple[str, str, Kind]]:
-        """Gives name, path and kind of what is in a folder and has a visible name; raises OSError."""
+        """Yields name, path and kind of the visible entries of a folder; raises OSError."""
 
     def join(self, folder: str, below: str) -> str:
-        """Returns the path of what lies below a folder."""
+        """Returns the path of an entry below a folder."""
 
     def real(self, path: str) -> str:
         """Returns the path that links lead to."""
@@ -39,7 +39,7 @@ class Place(Protocol):
         """Returns the first bytes of a file; raises OSError."""
 
     def read(self, path: str) -> bytes:
-        """Returns a file; raises OSError, or `Fault` where a bucket does not give it."""
+        """Returns the content of a file; raises OSError, or `Fault` if a bucket fails."""
 
 
 class Disk:
@@ -48,14 +48,14 @@ class Disk:
     at_once = 1
 
     def scan(self, folder: str, visible: Callable[[str], bool]) -> Iterator[tuple[str, str, Kind]]:
-        """Gives name, path and kind of entries; not of what is neither file nor folder, as a pipe."""
+        """Yields name, path and kind of files and folders; others, such as pipes, are skipped."""
         with os.scandir(folder) as found:
             for entry in found:
                 if visible(entry.name) and (kind := _kind(entry)):
                     yield entry.name, entry.path, kind
 
     def join(self, folder: str, below: str) -> str:
-        """Returns the path of what lies below a folder."""
+        """Returns the path of an entry below a folder."""
         return os.path.join(folder, below)
 
     def real(self, path: str) -> str:
@@ -82,7 +82,7 @@ DISK = Disk()
 
 
 class Objects:
-    """What lies below an address in a bucket, listed once; a name with "/" in it is one in folders."""
+    """The objects below an address in a bucket, listed once. "/" in a name separates folders."""
 
     at_once = AT_ONCE
 
@@ -94,17 +94,17 @@ class Objects:
         return {"address": self.address}
 
     def scan(self, folder: str, visible: Callable[[str], bool]) -> Iterator[tuple[str, str, Kind]]:
-        """Gives name, path and kind of what lies right below a folder."""
+        """Yields name, path and kind of the entries of a folder."""
         for name, kind in self._folders.get(folder, ()):
             if visible(name):
                 yield name, self.join(folder, name), kind
 
     def join(self, folder: str, below: str) -> str:
-        """Returns the path of what lies below a folder."""
+        """Returns the path of an entry below a folder."""
         return f"{folder}/{below}"
 
     def real(self, path: str) -> str:
-        """Returns the path: there are no links."""
+        """Returns `path`, since there are no links."""
         return path
 
     def head(self, path: str, size: int) -> bytes:
@@ -116,10 +116,10 @@ class Objects:
         return self._asked(lambda bucket: bucket.read(self._name(path)))
 
     def check(self, what: str) -> None:
-        """Raises `UserError` where nothing lies below the address, or the bucket cannot be asked.
+        """Raises `UserError` if nothing is below the address, or the bucket cannot be read.
 
         Args:
-            what: a message calls the address.
+            what: name of the address, for messages.
         """
         try:
             if self._bucket.is_object():  # also says within a short time whether the bucket answers
@@ -138,7 +138,7 @@ class Objects:
 
     @functools.cached_property
     def _folders(self) -> Mapping[str, set[tuple[str, Kind]]]:
-        """By folder, (name, kind) of what lies right below it."""
+        """By folder, (name, kind) of its entries."""
         found: dict[str, set[tuple[str, Kind]]] = {}
         for name in self._bucket.find(seconds=LISTING):
             folder = self.address
@@ -146,7 +146,7 @@ class Objects:
             for part in above:
                 found.setdefault(folder, set()).add((part, "folder"))
                 folder = self.join(folder, part)
-            if last:  # consoles make objects with "/" at the end for folders
+            if last:  # consoles make objects with a "/" at the end as folders
                 found.setdefault(folder, set()).add((last, "file"))
         return found
 
@@ -162,14 +162,14 @@ class Objects:
 
 
 def place_of(what: str, path: str | os.PathLike[str]) -> tuple[Place, str]:
-    """Returns what a folder of the user's is read from, and its path there.
+    """Returns the place of a user's folder, and its path there.
 
     Args:
-        what: a message calls it, as "data.dir".
+        what: name of the setting, for messages: "data.dir".
         path: of this machine, or an address in a bucket.
 
     Raises:
-        UserError: where there is no such folder.
+        UserError: if there is no such folder.
     """
     if address := bucket_address(what, path):
         objects = Objects(address)
@@ -184,7 +184,7 @@ def place_of(what: str, path: str | os.PathLike[str]) -> tuple[Place, str]:
 
 
 def _kind(entry: os.DirEntry[str]) -> Kind | None:
-    """Returns the kind of an entry; None for what is neither, as a pipe, which would be waited for."""
+    """Returns the kind of an entry; None for others, such as a pipe, reading which would block."""
     with contextlib.suppress(OSError):  # of a link that leads to itself
         if entry.is_dir():
             return "folder"

@@ -1,4 +1,4 @@
-"""What has to be known to predict with a trained net, beside the net: ready for JSON. Imports no JAX."""
+"""What predicting needs besides a trained net, ready for JSON. Imports no JAX."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -19,18 +19,18 @@ def for_predicting(
     crop_fraction: float = 1.0,
     filter: str = FILTER,
 ) -> dict[str, Any]:
-    """Returns `class_names`, by label, and `preprocessing`: how an image becomes what the net is given.
+    """Returns `class_names`, by label, and `preprocessing`: how to make the net's input from an image.
 
     Args:
         class_names: by label.
-        image_size: side in pixels of the square that an image becomes.
+        image_size: side of the square in pixels.
         channels: 1 (grey) or 3 (RGB).
-        mean: of every channel, white is 1; it is subtracted.
-        std: of every channel, white is 1; the difference is divided by it.
-        statistics: where `mean` and `std` come from, in words.
-        fit: how an image that is not square becomes one, a word of `jaxcnn.data.read.crops.FITS`.
-        crop_fraction: side of the square as a part of what the image is resized to, of which it is the middle.
-        filter: how the image is resized, in words.
+        mean: of each channel, where white is 1; it is subtracted.
+        std: of each channel, where white is 1; the difference is divided by it.
+        statistics: a text about the source of `mean` and `std`.
+        fit: how an image becomes square, one of `jaxcnn.data.read.crops.FITS`.
+        crop_fraction: side of the central square, as a fraction of the resized image's side.
+        filter: a text about how the image is resized.
     """
     preprocessing = {
         "image_size": image_size,

@@ -1,4 +1,4 @@
-"""What lies prepared in a folder of data sets, by us or by tensorflow-datasets: told from its JSON files alone.
+"""Finds prepared data sets in a folder, ours or tensorflow-datasets', from their JSON files.
 
 The folder is on this machine or in a bucket; a data set in a bucket is read from a copy (`copies`).
 """
@@ -22,7 +22,7 @@ _VERSION = re.compile(rf"(\d+\.\d+\.\d+)/{re.escape(INFO_FILE)}")
 Where: TypeAlias = Path | Bucket
 """A folder."""
 DataDir: TypeAlias = str | os.PathLike[str] | Bucket | None
-"""Names the folder of all prepared data sets."""
+"""The folder of all prepared data sets, as the user names it."""
 
 
 class DamagedError(UserError):
@@ -34,26 +34,26 @@ class DamagedError(UserError):
 
 @dataclasses.dataclass(frozen=True)
 class Prepared:
-    """A prepared data set. Splits are called what they are called on disk."""
+    """A prepared data set. Splits have their names on disk."""
 
     place: Where
-    """Its folder, the newest version's."""
+    """The folder of its newest version."""
     examples: Mapping[str, int]
     """By split."""
     formats: frozenset[str]
-    """The forms that its records are stored in: "array_record", which is read here, "tfrecord", ..."""
+    """Formats of its records: "array_record", which is read here, "tfrecord" and so on."""
     partial: Mapping[str, Mapping[str, int]] | None
-    """Where something is missing, by split of the catalog: its `examples` `of` how many there should be."""
+    """If examples are missing: by split of the catalog, its `examples` `of` the full number."""
     objects: Mapping[str, Entry]
-    """By name, what the folder holds in a bucket; else nothing."""
+    """The objects in the folder by name, if it is in a bucket."""
 
     @property
     def readable(self) -> bool:
-        """Whether one of the forms is read here."""
+        """Whether one of the formats is read here."""
         return ARRAY_RECORD in self.formats
 
     def counts(self) -> str:
-        """Returns how many examples each split has, for a person."""
+        """Returns a text with the number of examples of each split."""
         full = {split: part["of"] for split, part in (self.partial or {}).items()}
         counts = {**dict.fromkeys(full, 0), **self.examples}
         return ", ".join(
@@ -72,11 +72,11 @@ def data_folder(data_dir: DataDir) -> Where:
 
 
 def find_prepared(info: DatasetInfo, data_dir: DataDir = None) -> Prepared | None:
-    """Returns what lies whole of a data set in its folder; of several versions the newest.
+    """Returns the newest complete version of a data set in the folder, or None.
 
     Raises:
-        DamagedError: where what is there cannot be understood.
-        UserError: where a bucket cannot be read.
+        DamagedError: if its files cannot be understood.
+        UserError: if a bucket cannot be read.
     """
     folder = data_folder(data_dir) / info.tfds_name
     try:
@@ -101,7 +101,7 @@ def _below(folder: str, objects: Mapping[str, Entry]) -> dict[str, Entry]:
 
 
 def unreadable(info: DatasetInfo, found: Prepared, form: str = ARRAY_RECORD) -> UserError:
-    """Returns the error for a data set that is not stored in the form that is asked for, with the ways out."""
+    """Returns the error for a data set that is not stored in the requested format, with advice."""
     return UserError(
         f"data set {info.name!r} in {found.place} is stored as {', '.join(sorted(found.formats))}, not {form}: prepare "
         f"it in another folder (jaxcnn prepare {info.name} --data-dir DIR), or, where TensorFlow, "

@@ -1,4 +1,4 @@
-"""What a sample of somebody's own images says of all of them: the range of deep ones, and whether some have frames."""
+"""Examines a sample of a user's images: the range of deep images, and whether some have several frames."""
 
 import contextlib
 import re
@@ -14,22 +14,21 @@ from jaxcnn.data.read.measure import spaced
 from jaxcnn.errors import UserError
 
 SAMPLE = 200
-"""Images of each split, equally spaced, that are looked at, and as many with a name of JPEG, unless they are that: JPEG
-has 8 bits."""
+"""Number of equally spaced images of each split that are examined, and of images that are named as JPEG but are not."""
 _PIXELS = 4096
-"""Of each of them, for a count of levels."""
+"""Pixels of each image that are used to count levels."""
 _LEAST = 32
-"""Levels that must be left of as many values or more."""
+"""Least number of levels that must remain, if the images have that many values."""
 _MOVES, _HEAD = b"acTL", 1024
-"""What stands in the head of a PNG file that moves, and how long that may be."""
+"""Chunk in the head of an animated PNG file, and the bytes of the head that are searched."""
 _JPEG = re.compile(r"\.(jpe?g|jpe|jfif)$", re.IGNORECASE)
 
 
 def probe(sources: Mapping[str, FolderSource]) -> tuple[dict[str, Range], list[str]]:
-    """Returns the range of each kind of deep image, as `jaxcnn.data.read.levels` has it, and remarks.
+    """Returns the range of each kind of deep images (`jaxcnn.data.read.levels`), and remarks.
 
     Raises:
-        UserError: where the range would leave next to nothing of what the images show.
+        UserError: if the range would leave too few levels.
     """
     found: dict[str, _Seen] = {}
     framed = []
@@ -40,7 +39,7 @@ def probe(sources: Mapping[str, FolderSource]) -> tuple[dict[str, Range], list[s
                 values = deep_values(image, content)
                 found.setdefault(kind, _Seen()).add(name, values)
             framed += [name] if getattr(image, "is_animated", False) or _MOVES in content[:_HEAD] else []
-        except Exception:  # of many kinds; whoever reads the image later says what is wrong
+        except Exception:  # of any kind; the error is reported when the image is read
             continue
     levels = {kind: seen.range(kind) for kind, seen in found.items()}
     levels = {kind: span for kind, span in levels.items() if span != DECLARED.get(kind)}
@@ -48,12 +47,12 @@ def probe(sources: Mapping[str, FolderSource]) -> tuple[dict[str, Range], list[s
 
 
 class _Seen:
-    """The values of one kind of deep image."""
+    """The values of one kind of deep images."""
 
     def __init__(self) -> None:
         self.images, self.whole = 0, True
         self.low, self.high = (np.inf, ""), (-np.inf, "")
-        """The least and the greatest value, and in which image."""
+        """The smallest and the largest value, with the names of their images."""
         self._values: set[float] = set()
 
     def add(self, name: str, values: np.ndarray) -> None:

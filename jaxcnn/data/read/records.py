@@ -1,7 +1,7 @@
-"""Random access to the examples of a split, as they are stored: bytes of an image file, or pixels. Imports no JAX.
+"""Random access to the examples of a split as they are stored: image files or pixels. Imports no JAX.
 
-Sources are handed to the processes that decode, so they are cheap to pickle: they say where things lie. Arrays are the
-exception; they are best read by threads of the one process that has them.
+Sources are pickled for the processes that decode. They are therefore small: they contain paths, not images. Arrays in
+memory are the exception, and are best read by threads of their own process.
 """
 
 import dataclasses
@@ -19,7 +19,7 @@ from jaxcnn.errors import UserError
 Shape = tuple[int, int, int]
 """(height, width, channels)."""
 _PROBED = 100
-"""Examples of which one must be readable for the shape of all to be known."""
+"""Most examples that are tried to find the shape of the images."""
 
 
 class Source(Protocol):
@@ -30,10 +30,10 @@ class Source(Protocol):
         """(examples,) int32."""
 
     def __getitem__(self, index: int) -> Encoded:
-        """Returns an image; raises `UnreadableError` where it cannot even be read."""
+        """Returns an image; raises `UnreadableError` if it cannot be read."""
 
     def name(self, index: int) -> str:
-        """Returns what a message calls an example."""
+        """Returns the name of an example, for messages."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -68,7 +68,7 @@ class PairSource:
 
     @functools.cached_property
     def shape(self) -> Shape | None:
-        """Of the first image that can be read; files count as colour. None where the first hundred cannot."""
+        """Of the first readable image; files count as colour. None if the first hundred are unreadable."""
         for index in range(min(len(self.labels), _PROBED)):
             try:
                 image = _image(self.pairs, index)
@@ -101,11 +101,11 @@ def _image(pairs: Any, index: int) -> Encoded:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Subset:
-    """Some of the examples of a source, in an order of their own; nothing is copied but their labels."""
+    """Some examples of a source, in another order. Only labels are copied."""
 
     source: Source
     index: np.ndarray
-    """(examples,) int: of an example here -> its number in `source`."""
+    """(examples,) int, the index of each example in `source`."""
 
     @functools.cached_property
     def labels(self) -> np.ndarray:
@@ -114,14 +114,14 @@ class Subset:
 
     @property
     def at_once(self) -> int:
-        """Examples that are best asked for at a time."""
+        """Best number of concurrent reads."""
         return getattr(self.source, "at_once", 1)
 
     def __getitem__(self, index: int) -> Encoded:
         return self.source[self.index[index]]
 
     def name(self, index: int) -> str:
-        """Returns what the source calls an example."""
+        """Returns the source's name of an example."""
         return self.source.name(self.index[index])
 
 
@@ -137,7 +137,7 @@ def check_labels(where: str, source: Source, num_classes: int) -> None:
 
 
 def check_two_classes(where: str, source: Source, class_names: Sequence[str]) -> None:
-    """Raises `UserError` where all examples to train on have one label: there is nothing to learn."""
+    """Raises `UserError` if all training examples have the same label, since there is nothing to learn."""
     label = source.labels[0]
     if (source.labels == label).all():
         name = class_names[label]
@@ -146,13 +146,13 @@ def check_two_classes(where: str, source: Source, class_names: Sequence[str]) ->
 
 
 def make_source(where: str, data: Any) -> ArraySource | PairSource:
-    """Returns the source for what research code has.
+    """Returns a source for arrays or a user's own random-access source.
 
     Args:
-        where: what a message calls it.
+        where: its name, for messages.
         data: a pair (images, labels), (examples, height, width[, 1 or 3]) uint8 and (examples,) int; or anything with a
-            length and [i] -> (image, label), an image being bytes of a file or uint8 (height, width[, 1 or 3]), of any
-            size. Its labels are read from `data.labels` where that exists, else from every item, once.
+            length and [i] -> (image, label), where an image is the bytes of a file or uint8 (height, width[, 1 or 3]),
+            of any size. Labels are read from `data.labels` if it exists, else once from every item.
 
     Raises:
         UserError: for anything else, in one line.

@@ -1,4 +1,4 @@
-"""What was decided for the user in the data, and what they do not suffice for: a sentence each. Imports no JAX."""
+"""Sentences about decisions that were made for the user in the data, and about what the data lack. Imports no JAX."""
 
 import math
 from collections.abc import Collection, Mapping, Sequence
@@ -8,19 +8,19 @@ import numpy as np
 from jaxcnn.data.read.crops import ToSquare
 
 VAGUE = 0.1
-"""Half of the interval that an accuracy lies in, beyond which a split is called small."""
-_SURE = 1.96  # standard deviations of 95 %
+"""A split is called small if the confidence interval of an accuracy is wider than twice this."""
+_SURE = 1.96  # standard deviations of a 95 % confidence interval
 _NAMED = 5
 _WHOLE = {"pad": "made square by black bars", "stretch": "stretched to squares"}
 
 
 def of_view(crop: ToSquare, shape: tuple[int | None, int | None, int], *, alike: bool) -> str:
-    """Returns which part of an image is seen; "" where images are square and seen whole.
+    """Returns a sentence about the part of an image that the net gets; "" if images are square and shown whole.
 
     Args:
         crop: makes the squares.
-        shape: (height, width, channels) of the images; None where they differ in size.
-        alike: whether all are known to be of that height and width.
+        shape: (height, width, channels) of the images; height and width are None if they differ.
+        alike: whether all are known to have that height and width.
     """
     (height, width, _), share = shape, crop.fraction
     if height is None or width is None or not alike:
@@ -36,7 +36,7 @@ def of_view(crop: ToSquare, shape: tuple[int | None, int | None, int], *, alike:
 
 
 def of_labels(labels: Mapping[str, np.ndarray], class_names: Sequence[str]) -> list[str]:
-    """Returns which classes no example has, no training example, or no test example.
+    """Returns sentences about classes without any example, without training examples, or without test examples.
 
     Args:
         labels: (examples,) int32 of "train", "val" and "test".
@@ -59,7 +59,7 @@ def of_labels(labels: Mapping[str, np.ndarray], class_names: Sequence[str]) -> l
 
 
 def of_sizes(sizes: Mapping[str, int]) -> list[str]:
-    """Returns which of "val" and "test" are too small to tell nets apart."""
+    """Returns sentences about "val" and "test" if they are too small to compare nets."""
     remarks = []
     for split in ("val", "test"):
         half = min(_SURE * math.sqrt(0.25 / sizes[split]), 0.5)
@@ -70,12 +70,12 @@ def of_sizes(sizes: Mapping[str, int]) -> list[str]:
 
 
 def of_division(given: Collection[str], *, validation: bool, test: bool) -> list[str]:
-    """Returns what becomes of a "val" that is not the validation split.
+    """Returns a sentence about a "val" that is not the validation split.
 
     Args:
-        given: the splits as distributed.
-        validation: whether it is asked for validation examples from train.
-        test: whether it is asked for test examples from train.
+        given: the official splits.
+        validation: whether validation examples are to be made from train.
+        test: whether test examples are to be made from train.
     """
     if "val" not in given:
         return []
@@ -85,7 +85,7 @@ def of_division(given: Collection[str], *, validation: bool, test: bool) -> list
 
 
 def _renumbered(found: np.ndarray, class_names: Sequence[str]) -> str:
-    """Returns how labels that are numbers and nothing else should be instead; "" where they are names."""
+    """Returns an advice about labels that are not numbered from 0 on; "" if classes have names."""
     if any(name != str(label) for label, name in enumerate(class_names)):
         return ""
     first, last, count = int(found.argmax()), len(found) - 1 - int(found[::-1].argmax()), int(found.sum())
@@ -99,7 +99,7 @@ def _of(which: np.ndarray) -> str:
 
 
 def _listed(which: np.ndarray, class_names: Sequence[str]) -> str:
-    """Returns the first names of those classes."""
+    """Returns the first names of these classes."""
     labels = np.flatnonzero(which)
     names = [class_names[label] for label in labels[:_NAMED]]
     return ", ".join(names) + (", ..." if len(labels) > _NAMED else "")

@@ -1,4 +1,4 @@
-"""From what a run names to its data: training, validation and test split of a data set, none of them decoded yet."""
+"""Opens the data of a run by name: the training, validation and test split of a data set. Nothing is decoded yet."""
 
 import dataclasses
 import os
@@ -33,12 +33,12 @@ from jaxcnn.errors import UserError, check_word
 from jaxcnn.ranges import at_least, check_whole
 
 ARRAYS, FOLDER = "arrays", "folder"
-"""Names of data sets that are given by a program, and that are a folder of images."""
+"""Names of data sets that a program passes, and of a folder of images."""
 SPLITS = ("train", "val", "test")
 VALIDATION = 0.1
-"""The part of the training split that is set apart where nobody says."""
+"""Default fraction of the training split that becomes the validation split."""
 _SIDE = 224
-"""Of what a network sees, where images differ in size and nobody says, in pixels."""
+"""Default size in pixels of the square that a net gets, if images differ in size."""
 
 
 def open_dataset(
@@ -49,11 +49,11 @@ def open_dataset(
     test: float | None = None,
     seed: int = 0,
 ) -> Dataset:
-    """Returns a data set by name: one of the catalog, "folder", or else any that tensorflow-datasets prepared.
+    """Returns a data set by name: one of the catalog, "folder", or any other that tensorflow-datasets prepared.
 
     Args:
         name: of the data set.
-        data_dir: the folder of images; else that of all prepared data sets, None: $TFDS_DATA_DIR, else
+        data_dir: the folder of images, or that of all prepared data sets; None for $TFDS_DATA_DIR or else
             ~/tensorflow_datasets.
         validation: as in `divide`.
         test: as in `divide`.
@@ -71,15 +71,15 @@ def open_dataset(
 def array_dataset(
     data: Any, *, name: str = ARRAYS, validation: float | None = None, test: float | None = None, seed: int = 0
 ) -> Dataset:
-    """Returns the data set that research code holds in memory, or reads by itself.
+    """Returns a data set of arrays in memory, or of random-access sources.
 
     Args:
-        data: by split, "train" and any of "val" and "test": (images, labels) or a random-access source, as of
-            `data.read.records.make_source`; and "class_names" if they have names, texts by label. Without those there
-            are as many classes as the largest label says, called "0", "1", ... Images are as large as the first of
-            "train"; where that is larger than 224 x 224, and comes from a source, all count as photographs that differ
-            in size.
-        name: what messages and the run card call it.
+        data: by split, "train" and any of "val" and "test", (images, labels) or a random-access source, as
+            `data.read.records.make_source` takes it; and "class_names", texts by label, if classes have names.
+            Otherwise the largest label says how many classes there are, named "0", "1" and so on. Images have the size
+            of the first of "train". If that comes from a source and is larger than 224 x 224, images count as
+            photographs, which differ in size.
+        name: for messages and the run card.
         validation: as in `divide`.
         test: as in `divide`.
         seed: as in `divide`.
@@ -112,18 +112,18 @@ def array_dataset(
 
 
 def divide(dataset: Dataset, *, validation: float | None, test: float | None, seed: int) -> Dataset:
-    """Returns the data set with the splits "train", "val" and "test". What is cut off is a part of every class alike.
+    """Returns the data set with the splits "train", "val" and "test". Cutting train keeps the fractions of classes.
 
     Args:
         dataset: as distributed.
-        validation: how much of the training split to set apart, a fraction below 1 or else a number of examples; None:
-            as the catalog says, else the validation split as distributed, else a tenth.
-        test: how much of the training split is the test split, always the same examples; None: the test split as
-            distributed, else the validation split.
-        seed: chooses the validation examples, except where the catalog fixes them and `validation` is None.
+        validation: size of the validation split that is made from "train": a fraction below 1, or a number of examples.
+            None for the catalog's, else the official validation split, else a tenth.
+        test: size of the test split that is made from "train", always of the same examples; None for the official test
+            split, else the official validation split.
+        seed: chooses the validation examples, unless the catalog fixes them and `validation` is None.
 
     Raises:
-        UserError: for a label that no class has, training examples of a single class, or a setting that makes no sense.
+        UserError: for a label without a class, training examples of a single class, or a setting that makes no sense.
     """
     sources = dict(dataset.sources)
     for split, source in sources.items():
@@ -157,13 +157,13 @@ def load_splits(
     test: float | None = None,
     seed: int = 0,
 ) -> dict[str, Split]:
-    """Returns the splits "train", "val" and "test" of a data set in memory, as evaluation sees them.
+    """Returns the splits "train", "val" and "test" of a data set in memory, cropped as in evaluation.
 
     Args:
         name: of the data set, as in `open_dataset`.
         data_dir: likewise.
-        image_size: side in pixels of the squares that images become; None: as of `Dataset.square`.
-        fit: how images that are not square become squares: "crop", "pad" or "stretch".
+        image_size: side of the squares in pixels; None as in `Dataset.square`.
+        fit: how images become square: "crop", "pad" or "stretch".
         validation: as in `divide`.
         test: as in `divide`.
         seed: as in `divide`.
@@ -210,14 +210,14 @@ def _folder(data_dir: str | os.PathLike[str] | None) -> Dataset:
 
 
 def _stored(info: DatasetInfo, sources: Mapping[str, PreparedSource]) -> Dataset:
-    """Returns a prepared data set, with what says where it lies."""
+    """Returns a prepared data set and its folder."""
     origin, place = sources["train"].origin, sources["train"].place.absolute()
     remarks = (of_copy(origin, place),) if origin else ()
     return dataclasses.replace(described(info, sources), dir=origin or str(place), remarks=remarks)
 
 
 def _shape(source: ArraySource | PairSource) -> tuple[int | None, int | None, int]:
-    """Returns (height, width, channels) of what a program gives, as a `Dataset` has it."""
+    """Returns the `shape` of a `Dataset` for a source that a program passes."""
     if source.shape is None:
         return None, None, 3
     height, width, channels = source.shape
@@ -226,7 +226,7 @@ def _shape(source: ArraySource | PairSource) -> tuple[int | None, int | None, in
 
 
 def described(info: DatasetInfo, sources: Mapping[str, Source]) -> Dataset:
-    """Returns the data set, as distributed, that the catalog describes."""
+    """Returns the data set of a catalog's entry, with the official splits."""
     return Dataset(
         name=info.name,
         sources=sources,
@@ -248,12 +248,12 @@ def _cut(source: Source, key: str, part: float, *, seed: int | None) -> tuple[So
 
 
 def _digits(info: DatasetInfo) -> dict[str, Source]:
-    """Returns scikit-learn's digits with our own test split: equally spaced examples of each digit, fixed for good.
+    """Returns scikit-learn's digits, with a fixed test split of our own: equally spaced examples of each digit.
 
-    The 17 grey levels become 0 to 255, rounded; neighbours in the file are by the same writers, who so appear in every
-    split.
+    The 17 grey levels become 0 to 255, rounded. Neighbours in the file are by the same writers, so every split has all
+    writers.
     """
-    from sklearn.datasets import load_digits  # imported on use: it takes a second
+    from sklearn.datasets import load_digits  # takes a second to import
 
     digits = load_digits()
     image = ((digits.images.astype(np.int32) * 255 + 8) // 16).astype(np.uint8)[..., None]

@@ -1,4 +1,4 @@
-"""A split held in memory, and the stratified cut that makes one into two."""
+"""A split in memory, and the stratified division of a split in two."""
 
 from typing import NamedTuple
 
@@ -17,18 +17,19 @@ class Split(NamedTuple):
 
 
 def cut(labels: np.ndarray, count: int, *, seed: int | None) -> tuple[np.ndarray, np.ndarray]:
-    """Cuts `count` examples off a split, the same share of every class to within one example.
+    """Divides a split in two, with the same fraction of every class to within one example.
 
     Args:
         labels: of the split, (examples,) int; at least `count`.
-        count: examples to cut off.
-        seed: of the choice within each class; None takes equally spaced ones, a cut that never changes.
+        count: examples in the second part.
+        seed: chooses examples within each class; None takes equally spaced ones, always the same.
 
     Returns:
-        Which examples are left and which are cut off, (examples,) int each, ascending.
+        The indices of the first and of the second part, each (examples,) int, ascending.
     """
     size = len(labels)
-    # RandomState's stream is frozen by NumPy's policy; default_rng's may change with a release, and the cut with it.
+    # NumPy guarantees RandomState's numbers. Those of default_rng may change with a release, and would change the
+    # division.
     order = np.arange(size) if seed is None else np.random.RandomState(seed % 2**32).permutation(size)
     by_class = order[np.argsort(labels[order], kind="stable")]
     equally_spaced = (2 * np.arange(count) + 1) * size // (2 * max(count, 1))
@@ -38,10 +39,10 @@ def cut(labels: np.ndarray, count: int, *, seed: int | None) -> tuple[np.ndarray
 
 
 def part_count(key: str, part: float, size: int) -> int:
-    """Returns how many of `size` training examples a part means: below 1 a fraction of them, else a number.
+    """Returns the number of examples of a part of `size` training examples: below 1 it is a fraction, else a number.
 
     Raises:
-        UserError: naming `key`, for a number that is negative, not whole, or leaves nothing on either side.
+        UserError: for a number that is negative, not whole, or leaves nothing on either side. The message names `key`.
     """
     count = part if part >= 1 else round(part * size) if part > 0 else 0
     if not 0 < count < size or count != int(count):

@@ -1,6 +1,7 @@
-"""Reading prepared data sets: tensorflow-datasets' folders in the array_record format.
+"""Reads prepared data sets: folders of tensorflow-datasets in the array_record format.
 
-tensorflow-datasets is imported on use: it takes a second, and the small sets do without. JAX is not imported.
+tensorflow-datasets is imported when it is used, since that takes a second, and small sets do not need it. JAX is not
+imported.
 """
 
 import contextlib
@@ -22,13 +23,13 @@ from jaxcnn.data.read.decode import UnreadableError
 from jaxcnn.data.read.prepared import DamagedError, DataDir, Prepared, data_folder, find_prepared, unreadable
 from jaxcnn.errors import UserError, unknown_word
 
-_HELD = 2**29  # bytes; a split whose files are smaller is read once, and kept
-_CHUNK = 1000  # records at a time: three times as fast as one by one
-_UNLABELLED = -1  # what stands for a label that is kept secret
+_HELD = 2**29  # bytes; the records of a split with smaller files are kept in memory
+_CHUNK = 1000  # records that are read at a time: three times as fast as one by one
+_UNLABELLED = -1  # in place of a secret label
 
 
 class PreparedSource:
-    """A split of a prepared data set, read by the record; a small one whole, when labels are needed."""
+    """A split of a prepared data set. It is read record by record; a small one is read whole when labels are needed."""
 
     def __init__(
         self,
@@ -39,26 +40,29 @@ class PreparedSource:
         label: str = "label",
         origin: str | None = None,
     ) -> None:
-        """Describes the split; nothing is read.
+        """Makes a source; nothing is read yet.
 
         Args:
             place: the folder of the data set, down to the version.
-            split: as it is called on disk.
+            split: its name on disk.
             image: the feature that is the image.
             label: the feature that is the label.
-            origin: the address that `place` is a copy of, where it is one.
+            origin: the address of which `place` is a copy, if it is one.
         """
         self.place, self.split, self._image, self._label = Path(place), split, image, label
         self.origin = origin
         self._held: list[bytes] = []
 
     def __getstate__(self) -> dict[str, Any]:
-        """Returns what another process needs; it reads the images itself."""
+        """Returns the state for another process, which reads the images itself."""
         return {name: value for name, value in vars(self).items() if name != "_records"} | {"_held": []}
 
     @functools.cached_property
     def labels(self) -> np.ndarray:
-        """(examples,) int32: from a file beside the records, or from all records, which is then kept in such a file."""
+        """(examples,) int32, from a file beside the records.
+
+        If there is none, they are read from all records and written to it.
+        """
         beside = self.place / f"{'labels' if self._label == 'label' else self._label}-{self.split}.npy"
         if beside.is_file():
             found = np.load(beside, allow_pickle=False)
@@ -74,7 +78,7 @@ class PreparedSource:
             return self._held[index]
         try:
             return self._records[int(index)][self._image]
-        except Exception as error:  # array_record and its proto parser each have their own
+        except Exception as error:  # array_record and its parser raise different kinds
             raise UnreadableError(type(error).__name__) from None
 
     def name(self, index: int) -> str:
@@ -86,7 +90,7 @@ class PreparedSource:
         import tensorflow_datasets as tfds
 
         builder = tfds.builder_from_directory(self.place)  # its data source picks array_record by itself
-        # Decoding it ourselves takes a quarter off the time and keeps an advertisement for OpenCV off the terminal.
+        # Decoding images here saves a quarter of the time, and a message of tensorflow-datasets about OpenCV.
         return builder.as_data_source(self.split, decoders={self._image: tfds.decode.SkipDecoding()})
 
     def _scan(self) -> np.ndarray:
@@ -103,7 +107,7 @@ class PreparedSource:
 
 
 def open_prepared(info: DatasetInfo, data_dir: DataDir = None) -> tuple[dict[str, PreparedSource], Prepared]:
-    """Returns the splits "train" and "test" of a data set in the catalog as distributed, and what lies on disk.
+    """Returns the official splits "train" and "test" of a data set in the catalog, and facts about its folder.
 
     Raises:
         UserError: for a data set that is not prepared, is in another format, has no such split, or is damaged.
@@ -122,18 +126,18 @@ def open_prepared(info: DatasetInfo, data_dir: DataDir = None) -> tuple[dict[str
 
 
 def open_any(name: str, data_dir: DataDir = None) -> tuple[dict[str, PreparedSource], DatasetInfo, tuple[str, ...]]:
-    """Returns the splits of any image-classification set that tensorflow-datasets prepared, and what it says of itself.
+    """Returns the splits of any image-classification data set that tensorflow-datasets prepared, and facts about it.
 
-    The splits are "train" and, where there are any, "val" (its "validation") and "test". One without labels, all of
-    them -1, as where a competition keeps them secret, is left out; the names of those come third.
+    The splits are "train" and, if they exist, "val" (from "validation") and "test". A split without labels (all are -1,
+    as in competitions) is left out. The names of such splits are returned third.
 
     Args:
         name: in tensorflow-datasets, or name/config.
         data_dir: the folder of all prepared data sets.
 
     Raises:
-        UserError: for a set that is not prepared, in another format, damaged, not of one image and one class label, or
-            without labels to train on.
+        UserError: for a data set that is not prepared, in another format, damaged, not of one image and one class
+            label, or without training labels.
     """
     info = _blank(name)
     found = find_prepared(info, data_dir)
@@ -149,7 +153,7 @@ def open_any(name: str, data_dir: DataDir = None) -> tuple[dict[str, PreparedSou
     features = _features(here)
     image, label = (_only(info, features, kind) for kind in ("Image", "ClassLabel"))
     height, width, channels = features[image].shape
-    channels = 1 if channels == 1 else 3  # what decoding makes of all others
+    channels = 1 if channels == 1 else 3  # as decoding makes them
     info = dataclasses.replace(
         info,
         shape=(height, width, channels) if height and width else (None, None, channels),
@@ -179,7 +183,7 @@ class _Here:
     info: DatasetInfo
     found: Prepared
     place: Path
-    """Where its files are: `found.place`, or a copy of it."""
+    """Folder of its files: `found.place`, or a copy of it."""
 
     def source(self, stored: str, *, image: str = "image", label: str) -> PreparedSource:
         origin = str(self.found.place) if self.found.place != self.place else None
@@ -204,10 +208,10 @@ def _open(here: _Here, split: str) -> PreparedSource:
 
 
 def _check_labels(here: _Here, split: str, source: PreparedSource, expected: int) -> None:
-    """Raises `UserError` where the labels of a split cannot be read, or are not as many as expected."""
+    """Raises `UserError` if the labels of a split cannot be read, or are not as many as expected."""
     try:
         size = len(source.labels)
-    except Exception as error:  # array_record and its proto parser each have their own
+    except Exception as error:  # array_record and its parser raise different kinds
         raise here.damaged(f"{type(error).__name__} in {split}") from None
     if size != expected:
         raise here.damaged(f"{split} has {size} examples where {expected} were expected")
@@ -227,7 +231,7 @@ def _features(here: _Here) -> Mapping[str, Any]:
 
 
 def _only(info: DatasetInfo, features: Mapping[str, Any], kind: str) -> str:
-    """Returns the name of the one feature of a kind, or of the one that is called like it."""
+    """Returns the name of the only feature of a kind, or of the one with the usual name."""
     names = [name for name, feature in features.items() if type(feature).__name__ == kind]
     usual = {"Image": "image", "ClassLabel": "label"}[kind]
     if len(names) != 1 and usual not in names:
@@ -236,14 +240,14 @@ def _only(info: DatasetInfo, features: Mapping[str, Any], kind: str) -> str:
 
 
 def _blank(name: str) -> DatasetInfo:
-    """Returns the entry of a data set of which nothing is known but where it would lie."""
+    """Returns an entry for a data set of which only the folder is known."""
     nothing: dict[str, Any] = {"class_names": (), "examples": {}, "mean": (), "std": (), "validation": 0}
     nothing |= dict.fromkeys(("statistics", "licence", "citation", "homepage"), "")
     return DatasetInfo(name=name, title=name, shape=(None, None, 3), image_size=224, **nothing)
 
 
 def _keep(path: Path, labels: np.ndarray) -> None:
-    """Writes the labels where that is allowed, so that they need no second scan."""
+    """Writes the labels if possible, so that the records are not read again for them."""
     partial = path.with_suffix(f".{os.getpid()}.partial")
     with contextlib.suppress(OSError):
         with partial.open("wb") as file:

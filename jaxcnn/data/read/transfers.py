@@ -1,4 +1,4 @@
-"""Moving files from or to a bucket, several at a time, with a bar where a terminal shows it."""
+"""Moves files from or to a bucket, several at a time, with a progress bar on a terminal."""
 
 import hashlib
 import sys
@@ -19,12 +19,12 @@ def byte_bar() -> Progress:
 
 
 def transfer(label: str, sizes: Mapping[str, int], move: Callable[[str], None]) -> None:
-    """Moves files; after the first that fails no other is begun.
+    """Moves files. After a failure no other file is begun.
 
     Args:
         label: of the bar.
         sizes: in bytes, by name.
-        move: moves one; called in threads.
+        move: moves the file of a name; called in threads.
     """
     with byte_bar() as bar, ThreadPoolExecutor(AT_ONCE) as pool:
         task = bar.add_task(label, total=sum(sizes.values()))
@@ -36,11 +36,11 @@ def transfer(label: str, sizes: Mapping[str, int], move: Callable[[str], None]) 
 
 
 def md5_of(path: Path) -> str:
-    """Returns the MD5 of a file as buckets have it, in hexadecimal digits: it is no protection against forgers."""
+    """Returns the MD5 of a file in hexadecimal digits, as buckets store it. It does not protect against forgery."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
 def in_words(size: float) -> str:
-    """Returns a number of bytes for a person, as "11.6 MB"."""
+    """Returns a number of bytes as text: "11.6 MB"."""
     return f"{size / 1e9:,.1f} GB" if size >= 1e9 else f"{size / 1e6:,.1f} MB"

@@ -1,4 +1,4 @@
-"""Listing folders that grew over years: what is hidden is passed over, and links are followed, at every depth alike."""
+"""Lists folders: hidden entries are skipped, and links are followed, at every depth."""
 
 import os
 import re
@@ -15,32 +15,32 @@ _LEFT_BY_SYSTEMS = re.compile(
     r"\$recycle\.bin|#(recycle|snapshot)|@(eadir|recycle|tmp)|__(macosx|pycache__)|desktop\.ini|icon\r|lost\+found|"
     r"network trash folder|temporary items|system volume information|(eh)?thumbs(_vista)?\.db"
 )
-"""Folders and files that desktops, network drives and unpackers leave, in lower case."""
+"""Names, in lower case, of folders and files that desktops, network drives and archivers leave."""
 _IMAGE = re.compile(
     r"a?png|arw|avif|bmp|cr[23]|dcm|dib|dng|exr|gif|hei[cf]|hif|j2k|jfif|jif|jp[2x]|jpe|jpe?g|nef|orf|pbm|pfm|pgm|pnm|"
     r"ppm|raf|raw|rw2|tga|tiff?|webp"
 )
-"""Endings of images, also of such as cannot be read: no image may be lost unseen."""
+"""Extensions of images, including formats that cannot be read, so that no image is ignored silently."""
 _SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"II*\0", b"MM\0*")
 _HEAD = 16
 
 
 class Entry(NamedTuple):
-    """What a folder holds."""
+    """An entry of a folder."""
 
     name: str
     path: str
     kind: Kind
     place: Place
-    """What it is read from."""
+    """The place that it is read from."""
 
     def below(self, folder: "Entry") -> str:
-        """Returns its path from a folder on that holds it."""
+        """Returns its path relative to a folder that contains it."""
         return self.path.removeprefix(folder.path).lstrip("/" + os.sep)  # a third of relpath's time
 
 
 def root_of(what: str, path: str | os.PathLike[str]) -> Entry:
-    """Returns a folder of the user's, of this machine or in a bucket; arguments and errors as of `place_of`."""
+    """Returns a user's folder, on this machine or in a bucket; arguments and errors as in `place_of`."""
     place, root = place_of(what, path)
     return Entry("", root, "folder", place)
 
@@ -51,7 +51,7 @@ def folder_here(path: str | os.PathLike[str]) -> Entry:
 
 
 def listing(folder: Entry) -> list[Entry]:
-    """Returns what is in a folder and not hidden, by name.
+    """Returns the visible entries of a folder, sorted by name.
 
     Raises:
         UserError: for a folder that cannot be read.
@@ -64,14 +64,14 @@ def listing(folder: Entry) -> list[Entry]:
 
 
 def subfolders(folder: Entry, entries: list[Entry] | None = None) -> list[Entry]:
-    """Returns the folders in a folder, by name.
+    """Returns the folders in a folder, sorted by name.
 
     Args:
-        folder: of them.
-        entries: its listing, where it was made already.
+        folder: that contains them.
+        entries: its listing, if there is one already.
 
     Raises:
-        UserError: for a link that leads back to `folder` or to a folder that holds it.
+        UserError: for a link to `folder` or to a folder that contains it.
     """
     found = [entry for entry in (listing(folder) if entries is None else entries) if entry.kind == "folder"]
     above = _above(folder)
@@ -82,9 +82,9 @@ def subfolders(folder: Entry, entries: list[Entry] | None = None) -> list[Entry]
 
 
 def files(folder: Entry) -> Iterator[Entry]:
-    """Gives the files in a folder and all that it holds, each of these folders once: a link that leads back ends there.
+    """Yields the files in a folder and in all folders below it. Each folder is visited once, so that links cannot loop.
 
-    A link that leads nowhere counts as a file.
+    A broken link counts as a file.
     """
     seen = _above(folder) - {folder.place.real(folder.path)}
     waiting = [folder]
@@ -99,7 +99,7 @@ def files(folder: Entry) -> Iterator[Entry]:
 
 
 def refuse_lost_links(entries: list[Entry]) -> None:
-    """Raises `UserError` for a link to nowhere: the labels of all classes that follow would move."""
+    """Raises `UserError` for a broken link: without it, the labels of later classes would change."""
     for entry in entries:
         if entry.kind == "nowhere":
             target = os.readlink(entry.path)
@@ -107,9 +107,9 @@ def refuse_lost_links(entries: list[Entry]) -> None:
 
 
 def images(entries: Iterable[Entry]) -> Iterator[Entry]:
-    """Gives those files that have the ending of an image, whatever they hold, and then those that begin as images do.
+    """Yields files with an extension of images, whatever their content, then those whose content begins as an image.
 
-    A link that leads nowhere counts as an image: it is named when it is asked for.
+    A broken link counts as an image, and is reported when it is read.
     """
     unnamed: dict[Place, list[Entry]] = {}
     for entry in entries:
@@ -127,13 +127,13 @@ def _begins_as_image(entry: Entry) -> bool:
     try:
         head = entry.place.head(entry.path, _HEAD)
     except OSError:
-        return True  # it is named when it is asked for
+        return True  # it is reported when it is read
     bmp, webp = (head[:2], head[6:10]) == (b"BM", bytes(4)), (head[:4], head[8:12]) == (b"RIFF", b"WEBP")
     return bmp or webp or head.startswith(_SIGNATURES)
 
 
 def _plain(name: str) -> str:
-    """Returns a name as most systems spell it: some write an accent as a character of its own."""
+    """Returns a name in the Unicode form of most systems: some write an accent as a separate character."""
     return name if name.isascii() else unicodedata.normalize("NFC", name)
 
 
@@ -142,6 +142,6 @@ def _visible(name: str) -> bool:
 
 
 def _above(folder: Entry) -> set[str]:
-    """Returns the real paths of a folder and of all that hold it."""
+    """Returns the real paths of a folder and of all folders above it."""
     real = folder.place.real(folder.path)
     return {real, *map(str, PurePath(real).parents)}

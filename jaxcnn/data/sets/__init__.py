@@ -1,1 +1,1 @@
-"""Making prepared data sets out of official archives."""
+"""Prepares data sets from official archives."""

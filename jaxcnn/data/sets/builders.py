@@ -1,4 +1,4 @@
-"""Preparing a data set: from its official files to the folder that tensorflow-datasets reads, without TensorFlow."""
+"""Prepares a data set: makes the folder that tensorflow-datasets reads from official files, without TensorFlow."""
 
 import contextlib
 import hashlib
@@ -24,7 +24,7 @@ from jaxcnn.errors import UserError
 from jaxcnn.locks import FileLock, Held
 
 _ENOUGH, _NEAR = 1_000, 0.02
-"""Images whose mean says which data set they are of, and how near it must be."""
+"""Number of images whose mean identifies the data set, and the largest difference of the mean."""
 
 
 def prepare(
@@ -35,29 +35,28 @@ def prepare(
     allow_partial: bool = False,
     form: str = ARRAY_RECORD,
 ) -> Where:
-    """Writes a data set as tensorflow-datasets would, the same examples in the same order; one that is there is kept.
+    """Writes a data set as tensorflow-datasets would, examples in the same order. An existing one is kept.
 
-    Everything is read and checked before anything is written, and what is written gets its final name last, so that a
-    run that is killed leaves nothing that passes for a data set. For a bucket it is written on this machine first, in
-    the folder of copies, and stays there until all of it is in the bucket.
+    Everything is read and checked before anything is written. The folder gets its final name last, so that a killed
+    process leaves nothing that looks like a data set. For a bucket, it is first written on this machine, in the folder
+    of copies, and stays there until all of it is in the bucket.
 
     Args:
         name: of the data set.
-        source: the folder that holds its official files; None downloads them into `data_dir`/downloads.
-        data_dir: the folder of all prepared data sets, on this machine or in a bucket; None: $TFDS_DATA_DIR, else
+        source: folder of the official files; None downloads them to `data_dir`/downloads.
+        data_dir: folder of all prepared data sets, on this machine or in a bucket; None for $TFDS_DATA_DIR or else
             ~/tensorflow_datasets.
-        allow_partial: prepares what is there of a data set that is not whole, and marks it with a file `partial.json`;
-            a split without examples is left out.
-        form: how the records are stored: "array_record", which training and `tfds.data_source` read, or "tfrecord",
-            which `tfds.load` reads with TensorFlow. tensorflow-datasets reads either from a folder, not both.
+        allow_partial: prepares the examples of an incomplete data set, and marks it with a file `partial.json`; a split
+            without examples is left out.
+        form: format of the records: "array_record", which training and `tfds.data_source` read, or "tfrecord", which
+            `tfds.load` reads with TensorFlow. A folder can have only one of them.
 
     Returns:
-        The folder that holds the data set.
+        The folder of the data set.
 
     Raises:
-        UserError: for an unknown name, files that are missing, damaged or not what the catalog says, a download that
-            fails, a folder that cannot be written, or a data set that is there but partial or in another form; in one
-            line.
+        UserError: for an unknown name, files that are missing, damaged or differ from the catalog, a failed download, a
+            folder that cannot be written, or an existing data set that is partial or in another format.
     """
     info = dataset_info(name)
     if info.archive is None:
@@ -86,7 +85,7 @@ def _prepare_in_bucket(name: str, folder: Bucket, **options: Any) -> Bucket:
 
 @contextlib.contextmanager
 def _alone_in(folder: Path) -> Iterator[None]:
-    """Keeps other processes from preparing the same data set for the same bucket."""
+    """Excludes other processes that prepare the same data set for the same bucket."""
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(folder.with_suffix(".lock"))
@@ -102,7 +101,7 @@ def _alone_in(folder: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _no_empty_folders(*places: Path) -> Iterator[None]:
-    """Takes away those of the folders, and of those above them, that were made within and that hold nothing."""
+    """On exit, removes empty folders that were made inside: `places` and the folders above them."""
     above = {folder for place in places for folder in (place, *place.parents)}
     new = [folder for folder in above if not os.path.exists(folder)]
     try:
@@ -110,11 +109,11 @@ def _no_empty_folders(*places: Path) -> Iterator[None]:
     finally:
         for folder in sorted(new, key=lambda folder: len(folder.parts), reverse=True):
             with contextlib.suppress(OSError):
-                folder.rmdir()  # does nothing where something is in it
+                folder.rmdir()  # fails if something is in it
 
 
 def _kept(info: DatasetInfo, folder: Where, allow_partial: bool, form: str) -> Where | None:
-    """Returns where the data set lies prepared, if it does."""
+    """Returns the folder of the data set if it is prepared already, else None."""
     found = find_prepared(info, folder)
     if found is None:
         return None
@@ -139,7 +138,7 @@ def _source(info: DatasetInfo, source: str | os.PathLike[str] | None, downloads:
 
 
 def _read(info: DatasetInfo, source: Path, allow_partial: bool) -> dict[str, Examples]:
-    """Returns the splits, as stored, of which the official files hold examples."""
+    """Returns the stored splits that have examples in the official files."""
     splits: dict[str, Examples] = {}
     missing: list[str] = []
     for split in [*map(info.stored_split, info.examples), *info.optional]:
@@ -161,7 +160,7 @@ def _read(info: DatasetInfo, source: Path, allow_partial: bool) -> dict[str, Exa
 
 
 def _check_brightness(info: DatasetInfo, source: Path, image: np.ndarray | EncodedImages) -> None:
-    """Refuses another data set's images: those of MNIST and its successors have the same names and shapes."""
+    """Refuses images of another data set: MNIST and its successors have the same names and shapes."""
     if info.encoded or not isinstance(image, np.ndarray) or len(image) < _ENOUGH:
         return
     found = image.mean((0, 1, 2)) / 255

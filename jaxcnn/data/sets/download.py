@@ -1,4 +1,4 @@
-"""Official files from the network."""
+"""Downloads official files."""
 
 import contextlib
 import hashlib
@@ -18,10 +18,11 @@ _CHUNK = 2**20  # bytes
 
 
 def download(info: DatasetInfo, folder: Path) -> None:
-    """Brings the official files of a data set into `folder`, except those that already lie there whole.
+    """Downloads the official files of a data set to `folder`, except those that are already there.
 
     Raises:
-        UserError: where a file cannot be fetched or is not what its authors published; names what to fetch by hand.
+        UserError: if a file cannot be downloaded or has another checksum. The message names the files to download by
+            hand.
     """
     if not info.files:
         raise UserError(

@@ -1,4 +1,4 @@
-"""From a prepared data set on this machine to one in a bucket: what makes it readable comes there last."""
+"""Uploads a prepared data set to a bucket. The file that makes it readable is uploaded last."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,16 +10,16 @@ from jaxcnn.errors import UserError
 
 
 def upload(folder: Path, bucket: Bucket) -> None:
-    """Writes the files of a prepared data set to where the bucket has none; what lies there already is not sent again.
+    """Uploads the files of a prepared data set. Files that are already in the bucket are not sent again.
 
-    What else lies there, an upload that was interrupted has left: it is removed first.
+    Other objects at the address are from an interrupted upload, and are removed first.
 
     Args:
-        folder: of the data set, down to the version.
-        bucket: the address that is to be its folder.
+        folder: of the data set's version.
+        bucket: address of its new folder.
 
     Raises:
-        UserError: where the bucket does not take it.
+        UserError: if the bucket cannot be written.
     """
     sizes = {path.name: path.stat().st_size for path in sorted(folder.iterdir()) if path.is_file()}
     info = {INFO_FILE: sizes.pop(INFO_FILE)}

@@ -1,6 +1,6 @@
-"""Writing a data set's records: tensorflow-datasets' own builder writes them, fed from the official files.
+"""Writes a data set's records with tensorflow-datasets' own builder, from the official files.
 
-tensorflow-datasets is imported on use: it takes a second.
+tensorflow-datasets is imported when it is used, since that takes a second.
 """
 
 import contextlib
@@ -31,10 +31,16 @@ from jaxcnn.locks import FileLock, Held
 
 
 def write_records(info: DatasetInfo, splits: Mapping[str, Examples], folder: Path, *, form: str) -> Path:
-    """Writes a data set into the folder of all data sets; returns its own folder, which gets its name when all is done.
+    """Writes a data set to the folder of all data sets; returns its own folder, which is renamed once complete.
+
+    Args:
+        info: entry of the catalog.
+        splits: examples by stored split.
+        folder: of all data sets.
+        form: format of the records.
 
     Raises:
-        UserError: where it cannot be written, or another process is writing it.
+        UserError: if it cannot be written, or another process is writing it.
     """
     try:
         builder = _builder(info, folder, form)
@@ -53,7 +59,7 @@ def write_records(info: DatasetInfo, splits: Mapping[str, Examples], folder: Pat
 
 @contextlib.contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """Keeps others from preparing the same data set, and clears away what a run that was killed left behind."""
+    """Excludes other processes that prepare the same data set, and removes what a killed process has left."""
     folder.mkdir(parents=True, exist_ok=True)
     try:
         lock = FileLock(folder / "lock")
@@ -80,10 +86,10 @@ def _check_room(builder: Any, folder: Path) -> None:
 def _write(builder: Any) -> None:
     import tensorflow_datasets as tfds
 
-    tfds.disable_progress_bar()  # ours is shown
+    tfds.disable_progress_bar()  # we show our own
     settings = tfds.download.DownloadConfig(try_download_gcs=False)
     with (
-        contextlib.redirect_stdout(io.StringIO()),  # it announces a download that never happens
+        contextlib.redirect_stdout(io.StringIO()),  # it prints a line about a download that does not happen
         _names_for_all("pwd", "getpwuid"),
         _names_for_all("grp", "getgrgid"),
     ):
@@ -92,7 +98,7 @@ def _write(builder: Any) -> None:
 
 @contextlib.contextmanager
 def _names_for_all(module: str, call: str) -> Iterator[None]:
-    """Has owners of files without a name, as in containers, go by their number: etils asks for the name and fails."""
+    """Gives users without a name, as in containers, their number for a name: etils needs the name of a file's owner."""
     if not importlib.util.find_spec(module):  # on Windows etils does not ask
         yield
         return
@@ -116,16 +122,16 @@ def _builder(info: DatasetInfo, folder: Path, form: str) -> Any:
     import tensorflow_datasets as tfds
 
     stock = tfds.builder_cls(info.tfds_name)
-    # Not registered: the name then stays the stock builder's, which is what reads the result.
+    # Not registered, so that the name remains the stock builder's, which reads the result.
     bases = (_OfficialFiles, tfds.core.ShardBasedBuilder, stock)
     builder = type(stock)(stock.__name__, bases, {"__module__": stock.__module__}, skip_registration=True)
     return builder(data_dir=folder, file_format=form)
 
 
 class _OfficialFiles:
-    """Stands before a stock builder's own reader, which needs TensorFlow; features and version stay the stock's.
+    """Replaces the reader of a stock builder, which needs TensorFlow. Features and version remain the stock builder's.
 
-    Shard by shard, since the stock way of bringing more than a gigabyte in order needs TensorFlow too.
+    It writes shard by shard, since the stock builder needs TensorFlow to sort more than a gigabyte.
     """
 
     dataset: DatasetInfo
@@ -167,7 +173,7 @@ class _OfficialFiles:
 def stock_order(split: str, keys: Sequence[int | str]) -> np.ndarray:
     """Returns the order (examples,) int64 in which tensorflow-datasets stores the examples with these keys.
 
-    It is that of a hash of the key, so a slice of a split has the same examples whoever prepared the data set.
+    It sorts by a hash of the key, so that a slice of a split has the same examples as in tensorflow-datasets.
     """
     from tensorflow_datasets.core.hashing import Hasher
 
@@ -179,7 +185,7 @@ def stock_order(split: str, keys: Sequence[int | str]) -> np.ndarray:
 def _records(
     examples: Examples, rows: np.ndarray, advance: Callable[[], object]
 ) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yields the records of a shard, with keys that the builder asks for and does not look at."""
+    """Yields the records of a shard, with keys that the builder needs but does not use."""
     for row in rows:
         image = examples.image[row]
         content = io.BytesIO(image) if isinstance(image, bytes) else to_pil(image)
@@ -189,7 +195,7 @@ def _records(
 
 
 class _TFRecordWriter:
-    """Stands for `tfds.core.writer.ExampleWriter`, which needs TensorFlow for this form."""
+    """Replaces `tfds.core.writer.ExampleWriter`, which needs TensorFlow for this format."""
 
     def write(self, path: Any, examples: Iterable[tuple[Any, bytes]]) -> None:
         with contextlib.closing(RecordWriter(os.fspath(path))) as writer:
