@@ -19,6 +19,7 @@ _HOME = {  # public name -> the module it lives in; resolved on first use, so th
     "create_state": "jaxcnn.train.state",
     "fold_batch_norm": "jaxcnn.analysis.folding",
     "list_models": "jaxcnn.models",
+    "load_run": "jaxcnn.train.load",
     "load_variables": "jaxcnn.interop.weights",
     "make_eval_step": "jaxcnn.train.step",
     "make_loss": "jaxcnn.train.parts.losses",

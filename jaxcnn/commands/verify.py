@@ -14,7 +14,8 @@ from jaxcnn.errors import UserError
 from jaxcnn.train.devices.mesh import replicated
 from jaxcnn.train.files.fetch import fetched
 from jaxcnn.train.files.folder import RunFolder, read_lines
-from jaxcnn.train.loop import make_evaluator, open_checkpoints
+from jaxcnn.train.files.relay import open_checkpoints
+from jaxcnn.train.loop import make_evaluator
 from jaxcnn.train.parts.metrics import METRICS
 from jaxcnn.train.setup import make_run
 

@@ -8,7 +8,6 @@ import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-import jax
 from ml_collections import ConfigDict, FrozenConfigDict
 
 from jaxcnn.augment.views import parse_views
@@ -21,8 +20,7 @@ from jaxcnn.train.files.card import RunCard
 from jaxcnn.train.files.checkpoint import Checkpoints
 from jaxcnn.train.files.clock import Clock
 from jaxcnn.train.files.folder import RunFolder, read_json, read_lines
-from jaxcnn.train.files.mirror import REMOVED
-from jaxcnn.train.files.relay import Relay
+from jaxcnn.train.files.relay import open_checkpoints
 from jaxcnn.train.given import Given
 from jaxcnn.train.hooks.evaluation import Evaluation
 from jaxcnn.train.hooks.finite import StopAtNonfinite
@@ -204,14 +202,6 @@ def _own_hooks(run: Run, folder: RunFolder, checkpoints: Checkpoints, saving: Sa
         saving,
         Preemption(),
     ]
-
-
-def open_checkpoints(folder: RunFolder, *, read_only: bool = False) -> Checkpoints:
-    """Returns the checkpoints of a run folder."""
-    kind = Relay if folder.in_bucket and jax.process_count() > 1 else Checkpoints
-    name = f"{folder.path}/checkpoints"
-    removed = REMOVED if folder.in_bucket else None
-    return kind(folder.checkpoints, name=name, read_only=read_only, removed=removed, carry_over=folder.carry_over)
 
 
 @contextlib.contextmanager

@@ -122,7 +122,7 @@ def run_of(config: ConfigDict, given: Given, devices: Sequence[jax.Device] | Non
     dataset = open_data(config, given.data)
     num_classes = _num_classes(config, dataset)
     check_class_weights(config.loss.class_weights, num_classes)
-    model = _make_model(config, num_classes, given.model)
+    model = make_model(config, num_classes, given.model)
     batch = _batch(config, dataset, num_classes, given.augment)
     shape = batch["image"].shape[1:]
     _check_batch_fits(config, mesh, dataset)
@@ -224,7 +224,8 @@ def _check_batch_fits(config: FrozenConfigDict, mesh: Mesh, dataset: Dataset | B
         raise UserError(f"batch_size is {config.batch_size}: {dataset.name} trains on {train} examples, {right}")
 
 
-def _make_model(config: FrozenConfigDict, num_classes: int, own: Any | None) -> nn.Module:
+def make_model(config: FrozenConfigDict, num_classes: int, own: Any | None = None) -> nn.Module:
+    """Returns the model of a config, or that of a user's own in its place, as of `make_run`."""
     m = config.model
     twice = inspect.signature(create_model).parameters.keys() & m.fields.keys()
     if twice:

@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -254,12 +254,36 @@ class Checkpoints:
                 raise  # `hosts.run` ends all of them
             raise Fault(f"the checkpoint {where} cannot be read now, and is left as it is: {_reason(error)}") from error
         except Exception as error:  # orbax raises a bare Exception for damaged files
-            line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            raise UserError(f"the checkpoint {where} cannot be restored: {line[:200]}") from error
+            raise UserError(f"the checkpoint {where} cannot be restored: {_first_line(error)}") from error
         changed = _changed(found.checksums, checksums(found.state))
         if changed:
             raise UserError(f"the checkpoint {where} is damaged: {changed[0]} is not what was saved")
         return found.state.now() if earlier else found.state
+
+    def read(self, step: int, names: Collection[str]) -> dict[str, Any]:
+        """Returns parts of the state of a step as they were saved, by name, as nested dicts of arrays of NumPy.
+
+        Nothing else need be known of the state, and its other parts are not read.
+
+        Raises:
+            UserError: where the checkpoint cannot be read, or is not what was saved.
+        """
+        where, tree = self._called(step), self._metadata(step)
+        if tree is None:
+            raise UserError(f"the checkpoint {where} cannot be restored: its metadata are damaged")
+        wanted = {name: part for name, part in tree.items() if name in names}
+        arguments = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), wanted)
+        try:
+            with ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as reader:
+                restore = ocp.args.PyTreeRestore(wanted, restore_args=arguments, partial_restore=True)
+                found = reader.restore(self._folder(step) / "state", args=restore)
+            saved = self._manager.restore(step, args=ocp.args.Composite(checksums=ocp.args.JsonRestore())).checksums
+        except Exception as error:  # orbax raises a bare Exception for damaged files
+            raise UserError(f"the checkpoint {where} cannot be restored: {_first_line(error)}") from error
+        changed = [path for path, digest in checksums(found).items() if saved.get(path) != digest]
+        if changed:
+            raise UserError(f"the checkpoint {where} is damaged: {changed[0]} is not what was saved")
+        return found
 
     def set_aside(self, step: int) -> Path:
         """Renames the folder of a step that cannot be restored, so that the step can be saved again; returns the name.
@@ -337,4 +361,8 @@ def _reason(error: Exception) -> str:
         return os.strerror(int(number[1]))
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
+    return _first_line(error)
+
+
+def _first_line(error: Exception) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0][:200]

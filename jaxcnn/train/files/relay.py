@@ -8,6 +8,8 @@ from jax.sharding import Sharding, SingleDeviceSharding
 
 from jaxcnn.train.devices import hosts
 from jaxcnn.train.files.checkpoint import NOT_EVALUATED, Checkpoints
+from jaxcnn.train.files.folder import RunFolder
+from jaxcnn.train.files.mirror import REMOVED
 
 
 class Relay(Checkpoints):
@@ -52,3 +54,11 @@ class Relay(Checkpoints):
         """Does so in the first process."""
         if hosts.first():
             super().reload()
+
+
+def open_checkpoints(folder: RunFolder, *, read_only: bool = False) -> Checkpoints:
+    """Returns the checkpoints of a run folder."""
+    kind = Relay if folder.in_bucket and jax.process_count() > 1 else Checkpoints
+    name = f"{folder.path}/checkpoints"
+    removed = REMOVED if folder.in_bucket else None
+    return kind(folder.checkpoints, name=name, read_only=read_only, removed=removed, carry_over=folder.carry_over)

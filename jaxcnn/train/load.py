@@ -1,0 +1,197 @@
+"""A run as it was trained, to predict with or to go on from: its net, weights and card. No data set is opened."""
+
+import contextlib
+import dataclasses
+import functools
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+from ml_collections import ConfigDict
+
+from jaxcnn.addresses import bucket_address
+from jaxcnn.augment.views import parse_views
+from jaxcnn.config.check import frozen
+from jaxcnn.config.file import load_json
+from jaxcnn.data.feed.pipeline import whiten
+from jaxcnn.data.read.crops import ToSquare
+from jaxcnn.data.read.decode import Encoded, Photograph, UnreadableError
+from jaxcnn.errors import UserError
+from jaxcnn.json_file import read_json
+from jaxcnn.layers.variables import abstract_variables
+from jaxcnn.models import over_axis
+from jaxcnn.train.evaluate import over_views
+from jaxcnn.train.files.checkpoint import Checkpoints
+from jaxcnn.train.files.fetch import fetched
+from jaxcnn.train.files.folder import RunFolder
+from jaxcnn.train.files.relay import open_checkpoints
+from jaxcnn.train.setup import make_model
+from jaxcnn.types import Array, Variables
+
+_WEIGHTS = ("params", "collections", "batch_stats", "ema")
+"""Parts of a state that a net is applied with, `batch_stats` of one from before there were `collections`."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class LoadedRun:
+    """What `load_run` gives: `model, variables, card = load_run(...)`, or by name."""
+
+    model: nn.Module
+    """Called as `model.apply(variables, image, train=False)`."""
+    variables: Variables
+    """What the run evaluated: the moving average where it kept one."""
+    card: Mapping[str, Any]
+    """run.json."""
+    config: ConfigDict
+    """Of the run."""
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter((self.model, self.variables, self.card))
+
+    def predict(self, image: str | os.PathLike[str] | np.ndarray) -> dict[str, float]:
+        """Returns the probability of each class by its name, the most likely first.
+
+        The image is made a square, whitened and looked at in the views that the run evaluates by. Of a run on `binary`
+        losses the probabilities are of each class alone, and have no sum.
+
+        Args:
+            image: path of an image file, or pixels, uint8 (height, width[, 1 or 3]).
+
+        Raises:
+            UserError: for what is no image, or a run whose data made their own batches.
+        """
+        shares = jax.device_get(self._forward(self.variables, self.prepare(image)))[0]
+        named = zip(_apart(self.card["data"]["class_names"]), shares.tolist(), strict=False)
+        return dict(sorted(named, key=lambda pair: -pair[1]))
+
+    def prepare(self, image: str | os.PathLike[str] | np.ndarray) -> Array:
+        """Returns what the net is given of an image, float32 (1, height, width, channels); arguments as of `predict`."""
+        known = self.card["data"].get("preprocessing")
+        if known is None:
+            raise UserError("the data of this run made their own batches: how an image becomes one is unknown")
+        square = ToSquare(known["image_size"], known["channels"], known["crop_fraction"], known["fit"])
+        pixels = np.empty((square.size, square.size, square.channels), np.uint8)
+        try:
+            square(self._encoded(image), (), pixels)
+        except UnreadableError as error:
+            what = f"an array of {image.dtype} {image.shape}" if isinstance(image, np.ndarray) else image
+            raise UserError(f"{what} is no image that can be read: {error}") from None
+        mean, std = (np.array(known[key], np.float32) for key in ("mean", "std"))
+        return whiten(pixels[None], mean, std)
+
+    def _encoded(self, image: str | os.PathLike[str] | np.ndarray) -> Encoded:
+        if isinstance(image, np.ndarray):
+            pixels = image[..., None] if image.ndim == 2 else image
+            if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[-1] not in (1, 3):
+                raise UserError(
+                    f"the image is {image.dtype} {image.shape}: it must be uint8 (height, width[, 1 or 3]), 0 to 255"
+                )
+            return pixels
+        try:
+            content = Path(image).expanduser().read_bytes()
+        except OSError as error:
+            raise UserError(f"{image} cannot be read: {error.strerror}") from None
+        data = self.card["data"]
+        return Photograph(content, data.get("levels", {})) if data["orientation"].startswith("upright") else content
+
+    @functools.cached_property
+    def _forward(self) -> Callable[[Variables, Array], Array]:
+        apply_fn = over_views(self.model.apply, parse_views(self.config.eval_views))
+        shares = jax.nn.sigmoid if self.config.loss.name == "binary" else jax.nn.softmax
+        return jax.jit(lambda variables, image: shares(apply_fn(variables, image, train=False)))
+
+
+def load_run(
+    workdir: str | os.PathLike[str],
+    step: int | str = "best",
+    *,
+    model: Any | None = None,
+    seed: int | None = None,
+) -> LoadedRun:
+    """Returns the net of a run folder, its weights at a step and its card; no data are opened.
+
+    Args:
+        workdir: the run folder, here or at gs:// or s3://; it may have been copied from elsewhere.
+        step: "best", that with the best validation; "latest"; or the number of a step that has a checkpoint.
+        model: as of `make_run`, for a run that was given one in Python.
+        seed: which of the nets of a run of several seeds; None: that of the first seed.
+
+    Raises:
+        UserError: for a folder that holds no run, a step that has no checkpoint, a checkpoint that is damaged, or a
+            model that it does not fit, in one line.
+    """
+    address = bucket_address("the run folder", workdir)
+    with fetched(address) if address else contextlib.nullcontext(Path(workdir).expanduser()) as place:
+        if not (place / "config.json").is_file():
+            raise UserError(f"{workdir} holds no run: there is no config.json in it")
+        folder = RunFolder(workdir, make=False, copy=place)
+        config, card = load_json(folder.config)[0], read_json(folder.card)
+        net = _model(config, card, model)
+        with open_checkpoints(folder, read_only=True) as checkpoints:
+            state = checkpoints.read(_step(checkpoints, step, str(workdir)), _WEIGHTS)
+    variables = _one(_variables(state), card["seeds"], seed)
+    _check_fit(net, variables, card)
+    return LoadedRun(net, jax.tree.map(jnp.asarray, variables), card, config)
+
+
+def _model(config: ConfigDict, card: Mapping[str, Any], own: Any | None) -> nn.Module:
+    name = card.get("given", {}).get("model")
+    if name and own is None:
+        raise UserError(f"this run was given its model in Python, {name}: load_run(..., model=...) needs it too")
+    return over_axis(make_model(frozen(config), config.model.num_classes or card["data"]["classes"], own), None)
+
+
+def _step(checkpoints: Checkpoints, asked: int | str, where: str) -> int:
+    """Returns the step that is asked for; raises `UserError` where it has no checkpoint."""
+    steps = checkpoints.steps()
+    if not steps:
+        raise UserError(f"{where} has no checkpoint")
+    if asked == "latest":
+        return steps[-1]
+    if asked == "best":
+        return max(steps, key=lambda step: (checkpoints.score(step), step))
+    if asked not in steps or isinstance(asked, str):
+        raise UserError(f"step is {asked!r}: {where} has best, latest and {', '.join(map(str, steps))}")
+    return asked
+
+
+def _variables(state: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns what a net is applied with, of a checkpoint that was written by this or an earlier version."""
+    if state["ema"] is not None:
+        return {name: tree for name, tree in state["ema"].items() if tree}
+    kept = state.get("collections", {"batch_stats": state.get("batch_stats")})
+    return {"params": state["params"], **{name: tree for name, tree in (kept or {}).items() if tree}}
+
+
+def _one(variables: dict[str, Any], seeds: Sequence[int], asked: int | None) -> dict[str, Any]:
+    """Returns the variables of one of several nets."""
+    if asked is not None and asked not in seeds:
+        raise UserError(f"seed is {asked}: this run has the seeds {', '.join(map(str, seeds))}")
+    number = 0 if asked is None else list(seeds).index(asked)
+    return jax.tree.map(lambda leaf: leaf[number], variables) if len(seeds) > 1 else variables
+
+
+def _check_fit(model: nn.Module, variables: Variables, card: Mapping[str, Any]) -> None:
+    """Raises `UserError` where the weights are not those of the model."""
+    wanted, found = (
+        {jax.tree_util.keystr(path, simple=True, separator="/"): leaf.shape for path, leaf in leaves}
+        for leaves in map(
+            jax.tree_util.tree_leaves_with_path, (abstract_variables(model, tuple(card["image_shape"])), variables)
+        )
+    )
+    differ = sorted(path for path in wanted.keys() | found.keys() if wanted.get(path) != found.get(path))
+    if differ:
+        path = differ[0]
+        raise UserError(
+            f"the model does not fit the weights: {path} is {found.get(path)}, and should be {wanted.get(path)}"
+        )
+
+
+def _apart(names: Sequence[str]) -> list[str]:
+    """Returns class names that differ: those of several classes with the number of theirs."""
+    return [f"{name} ({label})" if names.count(name) > 1 else name for label, name in enumerate(names)]
