@@ -22,7 +22,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from jaxcnn.errors import UserError, nearest
-from jaxcnn.parts import part_name
+from jaxcnn.parts import find_part, part_name, required_positions
 
 EVENTS = (
     *("start", "due", "stepped", "reached", "log", "evaluated", "checkpointed", "busy", "compiled", "said"),
@@ -40,6 +40,16 @@ def check_hook(hook: Any) -> None:
     near = sorted({event for name in own for event in nearest(name.removeprefix("on_"), EVENTS)})
     hint = f"; did you mean {' or '.join(near)}?" if near else ""
     raise UserError(f"hook {part_name(hook)} has none of the methods {', '.join(EVENTS)}{hint}")
+
+
+def make_hook(path: str) -> Any:
+    """Returns the hook that a class or function at a path makes; raises `UserError` where it makes none."""
+    maker = find_part("hook", path, {})
+    if required_positions(maker):
+        raise UserError(f"hook {path} is made without arguments, and needs {required_positions(maker)}")
+    hook = maker()
+    check_hook(hook)
+    return hook
 
 
 class Hooks:

@@ -1,7 +1,7 @@
 """Parts of a run that a program hands over as objects, and what is wrong with them, said before anything compiles."""
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
@@ -15,6 +15,7 @@ from jaxcnn.errors import UserError
 from jaxcnn.parts import Part, part_name
 from jaxcnn.train.parts.losses import LossFn
 from jaxcnn.train.parts.metrics import MetricFns, summed
+from jaxcnn.train.parts.shapes import shapes_of
 from jaxcnn.train.state import TrainState
 from jaxcnn.train.step import TrainStep
 
@@ -57,7 +58,7 @@ def check_optimizer(tx: Any) -> optax.GradientTransformation:
 
 def check_schedule(schedule: Any) -> optax.Schedule:
     """Returns `schedule`; raises `UserError` where it does not map a step to a number."""
-    rate = _shapes("schedule", schedule, jax.ShapeDtypeStruct((), jnp.int32))
+    rate = shapes_of("schedule", schedule, jax.ShapeDtypeStruct((), jnp.int32))
     if getattr(rate, "shape", None) != ():
         raise UserError(f"schedule {part_name(schedule)} gives {rate}: it must map a step to a learning rate")
     return schedule
@@ -76,9 +77,9 @@ def check_measured(losses: Sequence[LossFn], metrics: MetricFns, batch: Shapes, 
     logits = jax.ShapeDtypeStruct((label.shape[0], num_classes), jnp.float32)
     found: Any = None
     for loss_fn in losses:
-        values = _shapes("the loss", loss_fn, logits, label)
+        values = shapes_of("the loss", loss_fn, logits, label)
         for name, metric in metrics.items():
-            _shapes(f"metric {name}", metric, logits, label)
+            shapes_of(f"metric {name}", metric, logits, label)
         found = jax.eval_shape(lambda *arrays: summed(*arrays, functions=metrics), logits, label, values)
     return dict(found)
 
@@ -101,7 +102,7 @@ def check_step(
     if config.parallel != "jit":
         raise UserError(f"parallel is {config.parallel}: a training step of your own is spread by the compiler, jit")
     key = jax.eval_shape(lambda: jax.random.key(0))
-    found = _shapes("step", step, state, batch, key)
+    found = shapes_of("step", step, state, batch, key)
     if not isinstance(found, tuple) or len(found) != 2 or not isinstance(found[1], Mapping):
         raise UserError(f"step {part_name(step)} must return (state, sums), sums being a dict")
     new, sums = found
@@ -125,19 +126,3 @@ def _first_change(old: Any, new: Any) -> str:
     )
     differ = [path for path in {**before, **after} if before.get(path) != after.get(path)]
     return f"{differ[0]} was {before.get(differ[0])} and is {after.get(differ[0])}" if differ else ""
-
-
-def _shapes(what: str, function: Callable[..., Any], *arguments: Any) -> Any:
-    """Returns the shapes of what a function returns; raises `UserError` where it cannot be traced for these."""
-    if not callable(function):
-        raise UserError(f"{what} is {function!r:.60}: it must be a function")
-    try:
-        return jax.eval_shape(function, *arguments)
-    except UserError:
-        raise
-    except Exception as error:  # whatever it raises
-        given = " and ".join(f"{leaf.dtype}{list(leaf.shape)}" for leaf in jax.tree.leaves(arguments)[-2:])
-        said = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise UserError(
-            f"{what}, {part_name(function)}, cannot take {given}: {type(error).__name__}: {said}"
-        ) from error

@@ -66,11 +66,11 @@ class LoadedRun:
             UserError: for what is no image, or a run whose data made their own batches.
         """
         shares = jax.device_get(self._forward(self.variables, self.prepare(image)))[0]
-        named = zip(_apart(self.card["data"]["class_names"]), shares.tolist(), strict=False)
+        named = zip(self.card["data"]["class_names"], shares.tolist(), strict=False)
         return dict(sorted(named, key=lambda pair: -pair[1]))
 
     def prepare(self, image: str | os.PathLike[str] | np.ndarray) -> Array:
-        """Returns what the net is given of an image, float32 (1, height, width, channels); arguments as of `predict`."""
+        """Returns what the net is given of an image, (1, height, width, channels) float32; as `predict`."""
         known = self.card["data"].get("preprocessing")
         if known is None:
             raise UserError("the data of this run made their own batches: how an image becomes one is unknown")
@@ -190,8 +190,3 @@ def _check_fit(model: nn.Module, variables: Variables, card: Mapping[str, Any]) 
         raise UserError(
             f"the model does not fit the weights: {path} is {found.get(path)}, and should be {wanted.get(path)}"
         )
-
-
-def _apart(names: Sequence[str]) -> list[str]:
-    """Returns class names that differ: those of several classes with the number of theirs."""
-    return [f"{name} ({label})" if names.count(name) > 1 else name for label, name in enumerate(names)]

@@ -15,7 +15,7 @@ from jaxcnn.errors import Fault, UserError, say
 from jaxcnn.train.devices import hosts
 from jaxcnn.train.devices.mesh import replicated
 from jaxcnn.train.evaluate import Evaluator, over_views
-from jaxcnn.train.events import check_hook
+from jaxcnn.train.events import check_hook, make_hook
 from jaxcnn.train.files.card import RunCard
 from jaxcnn.train.files.checkpoint import Checkpoints
 from jaxcnn.train.files.clock import Clock
@@ -110,6 +110,7 @@ def _check_folder(
 def _train(run: Run, workdir: str | os.PathLike[str], hooks: Sequence[Any], clock: Clock, *, force: bool) -> Result:
     for hook in hooks:
         check_hook(hook)
+    hooks = [*map(make_hook, run.config.hooks), *hooks]
     folder = hosts.together(lambda: RunFolder(workdir))
     with contextlib.ExitStack() as stack:
         stack.enter_context(hosts.on_first(folder.hold, contextlib.nullcontext()))

@@ -9,7 +9,10 @@ from jaxcnn.augment.views import parse_views
 from jaxcnn.data.read.crops import ToSquare
 from jaxcnn.data.read.dataset import Dataset
 from jaxcnn.data.read.remarks import of_labels, of_sizes, of_view
+from jaxcnn.errors import UserError
 from jaxcnn.models import model_image_size
+from jaxcnn.parts import part_name
+from jaxcnn.train.parts.shapes import shapes_of
 from jaxcnn.types import Array
 
 SMALL_STEM = 64
@@ -33,14 +36,28 @@ def train_batch(
         UserError: for an augmentation or views that do not fit the images.
     """
     shape = stored_shape(config, dataset)
+    if own is not None:
+        own = _checked(own)
     augment = extended(parse_augment(config.data.augment, num_classes, (0.5,) * shape[-1]), own)
     images = jax.ShapeDtypeStruct((config.batch_size, *shape), jnp.float32)
     labels = jax.ShapeDtypeStruct((config.batch_size,), jnp.int32)
-    image, label = jax.eval_shape(
-        lambda *batch: augment(Draw.of(jax.random.key(0), config.batch_size), *batch), images, labels
-    )
+    draw = jax.eval_shape(lambda: Draw.of(jax.random.key(0), config.batch_size))
+    image, label = jax.eval_shape(augment, draw, images, labels)
     jax.eval_shape(parse_views(config.eval_views), images)
     return {"image": image, "label": label}
+
+
+def _checked(own: Augment) -> Augment:
+    """Returns an augmentation that, traced, raises `UserError` where it does not return images and labels."""
+
+    def augment(draw: Draw, images: Array, labels: Array) -> tuple[Array, Array]:
+        found = shapes_of("augment", own, draw, images, labels)
+        shapes = [getattr(each, "shape", ()) for each in found] if isinstance(found, tuple) else []
+        if len(shapes) != 2 or len(shapes[0]) != 4 or shapes[0][:1] != images.shape[:1] or not shapes[1]:
+            raise UserError(f"augment {part_name(own)} must return (images, labels), as many as it is given")
+        return own(draw, images, labels)
+
+    return augment
 
 
 def extended(augment: Augment, own: Augment | None) -> Augment:

@@ -149,6 +149,15 @@ RUN = (
         aliases="monitor best_metric checkpoint_metric eval_metric",
     ),
     Setting(
+        key="hooks",
+        kind=TEXTS,
+        default=(),
+        about="Hooks of your own, as `mypkg.hooks:StopEarly`: classes, or functions without arguments, that make one.",
+        words=Words("hook", (), path=True),
+        resumable=True,
+        aliases="callbacks callback hook",
+    ),
+    Setting(
         key="on_nonfinite",
         kind=TEXT,
         default="stop",

@@ -260,10 +260,10 @@ class Checkpoints:
             raise UserError(f"the checkpoint {where} is damaged: {changed[0]} is not what was saved")
         return found.state.now() if earlier else found.state
 
-    def read(self, step: int, names: Collection[str]) -> dict[str, Any]:
+    def read(self, step: int, names: Collection[str] | None = None) -> dict[str, Any]:
         """Returns parts of the state of a step as they were saved, by name, as nested dicts of arrays of NumPy.
 
-        Nothing else need be known of the state, and its other parts are not read.
+        Nothing else need be known of the state, and its other parts are not read. None: all are.
 
         Raises:
             UserError: where the checkpoint cannot be read, or is not what was saved.
@@ -271,7 +271,7 @@ class Checkpoints:
         where, tree = self._called(step), self._metadata(step)
         if tree is None:
             raise UserError(f"the checkpoint {where} cannot be restored: its metadata are damaged")
-        wanted = {name: part for name, part in tree.items() if name in names}
+        wanted = {name: part for name, part in tree.items() if names is None or name in names}
         arguments = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), wanted)
         try:
             with ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as reader:
@@ -280,8 +280,8 @@ class Checkpoints:
             saved = self._manager.restore(step, args=ocp.args.Composite(checksums=ocp.args.JsonRestore())).checksums
         except Exception as error:  # orbax raises a bare Exception for damaged files
             raise UserError(f"the checkpoint {where} cannot be restored: {_first_line(error)}") from error
-        changed = [path for path, digest in checksums(found).items() if saved.get(path) != digest]
-        if changed:
+        kept = {path: digest for path, digest in saved.items() if names is None or path.partition("/")[0] in names}
+        if changed := _changed(kept, checksums(found)):
             raise UserError(f"the checkpoint {where} is damaged: {changed[0]} is not what was saved")
         return found
 
