@@ -1,4 +1,4 @@
-"""The run from its config to its test accuracy."""
+"""Trains a run from beginning to end, and tests it."""
 
 import contextlib
 import dataclasses
@@ -42,14 +42,15 @@ __all__ = ["Preempted", "Result", "make_evaluator", "train", "train_and_evaluate
 
 @dataclasses.dataclass(frozen=True)
 class Result:
-    """What a run has reached."""
+    """The results of a run."""
 
     state: TrainState
-    """After the last step."""
+    """The state after the last step."""
     history: list[dict[str, Any]]
-    """The rows that were logged, as in metrics.jsonl, since the run was first started."""
+    """All logged rows, as in metrics.jsonl, including earlier starts."""
     test: dict[str, Any]
-    """`test/loss` (nats), `test/accuracy` (a share), `test/examples`; `test/partial` where examples are missing."""
+    """`test/loss` (nats), the metrics, such as `test/accuracy` (a fraction), and `test/examples`; `test/partial` if the
+    data set is incomplete."""
 
 
 def train_and_evaluate(
@@ -60,42 +61,41 @@ def train_and_evaluate(
     force: bool = False,
     **parts: Any,
 ) -> Result:
-    """Trains what `config` asks for, goes on where `workdir` has a checkpoint of it, and evaluates the test split once.
+    """Trains the run of `config`, resumes it if `workdir` has a checkpoint, and evaluates the test split once.
 
     Args:
         config: `jaxcnn.base_config()` with changes.
         workdir: as of `train`.
         hooks: as of `train`.
         force: as of `train`.
-        **parts: objects in place of what the config names, as of `make_run`: model, loss_fn, metrics, tx, schedule,
+        **parts: objects that replace what the config names, as in `make_run`: model, loss_fn, metrics, tx, schedule,
             augment, data, step.
 
     Raises:
-        UserError: for anything wrong in the config, a part or the folder, in one line, before anything compiles; and
-            what `train` raises.
+        UserError: for a mistake in the config, a part or the folder, before anything is compiled; and as `train`.
     """
     clock, given = Clock(), Given(**parts)
     asked = hosts.together(lambda: settled(config, given.data))
-    _check_folder(workdir, asked, given.names(), force=force)  # before data are looked at
+    _check_folder(workdir, asked, given.names(), force=force)  # before data are opened
     run = hosts.together(lambda: run_of(config, given))
     return _train(run, workdir, hooks, clock, force=force)
 
 
 def train(run: Run, workdir: str | os.PathLike[str], *, hooks: Sequence[Any] = (), force: bool = False) -> Result:
-    """Trains a run, goes on where `workdir` has a checkpoint of it, and evaluates the test split once.
+    """Trains a run, resumes it if `workdir` has a checkpoint, and evaluates the test split once.
 
     Args:
-        run: of `make_run`.
-        workdir: the run folder, made where missing; holds config.json, run.json, metrics.jsonl, checkpoints/ and
-            TensorBoard events afterwards.
-        hooks: objects with methods for what they are to be told, see `jaxcnn.train.events`.
-        force: go on with a run of another config, where its state has the same arrays.
+        run: from `make_run`.
+        workdir: the run folder, which is made if it is missing, for config.json, run.json, metrics.jsonl, checkpoints/
+            and TensorBoard events.
+        hooks: objects with methods for events, see `jaxcnn.train.events`.
+        force: resume a run with another config, if its state has the same arrays.
 
     Raises:
-        UserError: for a folder that cannot be used or holds another run, in one line; and for a loss or gradient that
-            is not finite, where `config.on_nonfinite` is "stop".
-        Preempted: after SIGTERM or SIGINT, once the state is saved.
-        Fault: the last state could not be saved, for the disk was full or gone; what was saved before stays.
+        UserError: for a folder that cannot be used or contains another run; and for a step that is not finite, if
+            `config.on_nonfinite` is "stop".
+        Preempted: after SIGTERM or SIGINT, when the state is saved.
+        Fault: if the last state could not be saved, because the disk is full or gone. Earlier checkpoints are kept.
     """
     _check_folder(workdir, run.config, run.given, force=force)
     return _train(run, workdir, hooks, Clock(), force=force)
@@ -128,7 +128,7 @@ def _train(run: Run, workdir: str | os.PathLike[str], hooks: Sequence[Any], cloc
 def _go_on(
     run: Run, folder: RunFolder, checkpoints: Checkpoints, hooks: Sequence[Any], clock: Clock, *, force: bool
 ) -> tuple[Result, str]:
-    """Returns what is reached after the last step and, in words, why that is not saved, else ""."""
+    """Returns the result after the last step, and a text that says why the state is not saved, else ""."""
     last = max(checkpoints.steps(), default=0)
     if last > run.total_steps:
         raise UserError(
@@ -171,7 +171,7 @@ def _go_on(
 
 
 def _to_the_end(training: Training, saving: Saving) -> tuple[Result, str]:
-    """Trains, evaluates the test split and saves the last state; returns what `_go_on` does."""
+    """Trains, evaluates the test split and saves the last state; returns as `_go_on`."""
     training.train()
     if training.paused and not training.stopped and training.step < training.run.total_steps:
         unsaved = saving.secure(training.step) if training.step > 0 else ""
@@ -180,7 +180,7 @@ def _to_the_end(training: Training, saving: Saving) -> tuple[Result, str]:
         raise Preempted(training.step)
     if training.stopped:
         training.say(f"the run ends at step {training.step}: {training.stopped}")
-    marks = {"test/partial": True} if training.run.data["partial"] else {}  # where the data set is not whole
+    marks = {"test/partial": True} if training.run.data["partial"] else {}  # if the data set is incomplete
     tested = training.evaluate("test", marks)
     result = Result(training.state, training.history, tested)
     unsaved = saving.secure(training.step)
@@ -189,7 +189,7 @@ def _to_the_end(training: Training, saving: Saving) -> tuple[Result, str]:
 
 
 def _own_hooks(run: Run, folder: RunFolder, checkpoints: Checkpoints, saving: Saving, start: int) -> list[Any]:
-    """Returns the hooks of every run, in the order in which they are told."""
+    """Returns the hooks of every run, in the order of their calls."""
     shown = {"show": run.config.progress, "best": run.best, "epochs": epochs_of(run)}
     progress = Progress(start=start, total=run.total_steps, **shown)
     return [
@@ -207,9 +207,9 @@ def _own_hooks(run: Run, folder: RunFolder, checkpoints: Checkpoints, saving: Sa
 
 @contextlib.contextmanager
 def _completing(card: RunCard, training: Training) -> Iterator[None]:
-    """Writes the run card again, however the training ends: how long it took, and the images that it has skipped.
+    """Writes the run card again at the end, also after an error, with the duration and the skipped images.
 
-    They are those of all processes, but where one ends by an error of its own: then those of process 0.
+    Skipped images are those of all processes, or of process 0 if a process ends with an error of its own.
     """
     pipeline = training.run.pipeline
     skipped: Mapping[str, Collection[str]] = pipeline.skipped
@@ -230,13 +230,13 @@ def _completing(card: RunCard, training: Training) -> Iterator[None]:
 
 
 def _history(folder: RunFolder, start: int) -> list[dict[str, Any]]:
-    """Returns the rows that were logged up to a step; null, in the file, is what was no finite number."""
+    """Returns the logged rows up to a step. Numbers that are not finite are null in the file."""
     rows = [row for row in read_lines(folder.metrics) if row["step"] <= start]
     return [{name: math.nan if value is None else value for name, value in row.items()} for row in rows]
 
 
 def _end_of(run: Run, earlier: Mapping[str, Any] | None, changes: Sequence[str], step: int) -> str:
-    """Returns in words that a run is over at a step, the last one or where a hook has ended it; else ""."""
+    """Returns a text if a run ended at a step, the last one or one at which a hook ended it; else ""."""
     if step == run.total_steps:
         return f"step {step} of {run.total_steps}"
     stopped = (earlier or {}).get("stopped") or {}
@@ -246,13 +246,13 @@ def _end_of(run: Run, earlier: Mapping[str, Any] | None, changes: Sequence[str],
 
 
 def _test_of(history: Sequence[Mapping[str, Any]], step: int) -> dict[str, Any] | None:
-    """Returns what was found on the test split after a step, or None."""
+    """Returns the results on the test split after a step, or None."""
     rows = [row for row in history if row["step"] == step and "test/loss" in row]
     return {name: value for name, value in rows[-1].items() if name.startswith("test/")} if rows else None
 
 
 def _card_of(folder: RunFolder) -> dict[str, Any]:
-    """Returns the run card; nothing, where the disk does not give it."""
+    """Returns the run card; {} if it cannot be read."""
     try:
         return read_json(folder.card)
     except UserError:
@@ -260,7 +260,7 @@ def _card_of(folder: RunFolder) -> dict[str, Any]:
 
 
 def _check_alike(run: Run, folder: RunFolder) -> None:
-    """Raises `UserError` where the processes would train different things, or keep them in different places."""
+    """Raises `UserError` if the processes have different configs, parts, data or folders."""
     config = ConfigDict(run.config)
     config.data.dir = None
     hosts.check_same("the config", config.to_json())
@@ -270,14 +270,14 @@ def _check_alike(run: Run, folder: RunFolder) -> None:
 
 
 def _check_fit(run: Run, checkpoints: Checkpoints, step: int) -> None:
-    """Raises `UserError` where the state of a step has other arrays than this run's."""
+    """Raises `UserError` if the saved state of a step has other arrays than this run's."""
     misfit = checkpoints.misfit(run.abstract_state(), step)
     if misfit:
         raise UserError(f"the config does not fit the state that is saved: {misfit}; use another --workdir")
 
 
 def make_evaluator(run: Run, *, batch_size: int) -> Evaluator:
-    """Returns what evaluates a state on a split of the run's data; `batch_size` changes no result."""
+    """Returns an evaluator for the splits of the run's data; `batch_size` changes no result."""
     apply_fn = over_views(run.model.apply, parse_views(run.config.eval_views))
     step = make_eval_step(apply_fn=apply_fn, loss_fn=run.eval_loss_fn, metrics=run.metrics)
     step = each(step, run.num_seeds, in_axes=(0, None))
@@ -285,7 +285,7 @@ def make_evaluator(run: Run, *, batch_size: int) -> Evaluator:
 
 
 def _first_state(run: Run, checkpoints: Checkpoints) -> tuple[TrainState, list[str]]:
-    """Returns the latest state that can be restored, or a fresh one, and a line for each checkpoint that cannot be."""
+    """Returns the latest state that can be restored, or an initial one, and a line for each checkpoint that cannot."""
     damaged: dict[int, str] = {}
     for step in reversed(checkpoints.steps()):
         try:

@@ -1,4 +1,7 @@
-"""Checkpoints by orbax, with a checksum of every array: written behind the training, the latest and the best kept."""
+"""Checkpoints by orbax, with a checksum of every array.
+
+They are written in the background. The latest and the best are kept.
+"""
 
 import contextlib
 import errno
@@ -26,32 +29,35 @@ from jaxcnn.train.files.earlier import STATISTICS, EarlierState
 NOT_EVALUATED = -float(np.finfo(np.float32).max)
 """The score of a checkpoint whose step was not evaluated: worse than any."""
 _SCORE, _ACCURACY = "score", "val/accuracy"
-"""What the score is called in a checkpoint, and what it was called when it always was the accuracy."""
+"""Key of the score in a checkpoint, and its key in earlier versions, where it always was the accuracy."""
 LATEST = 2
-"""How many of the latest are kept: should the last one be damaged, there is one to go back to."""
+"""Number of the latest checkpoints that are kept: if the last one is damaged, there is another."""
 CLEARING = 2.0
-"""For how many seconds what is left of a failed write is cleared away before the next start is left to do it."""
+"""Time limit in seconds for removing the files of a failed write. What is left then is removed at the next start."""
 
 
 class _Manager(ocp.CheckpointManager):
-    """Orbax's, but that it leaves JAX's preemption point alone: that counts its calls, and the loop makes them."""
+    """Orbax's manager, without its calls of JAX's preemption sync point.
+
+    JAX counts these calls, and the loop makes them.
+    """
 
     def reached_preemption(self, step: int) -> bool:
-        """Returns that it does not look."""
+        """Returns False."""
         del step
         return False
 
     def metrics(self, step: int) -> Any:
-        """Returns what was recorded at a step, or None where that cannot be read: what is saved there may be whole."""
+        """Returns the metrics of a step, or None if they cannot be read. The checkpoint itself may be good."""
         try:
             found = super().metrics(step)
-        except Exception:  # whatever damaged JSON leads to
+        except Exception:  # damaged JSON raises many kinds
             return None
         return found if isinstance(found, dict) and isinstance(_score(found), int | float) else None
 
 
 class Checkpoints:
-    """The checkpoints of one run, named by their steps. A context manager: leaving it waits for unfinished writes."""
+    """The checkpoints of one run, named by their steps. As a context manager it waits for unfinished writes on exit."""
 
     def __init__(
         self,
@@ -67,22 +73,22 @@ class Checkpoints:
 
         Args:
             path: of the folder.
-            name: what messages call it, if not by its path.
-            read_only: leaves alone what another process may be writing there.
-            removed: a folder beside them that those are moved to that are no longer kept, for others to remove; by
-                default they are removed here.
-            carry_over: brings what was written to where it is kept in the end; returns what is in the way, else "".
-            processes: which of several read and write it; by default all of them, together.
+            name: of the folder in messages, if not its path.
+            read_only: changes nothing, since another process may be writing.
+            removed: name of a folder beside the checkpoints, to which those that are not kept are moved; None removes
+                them.
+            carry_over: copies what was written to its final place; returns a line that says why it cannot, else "".
+            processes: those that read and write checkpoints; by default all of them together.
 
         Raises:
-            UserError: the folder cannot be used.
+            UserError: if the folder cannot be used.
         """
         keep = [policy.LatestN(LATEST), policy.BestN(n=1, get_metric_fn=_score)]
         options = ocp.CheckpointManagerOptions(
             preservation_policy=policy.AnyPreservationPolicy(keep),
             best_fn=_score,  # without it metrics are not written
             cleanup_tmp_directories=not read_only,
-            create=not read_only and processes is None,  # orbax makes no folder for one of several
+            create=not read_only and processes is None,  # orbax makes no folder if only some processes write
             read_only=read_only,
             todelete_subdir=removed,
             save_interval_steps=0 if read_only else 1,
@@ -104,24 +110,24 @@ class Checkpoints:
 
     def __exit__(self, kind: type[BaseException] | None, *_: BaseException | TracebackType | None) -> None:
         if hosts.lost(kind):
-            return  # what is being written waits for a process that is gone
+            return  # an unfinished write would wait for a process that is gone
         self.close()
 
     def close(self) -> None:
-        """Waits for unfinished writes, and clears away what there is of failed ones."""
+        """Waits for unfinished writes, and removes the files of failed ones."""
         self.settle_here()  # close() would raise what it returns
-        with contextlib.suppress(Exception):  # all that was to be said of a failed write has been said
+        with contextlib.suppress(Exception):  # a failed write was already reported
             self._manager.close()
         for step in self._broken:
             self._clear(step)
         self._quiet.close()
 
     def steps(self) -> list[int]:
-        """Returns the steps that are there to be restored, in rising order; one that is being written is not yet."""
+        """Returns the steps that can be restored, in ascending order, without one that is still being written."""
         return hosts.from_first(self.steps_here)
 
     def steps_here(self) -> list[int]:
-        """Returns what `steps` does, of what this process sees."""
+        """Returns what `steps` does, as this process sees it."""
         return sorted(step for step in self._manager.all_steps() if self._folder(step).is_dir())
 
     def best(self) -> float:
@@ -136,42 +142,42 @@ class Checkpoints:
             return NOT_EVALUATED
 
     def save(self, step: int, state: Any, score: float = NOT_EVALUATED) -> str:
-        """Begins to write `state` and its checksums; returns when it is copied, not when it is written.
+        """Begins to write `state` and its checksums. It returns when they are copied, before they are written.
 
         `score` is how good the state is on the validation split, the larger the better.
 
         Returns:
-            In a line what has gone wrong with this write or with the one before it, which then are not there; else "".
+            A line about an error of this write or of the one before it, whose checkpoint then does not exist; else "".
         """
         return self.save_here(step, state, score)
 
     def save_here(self, step: int, state: Any, score: float) -> str:
-        """Does what `save` does, in this process."""
+        """Does what `save` does in this process."""
         trouble = self.settle_here()
         items = ocp.args.Composite(state=ocp.args.PyTreeSave(state), checksums=ocp.args.JsonSave(checksums(state)))
         self._writing = step
         try:
-            if not self._path.is_dir():  # which orbax would make anew, without what it held
+            if not self._path.is_dir():  # orbax would make a new folder, without the other checkpoints
                 raise FileNotFoundError(errno.ENOENT, "the folder is gone")
             self._manager.save(step, args=items, metrics={_SCORE: max(score, NOT_EVALUATED)})
-        except Exception as error:  # orbax raises what it likes
+        except Exception as error:  # orbax raises many kinds
             return self._failed(error)
         return trouble
 
     @property
     def writing(self) -> int | None:
-        """The step whose checkpoint is being written; None where none is, or `settle` has found it written."""
+        """The step whose checkpoint is being written; None if there is none, or `settle` has found it written."""
         return self._writing
 
     def settle(self, *, wait: bool = True) -> str:
-        """Waits for the write that is under way; returns in a line what has gone wrong with it, else "".
+        """Waits for the current write; returns a line about its error, else "".
 
-        Without `wait`, it returns at once where that is still open.
+        Without `wait`, it returns at once if the write is not finished.
         """
         return self.settle_here(wait=wait)
 
     def settle_here(self, *, wait: bool = True) -> str:
-        """Does what `settle` does, in this process."""
+        """Does what `settle` does in this process."""
         if self._writing is None or (not wait and self._manager.is_saving_in_progress()):
             return ""
         try:
@@ -182,30 +188,30 @@ class Checkpoints:
         return ""
 
     def _failed(self, error: Exception) -> str:
-        """Clears away what was written of a checkpoint; returns the line about it."""
+        """Removes the files of a failed write; returns the line about it."""
         step, self._writing = self._writing, None
-        with contextlib.suppress(Exception):  # which may still be writing
+        with contextlib.suppress(Exception):  # the manager may still be writing
             self._manager.wait_until_finished()
         self._clear(step)
         self._broken.append(step)
         return f"the checkpoint {self._called(step)} cannot be written: {_reason(error)}"
 
     def _clear(self, step: int | None) -> None:
-        """Removes what there is of an unfinished checkpoint; abandoned threads of orbax may still be adding to it."""
+        """Removes the files of an unfinished checkpoint. Abandoned threads of orbax may still be adding some."""
         until = time.monotonic() + CLEARING
         while parts := list(self._path.glob(f"{step}.orbax-checkpoint-tmp*")):
             for part in parts:
                 shutil.rmtree(part, ignore_errors=True)
             if time.monotonic() > until:
-                return  # the next start clears it
+                return  # the next start removes them
             time.sleep(0.01)
 
     def carried_over(self) -> str:
-        """Brings what was written to where it is kept in the end; returns in a line what is in the way, else ""."""
+        """Copies what was written to its final place; returns a line that says why it cannot, else ""."""
         return self.carry_over()
 
     def misfit(self, abstract_state: Any, step: int) -> str:
-        """Returns the path and shapes of an array that differs between a checkpoint and `abstract_state`, or ""."""
+        """Returns a text about an array that differs between a checkpoint and `abstract_state`, or ""."""
         tree = self._metadata(step)
         if tree is None:
             return ""
@@ -214,11 +220,11 @@ class Checkpoints:
         return f"{differ[0]} was {found.get(differ[0])} and is {wanted.get(differ[0])}" if differ else ""
 
     def _metadata(self, step: int) -> Any:
-        """Returns the tree of what a step's arrays are; None where that is damaged, which `restore` then says."""
+        """Returns the tree of a step's array metadata; None if it is damaged, which `restore` then reports."""
         try:
             with ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as reader:
                 return reader.metadata(self._folder(step) / "state").item_metadata.tree
-        except Exception:  # whatever a damaged checkpoint leads to
+        except Exception:  # a damaged checkpoint raises many kinds
             return None
 
     def restore(self, abstract_state: Any, sharding: Sharding, step: int | None = None) -> Any:
@@ -226,17 +232,17 @@ class Checkpoints:
 
         Args:
             abstract_state: shapes and dtypes of a `TrainState`, as `jax.eval_shape` gives them.
-            sharding: where each array of it shall live, on any number of devices.
-            step: one of `steps()`.
+            sharding: of each array, on any number of devices.
+            step: one of `steps()`; None for the latest.
 
         Raises:
-            UserError: where the checkpoint cannot be read as this tree, or is not what was saved.
-            Fault: where the machine cannot hold it.
+            UserError: if the checkpoint cannot be read as this tree, or has other checksums.
+            Fault: if the machine cannot read it, for example for lack of memory.
         """
         return self.restore_here(abstract_state, sharding, self.steps()[-1] if step is None else step)
 
     def restore_here(self, abstract_state: Any, sharding: Sharding, step: int) -> Any:
-        """Does what `restore` does, in this process."""
+        """Does what `restore` does in this process."""
         earlier = _is_earlier(self._metadata(step))
         target = jax.tree.map(
             lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding),
@@ -249,9 +255,9 @@ class Checkpoints:
         where = self._called(step)
         try:
             found = self._manager.restore(step, args=items)
-        except (MemoryError, jax.errors.JaxRuntimeError) as error:  # of the machine: the checkpoint may be good
+        except (MemoryError, jax.errors.JaxRuntimeError) as error:  # a fault of the machine: the checkpoint may be good
             if jax.process_count() > 1:
-                raise  # `hosts.run` ends all of them
+                raise  # `hosts.run` ends all processes
             raise Fault(f"the checkpoint {where} cannot be read now, and is left as it is: {_reason(error)}") from error
         except Exception as error:  # orbax raises a bare Exception for damaged files
             raise UserError(f"the checkpoint {where} cannot be restored: {_first_line(error)}") from error
@@ -286,9 +292,9 @@ class Checkpoints:
         return found
 
     def set_aside(self, step: int) -> Path:
-        """Renames the folder of a step that cannot be restored, so that the step can be saved again; returns the name.
+        """Renames the folder of a damaged step, so that the step can be saved again; returns the new name.
 
-        What another process set aside before is left as it is.
+        Folders that were renamed before are not changed.
         """
         folder = self._folder(step)
         aside = folder.with_name(hosts.from_first(lambda: _unused(step, folder.parent)))
@@ -297,14 +303,14 @@ class Checkpoints:
         return aside
 
     def reload(self) -> None:
-        """Looks anew for what there is."""
+        """Reads the list of checkpoints again."""
         self._manager.reload()
 
     def _folder(self, step: int | None) -> Path:
         return self._path / str(step)
 
     def _called(self, step: int | None) -> str:
-        """Returns what messages call the folder of a step."""
+        """Returns the name of a step's folder in messages."""
         return f"{self._name}/{step}"
 
 
@@ -330,7 +336,7 @@ def _changed(saved: dict[str, str], found: dict[str, str]) -> list[str]:
 
 
 def _unused(step: int, place: Path) -> str:
-    """Returns a name for a damaged checkpoint that none has yet."""
+    """Returns an unused name for a damaged checkpoint."""
     number = 1
     while (place / f"damaged-{step}-{number}").exists():
         number += 1
@@ -355,7 +361,7 @@ def _shapes(tree: Any) -> dict[str, tuple[int, ...]]:
 
 
 def _reason(error: Exception) -> str:
-    """Returns why a write failed: the operating system's words where the error has its number."""
+    """Returns the reason of an error: the operating system's text if there is one."""
     number = re.search(r"os_error_code='(\d+)'", str(error))
     if number:
         return os.strerror(int(number[1]))

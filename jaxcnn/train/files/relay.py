@@ -1,4 +1,4 @@
-"""Checkpoints of several processes that share no disk: the first reads and writes them, the others hear from it."""
+"""Checkpoints of several processes without a shared disk: process 0 reads and writes them for all."""
 
 from typing import Any
 
@@ -13,11 +13,11 @@ from jaxcnn.train.files.mirror import REMOVED
 
 
 class Relay(Checkpoints):
-    """`Checkpoints` of the first process, for all of them: every process calls alike, and gets the same."""
+    """`Checkpoints` of process 0 for all processes. All call the same methods, and get the same results."""
 
     def __init__(self, *arguments: Any, **keywords: Any) -> None:
-        """Opens the folder in the first process, as `Checkpoints` does."""
-        self._writing = None  # elsewhere than in the first process nothing is
+        """Opens the folder in process 0, as `Checkpoints` does."""
+        self._writing = None  # the other processes write nothing
         if hosts.first():
             alone = ocp.options.MultiprocessingOptions(active_processes={0}, barrier_sync_key_prefix="first")
             super().__init__(*arguments, processes=alone, **keywords)
@@ -36,15 +36,15 @@ class Relay(Checkpoints):
         return hosts.from_first(lambda: self.settle_here(wait=wait))
 
     def misfit(self, abstract_state: Any, step: int) -> str:
-        """Returns, in all processes, what the first finds."""
+        """Returns process 0's result in all processes."""
         return hosts.from_first(lambda: Checkpoints.misfit(self, abstract_state, step))
 
     def carried_over(self) -> str:
-        """Returns, in all processes, what is in the way of the first."""
-        return hosts.from_first(lambda: self.carry_over())  # which only the first has
+        """Returns process 0's result in all processes."""
+        return hosts.from_first(lambda: self.carry_over())  # only process 0 has it
 
     def restore(self, abstract_state: Any, sharding: Sharding, step: int | None = None) -> Any:
-        """Returns the state that the first process has restored, in all of them."""
+        """Returns the state that process 0 has restored in all processes."""
         step = self.steps()[-1] if step is None else step
         own = SingleDeviceSharding(jax.local_devices()[0])
         found = hosts.on_first(lambda: jax.device_get(self.restore_here(abstract_state, own, step)), None)

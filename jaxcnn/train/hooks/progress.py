@@ -1,4 +1,4 @@
-"""What a run shows while it trains: lines, and on a terminal a bar below them."""
+"""Shows the progress of a training: lines, and on a terminal a bar below them."""
 
 import contextlib
 import math
@@ -22,16 +22,16 @@ from jaxcnn.train.parts.best import ACCURACY, Best
 from jaxcnn.train.training import Training
 
 _WIDEST, _NARROWEST = 24, 8
-"""Characters of the bar itself."""
+"""Characters of the bar."""
 _GAP = 2
 _NAME = 9
-"""Characters for the name of a block of lines."""
+"""Characters of the column for the name of a block of lines."""
 
 
 class Progress:
-    """A hook that shows a bar with steps, loss, accuracy, images/s and time left on a terminal; else a line a log.
+    """Shows a bar with steps, loss, accuracy, images/s and time left on a terminal, and else a line for each log.
 
-    An output that cannot be written, as that of a terminal that was closed, ends nothing.
+    Output that cannot be written, such as that of a closed terminal, does not end the training.
     """
 
     def __init__(
@@ -44,15 +44,15 @@ class Progress:
         epochs: Callable[[int], str] = str,
         console: Console | None = None,
     ) -> None:
-        """Shows steps from `start` to `total`.
+        """Makes a hook that shows the steps from `start` to `total`.
 
         Args:
-            start: steps that were taken before.
+            start: steps of earlier starts.
             total: steps of the run.
-            show: whether there is to be a bar.
-            best: by which validations are compared.
-            epochs: how a number of steps is written in epochs.
-            console: to write to; None: the standard output.
+            show: whether to show a bar.
+            best: how validations are compared.
+            epochs: formats a number of steps as epochs.
+            console: for the output; None for standard output.
         """
         self.console = console or _standard_output()
         self._total, self._epochs = total, epochs
@@ -66,7 +66,7 @@ class Progress:
             self._task = self._bar.add_task("", completed=start, total=total, details=(), left="")
 
     def start(self, training: Training) -> None:
-        """Shows the bar, and what the run is."""
+        """Shows the bar, and lines about the run."""
         if self._bar:
             self._bar.start()
         for name, lines in opening(training.run, training.workdir, training.step).items():
@@ -74,20 +74,20 @@ class Progress:
         self._best = max((self._score(row) for row in training.history if "val/loss" in row), default=-math.inf)
 
     def close(self) -> None:
-        """Takes the bar away."""
+        """Removes the bar."""
         if self._bar:
             self._beside(self._details)
             self._bar.stop()
 
     def said(self, text: str) -> None:
-        """Shows a line, above the bar where there is one."""
+        """Shows a line, above the bar if there is one."""
         if self._bar:
             self._bar.console.print(text, markup=False)
         else:
             say(text)
 
     def block(self, name: str, lines: Iterable[str]) -> None:
-        """Shows lines beside the name of what they are about, broken between words where a terminal is narrow."""
+        """Shows lines with a name beside them, broken between words if the terminal is narrow."""
         width = self._width()
         indent, first = " " * _NAME, f"{name:{_NAME}}"
         for text in lines:
@@ -97,12 +97,12 @@ class Progress:
                 first = indent
 
     def note(self, text: str) -> None:
-        """Shows a line where there is no bar to say as much."""
+        """Shows a line, unless a bar shows the same."""
         if self._bar is None:
             self.said(text)
 
     def busy(self, verb: str, what: str) -> None:
-        """Shows what takes its time just now, as "compiling": beside the bar or, the first time, in a line."""
+        """Shows work that takes time, such as "compiling": beside the bar, or in a line the first time."""
         if self._bar:
             self._beside((verb,))
         elif (verb, what) not in self._said:
@@ -117,14 +117,14 @@ class Progress:
             self._bar.update(self._task, completed=step, left=self._left())
 
     def compiled(self, seconds: float) -> None:
-        """Says that a program was compiled, in so many seconds, and has taken its first step."""
+        """Shows the seconds that compiling a program and its first call took."""
         self._pace.begin(self._step)
         self._beside(self._details)
         self.note(f"compiled in {time_span(seconds)}, the first call included")
 
     def log(self, step: int, values: Mapping[str, Any]) -> None:
-        """Shows training metrics, named as `train/loss`, beside the bar or in a line."""
-        if "train/loss" not in values:  # a row that somebody else has logged
+        """Shows training metrics, with names such as `train/loss`, beside the bar or in a line."""
+        if "train/loss" not in values:  # a row that another hook has logged
             return
         details = (*_scores("train", values), speed(values["train/images_per_second"]))
         self._details = details
@@ -143,7 +143,7 @@ class Progress:
             self.said(line)
 
     def checkpointed(self, step: int) -> None:
-        """Says so, where there is no bar."""
+        """Shows a line, if there is no bar."""
         self.note(f"checkpoint of step {step} written")
 
     def _row(self, step: int, split: str, parts: Iterable[str]) -> list[str]:
@@ -152,7 +152,7 @@ class Progress:
         return [where, epoch, f"{split:5}", *filter(None, parts)]
 
     def _width(self) -> int:
-        """Returns the characters of a line; a file has no end of them."""
+        """Returns the number of characters of a line, which a file does not limit."""
         return self.console.width if self.console.is_terminal else sys.maxsize
 
     def _left(self) -> str:
@@ -165,14 +165,14 @@ class Progress:
 
 
 def _standard_output() -> Console:
-    """Returns where to print; a file is no terminal, whatever the environment says of colours."""
+    """Returns the console. A file is not a terminal, whatever the environment says about colours."""
     terminal = sys.stdout.isatty()
     file = cast(IO[str], _Outlet(sys.stdout))
     return Console(file=file, force_terminal=terminal, highlight=False, emoji=False, soft_wrap=True)
 
 
 class _Outlet:
-    """A stream, but that writing to it never fails: rich would end the process, or the thread that redraws the bar."""
+    """A stream whose writes never fail; otherwise rich would end the process, or the thread that redraws the bar."""
 
     def __init__(self, stream: IO[str]) -> None:
         self._stream = stream
@@ -190,14 +190,14 @@ class _Outlet:
 
 
 class _Pace:
-    """How fast steps follow each other, with all that comes between them, from the first compiled step on."""
+    """The pace of steps, including all that happens between them, from the first compiled step on."""
 
     def __init__(self, total: int) -> None:
         self._total, self._step = total, 0
         self._first: int | None = None
 
     def begin(self, step: int) -> None:
-        """Begins at `step`, unless it has begun."""
+        """Begins at `step`, unless it has already begun."""
         if self._first is None:
             self._first, self._began = step, time.monotonic()
 
@@ -206,14 +206,14 @@ class _Pace:
         self._step = step
 
     def left(self) -> float | None:
-        """Returns the seconds to the last step; None where nothing is known, and at that step."""
+        """Returns the seconds to the last step; None if they are not known, and at that step."""
         if self._first is None or not self._first < self._step < self._total:
             return None
         return (time.monotonic() - self._began) / (self._step - self._first) * (self._total - self._step)
 
 
 class _Bar(rich.progress.Progress):
-    """One row that gives up images/s, then accuracy, then loss where the terminal has no room for them."""
+    """One row. On a narrow terminal it drops images/s, then accuracy, then loss."""
 
     def get_renderables(self) -> Iterable[RenderableType]:
         """Yields the row of each task."""
@@ -226,7 +226,7 @@ def _row(task: rich.progress.Task, width: int) -> Table:
     steps, left = f"{int(task.completed):>{len(str(total))}}/{total} steps", task.fields["left"]
     shown: list[str] = []
     room = width + _GAP
-    for text in filter(None, (steps, left, bar, *task.fields["details"])):  # by what is needed most
+    for text in filter(None, (steps, left, bar, *task.fields["details"])):  # the most important first
         taken = _GAP + (_NARROWEST if text == bar else len(text))
         if taken > room:
             break
@@ -244,7 +244,7 @@ def _row(task: rich.progress.Task, width: int) -> Table:
 
 
 def _folded(parts: Sequence[str], width: int) -> list[str]:
-    """Returns parts in as few lines as have room for them; those that go on are indented."""
+    """Returns parts joined to as few lines as possible; continued lines are indented."""
     gap, lines = " " * _GAP, [parts[0]]
     for part in parts[1:]:
         if len(lines[-1] + gap + part) > width:
@@ -254,12 +254,12 @@ def _folded(parts: Sequence[str], width: int) -> list[str]:
 
 
 def _scores(split: str, values: Mapping[str, Any]) -> tuple[str, ...]:
-    """Returns the loss of a split and each metric, in words."""
+    """Returns texts with the loss and each metric of a split."""
     metrics = [name for name in metrics_of(split, values) if "/" not in name]
     return f"loss {values[f'{split}/loss']:.4f}", *(scored(name, values[f"{split}/{name}"]) for name in metrics)
 
 
 def print_rows(rows: Mapping[str, str]) -> None:
-    """Prints names and what they are, in two columns, after an empty line, to standard output."""
+    """Prints names and values in two columns to standard output, after an empty line."""
     for line in ("", *aligned(rows.items())):
         say(line)
