@@ -1,12 +1,11 @@
 """Process settings that must be made before jax is imported. Our entry points make them; importing jaxcnn never does.
 
 What the user has set is never changed. Two environment variables turn our settings off. `JAXCNN_TUNING=off` turns off
-those for speed, and the operations' special forms for CPUs and TPUs. `JAX_ENABLE_COMPILATION_CACHE=false`, which is
+those for speed, and the layers' special forms for CPUs and TPUs. `JAX_ENABLE_COMPILATION_CACHE=false`, which is
 jax's own, turns off the cache of compiled programs.
 """
 
 import contextlib
-import contextvars
 import ctypes
 import gc
 import glob
@@ -18,7 +17,7 @@ import platform
 import re
 import sys
 import warnings
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 from typing import Any
 
@@ -58,10 +57,6 @@ _NO = ("n", "no", "f", "false", "off", "0")
 def tuned(environment: Mapping[str, str] = os.environ) -> bool:
     """Returns whether settings and special forms for speed are on: `JAXCNN_TUNING` is not "off"."""
     return environment.get("JAXCNN_TUNING", "on").lower() not in _NO
-
-
-_formulations = tuned(os.environ)
-_canonical: contextvars.ContextVar[bool] = contextvars.ContextVar("canonical", default=False)
 
 
 def begin(environment: MutableMapping[str, str] = os.environ) -> None:
@@ -117,21 +112,6 @@ def announcement() -> str:
     if tuned:
         parts.append(f"for speed: {tuned} (off: JAXCNN_TUNING=off)")
     return "; ".join(parts)
-
-
-def formulations() -> bool:
-    """Returns whether operations may use forms that give equal results and are faster on the device."""
-    return _formulations and not _canonical.get()
-
-
-@contextlib.contextmanager
-def canonical_forms() -> Iterator[None]:
-    """Inside, operations that this thread traces have their canonical form on every device."""
-    before = _canonical.set(True)
-    try:
-        yield
-    finally:
-        _canonical.reset(before)
 
 
 def _computes_on_cpu(environment: Mapping[str, str]) -> bool:

@@ -11,6 +11,8 @@ Batch: TypeAlias = Mapping[str, Array]
 evaluation `mask` (batch,) float: 1 for an example that counts, 0 for padding."""
 Variables: TypeAlias = Mapping[str, Any]
 """`params` and all other collections of a net, such as `batch_stats`: nested dicts of arrays."""
+ApplyFn: TypeAlias = Callable[..., Any]
+"""`model.apply`, or what is called as it is: `(variables, image, train=..., ...)`."""
 Metrics: TypeAlias = dict[str, Array]
 """Sums over examples, and the number of examples. The host divides once."""
 ModuleDef: TypeAlias = Callable[..., Any]

@@ -1,7 +1,6 @@
 import logging
 import subprocess
 import sys
-import threading
 
 import pytest
 
@@ -162,37 +161,6 @@ def test_too_late_is_too_late(monkeypatch):
     environment = {}
     runtime.configure(environment)
     assert environment == {"TF_CPP_MIN_LOG_LEVEL": "1"}
-
-
-def test_canonical_forms_are_those_of_one_thread():
-    inside, other = threading.Barrier(2), []
-
-    def block():
-        with runtime.canonical_forms():
-            inside.wait(timeout=10)
-            inside.wait(timeout=10)
-            other.append(runtime.formulations())
-
-    thread = threading.Thread(target=block)
-    thread.start()
-    inside.wait(timeout=10)
-    with runtime.canonical_forms():
-        assert not runtime.formulations()
-    assert runtime.formulations()
-    inside.wait(timeout=10)
-    thread.join()
-    assert other == [False]
-    assert runtime.formulations()
-
-
-def test_canonical_forms_end_with_the_block():
-    assert runtime.formulations()
-    with runtime.canonical_forms():
-        assert not runtime.formulations()
-        with runtime.canonical_forms():
-            pass
-        assert not runtime.formulations()
-    assert runtime.formulations()
 
 
 COMPILING = """

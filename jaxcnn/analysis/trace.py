@@ -9,7 +9,6 @@ import jax
 import jax.numpy as jnp
 from jax.extend.core import Jaxpr, JaxprEqn
 
-from jaxcnn import runtime
 from jaxcnn.layers.variables import abstract_variables
 
 Shape = tuple[int, int, int]
@@ -23,8 +22,7 @@ def operations(model: nn.Module, image_shape: Shape) -> Iterator[tuple[JaxprEqn,
         image_shape: (height, width, channels).
     """
     image = jax.ShapeDtypeStruct((1, *image_shape), jnp.float32)
-    with runtime.canonical_forms():
-        jaxpr = jax.make_jaxpr(model.apply)(abstract_variables(model, image_shape), image).jaxpr
+    jaxpr = jax.make_jaxpr(model.apply)(abstract_variables(model, image_shape), image).jaxpr
     yield from _walk(jaxpr, 1)
 
 

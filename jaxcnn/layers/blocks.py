@@ -9,30 +9,29 @@ import jax
 import jax.numpy as jnp
 
 from jaxcnn.layers.activation import Activation
-from jaxcnn.layers.conv import Conv
 from jaxcnn.layers.init import lecun_normal
-from jaxcnn.layers.norm import BatchNorm
+from jaxcnn.layers.pool import MaxPool
 from jaxcnn.layers.variables import LOOP, SOWN, loop_of
 from jaxcnn.ops.conv import Padding
-from jaxcnn.ops.pool import max_pool
-from jaxcnn.ops.projection import pays
-from jaxcnn.ops.window import image_size, pair
+from jaxcnn.ops.window import pair
 from jaxcnn.types import Array, ModuleDef
 
-STEM_POOL: Callable[[Array], Array] = functools.partial(max_pool, window=3, strides=2, padding=1)
+STEM_POOL: ModuleDef = functools.partial(MaxPool, window=3, strides=2, padding=1)
 
 
-def normed(x: Array, conv: nn.Module, norm: nn.Module) -> Array:
-    """Returns norm(conv(x)), for x (batch, height, width, channels); what is between need not be stored by any device.
+class ConvNorm(nn.Module):
+    """A convolution and the norm behind it, as one: what lies between them is read by nothing else.
 
-    To be called inside a compact method, with modules made there.
+    Both are made where this is made, and have their names and their parameters there; this has none of its own.
     """
-    if not (isinstance(conv, Conv) and isinstance(norm, BatchNorm) and pays(conv.dtype, x.shape[-1], conv.features)):
+
+    conv: nn.Module
+    norm: nn.Module
+
+    def __call__(self, x: Array) -> Array:
+        """Returns norm(conv(x)), for x (batch, height, width, channels)."""
+        conv, norm = self.conv, self.norm
         return norm(conv(x))
-    if not (conv.projects(image_size(x)) and norm.takes_kernel(x.shape[0])):
-        return norm(conv(x))
-    kernel, _ = conv.weights(x.shape[-1])
-    return norm(x.astype(conv.dtype), kernel[0, 0])
 
 
 class ConvNormAct(nn.Module):
@@ -131,12 +130,12 @@ def strided_stem(
     *,
     small: bool,
     kernel_size: int = 7,
-    pool: Callable[[Array], Array] | None = STEM_POOL,
+    pool: ModuleDef | None = STEM_POOL,
     pool_first: bool = False,
 ) -> Array:
     """Returns an image after a convolution of stride 2, a norm, an activation and pooling.
 
-    To be called inside a compact method, where it makes the submodules `stem_conv` and `stem_norm`.
+    To be called inside a compact method, where it makes the submodules `stem_conv`, `stem_norm` and `stem_pool`.
 
     Args:
         image: (batch, height, width, channels).
@@ -146,14 +145,16 @@ def strided_stem(
         act: the activation.
         small: the convolution is a 3x3 of stride 1, and there is no pooling.
         kernel_size: of the convolution that strides.
-        pool: None leaves it out.
+        pool: makes the pooling; None leaves it out.
         pool_first: the pooling is before the norm.
     """
     size, strides = (3, 1) if small else (kernel_size, 2)
     x = conv(features, size, strides=strides, padding=size // 2, name="stem_conv")(image)
     if small or pool is None:
         return act(norm(name="stem_norm")(x))
-    return act(norm(name="stem_norm")(pool(x))) if pool_first else pool(act(norm(name="stem_norm")(x)))
+    if pool_first:
+        return act(norm(name="stem_norm")(pool(name="stem_pool")(x)))
+    return pool(name="stem_pool")(act(norm(name="stem_norm")(x)))
 
 
 def _call(block: nn.Module, x: Array, _: None) -> Array:

@@ -9,8 +9,8 @@ from jax.typing import DTypeLike
 
 from jaxcnn.errors import UserError
 from jaxcnn.layers.init import he_normal
-from jaxcnn.ops.conv import Padding, add_bias, check_groups, conv, resolve_padding
-from jaxcnn.ops.window import Pair, pair
+from jaxcnn.ops.conv import Padding, add_bias, check_groups, convolve, place, resolve_padding
+from jaxcnn.ops.window import Pair, Slide, pair
 from jaxcnn.types import Array
 
 
@@ -38,16 +38,24 @@ class Conv(nn.Module):
     def __call__(self, x: Array) -> Array:
         """Returns the feature maps of x, in `dtype`."""
         kernel, bias = self.weights(x.shape[-1])
-        y = conv(
+        x, slide = place(
             x.astype(self.dtype),
-            kernel.astype(self.dtype),
+            self.kernel_size,
             strides=self.strides,
             padding=self.padding,
             fill=self.fill,
             dilation=self.dilation,
-            groups=self.groups,
         )
-        return y if bias is None else add_bias(y, bias.astype(self.dtype))
+        y = self.convolve(x, kernel.astype(self.dtype), slide)
+        return y if bias is None else self.add_bias(y, bias.astype(self.dtype))
+
+    def convolve(self, x: Array, kernel: Array, slide: Slide) -> Array:
+        """Returns `kernel` slid over x, see `jaxcnn.ops.conv.convolve`."""
+        return convolve(x, kernel, slide, self.groups)
+
+    def add_bias(self, x: Array, bias: Array) -> Array:
+        """Returns x (..., features) plus `bias` (features,)."""
+        return add_bias(x, bias)
 
     @nn.compact
     def weights(self, channels: int) -> tuple[Array, Array | None]:

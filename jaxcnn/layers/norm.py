@@ -15,8 +15,7 @@ from jax.typing import DTypeLike
 
 from jaxcnn.errors import UserError
 from jaxcnn.layers.init import Initializer
-from jaxcnn.ops.norm import local_response_norm, moments, normalize
-from jaxcnn.ops.projection import normalized_projection
+from jaxcnn.ops.norm import Average, itself, local_response_norm, moments, normalize
 from jaxcnn.types import Array
 
 
@@ -46,10 +45,18 @@ class _Normed(nn.Module):
         del batch
         return math.prod(shape[axis] for axis in self.axes(len(shape)))
 
+    def moments(self, x: Array, axes: tuple[int, ...], across: Average = itself) -> tuple[Array, Array]:
+        """Returns the mean and the variance of x, see `jaxcnn.ops.norm.moments`."""
+        return moments(x, axes, across)
+
+    def normalize(self, x: Array, mean: Array, variance: Array, scale: Array, bias: Array) -> Array:
+        """Returns x normalised by these, see `jaxcnn.ops.norm.normalize`."""
+        return normalize(x, mean, variance, scale, bias, self.epsilon)
+
     def _by_itself(self, x: Array) -> Array:
         """Normalises x by its own statistics."""
-        mean, variance = moments(x, self.axes(x.ndim))
-        return normalize(x, mean, variance, *self._scale_and_bias(x.shape[-1]), self.epsilon).astype(self.dtype)
+        mean, variance = self.moments(x, self.axes(x.ndim))
+        return self.normalize(x, mean, variance, *self._scale_and_bias(x.shape[-1])).astype(self.dtype)
 
 
 class BatchNorm(_Normed):
@@ -74,37 +81,42 @@ class BatchNorm(_Normed):
     unbiased: bool = False
     axis_name: str | None = None
 
-    @nn.compact
-    def __call__(self, x: Array, kernel: Array | None = None) -> Array:
-        """Returns x normalised; where `takes_kernel`, x @ kernel (channels, features) if that is given.
+    def __call__(self, x: Array) -> Array:
+        """Returns x normalised.
 
         Raises:
             UserError: in training, groups of `examples` do not fit the batch and its split.
         """
-        channels = x.shape[-1] if kernel is None else kernel.shape[-1]
-        scale, bias = self._scale_and_bias(channels)
-        running_mean = self.variable("batch_stats", "mean", jnp.zeros, (channels,), jnp.float32)
-        running_var = self.variable("batch_stats", "var", jnp.ones, (channels,), jnp.float32)
-        shape = (1,) * (x.ndim - 1) + (channels,)
+        scale, bias, mean, var = self.values(x.shape[-1])
         if self.use_running_average:
-            mean, var = running_mean.value.reshape(shape), running_var.value.reshape(shape)
-            return normalize(x, mean, var, scale, bias, self.epsilon).astype(self.dtype)
-
-        here, across = self._sharing(x.shape[0])
-        if kernel is None:
-            # an axis more, even of length 1, costs a TPU copies: the compiler then lays out some arrays otherwise
-            grouped = x if here == x.shape[0] else x.reshape(-1, here, *x.shape[1:])
-            axes = tuple(range(grouped.ndim - x.ndim, grouped.ndim - 1))
-            mean, var = moments(grouped, axes, across)
-            y = normalize(grouped, mean, var, scale, bias, self.epsilon).reshape(x.shape)
-        else:
-            y, mean, var = normalized_projection(x, kernel, scale, bias, epsilon=self.epsilon, across=across)
-        if not self.is_initializing():
-            count = here * math.prod(x.shape[1:-1]) * across.devices
-            correction = count / max(count - 1, 1) if self.unbiased else 1.0
-            running_mean.value = self._follow(running_mean.value, mean)
-            running_var.value = self._follow(running_var.value, var * correction)
+            shape = (1,) * (x.ndim - 1) + mean.shape
+            return self.normalize(x, mean.reshape(shape), var.reshape(shape), scale, bias).astype(self.dtype)
+        here, across = self.sharing(x.shape[0])
+        # an axis more, even of length 1, may have a compiler lay out arrays otherwise, and copy them for that
+        grouped = x if here == x.shape[0] else x.reshape(-1, here, *x.shape[1:])
+        mean, var = self.moments(grouped, tuple(range(grouped.ndim - x.ndim, grouped.ndim - 1)), across)
+        y = self.normalize(grouped, mean, var, scale, bias).reshape(x.shape)
+        self.follow(mean, var, here * math.prod(x.shape[1:-1]) * across.devices)
         return y.astype(self.dtype)
+
+    @nn.compact
+    def values(self, channels: int) -> tuple[Array, Array, Array, Array]:
+        """Returns scale, bias, running mean and running variance, (channels,) each, which it makes where it must."""
+        scale, bias = self._scale_and_bias(channels)
+        mean = self.variable("batch_stats", "mean", jnp.zeros, (channels,), jnp.float32)
+        var = self.variable("batch_stats", "var", jnp.ones, (channels,), jnp.float32)
+        return scale, bias, mean.value, var.value
+
+    def follow(self, mean: Array, var: Array, count: int) -> None:
+        """Moves the running values towards a batch's mean and biased variance, (groups, 1, ..., channels), of `count`.
+
+        Initialisation moves nothing.
+        """
+        if self.is_initializing():
+            return
+        correction = count / max(count - 1, 1) if self.unbiased else 1.0
+        self._move("mean", mean)
+        self._move("var", var * correction)
 
     def axes(self, rank: int) -> tuple[int, ...]:
         """Returns all axes but the channels."""
@@ -114,11 +126,7 @@ class BatchNorm(_Normed):
         """Returns how many values each mean is of, see `_Normed`."""
         return super().averaged(shape, batch) * (self.examples or batch)
 
-    def takes_kernel(self, batch: int) -> bool:
-        """Returns whether this is training, and all of the `batch` examples here share statistics."""
-        return not self.use_running_average and self._sharing(batch)[0] == batch
-
-    def _sharing(self, batch: int) -> tuple[int, "_Mean"]:
+    def sharing(self, batch: int) -> tuple[int, "_Mean"]:
         """Returns how many of the `batch` examples here share statistics, and what averages over devices that do.
 
         Initialisation sees one example and asks for no more.
@@ -136,13 +144,15 @@ class BatchNorm(_Normed):
             + (f", and the {batch} of a device or be a multiple of them" if devices > 1 else "")
         )
 
-    def _follow(self, old: Array, new: Array) -> Array:
-        """Returns the next running value; `new` (groups, 1, ..., channels)."""
+    def _move(self, name: str, new: Array) -> None:
+        """Moves a running value towards the mean of `new` (groups, 1, ..., channels)."""
+        old: Array = self.get_variable("batch_stats", name)
         new = lax.stop_gradient(new)  # nothing is learnt through it, and jax need not trace how
         average = jnp.mean(new.reshape(-1, old.shape[0]), axis=0)
         if self.axis_name is not None:
             average = lax.pmean(average, self.axis_name)
-        return self.momentum * old + (1.0 - self.momentum) * average.astype(old.dtype)
+        moved = self.momentum * old + (1.0 - self.momentum) * average.astype(old.dtype)
+        self.put_variable("batch_stats", name, moved)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -155,6 +165,8 @@ class _Mean:
     def __call__(self, value: Array) -> Array:
         if self.axis_name is None or self.devices == 1:
             return value
+        if self.devices == lax.axis_size(self.axis_name):
+            return lax.pmean(value, self.axis_name)
         first = range(0, lax.axis_size(self.axis_name), self.devices)
         groups = [list(range(start, start + self.devices)) for start in first]
         return lax.pmean(value, self.axis_name, axis_index_groups=groups)
@@ -233,9 +245,9 @@ class GroupNorm(_Normed):
         """
         shape = self._grouped(x.shape[-1])
         grouped = x.reshape(*x.shape[:-1], *shape)
-        mean, variance = moments(grouped, self.axes(grouped.ndim))
+        mean, variance = self.moments(grouped, self.axes(grouped.ndim))
         scale, bias = (value.reshape(shape) for value in self._scale_and_bias(x.shape[-1]))
-        return normalize(grouped, mean, variance, scale, bias, self.epsilon).reshape(x.shape).astype(self.dtype)
+        return self.normalize(grouped, mean, variance, scale, bias).reshape(x.shape).astype(self.dtype)
 
     def axes(self, rank: int) -> tuple[int, ...]:
         """Returns the axes of (batch, ..., groups, channels of a group) but the batch and the groups."""

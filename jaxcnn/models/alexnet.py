@@ -33,16 +33,17 @@ weights are normal of deviation 0.01; AlexNet's biases are 1 in conv2, conv4, co
 """
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import flax.linen as nn
 
 from jaxcnn.layers.init import normal, torch_default
 from jaxcnn.layers.norm_choice import make_norm
+from jaxcnn.layers.pool import MaxPool, ceil_pool
 from jaxcnn.models.net import Net
 from jaxcnn.models.variant import Variant
-from jaxcnn.ops.pool import max_pool, max_pool_ceil, region_means
+from jaxcnn.ops.pool import region_means
 from jaxcnn.parts import Part
 from jaxcnn.types import Array, ModuleDef
 
@@ -85,7 +86,7 @@ ZFNET = (
     Layer(512, 3, pooled=True, split=True),
 )
 
-overlapping_max_pool = functools.partial(max_pool, window=3, strides=2)
+overlapping_max_pool: ModuleDef = functools.partial(MaxPool, window=3, strides=2)
 gaussian = normal(0.01)
 
 
@@ -103,7 +104,7 @@ class AlexNet(Net, kw_only=True):
     layers: Sequence[Layer] = ALEXNET
     hidden: Sequence[int] = (4096, 4096)
     groups: int = 1
-    pool: Callable[[Array], Array] = overlapping_max_pool
+    pool: ModuleDef = overlapping_max_pool
     small_stem_pools: bool = True
     pool_to: int | None = None
     dropout_first: bool = False
@@ -144,7 +145,7 @@ class AlexNet(Net, kw_only=True):
             x = damped(name=f"norm{number}")(self.activation()(x))
         else:
             x = self.activation()(norm(name=f"norm{number}")(x))
-        return self.pool(x) if layer.pooled else x
+        return self.pool(name=f"pool{number}")(x) if layer.pooled else x
 
     def _hide(self, x: Array, *, train: bool) -> Array:
         """Maps (batch, width) through the hidden dense layers and their dropout."""
@@ -174,7 +175,7 @@ VARIANTS = {
         parameters=61_100_840,
     ),
     "zfnet": Variant(
-        functools.partial(AlexNet, layers=ZFNET, pool=max_pool_ceil, small_stem_pools=False),
+        functools.partial(AlexNet, layers=ZFNET, pool=ceil_pool, small_stem_pools=False),
         paper="Zeiler and Fergus, ECCV 2014",
         year=2013,
         parameters=107_627_624,

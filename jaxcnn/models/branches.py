@@ -1,11 +1,11 @@
 """The parts of the Inception families: branches in parallel, written as data, and the net around them.
 
-A branch is a tuple of steps, each of them a convolution with norm and activation (`conv(96, 3)`), a pooling function,
+A branch is a tuple of steps, each of them a convolution with norm and activation (`conv(96, 3)`), a pooling layer,
 or a tuple of branches whose outputs are concatenated. `()` is the identity.
 """
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 import flax.linen as nn
@@ -15,19 +15,19 @@ from flax.core import FrozenDict
 from jaxcnn.layers.activation import Activation
 from jaxcnn.layers.blocks import ConvNormAct
 from jaxcnn.layers.conv import Conv
+from jaxcnn.layers.join import Join
+from jaxcnn.layers.pool import AvgPool, MaxPool
 from jaxcnn.models.net import Net
-from jaxcnn.ops.once import stored
-from jaxcnn.ops.pool import avg_pool, global_avg_pool, max_pool
+from jaxcnn.ops.pool import global_avg_pool
 from jaxcnn.parts import Part
 from jaxcnn.types import Array, ModuleDef
 
-Pool: TypeAlias = Callable[[Array], Array]
 Branch: TypeAlias = Sequence[Any]
-"""Of steps: a mapping (the fields of `ConvNormAct`), a `Pool`, or a sequence of branches."""
+"""Of steps: a mapping (the fields of `ConvNormAct`), what makes a pooling layer, or a sequence of branches."""
 
-MAX_SAME: Pool = functools.partial(max_pool, window=3, strides=1, padding=1)
-AVG_SAME: Pool = functools.partial(avg_pool, window=3, strides=1, padding=1)
-MAX_HALVE: Pool = functools.partial(max_pool, window=3, strides=2)
+MAX_SAME: ModuleDef = functools.partial(MaxPool, window=3, strides=1, padding=1)
+AVG_SAME: ModuleDef = functools.partial(AvgPool, window=3, strides=1, padding=1)
+MAX_HALVE: ModuleDef = functools.partial(MaxPool, window=3, strides=2)
 
 
 def conv(
@@ -41,11 +41,13 @@ def walk(steps: Branch, x: Array, unit: ModuleDef, prefix: str) -> Array:
     """Returns x (batch, height, width, channels) after `steps`; `unit` makes their convolutions.
 
     Their names are `prefix` and their number among the steps; those of inner branches are 2a_1, 2b_1 and so on.
+    A pooling layer is called `prefix`, then pool, then its number.
     """
-    number = 0
+    number = pools = 0
     for step in steps:
         if callable(step):
-            x = step(x)
+            pools += 1
+            x = step(name=f"{prefix}pool{pools}")(x)
             continue
         number += 1
         if isinstance(step, Mapping):
@@ -74,7 +76,7 @@ class Mixed(nn.Module):
         branches: see the top of this file.
         unit: makes a `ConvNormAct`.
         act: follows the sum of a residual block; None leaves it out.
-        pool: before the branches.
+        pool: makes a pooling layer before the branches.
         scale: if given, the block is residual: x + scale * linear 1x1 convolution of the branches (submodule `linear`).
         linear_end: no activation after the sum.
     """
@@ -82,20 +84,20 @@ class Mixed(nn.Module):
     branches: Sequence[Branch]
     unit: ModuleDef
     act: Activation | None = None
-    pool: Pool | None = None
+    pool: ModuleDef | None = None
     scale: float | None = None
     linear_end: bool = False
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
         """Maps (batch, height, width, channels) to (batch, out_height, out_width, sum of the branches' features)."""
-        x = x if self.pool is None else self.pool(x)
+        x = x if self.pool is None else self.pool(name="pool")(x)
         outputs = [walk(branch, x, self.unit, f"branch{n}_") for n, branch in enumerate(self.branches, start=1)]
         y = jnp.concatenate(outputs, axis=-1)
         if self.scale is None:
             return y
         y = x + self.scale * Conv(x.shape[-1], 1, padding=0, dtype=x.dtype, name="linear")(y)
-        return stored(y if self.linear_end or self.act is None else self.act(y))
+        return Join(name="join")(y if self.linear_end or self.act is None else self.act(y))
 
 
 class BranchNet(Net, kw_only=True):

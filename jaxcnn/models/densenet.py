@@ -33,10 +33,11 @@ import jax.numpy as jnp
 
 from jaxcnn.layers.activation import Activation
 from jaxcnn.layers.blocks import strided_stem
+from jaxcnn.layers.join import Join
+from jaxcnn.layers.pool import AvgPool
 from jaxcnn.models.net import Net
 from jaxcnn.models.variant import Variant
-from jaxcnn.ops.once import stored
-from jaxcnn.ops.pool import avg_pool, global_avg_pool
+from jaxcnn.ops.pool import global_avg_pool
 from jaxcnn.parts import Part
 from jaxcnn.types import Array, ModuleDef
 
@@ -72,7 +73,7 @@ class DenseLayer(nn.Module):
         y = x
         if self.bottleneck is not None:
             y = self.unit(self.bottleneck * self.growth, 1, name="reduce")(y)
-        return stored(jnp.concatenate([x, self.unit(self.growth, 3, name="grow")(y)], axis=-1))
+        return Join(name="join")(jnp.concatenate([x, self.unit(self.growth, 3, name="grow")(y)], axis=-1))
 
 
 class DenseNet(Net, kw_only=True):
@@ -106,7 +107,7 @@ class DenseNet(Net, kw_only=True):
         for stage, size in enumerate(self.stage_sizes, start=1):
             if stage > 1:
                 x = unit(int(x.shape[-1] * self.compression), 1, name=f"transition{stage - 1}")(x)
-                x = avg_pool(x, 2)
+                x = AvgPool(2, name=f"transition{stage - 1}_pool")(x)
             for number in range(1, size + 1):
                 x = DenseLayer(self.growth, unit, self.bottleneck, name=f"stage{stage}_layer{number}")(x)
             self.sow("intermediates", f"stage{stage}", x)

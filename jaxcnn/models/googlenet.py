@@ -28,7 +28,7 @@ He-normal (torchvision from a truncated normal of deviation 0.01).
 """
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import flax.linen as nn
@@ -38,9 +38,10 @@ from flax.core import FrozenDict
 from jaxcnn.layers.activation import Activation
 from jaxcnn.layers.init import lecun_normal
 from jaxcnn.layers.norm_choice import make_norm
-from jaxcnn.models.branches import MAX_SAME, Branch, BranchNet, Mixed, Pool, conv
+from jaxcnn.layers.pool import ceil_pool
+from jaxcnn.models.branches import MAX_SAME, Branch, BranchNet, Mixed, conv
 from jaxcnn.models.variant import Variant
-from jaxcnn.ops.pool import avg_pool, max_pool_ceil, region_means
+from jaxcnn.ops.pool import avg_pool, region_means
 from jaxcnn.ops.window import image_size
 from jaxcnn.parts import Part
 from jaxcnn.types import Array, ModuleDef
@@ -93,7 +94,7 @@ class AuxiliaryHead(nn.Module):
     act: Activation
     dropout_rate: float
     dtype: Any = jnp.float32
-    pool: Pool = paper_means
+    pool: Callable[[Array], Array] = paper_means
 
     @nn.compact
     def __call__(self, x: Array, *, train: bool) -> Array:
@@ -130,10 +131,10 @@ class GoogLeNet(BranchNet, kw_only=True):
         respond = self.norm_layer(train=False) if self._lrn else make_norm("none", train=False, dtype=self.dtype)
         small = self.stem == "small"
         x = unit(64, kernel_size=3 if small else 7, strides=1 if small else 2, name="stem1")(x)
-        x = respond(name="stem_norm1")(x if small else max_pool_ceil(x))
+        x = respond(name="stem_norm1")(x if small else ceil_pool(name="stem_pool1")(x))
         x = unit(64, kernel_size=1, name="stem2")(x)
         x = respond(name="stem_norm2")(unit(192, name="stem3")(x))
-        return x if small else max_pool_ceil(x)
+        return x if small else ceil_pool(name="stem_pool2")(x)
 
     @property
     def _lrn(self) -> bool:
@@ -142,7 +143,7 @@ class GoogLeNet(BranchNet, kw_only=True):
 
 def _stages(wide: int, last_pool: int) -> Sequence[Sequence[ModuleDef]]:
     """Returns the blocks of `STAGES`. The first block of stages 2 and 3 begins with pooling."""
-    pools = None, max_pool_ceil, functools.partial(max_pool_ceil, window=last_pool)
+    pools = None, ceil_pool, functools.partial(ceil_pool, window=last_pool)
     return tuple(
         tuple(
             functools.partial(Mixed, inception(*widths, wide=wide), pool=None if number else pool)

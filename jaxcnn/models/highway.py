@@ -29,10 +29,11 @@ import jax
 from jaxcnn.layers.activation import Activation
 from jaxcnn.layers.blocks import ConvNormAct
 from jaxcnn.layers.conv import Conv
+from jaxcnn.layers.join import Join
+from jaxcnn.layers.pool import MaxPool
 from jaxcnn.models.net import Net
 from jaxcnn.models.variant import Variant
-from jaxcnn.ops.once import stored
-from jaxcnn.ops.pool import global_avg_pool, max_pool
+from jaxcnn.ops.pool import global_avg_pool
 from jaxcnn.types import Array, ModuleDef
 
 
@@ -50,7 +51,7 @@ class HighwayLayer(nn.Module):
         channels = x.shape[-1]
         transformed = ConvNormAct(channels, self.conv, self.norm, self.act, name="transform")(x)
         through = jax.nn.sigmoid(self.gate(channels, 3, padding=1, name="gate")(x))
-        return stored(x + through * (transformed - x))
+        return Join(name="join")(x + through * (transformed - x))
 
 
 class HighwayNet(Net, kw_only=True):
@@ -76,7 +77,7 @@ class HighwayNet(Net, kw_only=True):
         gate = functools.partial(Conv, dtype=self.dtype, bias_init=nn.initializers.constant(self.gate_bias))
         x = image.astype(self.dtype)
         for stage, (size, features) in enumerate(zip(self.stage_sizes, self.features, strict=True), start=1):
-            x = max_pool(x, 2) if stage > 1 else x
+            x = MaxPool(2, name=f"stage{stage}_pool")(x) if stage > 1 else x
             x = layer(features, name=f"stage{stage}_layer1")(x)
             for number in range(2, size + 1):
                 x = HighwayLayer(conv, gate, norm, act, name=f"stage{stage}_layer{number}")(x)

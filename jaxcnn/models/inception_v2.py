@@ -25,16 +25,16 @@ import functools
 from collections.abc import Sequence
 
 from jaxcnn.layers.conv import Conv
-from jaxcnn.models.branches import AVG_SAME, MAX_SAME, Branch, BranchNet, Mixed, Pool, conv
+from jaxcnn.layers.pool import MaxPool
+from jaxcnn.models.branches import AVG_SAME, MAX_SAME, Branch, BranchNet, Mixed, conv
 from jaxcnn.models.variant import Variant
-from jaxcnn.ops.pool import max_pool
 from jaxcnn.types import Array, ModuleDef
 
-_HALVE: Pool = functools.partial(max_pool, window=3, strides=2, padding=1)
+_HALVE: ModuleDef = functools.partial(MaxPool, window=3, strides=2, padding=1)
 
 
 def inception(
-    one: int, reduce3: int, three: int, reduce_double: int, double: int, project: int, pool: Pool = AVG_SAME
+    one: int, reduce3: int, three: int, reduce_double: int, double: int, project: int, pool: ModuleDef = AVG_SAME
 ) -> Sequence[Branch]:
     """Returns the branches of a module that keeps the size of the map."""
     return (
@@ -64,9 +64,9 @@ class InceptionV2(BranchNet, kw_only=True):
         fields = {"strides": strides, "padding": size // 2, "groups": colours, "use_bias": False, "dtype": self.dtype}
         x = Conv(8 * colours, size, name="stem_depthwise", **fields)(x)
         x = unit(64, kernel_size=1, name="stem1")(x)
-        x = unit(64, kernel_size=1, name="stem2")(x if small else _HALVE(x))
+        x = unit(64, kernel_size=1, name="stem2")(x if small else _HALVE(name="stem_pool1")(x))
         x = unit(192, name="stem3")(x)
-        return x if small else _HALVE(x)
+        return x if small else _HALVE(name="stem_pool2")(x)
 
 
 _STAGES = (

@@ -28,13 +28,13 @@ from collections.abc import Sequence
 
 from flax.core import FrozenDict
 
-from jaxcnn.models.branches import MAX_HALVE, Branch, BranchNet, Mixed, Pool, conv
+from jaxcnn.layers.pool import AvgPool
+from jaxcnn.models.branches import MAX_HALVE, Branch, BranchNet, Mixed, conv
 from jaxcnn.models.inception_v3 import STEM as STEM_V3
 from jaxcnn.models.variant import Variant
-from jaxcnn.ops.pool import avg_pool
 from jaxcnn.types import ModuleDef
 
-AVG_REAL: Pool = functools.partial(avg_pool, window=3, strides=1, padding=1, count_padding=False)
+AVG_REAL: ModuleDef = functools.partial(AvgPool, window=3, strides=1, padding=1, count_padding=False)
 
 STEM_V4: Branch = (
     conv(32, 3, 2, padding=0),

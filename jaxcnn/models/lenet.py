@@ -19,17 +19,17 @@ is no strided stem, so `stem` changes nothing. Dropout, none by default, follows
 """
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import flax.linen as nn
 import jax.numpy as jnp
 
 from jaxcnn.layers.init import he_normal, lecun_1998
+from jaxcnn.layers.pool import AvgPool, MaxPool
 from jaxcnn.models.net import Net
 from jaxcnn.models.variant import Variant
-from jaxcnn.ops.pool import avg_pool, max_pool
 from jaxcnn.parts import Part
-from jaxcnn.types import Array
+from jaxcnn.types import Array, ModuleDef
 
 
 class LeNet(Net, kw_only=True):
@@ -39,7 +39,7 @@ class LeNet(Net, kw_only=True):
     hidden: Sequence[int] = (120, 84)
     kernel_size: int = 5
     padding: int = 0
-    pool: Callable[..., Array] = avg_pool
+    pool: ModuleDef = AvgPool
     smallest_image: int = 32
     kernel_init: nn.initializers.Initializer = lecun_1998
     act: Part = "scaled_tanh"
@@ -52,7 +52,7 @@ class LeNet(Net, kw_only=True):
         x = pad_to(image.astype(self.dtype), self.smallest_image)
         for number, features in enumerate(self.features, start=1):
             x = conv(features, self.kernel_size, name=f"conv{number}")(x)
-            x = self.pool(act(norm(name=f"norm{number}")(x)), 2)
+            x = self.pool(2, name=f"pool{number}")(act(norm(name=f"norm{number}")(x)))
             self.sow("intermediates", f"stage{number}", x)
         x = x.reshape(x.shape[0], -1)
         for number, width in enumerate(self.hidden, start=1):
@@ -77,7 +77,7 @@ VARIANTS = {
             hidden=(100,),
             kernel_size=3,
             padding=1,
-            pool=max_pool,
+            pool=MaxPool,
             smallest_image=1,
             kernel_init=he_normal,
             act="relu",

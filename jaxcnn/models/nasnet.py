@@ -42,13 +42,15 @@ from flax.core import FrozenDict
 from jaxcnn.layers.activation import Activation
 from jaxcnn.layers.blocks import ConvNormAct, drop_path, repeat
 from jaxcnn.layers.init import he_normal, he_normal_fan_out
+from jaxcnn.layers.pool import AvgPool, MaxPool
 from jaxcnn.models.inception_v3 import AuxiliaryHead
 from jaxcnn.models.net import Net
 from jaxcnn.models.variant import Variant
-from jaxcnn.ops.pool import avg_pool, global_avg_pool, max_pool
+from jaxcnn.ops.pool import global_avg_pool
 from jaxcnn.parts import Part
 from jaxcnn.types import Array, ModuleDef
 
+_HALVE: ModuleDef = functools.partial(MaxPool, window=3, strides=2, padding="same")
 _PATHS = 9
 """Most operations of a cell that drop path can drop."""
 
@@ -153,10 +155,10 @@ class Cell(nn.Module):
 
     def _reduce(self, left: Array, right: Array, drop: Callable[[Array], Array]) -> Array:
         first = drop(self._separable(right, 5, "pair1_left", 2)) + drop(self._separable(left, 7, "pair1_right", 2))
-        second = drop(_largest(right)) + drop(self._separable(left, 7, "pair2_right", 2))
+        second = drop(_HALVE(name="pair2_pool")(right)) + drop(self._separable(left, 7, "pair2_right", 2))
         third = drop(self._average(right, "pair3_left", 2)) + drop(self._separable(left, 5, "pair3_right", 2))
         fourth = second + drop(self._average(first, "pair4_right"))
-        fifth = drop(self._separable(first, 3, "pair5_left")) + drop(_largest(right))
+        fifth = drop(self._separable(first, 3, "pair5_left")) + drop(_HALVE(name="pair5_pool")(right))
         return jnp.concatenate([second, third, fourth, fifth], axis=-1)
 
     def _drop(self, examples: int, rate: float | Array) -> Callable[[Array], Array]:
@@ -174,8 +176,8 @@ class Cell(nn.Module):
 
     def _average(self, x: Array, name: str, strides: int = 1) -> Array:
         count = self.count_padding and strides > 1
-        y = avg_pool(x, 3, strides=strides, padding="same", count_padding=count)
-        return self._fitted(y, name)
+        pool = AvgPool(3, strides=strides, padding="same", count_padding=count, name=f"{name}_pool")
+        return self._fitted(pool(x), name)
 
     def _fitted(self, x: Array, name: str, *, halve: bool = False, act: Activation | None = None) -> Array:
         """Returns x with the cell's features and size; x itself if it has them."""
@@ -183,10 +185,6 @@ class Cell(nn.Module):
 
     def _project(self, x: Array, name: str, *, halve: bool = False, act: Activation | None = None) -> Array:
         return Project(self.features, halve, self.conv, self.norm, act, name=name)(x)
-
-
-def _largest(x: Array) -> Array:
-    return max_pool(x, 3, strides=2, padding="same")
 
 
 class NASNet(Net, kw_only=True):

@@ -39,10 +39,10 @@ from jaxcnn.errors import UserError, check_word
 from jaxcnn.layers.activation import Activation
 from jaxcnn.layers.blocks import strided_stem
 from jaxcnn.layers.init import he_normal_fan_out
+from jaxcnn.layers.join import Join
 from jaxcnn.layers.norm import Identity
 from jaxcnn.models.resnet import STRIDES_ANYWAY, Parts, ResNet
 from jaxcnn.models.variant import Variant
-from jaxcnn.ops.once import stored
 from jaxcnn.ops.pool import global_avg_pool
 from jaxcnn.types import Array, ModuleDef
 
@@ -89,7 +89,7 @@ class PreActBasicBlock(_PreActBlock):
         y = self.conv(self.features, 3, strides=self.strides, padding=1, name="conv1")(y)
         y = self.dropout(name="dropout")(self._activate(y, 2))
         y = self.conv(self.features, 3, padding=1, kernel_init=self.last_kernel_init, name="conv2")(y)
-        return stored(y + shortcut)
+        return Join(name="join")(y + shortcut)
 
 
 class PreActBottleneckBlock(_PreActBlock):
@@ -105,7 +105,7 @@ class PreActBottleneckBlock(_PreActBlock):
         y = self.conv(self.features, 3, strides=second, padding=1, name="conv2")(self._activate(y, 2))
         y = self.dropout(name="dropout")(self._activate(y, 3))
         y = self.conv(4 * self.features, 1, padding=0, kernel_init=self.last_kernel_init, name="conv3")(y)
-        return stored(y + shortcut)
+        return Join(name="join")(y + shortcut)
 
 
 class PreActResNet(ResNet, kw_only=True):

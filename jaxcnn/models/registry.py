@@ -12,7 +12,6 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from jaxcnn import runtime
 from jaxcnn.errors import UserError, check_word
 from jaxcnn.layers.activation import make_activation
 from jaxcnn.layers.norm_choice import check_norm
@@ -197,8 +196,7 @@ def _passes(model: nn.Module, size: int, channels: int) -> bool:
 def _check_shapes(model: nn.Module, image_shape: tuple[int, int, int]) -> None:
     """Raises `UserError` for an image that some layer cannot take, or of which it would make an empty array."""
     try:
-        with runtime.canonical_forms():  # all forms have equal shapes, and these are traced fastest
-            variables = abstract_variables(model, image_shape)
+        variables = abstract_variables(model, image_shape)
         empty = [leaf.shape for leaf in jax.tree.leaves(variables) if min(leaf.shape, default=1) < 1]
         if empty:
             raise ValueError(f"an array would have the shape {empty[0]}")

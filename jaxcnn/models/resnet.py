@@ -35,13 +35,13 @@ import flax.linen as nn
 
 from jaxcnn.errors import UserError, check_word
 from jaxcnn.layers.activation import Activation
-from jaxcnn.layers.blocks import normed, repeat, strided_stem
+from jaxcnn.layers.blocks import ConvNorm, repeat, strided_stem
 from jaxcnn.layers.init import he_normal_fan_out
+from jaxcnn.layers.join import Join
 from jaxcnn.layers.norm_choice import norm_takes
 from jaxcnn.models.net import Net
 from jaxcnn.models.shortcuts import PadShortcut, ProjectionShortcut
 from jaxcnn.models.variant import Variant
-from jaxcnn.ops.once import stored
 from jaxcnn.ops.pool import global_avg_pool
 from jaxcnn.parts import Part, part_name
 from jaxcnn.types import Array, ModuleDef
@@ -76,7 +76,7 @@ class _Block(nn.Module):
             y = self.gate(y.shape[-1], name="gate")(y)
         if self.shortcut is None:
             return self.act(y)
-        return stored(self.act(y + self.shortcut(y.shape[-1], self.strides, name="shortcut")(x)))
+        return Join(name="join")(self.act(y + self.shortcut(y.shape[-1], self.strides, name="shortcut")(x)))
 
 
 class BasicBlock(_Block):
@@ -116,7 +116,7 @@ class BottleneckBlock(_Block):
         y = self.conv(width, 3, strides=second, padding=1, groups=self.groups, name="conv2")(y)
         y = self.act(self.norm(name="norm2")(y))
         widen = self.conv(4 * self.features, 1, padding=0, name="conv3")
-        return self._join(x, normed(y, widen, self.last_norm(name="norm3")))
+        return self._join(x, ConvNorm(widen, self.last_norm(name="norm3"), name="conv_norm3")(y))
 
 
 class Parts(NamedTuple):

@@ -28,10 +28,10 @@ from typing import Any
 
 from jaxcnn.layers.activation import Activation
 from jaxcnn.layers.blocks import STEM_POOL, ConvNormAct, SqueezeExcite, strided_stem
+from jaxcnn.layers.pool import ceil_pool
 from jaxcnn.models.resnet import BasicBlock, BottleneckBlock, Parts, ResNet
 from jaxcnn.models.shortcuts import ProjectionShortcut
 from jaxcnn.models.variant import Variant
-from jaxcnn.ops.pool import max_pool_ceil
 from jaxcnn.types import Array, ModuleDef
 
 
@@ -53,13 +53,13 @@ class SENet(ResNet, kw_only=True):
     def enter(self, image: Array, parts: Parts) -> Array:
         """Returns the stem's output."""
         conv, norm, act, _ = parts
-        small, pool = self.has_small_stem, max_pool_ceil if self.legacy else STEM_POOL
+        small, pool = self.has_small_stem, ceil_pool if self.legacy else STEM_POOL
         enter = functools.partial(strided_stem, image, self.features, conv, norm, act, small=small)
         if not self.deep_stem:
             return enter(pool=pool)
         layer = functools.partial(ConvNormAct, conv=conv, norm=norm, act=act)
         x = layer(2 * self.features, name="stem3")(layer(self.features, name="stem2")(enter(kernel_size=3, pool=None)))
-        return x if small else pool(x)
+        return x if small else pool(name="stem_pool")(x)
 
     def make_block(self, parts: Parts) -> ModuleDef:
         """Returns a constructor of a block, called as `block(features, strides, name=...)`."""

@@ -3,7 +3,7 @@
 import flax.linen as nn
 import jax.numpy as jnp
 
-from jaxcnn.layers.blocks import normed
+from jaxcnn.layers.blocks import ConvNorm
 from jaxcnn.types import Array, ModuleDef
 
 
@@ -26,7 +26,7 @@ class ProjectionShortcut(nn.Module):
             return x
         size = self.kernel_size if self.strides > 1 else 1
         conv = self.conv(self.features, size, strides=self.strides, padding=size // 2, name="conv")
-        return normed(x, conv, self.norm(name="norm"))
+        return ConvNorm(conv, self.norm(name="norm"), name="conv_norm")(x)
 
 
 class PadShortcut(nn.Module):

@@ -28,11 +28,12 @@ import jax.numpy as jnp
 
 from jaxcnn.errors import UserError
 from jaxcnn.layers.activation import Activation
-from jaxcnn.layers.blocks import ConvNormAct
+from jaxcnn.layers.blocks import STEM_POOL, ConvNormAct
+from jaxcnn.layers.join import Join
+from jaxcnn.layers.pool import AvgPool
 from jaxcnn.models.net import Net
 from jaxcnn.models.variant import Variant
-from jaxcnn.ops.once import stored
-from jaxcnn.ops.pool import avg_pool, global_avg_pool, max_pool
+from jaxcnn.ops.pool import global_avg_pool
 from jaxcnn.parts import Part
 from jaxcnn.types import Array, ModuleDef
 
@@ -74,8 +75,9 @@ class ShuffleUnit(nn.Module):
         features = self.features - x.shape[-1] if strided else self.features
         y = ConvNormAct(features, act=None, kernel_size=1, groups=self.groups, name="expand", **parts)(y)
         if not strided:
-            return stored(self.act(x + y))
-        return self.act(jnp.concatenate([avg_pool(x, 3, strides=self.strides, padding=1), y], axis=-1))
+            return Join(name="join")(self.act(x + y))
+        pooled = AvgPool(3, strides=self.strides, padding=1, name="pool")(x)
+        return self.act(jnp.concatenate([pooled, y], axis=-1))
 
 
 class ShuffleNetV1(Net, kw_only=True):
@@ -111,7 +113,7 @@ class ShuffleNetV1(Net, kw_only=True):
         x = image.astype(self.dtype)
         stem_features = self.stem_features or _multiple(24 * self.width, self.groups)
         x = ConvNormAct(stem_features, strides=1 if small else 2, name="stem_conv", **parts)(x)
-        x = x if small else max_pool(x, 3, strides=2, padding=1)
+        x = x if small else STEM_POOL(name="stem_pool")(x)
         self.sow("intermediates", "stem", x)
         for stage, size in enumerate(self.stage_sizes, start=1):
             features = _multiple(FEATURES[self.groups] * 2 ** (stage - 1) * self.width, self.groups)

@@ -25,11 +25,11 @@ import flax.linen as nn
 import jax.numpy as jnp
 
 from jaxcnn.layers.activation import Activation
-from jaxcnn.layers.blocks import ConvNormAct
+from jaxcnn.layers.blocks import STEM_POOL, ConvNormAct
 from jaxcnn.models.net import Net
 from jaxcnn.models.shufflenet_v1 import channel_shuffle
 from jaxcnn.models.variant import Variant
-from jaxcnn.ops.pool import global_avg_pool, max_pool
+from jaxcnn.ops.pool import global_avg_pool
 from jaxcnn.parts import Part
 from jaxcnn.types import Array, ModuleDef
 
@@ -85,7 +85,7 @@ class ShuffleNetV2(Net, kw_only=True):
         small = self.stem == "small"
 
         x = ConvNormAct(24, strides=1 if small else 2, name="stem_conv", **parts)(image.astype(self.dtype))
-        x = x if small else max_pool(x, 3, strides=2, padding=1)
+        x = x if small else STEM_POOL(name="stem_pool")(x)
         self.sow("intermediates", "stem", x)
         for stage, size in enumerate(self.stage_sizes, start=1):
             for number in range(1, size + 1):

@@ -31,9 +31,10 @@ import jax.numpy as jnp
 from jaxcnn.layers.blocks import ConvNormAct
 from jaxcnn.layers.conv import Conv
 from jaxcnn.layers.init import he_uniform, normal
+from jaxcnn.layers.pool import ceil_pool
 from jaxcnn.models.net import Net
 from jaxcnn.models.variant import Variant
-from jaxcnn.ops.pool import global_avg_pool, max_pool_ceil
+from jaxcnn.ops.pool import global_avg_pool
 from jaxcnn.types import Array, ModuleDef
 
 SQUEEZED = (16, 16, 32, 32, 48, 48, 64, 64)
@@ -72,7 +73,7 @@ class SqueezeNet(Net, kw_only=True):
         self.sow("intermediates", "stem", x)
         widths = iter(self.squeezed)
         for stage, size in enumerate(self.stage_sizes, start=1):
-            x = x if stage == 1 else max_pool_ceil(x)
+            x = x if stage == 1 else ceil_pool(name=f"stage{stage}_pool")(x)
             for number in range(1, size + 1):
                 x = Fire(next(widths), unit, name=f"stage{stage}_fire{number}")(x)
             self.sow("intermediates", f"stage{stage}", x)
@@ -92,9 +93,8 @@ class SqueezeNet(Net, kw_only=True):
         """Returns the stem's output."""
         if self.stem == "small":
             return unit(self.features, name="stem_conv")(image)
-        return max_pool_ceil(
-            unit(self.features, kernel_size=self.kernel_size, strides=2, padding=0, name="stem_conv")(image)
-        )
+        x = unit(self.features, kernel_size=self.kernel_size, strides=2, padding=0, name="stem_conv")(image)
+        return ceil_pool(name="stem_pool")(x)
 
 
 def _variant(features: int, kernel_size: int, stage_sizes: tuple[int, ...], parameters: int) -> Variant:

@@ -36,9 +36,10 @@ import flax.linen as nn
 from jaxcnn.layers.blocks import ConvNormAct
 from jaxcnn.layers.conv import Conv
 from jaxcnn.layers.init import he_normal, he_normal_fan_out, normal
+from jaxcnn.layers.pool import MaxPool
 from jaxcnn.models.net import Net
 from jaxcnn.models.variant import Variant
-from jaxcnn.ops.pool import max_pool, max_pool_ceil, region_means
+from jaxcnn.ops.pool import region_means
 from jaxcnn.types import Array
 
 
@@ -65,14 +66,14 @@ class VGG(Net, kw_only=True):
         """Maps (batch, height, width, channels) to float32 logits (batch, num_classes)."""
         conv = functools.partial(Conv, dtype=self.dtype, kernel_init=self.kernel_init)
         act = self.activation()
-        pool = max_pool_ceil if self.stem == "small" else max_pool
+        pool = functools.partial(MaxPool, 2, ceil=self.stem == "small")
         unit = functools.partial(ConvNormAct, conv=conv, norm=self.norm_layer(train=train), act=act)
         x = image.astype(self.dtype)
         for stage, size in enumerate(self.stage_sizes, start=1):
             features = min(self.features * 2 ** (stage - 1), self.most_features)
             for number in range(1, size + 1):
                 x = unit(features, name=f"stage{stage}_conv{number}")(x)
-            x = pool(x, 2, strides=2)
+            x = pool(name=f"stage{stage}_pool")(x)
             self.sow("intermediates", f"stage{stage}", x)
         x = x if self.pool_to is None else region_means(x, self.pool_to)
         x = x.reshape(x.shape[0], -1)

@@ -26,9 +26,10 @@ import flax.linen as nn
 
 from jaxcnn.layers.activation import Activation
 from jaxcnn.layers.blocks import ConvNormAct
+from jaxcnn.layers.pool import MaxPool
 from jaxcnn.models.net import Net
 from jaxcnn.models.variant import Variant
-from jaxcnn.ops.pool import global_avg_pool, max_pool
+from jaxcnn.ops.pool import global_avg_pool
 from jaxcnn.parts import Part
 from jaxcnn.types import Array, ModuleDef
 
@@ -71,7 +72,7 @@ class XceptionBlock(nn.Module):
             y = SeparableConv(features, self.conv, self.norm, name=f"separable{number}")(y)
         if self.strides == 1 and x.shape[-1] == y.shape[-1]:
             return y + x
-        y = max_pool(y, 3, strides=self.strides, padding=1)
+        y = MaxPool(3, strides=self.strides, padding=1, name="pool")(y)
         unit = ConvNormAct(y.shape[-1], self.conv, self.norm, None, 1, self.strides, name="shortcut")
         return y + unit(x)
 

@@ -2,14 +2,13 @@
 
 from collections.abc import Sequence
 
+from jax import lax
+
 from jaxcnn.errors import UserError, check_word
-from jaxcnn.ops.cpu_conv import formulation, xla_conv
-from jaxcnn.ops.platform import on_cpu
-from jaxcnn.ops.sums import add_bias
 from jaxcnn.ops.window import FILLS, Padding, Slide, check_fits, image_size, output_size, pad, pair, resolve_padding
 from jaxcnn.types import Array
 
-__all__ = ["Padding", "add_bias", "check_groups", "conv", "output_size", "resolve_padding"]
+__all__ = ["Padding", "add_bias", "check_groups", "conv", "convolve", "output_size", "place", "resolve_padding"]
 
 
 def check_groups(channels: int, features: int, groups: int) -> None:
@@ -28,7 +27,7 @@ def conv(
     dilation: int | Sequence[int] = 1,
     groups: int = 1,
 ) -> Array:
-    """Slides `kernel` over `x`. Differentiable in reverse mode only, but in `jaxcnn.runtime.canonical_forms()`.
+    """Slides `kernel` over `x`.
 
     Args:
         x: (batch, height, width, channels), any float dtype.
@@ -46,15 +45,46 @@ def conv(
     Raises:
         UserError: an unknown padding or fill, groups that do not divide, or an image too small.
     """
-    check_word("fill", fill, FILLS)
     check_groups(x.shape[-1], kernel.shape[-1], groups)
-    size, kernel_size = image_size(x), pair(kernel.shape[:2])
-    pads = resolve_padding(padding, size, kernel_size, strides, dilation)
-    check_fits("convolution", size, pads, kernel_size, pair(dilation))
+    x, slide = place(x, kernel.shape[:2], strides=strides, padding=padding, fill=fill, dilation=dilation)
+    return convolve(x, kernel, slide, groups)
+
+
+def place(
+    x: Array,
+    kernel_size: int | Sequence[int],
+    *,
+    strides: int | Sequence[int] = 1,
+    padding: Padding = "same",
+    fill: str = "zero",
+    dilation: int | Sequence[int] = 1,
+) -> tuple[Array, Slide]:
+    """Returns the image and how a kernel of this size goes over it; arguments and errors as of `conv`.
+
+    Cells that are not to hold zeros are around the image already; the `Slide` pads with zeros.
+    """
+    check_word("fill", fill, FILLS)
+    size, shape = image_size(x), pair(kernel_size)
+    pads = resolve_padding(padding, size, shape, strides, dilation)
+    check_fits("convolution", size, pads, shape, pair(dilation))
     if fill != "zero":
         x, pads = pad(x, pads, fill), ((0, 0), (0, 0))
-    slide = Slide(pair(strides), pads, pair(dilation))
-    faster = formulation(x.shape, kernel.shape, slide, groups)
-    if faster is None:
-        return xla_conv(x, kernel, slide, groups)
-    return on_cpu(faster, xla_conv, x, kernel, slide=slide, groups=groups)
+    return x, Slide(pair(strides), pads, pair(dilation))
+
+
+def convolve(x: Array, kernel: Array, slide: Slide, groups: int = 1) -> Array:
+    """Returns `kernel`, HWIO, slid over x (batch, height, width, channels); both of one float dtype."""
+    return lax.conv_general_dilated(
+        x,
+        kernel,
+        window_strides=slide.strides,
+        padding=slide.pads,
+        rhs_dilation=slide.dilation,
+        dimension_numbers=("NHWC", "HWIO", "NHWC"),
+        feature_group_count=groups,
+    )
+
+
+def add_bias(x: Array, bias: Array) -> Array:
+    """Returns x (..., channels) plus `bias` (channels,), of its dtype."""
+    return x + bias.reshape((1,) * (x.ndim - 1) + bias.shape)

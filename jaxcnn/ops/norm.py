@@ -2,14 +2,16 @@
 
 import math
 from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jaxcnn.ops.platform import on_cpu
-from jaxcnn.ops.sums import leaves_channels, plain_sums, scale_and_shift, sum_over, summed_axes, sums_over
 from jaxcnn.types import Array
+
+Average: TypeAlias = Callable[[Array], Array]
+"""Averages a mean over an array's like-shaped parts on other devices."""
 
 
 def _widen(x: Array) -> Array:
@@ -17,28 +19,38 @@ def _widen(x: Array) -> Array:
     return x.astype(jnp.float64 if x.dtype == jnp.float64 else jnp.float32)
 
 
-def _same(mean: Array) -> Array:
+def itself(mean: Array) -> Array:
+    """Returns a mean that no other device has a part of."""
     return mean
 
 
-def moments(x: Array, axes: int | Sequence[int], across: Callable[[Array], Array] = _same) -> tuple[Array, Array]:
+def sums(*arrays: Array, axes: Sequence[int]) -> tuple[Array, ...]:
+    """Returns for each of several arrays, of one shape and dtype, its sums over `axes`, which stay of length 1."""
+    return tuple(jnp.sum(x, axis=tuple(axes), keepdims=True) for x in arrays)
+
+
+def moments(
+    x: Array,
+    axes: int | Sequence[int],
+    across: Average = itself,
+    sum_up: Callable[..., tuple[Array, ...]] = sums,
+) -> tuple[Array, Array]:
     """Returns the mean and the biased variance of x over `axes`, which stay as axes of length 1.
 
     Two passes: the second sums the distances to the first one's mean. That keeps digits which E[x^2] - E[x]^2 loses,
     and removes what rounding left in a mean over many large values (Chan, Golub and LeVeque 1983, "Algorithms for
     computing the sample variance", equation 1.7). The first mean is only an origin: no gradient flows through it.
 
-    One pass, E[x^2] - E[x]^2, for bfloat16; XLA on a TPU makes it along with x, which is read once less. The variance
+    One pass, E[x^2] - E[x]^2, for bfloat16, which reads x once less and may be made along with it. The variance
     rounds by d * 2^-24 of the mean's square, d being how many sums a value goes through one after the other, a few in
     XLA's own sums. That does no harm: where the mean is not many deviations it is nothing, and where it is, x itself
     has lost more. Rounded to bfloat16, a value is off by up to 2^-8 of the mean, the variance by 2^-16 of its square.
-
-    For other dtypes, where `sums_over` is, differentiable in reverse mode only.
 
     Args:
         x: any shape and float dtype.
         axes: to average over.
         across: averages a mean over x's like-shaped parts on other devices.
+        sum_up: `sums`, or what is equal to it.
 
     Returns:
         mean and variance, float32 (float64 for a float64 x).
@@ -51,11 +63,12 @@ def moments(x: Array, axes: int | Sequence[int], across: Callable[[Array], Array
         return across(total / cells)
 
     if x.dtype == jnp.bfloat16:
-        average, square = map(mean, plain_sums(wide, jnp.square(wide), axes=axes))
+        average, square = map(mean, sum_up(wide, jnp.square(wide), axes=axes))
         return average, at_least_zero(square - jnp.square(average))
-    origin = lax.stop_gradient(mean(sum_over(wide, axes)))
+    (total,) = sum_up(wide, axes=axes)
+    origin = lax.stop_gradient(mean(total))
     distance = wide - origin
-    rest, square = map(mean, sums_over((distance, jnp.square(distance)), axes))
+    rest, square = map(mean, sum_up(distance, jnp.square(distance), axes=axes))
     return origin + rest, at_least_zero(square - jnp.square(rest))
 
 
@@ -66,7 +79,7 @@ def at_least_zero(variance: Array) -> Array:
 
 @jax.custom_jvp
 def inverse_root(x: Array) -> Array:
-    """Returns x ** -0.5, with a gradient of products: XLA for CPUs makes a division, as `lax.rsqrt` has, a kernel."""
+    """Returns x ** -0.5, with a gradient of products alone, where that of `lax.rsqrt` divides."""
     return lax.rsqrt(x)
 
 
@@ -76,10 +89,21 @@ def _inverse_root_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Ar
     return root, -0.5 * root * root * root * tangents[0]
 
 
-def normalize(x: Array, mean: Array, variance: Array, scale: Array, bias: Array, epsilon: float) -> Array:
-    """Returns (x - mean) / sqrt(variance + epsilon) * scale + bias, in float32 at least (Ioffe and Szegedy 2015).
+def affine(x: Array, origin: Array, factor: Array, shift: Array) -> Array:
+    """Returns (x - origin) * factor + shift; all of x's rank and dtype, along each axis of its length or 1."""
+    return (x - origin) * factor + shift
 
-    On a CPU differentiable in reverse mode only, but in `jaxcnn.runtime.canonical_forms()`.
+
+def normalize(
+    x: Array,
+    mean: Array,
+    variance: Array,
+    scale: Array,
+    bias: Array,
+    epsilon: float,
+    scale_and_shift: Callable[..., Array] = affine,
+) -> Array:
+    """Returns (x - mean) / sqrt(variance + epsilon) * scale + bias, in float32 at least (Ioffe and Szegedy 2015).
 
     Args:
         x: any shape and float dtype.
@@ -88,6 +112,7 @@ def normalize(x: Array, mean: Array, variance: Array, scale: Array, bias: Array,
         scale: of the shape of x's last axes, mostly (channels,); likewise `bias`.
         bias: added last.
         epsilon: added to the variance, not to its root.
+        scale_and_shift: `affine`, or what is equal to it.
 
     Returns:
         x's shape and dtype.
@@ -96,15 +121,7 @@ def normalize(x: Array, mean: Array, variance: Array, scale: Array, bias: Array,
     shape = (1,) * (x.ndim - scale.ndim) + scale.shape
     mean, variance, scale, bias = (value.astype(wide.dtype) for value in (mean, variance, scale, bias))
     factor = inverse_root(variance + epsilon) * scale.reshape(shape)
-    shift = bias.reshape(shape)
-    if mean.shape != factor.shape or not leaves_channels(summed_axes(wide, mean), x.ndim):
-        return _scale_and_shift(wide, mean, factor, shift).astype(x.dtype)
-    operands = wide, mean, factor, jnp.broadcast_to(shift, mean.shape)
-    return on_cpu(scale_and_shift, _scale_and_shift, *operands).astype(x.dtype)
-
-
-def _scale_and_shift(x: Array, origin: Array, factor: Array, shift: Array) -> Array:
-    return (x - origin) * factor + shift
+    return scale_and_shift(wide, mean, factor, bias.reshape(shape)).astype(x.dtype)
 
 
 def local_response_norm(x: Array, *, size: int = 5, alpha: float = 1e-4, beta: float = 0.75, k: float = 2.0) -> Array:

@@ -1,21 +1,14 @@
-"""Pooling: one number for each window of each channel.
-
-The gradient of `max_pool` is our own on a CPU, where XLA's, a select_and_scatter, is ten times slower.
-"""
+"""Pooling: one number for each window of each channel."""
 
 import functools
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jaxcnn import runtime
 from jaxcnn.errors import UserError
-from jaxcnn.ops.once import once
-from jaxcnn.ops.platform import on
 from jaxcnn.ops.window import (
     Padding,
     Pads,
@@ -25,8 +18,6 @@ from jaxcnn.ops.window import (
     image_size,
     pair,
     resolve_padding,
-    surround,
-    tap_slices,
     too_small,
 )
 from jaxcnn.types import Array
@@ -35,7 +26,7 @@ Windows = tuple[Pair, Pair, Pads]
 """Window size, strides and padding, each per axis (height, width)."""
 
 
-def _windows(
+def windows_of(
     what: str,
     x: Array,
     window: int | Sequence[int],
@@ -43,6 +34,7 @@ def _windows(
     padding: Padding,
     ceil: bool = False,
 ) -> Windows:
+    """Returns where windows land on x; arguments and errors as of `max_pool`, of which `what` is the name."""
     shape, steps = pair(window), pair(window if strides is None else strides)
     if min(*shape, *steps) < 1:
         raise UserError(f"{what} wants a window and strides of at least one cell, got {shape} and {steps}")
@@ -78,7 +70,6 @@ def max_pool(
     """Returns the largest value in each window.
 
     Padded cells are minus infinity. Among equal values the gradient goes to the first, row by row, as XLA's does.
-    Differentiable in reverse mode only, but in `jaxcnn.runtime.canonical_forms()`.
 
     Args:
         x: (batch, height, width, channels), any float dtype.
@@ -93,92 +84,12 @@ def max_pool(
     Raises:
         UserError: an unknown padding, too much of it, or an image too small.
     """
-    windows = _windows("max pooling", x, window, strides, padding, ceil)
-    return _max_pool(x, windows) if runtime.formulations() else _largest(x, windows)
+    return largest(x, windows_of("max pooling", x, window, strides, padding, ceil))
 
 
-def _largest(x: Array, windows: Windows) -> Array:
+def largest(x: Array, windows: Windows) -> Array:
+    """Returns the largest value in each window of x (batch, height, width, channels)."""
     return lax.reduce_window(x, np.array(-np.inf, x.dtype), lax.max, **_per_image(windows))
-
-
-@functools.partial(jax.custom_vjp, nondiff_argnums=(1,))
-def _max_pool(x: Array, windows: Windows) -> Array:
-    return _largest(x, windows)
-
-
-def _max_pool_forward(x: Array, windows: Windows) -> tuple[Array, tuple[Array, Array]]:
-    y = on("cpu", _largest_by_taps, _largest, x, windows=windows)
-    return y, (x, y)
-
-
-def _largest_by_taps(x: Array, windows: Windows) -> Array:
-    """Returns the same as `_largest`, which is up to four times slower on a CPU where windows overlap."""
-    shape, steps, pads = windows
-    padded = surround(x, pads, value=-math.inf)
-    return functools.reduce(jnp.maximum, (cells for _, cells in tap_slices(padded, shape, steps)))
-
-
-def _first_matches(padded: Array, y: Array, windows: Windows) -> Iterator[tuple[Pair, Array]]:
-    """Yields each tap with the mask (y's shape) of the windows whose maximum it is the first to hold."""
-    claimed = jnp.zeros(y.shape, bool)
-    for tap, cells in tap_slices(padded, windows[0], windows[1]):
-        holds = (cells == y) & ~claimed
-        claimed = claimed | holds
-        yield tap, holds
-
-
-def _max_pool_backward(windows: Windows, kept: tuple[Array, Array], g: Array) -> tuple[Array]:
-    return (on("cpu", _scatter_by_hand, _scatter, *kept, g, windows=windows),)
-
-
-def _scatter(x: Array, _: Array, g: Array, windows: Windows) -> Array:
-    """Returns the gradient as XLA has it, which finds the maxima itself."""
-    return jax.vjp(functools.partial(_largest, windows=windows), x)[1](g)[0]
-
-
-def _scatter_by_hand(x: Array, y: Array, g: Array, windows: Windows) -> Array:
-    shape, steps, pads = windows
-    padded = surround(x, pads, value=-math.inf)
-    total = (_tiled if shape == steps else _overlapping)(padded, y, g, windows)
-    (top, _), (left, _) = pads
-    return total[:, top : top + x.shape[1], left : left + x.shape[2]]
-
-
-def _tiled(padded: Array, y: Array, g: Array, windows: Windows) -> Array:
-    """Returns the gradient for `padded` where windows lie side by side: each cell asks whether it is the one chosen."""
-    (height, width), _, _ = windows
-    numbers = np.arange(height * width, dtype=np.int32)
-    chosen = once(functools.partial(_chosen_taps, windows=windows), padded, y)
-    holds = chosen[:, :, None, :, None] == numbers.reshape(1, 1, height, 1, width, 1)
-    cells = jnp.where(holds, g[:, :, None, :, None], jnp.zeros((), g.dtype))
-    cells = cells.reshape(y.shape[0], y.shape[1] * height, y.shape[2] * width, y.shape[3])
-    return jnp.pad(cells, [(0, whole - part) for whole, part in zip(padded.shape, cells.shape, strict=True)])
-
-
-def _chosen_taps(padded: Array, y: Array, *, windows: Windows) -> Array:
-    """Returns the number, row by row, of each window's first cell that holds its maximum; -1 where none does."""
-    chosen = jnp.full(y.shape, -1, jnp.int32)
-    for number, (_, holds) in enumerate(_first_matches(padded, y, windows)):
-        chosen = jnp.where(holds, number, chosen)
-    return chosen
-
-
-def _overlapping(padded: Array, y: Array, g: Array, windows: Windows) -> Array:
-    """Returns the gradient for `padded`: what the windows send back, one cell of each at a time, added up."""
-    _, steps, _ = windows
-    nothing = jnp.zeros((), g.dtype)
-    total = jnp.zeros(padded.shape, g.dtype)
-    for tap, holds in _first_matches(padded, y, windows):
-        # The transpose of the strided slice at this tap: strides - 1 empty cells between neighbours.
-        around = [
-            (t, padded.shape[axis] - t - (y.shape[axis] - 1) * s - 1)
-            for axis, t, s in zip((1, 2), tap, steps, strict=True)
-        ]
-        total = total + surround(jnp.where(holds, g, nothing), (around[0], around[1]), steps)
-    return total
-
-
-_max_pool.defvjp(_max_pool_forward, _max_pool_backward)
 
 
 def avg_pool(
@@ -207,7 +118,7 @@ def avg_pool(
     Raises:
         UserError: an unknown padding, too much of it, or an image too small.
     """
-    shape, steps, pads = windows = _windows("average pooling", x, window, strides, padding, ceil)
+    shape, steps, pads = windows = windows_of("average pooling", x, window, strides, padding, ceil)
     wide = x.astype(jnp.float64 if x.dtype == jnp.float64 else jnp.float32)
     total = lax.reduce_window(wide, np.array(0, wide.dtype), lax.add, **_per_image(windows))
     counting = resolve_padding(padding, image_size(x), shape, steps) if count_padding else ((0, 0), (0, 0))
@@ -227,11 +138,6 @@ def _divisor(rows: np.ndarray, columns: np.ndarray, dtype: np.dtype) -> np.ndarr
     """Returns the cells of each window (1, out_height, out_width, 1), or one number where all have as many."""
     counts = np.outer(rows, columns)
     return int(counts[0, 0]) if (counts == counts[0, 0]).all() else counts.astype(dtype)[None, :, :, None]
-
-
-def max_pool_ceil(x: Array, window: int | Sequence[int] = 3, strides: int | Sequence[int] | None = 2) -> Array:
-    """Returns the maxima of x (batch, height, width, channels) with the last window reaching over the border."""
-    return max_pool(x, window, strides=strides, ceil=True)
 
 
 def region_means(x: Array, regions: int) -> Array:

@@ -8,13 +8,13 @@ import jax.numpy as jnp
 from jax.sharding import Mesh
 from ml_collections import FrozenConfigDict
 
+from jaxcnn.accel.remat import blocks_of
 from jaxcnn.augment import parse_calls
 from jaxcnn.augment.views import parse_views
 from jaxcnn.config.check import check
 from jaxcnn.data.read.dataset import Dataset
 from jaxcnn.errors import UserError
 from jaxcnn.layers.means import Mean, means_of_norms
-from jaxcnn.layers.remat import blocks_of
 from jaxcnn.layers.variables import abstract_variables
 from jaxcnn.models import knows_axis
 from jaxcnn.train.devices.mesh import check_batch_size

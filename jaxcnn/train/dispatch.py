@@ -7,8 +7,7 @@ from typing import Any, TypeAlias
 import jax
 from jax.sharding import Mesh, PartitionSpec
 
-from jaxcnn.ops.platform import compiled_for
-from jaxcnn.train.devices.mesh import AXIS, over_batch, platform_of, replicated
+from jaxcnn.train.devices.mesh import AXIS, over_batch, replicated
 from jaxcnn.train.parts import metrics
 from jaxcnn.train.seeds import Chance, each
 from jaxcnn.train.state import TrainState
@@ -57,7 +56,6 @@ def make_dispatch(
     @functools.partial(
         jax.jit, static_argnames="num_steps", donate_argnames=("state", "sums"), out_shardings=replicated(mesh)
     )
-    @compiled_for(platform_of(mesh))
     def dispatch(state: TrainState, sums: Metrics, feed: Any, chance: Chance, *, num_steps: int) -> Carry:
         carry = state, sums
         if rolled and num_steps > 1:

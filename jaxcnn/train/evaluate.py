@@ -9,8 +9,7 @@ from jax.sharding import Mesh
 
 from jaxcnn.augment.views import Views, average
 from jaxcnn.data.feed.pipeline import Pipeline
-from jaxcnn.ops.platform import compiled_for
-from jaxcnn.train.devices.mesh import in_turn, over_batch, over_processes, platform_of, replicated
+from jaxcnn.train.devices.mesh import in_turn, over_batch, over_processes, replicated
 from jaxcnn.train.parts import metrics
 from jaxcnn.train.state import TrainState
 from jaxcnn.train.step import EvalStep
@@ -46,7 +45,7 @@ class Evaluator:
         self._batch_size = -(-min(batch_size, max(pipeline.sizes.values())) // mesh.size) * mesh.size
         fetch = functools.partial(pipeline.eval_batch, batch_size=self._batch_size)
         self._fetch = jax.jit(fetch, out_shardings=over_batch(mesh))
-        self._step = jax.jit(compiled_for(platform_of(mesh))(eval_step), out_shardings=replicated(mesh))
+        self._step = jax.jit(eval_step, out_shardings=replicated(mesh))
 
     def __call__(self, state: TrainState, split: str) -> dict[str, float]:
         """Returns `{split}/loss` (nats), metrics such as `{split}/accuracy` (a fraction), and `{split}/examples`."""

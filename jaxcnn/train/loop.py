@@ -278,7 +278,7 @@ def _check_fit(run: Run, checkpoints: Checkpoints, step: int) -> None:
 
 def make_evaluator(run: Run, *, batch_size: int) -> Evaluator:
     """Returns an evaluator for the splits of the run's data; `batch_size` changes no result."""
-    apply_fn = over_views(run.model.apply, parse_views(run.config.eval_views))
+    apply_fn = over_views(run.apply_on(run.mesh), parse_views(run.config.eval_views))
     step = make_eval_step(apply_fn=apply_fn, loss_fn=run.eval_loss_fn, metrics=run.metrics)
     step = each(step, run.num_seeds, in_axes=(0, None))
     return Evaluator(step, run.pipeline, batch_size=batch_size, mesh=run.mesh, seeds=run.seeds)

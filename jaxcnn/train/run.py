@@ -12,6 +12,7 @@ import optax
 from jax.sharding import Mesh
 from ml_collections import FrozenConfigDict
 
+from jaxcnn.accel.accelerate import accelerate
 from jaxcnn.data.feed.given import Batches
 from jaxcnn.data.feed.pipeline import Pipeline
 from jaxcnn.data.read.crops import Crop
@@ -27,6 +28,7 @@ from jaxcnn.train.parts.schedules import Shape
 from jaxcnn.train.seeds import Chance, chance_of, each, seeds_of
 from jaxcnn.train.state import TrainState
 from jaxcnn.train.step import TrainStep
+from jaxcnn.types import ApplyFn
 
 Init: TypeAlias = Callable[[], TrainState]
 
@@ -127,6 +129,10 @@ class Run:
     def plain_model(self) -> nn.Module:
         """The model without averages over devices, for a whole batch on one device."""
         return over_axis(self.model, None) if self.mapped else self.model
+
+    def apply_on(self, mesh: Mesh) -> ApplyFn:
+        """Returns `model.apply` in the forms of the devices of `mesh`."""
+        return accelerate(self.model.apply, self.forms_on(mesh))
 
     def forms_on(self, mesh: Mesh) -> str:
         """Returns the platform whose forms net and step have on the devices of `mesh`; "" for the plain forms."""

@@ -23,7 +23,6 @@ from jaxcnn.errors import UserError
 from jaxcnn.layers.means import Mean, means_of_norms
 from jaxcnn.layers.padding import paddings_of_convolutions
 from jaxcnn.models import Net, check_image_size, check_logits, create_model, over_axis
-from jaxcnn.ops.platform import compiled_for
 from jaxcnn.ops.window import Pads
 from jaxcnn.parts import Part
 from jaxcnn.train.checks import (
@@ -35,7 +34,7 @@ from jaxcnn.train.checks import (
     check_views,
     unshared,
 )
-from jaxcnn.train.devices.mesh import AXIS, make_mesh, platform_of, replicated
+from jaxcnn.train.devices.mesh import AXIS, make_mesh, replicated
 from jaxcnn.train.given import Given, check_measured, check_optimizer, check_schedule, check_step
 from jaxcnn.train.inputs import make_inputs, open_data
 from jaxcnn.train.lengths import peak_rate, schedule_shape, total_steps
@@ -257,7 +256,6 @@ def _make_init(
         return create_state(model, tx, shape, init_key(seed), ema=ema)
 
     @functools.partial(jax.jit, out_shardings=replicated(mesh))
-    @compiled_for(platform_of(mesh))
     def init_state() -> TrainState:
         return each(create, count)(seeds_of(first, count))
 

@@ -11,8 +11,8 @@ import numpy as np
 from jax.sharding import Mesh
 
 from jaxcnn.accel.platform import chooser
+from jaxcnn.accel.remat import rematerialize
 from jaxcnn.errors import UserError
-from jaxcnn.layers.remat import rematerialize
 from jaxcnn.train.devices import hosts
 from jaxcnn.train.devices.mesh import AXIS, in_turn, on_every_device, platform_of
 from jaxcnn.train.dispatch import Dispatch, make_dispatch
@@ -32,8 +32,9 @@ def make_step(run: Run, mesh: Mesh | None = None) -> TrainStep:
     """Returns the pure training step of the run, on its own mesh or another; with pmap, for one device's part."""
     if run.step is not None:
         return guarded(run.step, run.config.on_nonfinite, chooser(run.forms_on(mesh or run.mesh)))
+    apply_fn = run.apply_on(mesh or run.mesh)
     return make_train_step(
-        apply_fn=rematerialize(run.model.apply) if run.config.model.remat else run.model.apply,
+        apply_fn=rematerialize(apply_fn) if run.config.model.remat else apply_fn,
         tx=run.tx,
         loss_fn=run.loss_fn,
         metrics=run.metrics,

@@ -1,4 +1,4 @@
-"""`normed` is norm(conv(x)), whatever the two are; a path is dropped or scaled up."""
+"""A convolution and its norm as one; paths that are dropped or scaled up; loops."""
 
 import flax.linen as nn
 import jax
@@ -7,73 +7,30 @@ import numpy as np
 import pytest
 
 from jaxcnn.layers import blocks
-from jaxcnn.layers.blocks import normed
+from jaxcnn.layers.blocks import ConvNorm
 from jaxcnn.layers.conv import Conv
 from jaxcnn.layers.norm import BatchNorm
-from jaxcnn.layers.norm_choice import make_norm
 
 
 class Pair(nn.Module):
-    """A convolution and a norm, by `normed` or one after the other."""
+    """A convolution and a norm, as one or one after the other."""
 
     together: bool
-    train: bool = True
-    word: str = "batch"
-    dtype: str = "bfloat16"
-    size: int = 1
-    strides: int = 1
-    padding: str = "same"
-    use_bias: bool = False
-    examples: int | None = None
+    norm: type[nn.Module]
 
     @nn.compact
     def __call__(self, x):
-        conv = Conv(8, self.size, self.strides, self.padding, use_bias=self.use_bias, dtype=self.dtype, name="conv")
-        options = {"examples": self.examples} if self.examples else {}
-        norm = make_norm(self.word, train=self.train, dtype=self.dtype, options=options)(name="norm")
-        return normed(x, conv, norm) if self.together else norm(conv(x))
+        conv, norm = Conv(8, 3, name="conv"), self.norm(name="norm")
+        return ConvNorm(conv, norm, name="conv_norm")(x) if self.together else norm(conv(x))
 
 
-@pytest.mark.parametrize(
-    ("fields", "folds"),
-    [
-        ({}, True),
-        ({"padding": "valid"}, True),
-        ({"examples": 4}, True),
-        ({"examples": 2}, False),
-        ({"train": False}, False),
-        ({"dtype": "float32"}, False),
-        ({"word": "group"}, False),
-        ({"size": 3}, False),
-        ({"strides": 2}, False),
-        ({"use_bias": True}, False),
-    ],
-)
-def test_normed_is_one_after_the_other(monkeypatch, fields, folds):
-    seen = []
-    take = BatchNorm.__call__
-    monkeypatch.setattr(BatchNorm, "__call__", lambda self, x, *kernel: seen.append(kernel) or take(self, x, *kernel))
-    x = jnp.asarray(np.random.default_rng(0).normal(size=(4, 3, 5, 3)), fields.get("dtype", "bfloat16"))
-    variables = Pair(True, **fields).init(jax.random.key(0), x)
-    expected = Pair(False, **fields).init(jax.random.key(0), x)
+@pytest.mark.parametrize("norm", [BatchNorm, nn.LayerNorm])
+def test_a_convolution_and_its_norm_as_one_have_their_own_names(norm):
+    x = jnp.asarray(np.random.default_rng(0).normal(size=(4, 3, 5, 3)), jnp.float32)
+    variables, expected = (Pair(together, norm).init(jax.random.key(0), x) for together in (True, False))
     jax.tree.map(np.testing.assert_array_equal, variables, expected)
-    seen.clear()
-    ours = Pair(True, **fields).apply(variables, x, mutable=["batch_stats"])
-    assert any(seen) == folds
-    expected = Pair(False, **fields).apply(variables, x, mutable=["batch_stats"])
-    for own, other in zip(jax.tree.leaves(ours), jax.tree.leaves(expected), strict=True):
-        assert own.dtype == other.dtype
-        np.testing.assert_allclose(own.astype("float32"), other.astype("float32"), atol=0.02)
-
-
-def test_a_norm_of_another_make_is_called():
-    class Own(nn.Module):
-        @nn.compact
-        def __call__(self, x):
-            return nn.BatchNorm(use_running_average=True)(normed(x, Conv(8, 1, use_bias=False), nn.LayerNorm()))
-
-    assert Own().init_with_output(jax.random.key(0), jnp.ones((1, 2, 2, 3)))[0].shape == (1, 2, 2, 8)
-    assert not blocks.pays("float32", 3, 8)
+    found, expected = (Pair(together, norm).apply(variables, x, mutable=True) for together in (True, False))
+    jax.tree.map(np.testing.assert_array_equal, found, expected)
 
 
 def test_drop_path_drops_whole_examples_and_scales_the_others_up():

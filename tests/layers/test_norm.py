@@ -7,7 +7,6 @@ import pytest
 from flax import linen as nn
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
-from jaxcnn import runtime
 from jaxcnn.errors import UserError
 from jaxcnn.layers.norm import BatchNorm, GroupNorm, default_num_groups
 from jaxcnn.layers.norm_choice import NORMS, check_norm, make_norm, norm_takes, shifts
@@ -263,8 +262,7 @@ def test_statistics_of_the_whole_batch_take_no_further_axis():
     def norm(variables, x):
         return BatchNorm().apply(variables, x, mutable=["batch_stats"])
 
-    with runtime.canonical_forms():
-        equations = jax.make_jaxpr(norm)({**LEARNT, **FRESH}, jnp.asarray(X)).jaxpr.eqns
+    equations = jax.make_jaxpr(norm)({**LEARNT, **FRESH}, jnp.asarray(X)).jaxpr.eqns
     assert max(variable.aval.ndim for equation in equations for variable in equation.outvars) == X.ndim
 
 

@@ -11,6 +11,7 @@ import pytest
 from jaxcnn.layers.blocks import ConvNormAct
 from jaxcnn.layers.conv import Conv
 from jaxcnn.layers.norm import Identity
+from jaxcnn.layers.pool import ceil_pool
 from jaxcnn.models import googlenet, inception_v3
 from jaxcnn.models.branches import Mixed
 from jaxcnn.ops import pool
@@ -33,9 +34,9 @@ def test_reductions_save_two_thirds_of_the_naive_module():
 
 
 @pytest.mark.parametrize(("size", "expected"), [(2, 1), (4, 2), (5, 2), (6, 3), (7, 3)])
-def test_max_pool_ceil_keeps_the_last_window(size, expected):
+def test_a_pool_that_reaches_over_the_border_keeps_the_last_window(size, expected):
     x = jnp.arange(size * size, dtype=jnp.float32).reshape(1, size, size, 1)
-    y = pool.max_pool_ceil(x)
+    y = ceil_pool().apply({}, x)
     assert y.shape == (1, expected, expected, 1)
     assert y[0, -1, -1, 0] == x[0, -1, -1, 0]
 

@@ -8,8 +8,8 @@ import pytest
 
 from jaxcnn.command_line import read_config
 from jaxcnn.errors import UserError
-from jaxcnn.ops import platform
-from jaxcnn.train import dispatch, setup
+from jaxcnn.train import run as run_module
+from jaxcnn.train import setup
 from jaxcnn.train.ahead import lower_step, resolve_blank
 from jaxcnn.train.devices.mesh import make_mesh, platform_of, replicated
 from jaxcnn.train.loop import make_evaluator
@@ -62,24 +62,20 @@ def test_the_fresh_state_is_traced_once(monkeypatch):
     assert len(calls) == 1
 
 
-def test_programs_of_a_run_trace_the_forms_of_its_devices_alone(monkeypatch):
-    devices, choose = [], platform._chosen
-    note = lambda ways, *rest: devices.append([device for device, _ in ways]) or choose(ways, *rest)  # noqa: E731
-    monkeypatch.setattr(platform, "_chosen", note)
+def test_programs_of_a_run_have_the_forms_of_its_devices(monkeypatch):
+    platforms, wrap = [], run_module.accelerate
+    monkeypatch.setattr(run_module, "accelerate", lambda *given: platforms.append(given[1]) or wrap(*given))
     run = make_run(config("--config.data.augment="))
-    for program in (
-        list,  # resolving has traced the fresh state
-        lambda: lower_step(run, run.mesh),
-        lambda: make_evaluator(run, batch_size=16)(run.init_state(), "val"),
-    ):
-        program()
-        assert devices
-        assert {*map(tuple, devices)} == {("cpu",)}
-        devices.clear()
-    run.pipeline.close()
-    monkeypatch.setattr(dispatch, "platform_of", lambda mesh: "tpu")
-    assert lower_step(run, run.mesh)
-    assert ("cpu",) not in map(tuple, devices)
+    lower_step(run, run.mesh)
+    make_evaluator(run, batch_size=16)
+    monkeypatch.setattr(run_module, "platform_of", lambda mesh: "tpu")
+    lower_step(run, run.mesh)
+    monkeypatch.setenv("JAXCNN_TUNING", "off")
+    plain = make_run(config("--config.data.augment="))
+    lower_step(plain, plain.mesh)
+    for each in (run, plain):
+        each.pipeline.close()
+    assert platforms == ["cpu", "cpu", "tpu", ""]
 
 
 def test_a_mesh_knows_devices_that_are_not_this_machine_s():

@@ -188,7 +188,7 @@ def test_running_statistics_that_overflow_are_not_finite(choose):
     kept, sums = jax.jit(step)(state, batch, jax.random.key(0))
     assert int(sums["nonfinite"]) == 1
     jax.tree.map(np.testing.assert_array_equal, kept, state)
-    found = first_nonfinite(model, loss_fn, state.variables, batch, jax.random.key(0))
+    found = first_nonfinite(model.apply, loss_fn, state.variables, batch, jax.random.key(0))
     assert found == "the running statistics of norm1"
 
 
@@ -232,7 +232,7 @@ def test_what_is_not_finite_in_a_loop_is_named_with_the_layer_behind_it():
     kernel = variables["params"]["stage1_rest"]["conv2"]["kernel"]
     variables["params"]["stage1_rest"]["norm2"]["scale"] = jnp.full((2, 4), 3e38)
     variables["params"]["stage1_rest"]["conv2"]["kernel"] = kernel * 1e18
-    found = first_nonfinite(model, make_loss("softmax"), variables, batch, jax.random.key(0))
+    found = first_nonfinite(model.apply, make_loss("softmax"), variables, batch, jax.random.key(0))
     assert found == "the output of stage1_rest or stage2_block1/conv1"
 
 

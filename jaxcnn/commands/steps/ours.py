@@ -13,14 +13,14 @@ import numpy as np
 import optax
 
 from jaxcnn import runtime
+from jaxcnn.accel.accelerate import accelerate
+from jaxcnn.accel.fold import fold_batch_norm
 from jaxcnn.accel.platform import chooser, default_platform
-from jaxcnn.analysis.folding import fold_batch_norm
+from jaxcnn.accel.remat import rematerialize
 from jaxcnn.commands.steps.work import AUX_WEIGHT, LEARNING_RATE, MOMENTUM, Work
 from jaxcnn.config import base_config
 from jaxcnn.errors import UserError
-from jaxcnn.layers.remat import rematerialize
 from jaxcnn.models import create_model
-from jaxcnn.ops.platform import compiled_for
 from jaxcnn.train.devices.mesh import in_turn, make_mesh
 from jaxcnn.train.parts.losses import make_loss
 from jaxcnn.train.parts.optimizers import make_optimizer
@@ -38,12 +38,13 @@ class Ours:
 
     def __init__(self, work: Work) -> None:
         self.work = work
-        self.step, init = _made(work)
+        steps, init = _made(work)
+        self.plain = steps("")
         self.batch = _batch(work)
         self.key = jax.random.key(1)
         self.mesh = make_mesh(jax.devices()[:1])
         began = time.perf_counter()
-        lowered = _lower(work, self.step, init)
+        lowered = _lower(work, steps(_forms()), init)
         self.trace_s = time.perf_counter() - began
         self.compiled = lowered.compile()
         self.compile_s = time.perf_counter() - began - self.trace_s
@@ -86,7 +87,7 @@ class Ours:
             "settings": {name: text for name, text in runtime.settings().items() if name != "compilation cache"},
             "trace_s": self.trace_s,
             "compile_s": self.compile_s,
-            "flop": _flop(self.step, self.state, self.batch, self.key),
+            "flop": _flop(self.plain, self.state, self.batch, self.key),
             "ceiling_flop_s": ceiling(self.work.precision),
             "bytes": dict(self.compiled.cost_analysis() or {}).get("bytes accessed"),
             "ceiling_bytes_s": memory_ceiling(),
@@ -119,16 +120,19 @@ class Ours:
 
 def lower_step(work: Work) -> jax.stages.Lowered:
     """Returns the step of a work, traced: (state, batch, key) -> (state, metrics), or logits without training."""
-    return _lower(work, *_made(work))
+    steps, init = _made(work)
+    return _lower(work, steps(_forms()), init)
 
 
 Step: TypeAlias = Callable[..., Any]
 """(state, batch, key) -> (state, metrics); or (variables, batch, key) -> logits where nothing is learnt."""
 Init: TypeAlias = Callable[[], Any]
 """Makes the state that the first step takes."""
+Steps: TypeAlias = Callable[[str], Step]
+"""Makes the step, to be jitted, in the forms of a platform; of an empty one, the plain step."""
 
 
-def _made(work: Work) -> tuple[Step, Init]:
+def _made(work: Work) -> tuple[Steps, Init]:
     return _training(work) if work.train else _inference(work)
 
 
@@ -139,36 +143,43 @@ def _lower(work: Work, step: Step, init: Init) -> jax.stages.Lowered:
         "label": jax.ShapeDtypeStruct(shape[:1], jnp.int32),
     }
     state, key = jax.eval_shape(lambda: (init(), jax.random.key(1)))
-    (device,) = jnp.zeros(()).devices()  # jax's default one, which need not be of the default backend
-    known = compiled_for(device.platform)(step)
-    return jax.jit(known, donate_argnums=0 if work.train else ()).lower(state, batch, key)
+    return jax.jit(step, donate_argnums=0 if work.train else ()).lower(state, batch, key)
 
 
-def _training(work: Work) -> tuple[Step, Init]:
-    """Returns the step, to be jitted, and what makes the first state."""
+def _training(work: Work) -> tuple[Steps, Init]:
+    """Returns what makes the step, and what makes the first state."""
     model, tx = _model(work), _optimizer()
-    step = make_train_step(
-        apply_fn=rematerialize(model.apply) if work.remat else model.apply,
-        tx=tx,
-        loss_fn=make_loss("softmax"),
-        aux_weight=AUX_WEIGHT,
-        on_nonfinite=base_config().on_nonfinite,
-        choose=chooser(_forms()),
-    )
+
+    def step(forms: str) -> Step:
+        apply_fn = accelerate(model.apply, forms)
+        return make_train_step(
+            apply_fn=rematerialize(apply_fn) if work.remat else apply_fn,
+            tx=tx,
+            loss_fn=make_loss("softmax"),
+            aux_weight=AUX_WEIGHT,
+            on_nonfinite=base_config().on_nonfinite,
+            choose=chooser(forms),
+        )
+
     return step, jax.jit(functools.partial(_create, work, tx))
 
 
-def _inference(work: Work) -> tuple[Step, Init]:
+def _inference(work: Work) -> tuple[Steps, Init]:
     """Returns the same for the forward pass alone, batch norms folded where there are any."""
     apply_fn = _model(work).apply
     variables = jax.jit(functools.partial(_create, work, optax.identity()))().variables
     with contextlib.suppress(UserError):  # there is none to fold
         apply_fn, variables = fold_batch_norm(apply_fn, variables, work.image_shape)
 
-    def infer(variables: Variables, batch: dict[str, Array], _key: Array) -> Array:
-        return apply_fn(variables, batch["image"], train=False)
+    def step(forms: str) -> Step:
+        apply = accelerate(apply_fn, forms)
 
-    return infer, lambda: variables
+        def infer(variables: Variables, batch: dict[str, Array], _key: Array) -> Array:
+            return apply(variables, batch["image"], train=False)
+
+        return infer
+
+    return step, lambda: variables
 
 
 def _forms() -> str:
@@ -200,11 +211,9 @@ def _batch(work: Work) -> dict[str, Array]:
 
 
 def _flop(step: Step, *arguments: Any) -> float:
-    """Returns the floating-point operations of a step in its canonical form, as XLA counts them; nothing compiles."""
-    with runtime.canonical_forms():
-        anew = functools.partial(step)  # what jax has traced of the step itself is not canonical
-        cost: Any = jax.jit(anew).lower(*arguments).cost_analysis()
-        return float(cost["flops"])
+    """Returns the floating-point operations of a plain step, as XLA counts them; nothing compiles."""
+    cost: Any = jax.jit(step).lower(*arguments).cost_analysis()
+    return float(cost["flops"])
 
 
 def ceiling(precision: str) -> float:

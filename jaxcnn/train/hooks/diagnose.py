@@ -9,10 +9,10 @@ import jax.numpy as jnp
 
 from jaxcnn.layers.variables import loop_of
 from jaxcnn.train.parts.losses import LossFn
-from jaxcnn.types import Array, Batch, Variables
+from jaxcnn.types import ApplyFn, Array, Batch, Variables
 
 
-def first_nonfinite(model: nn.Module, loss_fn: LossFn, variables: Variables, batch: Batch, key: Array) -> str:
+def first_nonfinite(apply_fn: ApplyFn, loss_fn: LossFn, variables: Variables, batch: Batch, key: Array) -> str:
     """Returns a text that names the first value in a training step that is not finite.
 
     In the forward pass that is the image, a parameter, or the first layer with such an output. If all outputs are
@@ -21,7 +21,7 @@ def first_nonfinite(model: nn.Module, loss_fn: LossFn, variables: Variables, bat
     the layer after it.
 
     Args:
-        model: the net of the step.
+        apply_fn: `model.apply` of the net as the step computes it, on a whole batch.
         loss_fn: of the step.
         variables: `params` and collections before the step.
         batch: of the step.
@@ -36,7 +36,7 @@ def first_nonfinite(model: nn.Module, loss_fn: LossFn, variables: Variables, bat
     def forward(params: Any) -> tuple[Array, tuple[list[Array | bool], Any]]:
         outputs: list[Array | None] = []
         with nn.intercept_methods(_watch(names, outputs)):
-            logits, changed = model.apply(
+            logits, changed = apply_fn(
                 {**variables, "params": params},
                 batch["image"],
                 train=True,

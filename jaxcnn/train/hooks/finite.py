@@ -5,6 +5,7 @@ from typing import NoReturn
 import jax
 import numpy as np
 
+from jaxcnn.accel.accelerate import accelerate
 from jaxcnn.errors import UserError
 from jaxcnn.train.files.checkpoint import Checkpoints
 from jaxcnn.train.hooks.diagnose import first_nonfinite
@@ -37,9 +38,8 @@ class StopAtNonfinite:
         state, chance = one_of((self._training.state, self._training.chance), number, run.num_seeds)
         step = int(state.step)
         batch = jax.jit(run.pipeline.train_batch)(run.pipeline.feed(step), step, chance.seed)
-        what = first_nonfinite(
-            run.plain_model, run.loss_fn, state.variables, batch, jax.random.fold_in(chance.key, step)
-        )
+        apply_fn, key = accelerate(run.plain_model.apply, run.forms_on(run.mesh)), jax.random.fold_in(chance.key, step)
+        what = first_nonfinite(apply_fn, run.loss_fn, state.variables, batch, key)
         of_seed = f" of seed {int(chance.seed)}" if run.num_seeds > 1 else ""
         saved = max(self._checkpoints.steps(), default=0)
         kept = f"the checkpoint of step {saved} is good" if saved else "no checkpoint had been written"

@@ -2,17 +2,30 @@
 
 import functools
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax import lax
 
-from jaxcnn import runtime
-from jaxcnn.ops import projection
-from jaxcnn.ops.projection import covariance, normalized_projection, pays
+from jaxcnn.accel.accelerate import accelerate
+from jaxcnn.accel.tpu.projection import covariance, normalized_projection, pays
+from jaxcnn.layers.blocks import ConvNorm
+from jaxcnn.layers.conv import Conv
+from jaxcnn.layers.norm import BatchNorm
+from jaxcnn.ops.conv import conv
+from jaxcnn.ops.norm import moments, normalize
 
-FORMS = {"folded": projection._folded, "in turn": projection._in_turn}
+
+def in_turn(x, kernel, scale, bias, *, epsilon, across):
+    """The definition: a convolution, then the norm."""
+    y = conv(x, kernel[None, None].astype(x.dtype), padding=0)
+    mean, variance = moments(y, (0, 1, 2), across)
+    return normalize(y, mean, variance, scale, bias, epsilon), mean.reshape(-1), variance.reshape(-1)
+
+
+FORMS = {"folded": normalized_projection, "in turn": in_turn}
 NAMES = ("y", "mean", "variance", "dx", "dkernel", "dscale", "dbias")
 
 
@@ -47,7 +60,7 @@ def test_the_forms_are_equal_in_float64():
 def test_in_bfloat16_the_folded_form_is_no_farther_from_the_truth(shift):
     arrays = operands(jnp.bfloat16, shift)
     with jax.enable_x64(True):
-        truth = everything(projection._in_turn, *(array.astype(jnp.float64) for array in arrays))
+        truth = everything(in_turn, *(array.astype(jnp.float64) for array in arrays))
     ours, canonical = (everything(form, *arrays) for form in FORMS.values())
     for name in NAMES:
         off, usual = (np.sqrt(np.mean((found[name] - truth[name]) ** 2)) for found in (ours, canonical))
@@ -90,28 +103,62 @@ def test_covariance():
     np.testing.assert_allclose(found, np.cov(rows.T, bias=True), rtol=1e-2, atol=1e-2)
 
 
-def lowered(platform, dtype=jnp.bfloat16, features=24):
-    x, kernel, scale, bias = operands(dtype)
-    call = functools.partial(normalized_projection, epsilon=1e-3, across=_same)
-    traced = jax.jit(call).trace(x, kernel[:, :features], scale[:features], bias[:features])
-    return traced.lower(lowering_platforms=(platform,)).as_text()
+class Projection(nn.Module):
+    """A 1x1 convolution with its norm."""
+
+    features: int
+    dtype: jnp.dtype
+    fields: tuple = ()
+    conv_fields: tuple = ()
+
+    @nn.compact
+    def __call__(self, x, train=True):
+        fields = {"kernel_size": 1, **dict(self.conv_fields)}
+        conv = Conv(self.features, use_bias=False, dtype=self.dtype, name="conv", **fields)
+        norm = BatchNorm(use_running_average=not train, dtype=self.dtype, name="norm", **dict(self.fields))
+        return ConvNorm(conv, norm, name="conv_norm")(x)
+
+
+def folds(platform, model, **settings):
+    """Returns whether a program has the covariance of the six channels of what goes in."""
+    x = jnp.ones((8, 5, 7, 6), model.dtype)
+    variables = model.init(jax.random.key(0), x)
+    apply = functools.partial(accelerate(model.apply, platform), mutable=["batch_stats"], **settings)
+    return "tensor<6x6xf32>" in jax.jit(apply).lower(variables, x).as_text()
+
+
+BF16 = jnp.bfloat16
 
 
 @pytest.mark.parametrize(
-    ("platform", "dtype", "features", "folds"),
+    ("platform", "model", "expected"),
     [
-        ("tpu", jnp.bfloat16, 24, True),
-        ("tpu", jnp.bfloat16, 11, False),  # not twice as wide
-        ("tpu", jnp.float32, 24, False),
-        ("cpu", jnp.bfloat16, 24, False),
-        ("cuda", jnp.bfloat16, 24, False),
+        ("tpu", Projection(24, BF16), True),
+        ("tpu", Projection(24, BF16, (("examples", 8),)), True),
+        ("tpu", Projection(24, BF16, (("examples", 4),)), False),
+        ("tpu", Projection(24, BF16, (), (("strides", 2),)), False),
+        ("tpu", Projection(24, BF16, (), (("kernel_size", 3),)), False),
+        ("tpu", Projection(11, BF16), False),  # not twice as wide
+        ("tpu", Projection(24, jnp.float32), False),
+        ("cpu", Projection(24, BF16), False),
+        ("cuda", Projection(24, BF16), False),
     ],
 )
-def test_where_it_folds(platform, dtype, features, folds):
-    assert ("tensor<6x6xf32>" in lowered(platform, dtype, features)) == folds
-    assert pays(dtype, 6, features) or not folds
+def test_where_it_folds(platform, model, expected):
+    assert folds(platform, model) == expected
+    assert not folds(platform, model, train=False)
+    assert pays(model.dtype, 6, model.features) or not expected
 
 
-def test_formulations_can_be_turned_off():
-    with runtime.canonical_forms():
-        assert "tensor<6x6xf32>" not in lowered("tpu")
+def test_the_layer_with_its_running_statistics_is_the_plain_one():
+    x, kernel, scale, bias = operands(BF16)
+    model = Projection(24, BF16, (("unbiased", True), ("momentum", 0.5)))
+    stats = {"mean": jnp.full(24, 0.1, jnp.float32), "var": jnp.full(24, 2.0, jnp.float32)}
+    params = {"conv": {"kernel": kernel[None, None]}, "norm": {"scale": scale, "bias": bias}}
+    variables = {"params": params, "batch_stats": {"norm": stats}}
+    found, expected = (
+        accelerate(model.apply, platform)(variables, x, mutable=["batch_stats"]) for platform in ("tpu", "")
+    )
+    assert jax.tree.structure(found) == jax.tree.structure(expected)
+    for ours, plain in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
+        np.testing.assert_allclose(np.asarray(ours, np.float32), np.asarray(plain, np.float32), rtol=0.02, atol=0.05)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from flax.traverse_util import flatten_dict
 
-from jaxcnn.analysis.folding import fold_batch_norm
+from jaxcnn.accel.fold import fold_batch_norm
 from jaxcnn.errors import UserError
 from jaxcnn.layers.conv import Conv
 from jaxcnn.layers.norm import BatchNorm

@@ -2,7 +2,7 @@
 
 import functools
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import flax.linen as nn
@@ -12,15 +12,13 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 from jax.ad_checkpoint import checkpoint_name
 from jax.extend.core import Jaxpr, Literal
 
-from jaxcnn import runtime
 from jaxcnn.analysis.trace import Shape, inner_jaxprs
 from jaxcnn.errors import UserError
 from jaxcnn.layers.conv import Conv
 from jaxcnn.layers.norm import BatchNorm
 from jaxcnn.ops.conv import add_bias
-from jaxcnn.types import Array, Variables
+from jaxcnn.types import ApplyFn, Array, Variables
 
-ApplyFn = Callable[..., Any]
 Path = tuple[str, ...]
 _MADE, _NORMED = "made by ", "normed by "
 
@@ -87,7 +85,7 @@ def _find(apply_fn: ApplyFn, variables: Variables, image_shape: Shape) -> tuple[
         return run(checkpoint_name(args[0], _NORMED + label), *args[1:], **kwargs)
 
     image = jax.ShapeDtypeStruct((1, *image_shape), jnp.float32)
-    with nn.intercept_methods(mark), runtime.canonical_forms():
+    with nn.intercept_methods(mark):
         evaluate = functools.partial(apply_fn, train=False, mutable=["intermediates"])
         traced = jax.make_jaxpr(evaluate)(variables, image).jaxpr
     calls = Counter(_marks(traced))

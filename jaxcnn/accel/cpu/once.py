@@ -1,11 +1,11 @@
-"""What XLA is to compute once on a CPU, where it would rather do so in each place that uses it."""
+"""What XLA for CPUs is to compute once, where it would rather do so in each place that uses it."""
 
 from collections.abc import Callable
 
 import jax.numpy as jnp
 from jax import lax
 
-from jaxcnn.ops.platform import on
+from jaxcnn.accel.form import shared
 from jaxcnn.types import Array
 
 
@@ -24,7 +24,7 @@ def once(function: Callable[..., Array], *operands: Array) -> Array:
 
 
 def stored(x: Array) -> Array:
-    """Returns x; a CPU has it in memory before it is used, and its gradient too.
+    """Returns x, which is in memory before it is used, and its gradient too.
 
     For the sums that run through a whole net. XLA takes each for cheap, and whatever uses the sum at the end of a
     residual block would add up the branches of all blocks before it again: work that grows with the square of depth.
@@ -32,7 +32,7 @@ def stored(x: Array) -> Array:
     Args:
         x: any shape and dtype.
     """
-    return on("cpu", _stored, _same, x)
+    return shared(_stored, x)
 
 
 def _stored(x: Array) -> Array:

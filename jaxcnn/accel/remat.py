@@ -14,9 +14,7 @@ from jax import lax
 from jax.extend.core import jaxpr_as_fun
 
 from jaxcnn.errors import UserError
-from jaxcnn.types import Variables
-
-ApplyFn = Callable[..., Any]
+from jaxcnn.types import ApplyFn, Variables
 
 
 def rematerialize(apply_fn: ApplyFn) -> ApplyFn:

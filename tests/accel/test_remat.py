@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxcnn.accel.remat import blocks_of, rematerialize
 from jaxcnn.errors import UserError
-from jaxcnn.layers.remat import blocks_of, rematerialize
 from jaxcnn.models import create_model, model_variant
 from tests.models.tiny import TINY
 

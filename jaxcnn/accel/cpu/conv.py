@@ -1,4 +1,4 @@
-"""Convolutions that XLA does slowly on a CPU, as products and sums that it does fast."""
+"""Convolutions that XLA for CPUs does slowly, as products and sums that it does fast."""
 
 import functools
 from collections.abc import Callable
@@ -7,10 +7,11 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jaxcnn.ops.depthwise import depthwise
-from jaxcnn.ops.once import once
+from jaxcnn.accel.cpu.depthwise import depthwise
+from jaxcnn.accel.cpu.once import once
+from jaxcnn.accel.cpu.winograd import KERNEL, TILE, winograd
+from jaxcnn.ops.conv import convolve
 from jaxcnn.ops.window import Slide
-from jaxcnn.ops.winograd import KERNEL, TILE, winograd
 from jaxcnn.types import Array
 
 Convolve = Callable[..., Array]
@@ -23,21 +24,8 @@ _CHANNELS, _TILES = 48, 64
 """Channels on either side, and tiles, from which on a 3x3 kernel is convolved in products of polynomials."""
 
 
-def xla_conv(x: Array, kernel: Array, slide: Slide, groups: int = 1) -> Array:
-    """Returns the convolution that XLA does: x (batch, height, width, channels), kernel HWIO, of one dtype."""
-    return lax.conv_general_dilated(
-        x,
-        kernel,
-        window_strides=slide.strides,
-        padding=slide.pads,
-        rhs_dilation=slide.dilation,
-        dimension_numbers=_ORDER,
-        feature_group_count=groups,
-    )
-
-
-def formulation(shape: tuple[int, ...], kernel_shape: tuple[int, ...], slide: Slide, groups: int) -> Convolve | None:
-    """Returns what is faster than `xla_conv` on a CPU, of the same arguments; None where nothing is."""
+def faster(shape: tuple[int, ...], kernel_shape: tuple[int, ...], slide: Slide, groups: int) -> Convolve | None:
+    """Returns what is faster than `jaxcnn.ops.conv.convolve`, of the same arguments; None where nothing is."""
     height, width, depth, features = kernel_shape
     if groups > 1:
         return depthwise_conv if depth == 1 and groups == features else grouped_conv
@@ -113,12 +101,12 @@ def grouped_conv(x: Array, kernel: Array, slide: Slide, groups: int) -> Array:
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
 def _dense(x: Array, kernel: Array, slide: Slide) -> Array:
-    """Returns `xla_conv`, with gradients whose axes stand in the order that XLA is fast with.
+    """Returns `convolve`, with gradients whose axes stand in the order that XLA is fast with.
 
     It brings them into that order itself, but not inside of a choice by platform: there the gradient for the kernel of
     ResNeXt-50's first block takes 25 times as long.
     """
-    return xla_conv(x, kernel, slide)
+    return convolve(x, kernel, slide)
 
 
 def _dense_forward(x: Array, kernel: Array, slide: Slide) -> tuple[Array, tuple[Array, Array]]:

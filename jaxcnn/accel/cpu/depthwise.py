@@ -1,4 +1,4 @@
-"""Depthwise convolutions on a CPU: sums of shifted images, each computed once where there are gradients."""
+"""Depthwise convolutions: sums of shifted images, each computed once where there are gradients."""
 
 import functools
 
@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jaxcnn.ops.once import once
+from jaxcnn.accel.cpu.once import once
 from jaxcnn.ops.window import Pair, Slide, reach, surround, tap_slices
 from jaxcnn.types import Array
 

@@ -10,8 +10,6 @@ arXiv:1512.03385, figure 5), and where memory is what a step waits for.
 """
 
 import functools
-from collections.abc import Callable
-from typing import TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -19,11 +17,9 @@ from jax import lax
 from jax.typing import DTypeLike
 
 from jaxcnn.ops.conv import conv
-from jaxcnn.ops.norm import at_least_zero, inverse_root, moments, normalize
-from jaxcnn.ops.platform import on
+from jaxcnn.ops.norm import Average, at_least_zero, inverse_root
 from jaxcnn.types import Array
 
-Average: TypeAlias = Callable[[Array], Array]
 WIDENS = 2
 """Features for each channel from which on it pays: the covariance costs as much as a product with so many features."""
 _EXACT = lax.Precision.HIGHEST
@@ -31,7 +27,7 @@ _EXACT = lax.Precision.HIGHEST
 
 
 def pays(dtype: DTypeLike, channels: int, features: int) -> bool:
-    """Returns whether `normalized_projection` has a form of its own for a TPU: of bfloat16, where it widens."""
+    """Returns whether `normalized_projection` is faster than a product and a norm: of bfloat16, where it widens."""
     return jnp.dtype(dtype) == jnp.bfloat16 and features >= WIDENS * channels
 
 
@@ -40,7 +36,8 @@ def normalized_projection(
 ) -> tuple[Array, Array, Array]:
     """Returns x @ kernel, normalised by its own statistics over examples, height and width, and these statistics.
 
-    The form for a TPU rounds the kernel once, with the norm in it, where the canonical one rounds kernel and product.
+    The kernel is rounded once, with the norm in it, where a product and a norm round kernel and product. Differentiable
+    in reverse mode only.
 
     Args:
         x: (batch, height, width, channels), any float dtype.
@@ -53,23 +50,6 @@ def normalized_projection(
     Returns:
         (batch, height, width, features) of x's dtype, and mean and biased variance, (features,), float32 at least.
     """
-    operands = x, kernel, scale, bias
-    if not pays(x.dtype, *kernel.shape):
-        return _in_turn(*operands, epsilon=epsilon, across=across)
-    return on("tpu", _folded, _in_turn, *operands, epsilon=epsilon, across=across)
-
-
-def _in_turn(
-    x: Array, kernel: Array, scale: Array, bias: Array, *, epsilon: float, across: Average
-) -> tuple[Array, Array, Array]:
-    y = conv(x, kernel[None, None].astype(x.dtype), padding=0)
-    mean, variance = moments(y, (0, 1, 2), across)
-    return normalize(y, mean, variance, scale, bias, epsilon), mean.reshape(-1), variance.reshape(-1)
-
-
-def _folded(
-    x: Array, kernel: Array, scale: Array, bias: Array, *, epsilon: float, across: Average
-) -> tuple[Array, Array, Array]:
     product = functools.partial(jnp.dot, precision=_EXACT)
     origin = across(jnp.mean(x, axis=(0, 1, 2), dtype=kernel.dtype))
     spread = across(covariance(x, origin))

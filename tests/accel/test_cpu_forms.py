@@ -1,4 +1,4 @@
-"""What a CPU computes in its own way is what the canonical form computes, gradients too."""
+"""What the forms for CPUs compute is what the plain layers compute, gradients too."""
 
 import functools
 
@@ -7,12 +7,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxcnn import runtime
-from jaxcnn.ops import depthwise
-from jaxcnn.ops.conv import add_bias, conv
-from jaxcnn.ops.norm import moments, normalize
-from jaxcnn.ops.once import stored
-from jaxcnn.ops.sums import sum_over, sums_over
+from jaxcnn.accel.accelerate import accelerate
+from jaxcnn.accel.cpu import depthwise
+from jaxcnn.accel.cpu.sums import scale_and_shift, sums_over
+from jaxcnn.layers.conv import Conv
+from jaxcnn.layers.join import Join
+from jaxcnn.layers.norm import BatchNorm
+from jaxcnn.ops.norm import affine, moments, normalize, sums
+
+FORMS = ("cpu", "")
+"""Those of a CPU, and none."""
 
 CONVS = {  # image (height, width, channels), kernel, settings
     "pointwise": ((5, 6, 3), (1, 1, 3, 4), {}),
@@ -49,19 +53,26 @@ def gradients(function, *operands):
     return *jax.tree.leaves(value), *pull(weights)
 
 
-def both(function, *operands):
-    """Returns what `gradients` returns, of the formulation for a CPU and of the canonical form."""
-    ours = jax.jit(functools.partial(gradients, function))(*operands)
-    with runtime.canonical_forms():
-        return ours, jax.jit(lambda *operands: gradients(function, *operands))(*operands)
+def conv(forms, x, kernel, bias=None, **settings):
+    """Returns what a convolution layer with this kernel makes of x in the forms of a platform."""
+    layer = Conv(kernel.shape[-1], kernel.shape[:2], use_bias=bias is not None, dtype=x.dtype, **settings)
+    params = {"kernel": kernel} if bias is None else {"kernel": kernel, "bias": bias}
+    return accelerate(layer.apply, forms)({"params": params}, x)
+
+
+def join(forms, x):
+    return accelerate(Join().apply, forms)({}, x)
 
 
 def check_equal(function, *arrays):
     """Equal to all digits but the last few in float64; 1e-5 of the largest value in float32."""
     for dtype, most in ((jnp.float64, 1e-13), (jnp.float32, 1e-5)):
         with jax.enable_x64(dtype == jnp.float64):
-            ours, canonical = both(function, *(jnp.asarray(array, dtype) for array in arrays))
-            for own, other in zip(ours, canonical, strict=True):
+            operands = [jnp.asarray(array, dtype) for array in arrays]
+            results = (
+                jax.jit(functools.partial(gradients, functools.partial(function, on)))(*operands) for on in FORMS
+            )
+            for own, other in zip(*results, strict=True):
                 assert own.dtype == other.dtype == dtype
                 assert own.shape == other.shape
                 scale = max(float(jnp.max(jnp.abs(other))), 1e-30)
@@ -97,78 +108,63 @@ def test_depthwise_convolution_in_many_slabs(monkeypatch):
     ],
 )
 def test_sums(shape, axes):
-    check_equal(lambda x: sum_over(x, axes), normal(*shape))
-    check_equal(lambda x, y: sums_over((x, x * y, jnp.sin(y)), axes), normal(*shape), 1 + normal(*shape))
+    def some(forms, x, y):
+        return (sums_over if forms else sums)(x, x * y, jnp.sin(y), axes=axes)
+
+    check_equal(some, normal(*shape), 1 + normal(*shape))
 
 
 def test_bias():
-    check_equal(add_bias, normal(2, 3, 5, 4), normal(4))
+    check_equal(conv, normal(2, 3, 5, 4), normal(1, 1, 4, 3), normal(3))
 
 
 def test_residual_sum():
-    check_equal(lambda x, y: stored(jax.nn.relu(x + stored(x * y))), normal(2, 3, 5, 4), 2 * normal(2, 3, 5, 4))
+    def block(forms, x, y):
+        return join(forms, jax.nn.relu(x + join(forms, x * y)))
+
+    check_equal(block, normal(2, 3, 5, 4), 2 * normal(2, 3, 5, 4))
 
 
 @pytest.mark.parametrize("shape", [(2, 3, 5, 4, 6), (1, 4, 1, 1, 3), (1, 1, 3, 3, 2), (2, 8, 5)])
-def test_batch_norm(shape):
-    def norm(x, scale, bias):
-        axes = tuple(range(1, x.ndim - 1))
-        return normalize(x, *moments(x, axes), scale, bias, 1e-5)
+def test_statistics_and_what_is_made_of_them(shape):
+    def norm(forms, x, scale, bias):
+        sum_up, last = (sums_over, scale_and_shift) if forms else (sums, affine)
+        return normalize(x, *moments(x, range(1, x.ndim - 1), sum_up=sum_up), scale, bias, 1e-5, last)
 
     check_equal(norm, 3 + normal(*shape), normal(shape[-1]), normal(shape[-1]))
+
+
+def batch_norm(forms, x, scale, bias, **fields):
+    """Returns what batch norm makes of x in training, and its running statistics."""
+    layer = BatchNorm(dtype=x.dtype, **fields)
+    stats = {"mean": jnp.zeros(x.shape[-1]), "var": jnp.ones(x.shape[-1])}
+    variables = {"params": {"scale": scale, "bias": bias}, "batch_stats": stats}
+    y, updated = accelerate(layer.apply, forms)(variables, x, mutable=["batch_stats"])
+    return y, [value.astype(x.dtype) for value in jax.tree.leaves(updated)]
+
+
+@pytest.mark.parametrize("examples", [None, 2])
+def test_batch_norm(examples):
+    check_equal(functools.partial(batch_norm, examples=examples), 3 + normal(4, 3, 5, 6), normal(6), normal(6))
 
 
 @pytest.mark.parametrize("case", ["depthwise", "depthwise, strided"])
 def test_gradients_of_gradients_of_several_nets_at_once(case):
     image, kernel, settings = CONVS[case]
 
-    def slopes(x, kernels):
+    def slopes(forms, x, kernels):
         def loss(kernel):
-            return jnp.sum(conv(x, kernel, groups=image[-1], **settings) ** 3)
+            return jnp.sum(conv(forms, x, kernel, groups=image[-1], **settings) ** 3)
 
         return jax.vmap(jax.grad(lambda kernel: jnp.sum(jax.grad(loss)(kernel) ** 2)))(kernels)
 
     check_equal(slopes, normal(2, *image), normal(3, *kernel))
 
 
-def test_forms_are_a_cpus_alone():
-    """A program for another platform is the same with and without them, in float32."""
-
-    def loss(x, kernel):
-        y = stored(conv(x, kernel, groups=4))
-        return jnp.sum(normalize(y, *moments(y, (0, 1, 2)), jnp.ones(4), jnp.zeros(4), 1e-5) ** 2)
-
-    shapes = jax.ShapeDtypeStruct((2, 5, 5, 4), jnp.float32), jax.ShapeDtypeStruct((3, 3, 1, 4), jnp.float32)
-
-    def count(operation, platform):
-        program = jax.export.export(jax.jit(jax.grad(lambda x, k: loss(x, k), (0, 1))), platforms=[platform])(*shapes)
-        return program.mlir_module().count(f"stablehlo.{operation}")
-
-    assert (count("convolution", "cpu"), count("convolution", "tpu")) == (0, 3)
-    assert count("optimization_barrier", "cpu") > count("optimization_barrier", "tpu") == 0
-    with runtime.canonical_forms():
-        assert (count("convolution", "cpu"), count("optimization_barrier", "cpu")) == (3, 0)
-
-
-def test_half_precision_is_canonical():
+def test_half_precision_is_left_to_xla():
     x, kernel = jnp.ones((1, 4, 4, 2), jnp.bfloat16), jnp.ones((3, 3, 1, 2), jnp.bfloat16)
-    assert "cond" not in str(jax.make_jaxpr(functools.partial(conv, groups=2))(x, kernel))
-
-
-@pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
-def test_a_gradient_leaves_no_choice_to_the_compiler(dtype):
-    """libtpu sees through one, but keeps less of the step's arrays on the core."""
-
-    def loss(x, kernel):
-        for _ in range(2):
-            y = conv(x, kernel, groups=4)
-            x = stored(jax.nn.relu(normalize(y, *moments(y, (0, 1, 2)), jnp.ones(4), jnp.zeros(4), 1e-5) + x))
-        return jnp.sum(x.astype(jnp.float32) ** 2)
-
-    shapes = jax.ShapeDtypeStruct((2, 5, 5, 4), dtype), jax.ShapeDtypeStruct((3, 3, 1, 4), dtype)
-    program = jax.jit(lambda *operands: jax.grad(loss, (0, 1))(*operands)).trace(*shapes)
-    hlo = program.lower(lowering_platforms=("tpu",)).compiler_ir("hlo")
-    assert hlo.as_hlo_text().count(" conditional(") == 0
+    own, plain = (jax.make_jaxpr(functools.partial(conv, forms, groups=2))(x, kernel) for forms in FORMS)
+    assert str(own) == str(plain)
 
 
 def test_a_dilated_kernel_is_not_winograds():

@@ -1,0 +1,1 @@
+"""What a TPU waits for memory with, in forms that read and write less."""

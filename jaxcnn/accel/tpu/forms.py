@@ -1,0 +1,35 @@
+"""Which methods of which layers a TPU waits for memory with, and what takes their place; as in `accel.cpu.forms`."""
+
+import math
+
+from jaxcnn.accel.form import Forms, Plain, shared
+from jaxcnn.accel.tpu.projection import normalized_projection, pays
+from jaxcnn.layers.blocks import ConvNorm
+from jaxcnn.layers.conv import Conv
+from jaxcnn.layers.norm import BatchNorm
+from jaxcnn.ops.window import image_size
+from jaxcnn.types import Array
+
+
+def _conv_norm(plain: Plain, layer: ConvNorm, x: Array) -> Array:
+    conv, norm = layer.conv, layer.norm
+    if not (isinstance(conv, Conv) and isinstance(norm, BatchNorm) and _projects(conv, norm, x)):
+        return plain(x)
+    _, across = norm.sharing(x.shape[0])
+    kernel, _ = conv.weights(x.shape[-1])
+    scale, bias, _, _ = norm.values(conv.features)
+    operands = x.astype(conv.dtype), kernel[0, 0], scale, bias
+    y, mean, var = shared(normalized_projection, *operands, epsilon=norm.epsilon, across=across)
+    norm.follow(mean, var, math.prod(x.shape[:-1]) * across.devices)
+    return y.astype(norm.dtype)
+
+
+def _projects(conv: Conv, norm: BatchNorm, x: Array) -> bool:
+    """Returns whether each pixel is multiplied by one matrix, and all examples share the statistics of training."""
+    if norm.use_running_average or not pays(conv.dtype, x.shape[-1], conv.features):
+        return False
+    return conv.projects(image_size(x)) and norm.sharing(x.shape[0])[0] == x.shape[0]
+
+
+FORMS: Forms = {(ConvNorm, "__call__"): _conv_norm}
+"""Class of layer and name of method -> what takes its place."""
