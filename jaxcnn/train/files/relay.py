@@ -28,11 +28,11 @@ class Relay(Checkpoints):
             super().close()
 
     def save(self, step: int, state: Any, score: float = NOT_EVALUATED) -> str:
-        """Returns, in all processes, what has gone wrong in the first."""
+        """Returns process 0's error, or "", in all processes."""
         return hosts.from_first(lambda: self.save_here(step, jax.device_get(state), score))
 
     def settle(self, *, wait: bool = True) -> str:
-        """Returns, in all processes, what has gone wrong in the first."""
+        """Returns process 0's error, or "", in all processes."""
         return hosts.from_first(lambda: self.settle_here(wait=wait))
 
     def misfit(self, abstract_state: Any, step: int) -> str:
