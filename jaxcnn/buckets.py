@@ -1,7 +1,7 @@
-"""What lies in a bucket, through fsspec and its drivers: found, read, written and removed by name.
+"""Objects in a bucket: lists, reads, writes and removes them by name, through fsspec and its drivers.
 
-Every call ends within a time, and whatever a driver raises is a `BucketError` of one line. Names are those below the
-address, with "/" between their parts; a bucket has no folders. Drivers are imported on use.
+Every call has a time limit, and an error of a driver becomes a `BucketError` of one line. Names are relative to the
+address, with "/" between their parts; a bucket has no folders. Drivers are imported when they are used.
 """
 
 import base64
@@ -18,17 +18,17 @@ from typing import Any, NoReturn, TypeVar
 from jaxcnn.errors import UserError
 
 ANSWER = 20.0
-"""Seconds that a bucket has for a listing or a small object; drivers try anew within them."""
+"""Time limit in seconds for a listing or a small object, including repeated tries of the driver."""
 SLOWEST = 1e6
-"""Bytes a second: a file has as much longer."""
+"""Least rate in bytes/s, by which the time limit grows with the size of a file."""
 MOST = 2e9
-"""Bytes that an object is taken to have where its size is not known."""
+"""Assumed bytes of an object whose size is not known."""
 CONNECTIONS = 100
-"""To a service at a time: gcsfs has as many by itself."""
+"""Most concurrent connections to a service; gcsfs has as many by default."""
 PATIENCE = 120.0
-"""Seconds in which a bucket that is away is asked again, by `patiently`."""
+"""Seconds for which `patiently` repeats a request to a bucket that does not answer."""
 PAUSE = 1.0
-"""Seconds between two times."""
+"""Seconds between two such requests."""
 Value = TypeVar("Value")
 _CREDENTIALS = {
     "gs": "log in with `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS",
@@ -36,18 +36,18 @@ _CREDENTIALS = {
 }
 _OF_THE_DISK = [getattr(errno, name) for name in ("ENOSPC", "EDQUOT", "EROFS", "EFBIG") if hasattr(errno, name)]
 _NO_NAME = ".none"
-"""Of an object that nobody has."""
+"""Name of an object that does not exist."""
 _NEED_A_BUCKET_ALONE = ("find", "pipe_file", "put_file")
 
 
 class BucketError(OSError):
-    """What a bucket did not do, in one line that names it."""
+    """A failed operation of a bucket, in one line that names the bucket."""
 
     def __init__(self, line: str, *, passing: bool = False) -> None:
         super().__init__(None, line)
         self.line = line
         self.passing = passing
-        """Whether it may do so later: its network, or itself, is away."""
+        """Whether it may succeed later: the network or the service does not answer."""
 
     def __str__(self) -> str:
         return self.line
@@ -60,13 +60,14 @@ class Entry:
     size: int
     """In bytes."""
     tag: str
-    """Another one for other content."""
+    """Changes with the content."""
     md5: str = ""
-    """Hexadecimal digits, where the bucket gives them; of objects that S3 encrypts, others that look so."""
+    """Hexadecimal digits of the MD5, if the bucket gives it; for objects that S3 encrypts, a number that only looks
+    like one."""
 
 
 class Bucket:
-    """The objects below an address, as `jaxcnn.addresses.bucket_address` returns it. Cheap to make and to pickle."""
+    """The objects below an address of `jaxcnn.addresses.bucket_address`. It is cheap to make and to pickle."""
 
     def __init__(self, address: str) -> None:
         self.address = address
@@ -79,15 +80,15 @@ class Bucket:
         return Bucket(f"{self.address}/{name}")
 
     def find(self, *below: str, seconds: float | None = None) -> dict[str, Entry]:
-        """Returns what there is, by name, in order: all of it, or what is `below` parts of a name.
+        """Returns the objects by name, in order: all, or those below the given parts of names.
 
         Args:
             below: parts of a name.
-            seconds: that it may take; a bucket lists 1,000 objects at a time.
+            seconds: time limit; a bucket lists 1,000 objects at a time.
 
         Raises:
-            UserError: where the driver is not installed.
-            BucketError: where there is no such bucket, it cannot be reached, or access is refused.
+            UserError: if the driver is not installed. BucketError: if there is no such bucket, it cannot be reached, or
+                access is refused.
         """
         found = self._do("find", "/".join((self._root, *below)), detail=True, seconds=seconds or ANSWER)
         entries = {name: info for name, info in found.items() if info.get("type") == "file"}
@@ -95,15 +96,15 @@ class Bucket:
         return {name[start:]: _entry(info) for name, info in sorted(entries.items())}
 
     def read(self, name: str) -> bytes:
-        """Returns a small object; raises FileNotFoundError where there is none, else `BucketError`."""
+        """Returns the content of a small object; raises FileNotFoundError if there is none, or `BucketError`."""
         return self._do("cat_file", self._path(name), seconds=ANSWER)
 
     def head(self, name: str, size: int) -> bytes:
-        """Returns the first bytes of an object; raises FileNotFoundError where there is none, else `BucketError`."""
+        """Returns the first bytes of an object; raises FileNotFoundError if there is none, or `BucketError`."""
         return self._head(self._path(name), size)
 
     def is_object(self) -> bool:
-        """Returns whether the address is itself an object; raises `BucketError` where the bucket cannot be asked."""
+        """Returns whether the address is itself an object; raises `BucketError` if the bucket does not answer."""
         try:
             self._head(self._root if "/" in self._root else self._path(_NO_NAME), 1)
         except FileNotFoundError:
@@ -111,27 +112,27 @@ class Bucket:
         return True
 
     def write(self, name: str, content: bytes) -> None:
-        """Writes an object, whole or not at all."""
+        """Writes an object, completely or not at all."""
         self._do("pipe_file", self._path(name), content, seconds=ANSWER + len(content) / SLOWEST)
 
     def upload(self, path: Path, name: str) -> None:
-        """Writes an object from a file, which must not change meanwhile; FileNotFoundError where the file is gone."""
-        seconds = ANSWER + path.stat().st_size / SLOWEST  # raises where it is gone
+        """Writes an object from a file, which must not change; raises FileNotFoundError if the file is gone."""
+        seconds = ANSWER + path.stat().st_size / SLOWEST  # raises if the file is gone
         self._do("put_file", str(path), self._path(name), seconds=seconds)
 
     def download(self, name: str, path: Path, *, size: float = MOST) -> None:
-        """Writes a file from an object, FileNotFoundError where there is none; the folder of the file is made.
+        """Writes a file from an object, and makes the file's folder; raises FileNotFoundError if there is no object.
 
         Args:
             name: of the object.
             path: of the file.
-            size: of the object, in bytes, where it is known.
+            size: of the object in bytes, if it is known.
         """
         path.parent.mkdir(parents=True, exist_ok=True)
         self._do("get_file", self._path(name), str(path), seconds=ANSWER + size / SLOWEST)
 
     def remove(self, names: Collection[str]) -> None:
-        """Removes objects; those that are not there are none."""
+        """Removes objects; missing ones are ignored."""
         for name in names:
             try:
                 self._do("rm_file", self._path(name), seconds=ANSWER)
@@ -145,7 +146,7 @@ class Bucket:
         try:
             return self._do("cat_file", path, start=0, end=size, seconds=ANSWER)
         except BucketError as error:
-            if "range" in error.line.lower():  # an empty object has none that could be given
+            if "range" in error.line.lower():  # an empty object has no range
                 return b""
             raise
 
@@ -155,11 +156,11 @@ class Bucket:
 
         try:
             return sync(system.loop, getattr(system, f"_{call}"), *arguments, timeout=seconds, **keywords)
-        except Exception as error:  # drivers raise what their libraries do
+        except Exception as error:  # drivers raise the many kinds of their libraries
             self._explain(error, call, seconds)
 
     def _explain(self, error: Exception, call: str, seconds: float) -> NoReturn:
-        """Raises what an error of a driver means; an error of this machine's disk as it is."""
+        """Raises the `BucketError` for an error of a driver; errors of the local disk are raised as they are."""
         if isinstance(error, OSError) and error.errno in _OF_THE_DISK:
             raise error
         bucket = f"{self._scheme}://{self._root.partition('/')[0]}"
@@ -180,15 +181,17 @@ class Bucket:
 
 @functools.cache
 def file_system(scheme: str) -> Any:
-    """Returns fsspec's file system of a scheme, which remembers no listing.
+    """Returns fsspec's file system of a scheme, without a cache of listings.
 
     Raises:
         UserError: where its driver is not installed.
     """
     try:
         if scheme == "gs":
-            logging.getLogger("gcsfs").setLevel(logging.CRITICAL + 1)  # a page for every error that it raises as well
-            from gcsfs.core import GCSFileSystem  # the plain one: gcsfs's default asks by gRPC what kind a bucket is
+            logging.getLogger("gcsfs").setLevel(
+                logging.CRITICAL + 1
+            )  # it logs a page for every error that it also raises
+            from gcsfs.core import GCSFileSystem  # gcsfs's default class would ask for the bucket's kind by gRPC
 
             return GCSFileSystem(use_listings_cache=False)
         from s3fs import S3FileSystem
@@ -200,7 +203,7 @@ def file_system(scheme: str) -> Any:
 
 
 def patiently(ask: Callable[[], Value]) -> Value:
-    """Returns what `ask` does, or raises what it does; a bucket that is away is asked again for `PATIENCE` seconds."""
+    """Returns `ask()`, or raises its error. If the bucket does not answer, it tries again for `PATIENCE` seconds."""
     until = time.monotonic() + PATIENCE
     while True:
         try:

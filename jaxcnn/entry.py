@@ -1,4 +1,4 @@
-"""What all our programs do around their work: one line for what is wrong, and the exit status."""
+"""Runs the work of our programs: errors become one line and an exit status."""
 
 import os
 import sys
@@ -13,9 +13,9 @@ from jaxcnn.streams import OutputLostError, lost
 def answer(command: Callable[[], int]) -> int:
     """Runs a command; returns its exit status.
 
-    That is 2 after a `UserError`, or where jax finds no device, and 1 after a `Fault` or where standard output was all
-    that was asked for and cannot be written, each said in one line on standard error. A reader that has gone away has
-    what it wanted: then it is 0, and nothing is said.
+    It is 2 after a `UserError`, or if jax finds no device; 1 after a `Fault`, or if the program's only result is
+    standard output, which cannot be written. Each is a line on standard error. If the reader of standard output has
+    gone away, it has what it needs; the status is 0 then, without a line.
     """
     platforms.hush()
     try:
@@ -38,13 +38,13 @@ def answer(command: Callable[[], int]) -> int:
 
 
 def answer_in_print(command: Callable[[], int]) -> int:
-    """Does as `answer` for a command whose result is what it prints: 1 where that could not be written."""
+    """Does what `answer` does, for a command whose result is its output: 1 if that could not be written."""
     status, trouble = answer(command), lost()
     return _said(trouble, 1) if trouble and not trouble.unread and not status else status
 
 
 def leave(status: int) -> NoReturn:
-    """Ends the process; after an interruption at once, since XLA's threads may crash an interpreter that winds down."""
+    """Ends the process; after an interruption immediately, since XLA's threads may crash Python's shutdown."""
     if status == 130:
         sys.stdout.flush()
         sys.stderr.flush()
@@ -55,7 +55,7 @@ def leave(status: int) -> NoReturn:
 def _finished(command: Callable[[], int]) -> int:
     try:
         return command()
-    except SystemExit as end:  # argparse's, after --help
+    except SystemExit as end:  # from argparse, after --help
         return end.code if isinstance(end.code, int) else _said(end.code, 1) if end.code else 0
 
 

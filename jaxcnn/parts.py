@@ -1,8 +1,8 @@
-"""A part of a run by name: a word of a table, or `package.module:name` of anything that Python can import.
+"""A part of a run by name: a name in a table, or `package.module:name` of anything that Python can import.
 
-A path is imported from where Python imports anything: installed packages, PYTHONPATH, and the current folder, which
-`python -m jaxcnn` has on its path by itself and which the console script adds. Importing runs the module's code, so a
-config with a path in it is to be trusted as a program is.
+A path is imported as Python imports anything: from installed packages, PYTHONPATH, and the current folder, which
+`python -m jaxcnn` has on its path, and the console script adds. Importing runs the module's code, so trust a config
+with a path as you would trust a program.
 """
 
 import functools
@@ -17,10 +17,10 @@ from typing import Any, TypeAlias
 from jaxcnn.errors import UserError, nearest, unknown_word
 
 Part: TypeAlias = str | Callable[..., Any]
-"""A word of a table, a path `package.module:name`, or the object itself."""
+"""A name in a table, a path `package.module:name`, or the object itself."""
 
 PATH = r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*"
-"""A regular expression of what reads as a path."""
+"""A regular expression for such a path."""
 
 
 def is_path(value: object) -> bool:
@@ -29,15 +29,16 @@ def is_path(value: object) -> bool:
 
 
 def find_part(kind: str, value: Any, table: Mapping[str, Any]) -> Any:
-    """Returns what a value stands for: a table's entry for a word, what is imported for a path, itself if callable.
+    """Returns the object of a value: a table's entry for a name, an import for a path, itself if callable.
 
     Args:
-        kind: what it is ("model", "norm", ...), for messages.
-        value: a word, a path, or the object.
-        table: word -> object.
+        kind: of part ("model", "norm", ...), for messages.
+        value: a name, a path, or the object.
+        table: objects by name.
 
     Raises:
-        UserError: for an unknown word, a module that cannot be imported, a name that it lacks, or what is not callable.
+        UserError: for an unknown name, a module that cannot be imported or lacks the name, or an object that is not
+            callable.
     """
     if isinstance(value, str):
         if value in table:
@@ -49,7 +50,7 @@ def find_part(kind: str, value: Any, table: Mapping[str, Any]) -> Any:
 
 
 def part_name(value: Any) -> str:
-    """Returns a part in words: a text as it is, an object by its qualified name, as `package.module:name`."""
+    """Returns the name of a part: a text itself, or an object's qualified name, `package.module:name`."""
     if isinstance(value, str):
         return value
     if isinstance(value, functools.partial):
@@ -59,7 +60,7 @@ def part_name(value: Any) -> str:
 
 
 def parameters_of(maker: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
-    """Returns the parameters of a class, function or partial by name; of a few of C none are known."""
+    """Returns the parameters of a class, function or partial by name; {} for a few written in C."""
     try:
         return inspect.signature(maker).parameters
     except (TypeError, ValueError):
@@ -67,7 +68,7 @@ def parameters_of(maker: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
 
 
 def required_positions(maker: Callable[..., Any]) -> int:
-    """Returns how many parameters have no default and can be given by position."""
+    """Returns the number of positional parameters without default."""
     positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     found = parameters_of(maker).values()
     return sum(parameter.kind in positional and parameter.default is parameter.empty for parameter in found)
@@ -106,7 +107,7 @@ def _module(kind: str, path: str, name: str) -> ModuleType:
             where = "it must be installed, on PYTHONPATH or in the current folder"
             raise UserError(f"{kind} {path!r}: there is no module {error.name}; {where}") from None
         raise UserError(f"{kind} {path!r}: {name} imports {error.name}, which is not installed") from error
-    except Exception as error:  # whatever the module's own code raises
+    except Exception as error:  # the module's code may raise any kind
         frame = error if isinstance(error, SyntaxError) else traceback.extract_tb(error.__traceback__)[-1]
         said = " ".join(f"{type(error).__name__}: {error}".split())
         raise UserError(

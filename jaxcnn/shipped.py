@@ -1,6 +1,6 @@
-"""The configs that come with jaxcnn, which go by their names alone: `--config=digits_lenet5`.
+"""The configs that come with jaxcnn, by name: `--config=digits_lenet5`.
 
-They lie in configs/ beside the package in a checkout, and within the package where a wheel was installed.
+They are in configs/ beside the package in a checkout, and inside the package in an installed wheel.
 """
 
 from pathlib import Path
