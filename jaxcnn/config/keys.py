@@ -92,12 +92,18 @@ def _alike(keys: Iterable[str], whole: str, last: str, cutoff: float) -> list[st
     return [names[near] for near in found]
 
 
-def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Returns full key -> value of nested keys; `model.fields` is one value, and so is what a user adds."""
+def flat(tree: Mapping[str, Any], prefix: str = "", *, within: bool = False) -> dict[str, Any]:
+    """Returns full key -> value of nested keys.
+
+    Args:
+        tree: of a config, with plain values.
+        prefix: of all keys.
+        within: whether to go into `model.fields` and what else a user adds; else each of these is one value.
+    """
     found: dict[str, Any] = {}
     for key, value in tree.items():
-        nested = isinstance(value, Mapping) and prefix + key != FIELDS and not is_free(prefix + key)
-        found |= flat(value, f"{prefix}{key}.") if nested else {prefix + key: value}
+        nested = isinstance(value, Mapping) and (within or not (prefix + key == FIELDS or is_free(prefix + key)))
+        found |= flat(value, f"{prefix}{key}.", within=within) if nested else {prefix + key: value}
     return found
 
 

@@ -15,6 +15,8 @@ import numpy as np
 from jaxcnn.interop.matching import Match, matches
 from jaxcnn.interop.reference import Reference, make_reference
 from jaxcnn.models import MODELS, Variant
+from jaxcnn.models.registry import STEMS
+from jaxcnn.ranges import is_number
 
 _DEPTH = 3
 """Most fields that are changed together."""
@@ -187,11 +189,11 @@ def _changes(reference: Reference, match: Match) -> Iterator[dict[str, Any]]:
     yield from ({name: getattr(usual, name)} for name in reference.fields if name in domains)
     for name, values in domains.items():
         now = getattr(reference.model, name)
-        yield from ({name: value} for value in values if value != now and not _is_number(value))
+        yield from ({name: value} for value in values if value != now and not is_number(value))
     for ratio in _ratios(match):
         for name in domains:
             now = getattr(reference.model, name)
-            if _is_number(now) and (isinstance(now, float) or float(now * ratio).is_integer()):
+            if is_number(now) and (isinstance(now, float) or float(now * ratio).is_integer()):
                 yield {name: type(now)(round(now * ratio, 4))}
 
 
@@ -202,7 +204,7 @@ def _domains(reference: Reference) -> dict[str, list[Any]]:
     for field in dataclasses.fields(kind):
         if field.name not in _LEFT_OUT:
             domains[field.name] = [True, False] if isinstance(field.default, bool) else [field.default]
-    domains |= {"stem": ["imagenet", "small"], "norm": list(_NORMS)}
+    domains |= {"stem": list(STEMS), "norm": list(_NORMS)}
     for model_name in _alike(reference.name):
         maker: Any = MODELS[model_name].constructor
         if isinstance(maker, functools.partial) and maker.func is kind:
@@ -214,10 +216,6 @@ def _domains(reference: Reference) -> dict[str, list[Any]]:
 
 def _is_plain(value: Any) -> bool:
     return isinstance(value, bool | int | float | str | type(None))
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _ratios(match: Match) -> list[float]:

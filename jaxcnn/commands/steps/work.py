@@ -5,8 +5,10 @@ import json
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from jaxcnn.config.table import SETTINGS
+
 LEARNING_RATE, MOMENTUM = 0.01, 0.9
-AUX_WEIGHT = 0.3
+AUX_WEIGHT: float = SETTINGS["loss.aux_weight"].default
 """Weight of the loss of each auxiliary head."""
 
 

@@ -48,12 +48,3 @@ def as_json(config: FrozenConfigDict) -> dict[str, Any]:
         return json.loads(json.dumps(config.to_dict()))
     except TypeError as error:
         raise UserError(f"a config holds plain values only: {error}") from None
-
-
-def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Returns the values of nested keys by their full names."""
-    found: dict[str, Any] = {}
-    for key, value in tree.items():
-        nested = isinstance(value, Mapping)
-        found |= flat(value, f"{prefix}{key}.") if nested else {prefix + key: value}
-    return found

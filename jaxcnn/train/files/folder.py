@@ -15,9 +15,10 @@ from jaxcnn import streams
 from jaxcnn.addresses import bucket_address
 from jaxcnn.buckets import Bucket
 from jaxcnn.config import base_config
+from jaxcnn.config.keys import flat
 from jaxcnn.errors import UserError, say
 from jaxcnn.json_file import read_json
-from jaxcnn.train.files.changes import BACK, FORCED, MAY_DIFFER, Change, as_json, differences, flat, resumed_line
+from jaxcnn.train.files.changes import BACK, FORCED, MAY_DIFFER, Change, as_json, differences, resumed_line
 from jaxcnn.train.files.fetch import copy_of
 from jaxcnn.train.files.lock import Lock
 from jaxcnn.train.files.mirror import Mirror
@@ -176,11 +177,11 @@ class RunFolder:
         if not self.config.exists():
             return {}
         defaults = as_json(FrozenConfigDict(base_config()))
-        before = flat(defaults) | flat(read_json(self.config))
+        before = flat(defaults, within=True) | flat(read_json(self.config), within=True)
         if self.card.exists():
             before |= _handed_over(read_json(self.card).get("given", {}))
             new = {**new, **_handed_over(given)}
-        return {change.key: change for change in differences(before, flat(new))}
+        return {change.key: change for change in differences(before, flat(new, within=True))}
 
     def earlier_card(self, fingerprint: str, *, resumed: bool) -> dict[str, Any] | None:
         """Returns the card of the run that is resumed, if there is one.
