@@ -1,1 +1,1 @@
-"""Forms of operations that are faster on one platform. They are applied from outside: only `jaxcnn.train` uses them."""
+"""Forms of operations that are faster on one platform, applied from outside: layers and models do not know them."""

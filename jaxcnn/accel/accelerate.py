@@ -1,4 +1,4 @@
-"""A net in the forms that are fast on one platform."""
+"""Makes a net use the forms that are fast on one platform."""
 
 import functools
 from collections.abc import Mapping
@@ -16,17 +16,16 @@ FORMS: Mapping[str, Forms] = {"cpu": cpu.FORMS, "tpu": tpu.FORMS}
 
 
 def accelerate(apply_fn: ApplyFn, platform: str | None = None) -> ApplyFn:
-    """Returns `model.apply` whose layers compute in the forms that are faster on a platform.
+    """Returns `model.apply` with layers that compute in the faster forms of a platform.
 
-    Variables, random numbers, errors and results are those of `apply_fn`, results to rounding, gradients too, for
-    finite values. Some forms are differentiable in reverse mode only. On platforms without forms of their own it is
-    `apply_fn`; layers that are none of ours stay as they are. It goes with `rematerialize` and `fold_batch_norm`, in
-    any order.
+    Variables, random numbers and errors do not change. For finite values, results and gradients are equal to rounding.
+    Some forms are differentiable in reverse mode only. On a platform without forms, the result is `apply_fn`. A user's
+    layers do not change. It can be combined with `rematerialize` and `fold_batch_norm`, in any order.
 
     Args:
-        apply_fn: `model.apply`, and called as it is: `(variables, image, **settings)`.
-        platform: that the program is compiled for, as `jax.Device.platform` has it: cpu, gpu, tpu; None: that of jax's
-            default device.
+        apply_fn: `model.apply`, or a function that is called like it: `(variables, image, **settings)`.
+        platform: for which the program is compiled, as in `jax.Device.platform`: cpu, gpu or tpu; None for that of
+            jax's default device.
     """
     forms = FORMS.get(default_platform() if platform is None else platform)
     if not forms:
@@ -41,7 +40,15 @@ def accelerate(apply_fn: ApplyFn, platform: str | None = None) -> ApplyFn:
 
 
 def _replaced(forms: Forms, run: Any, args: Any, kwargs: Any, context: Any) -> Any:
-    """Calls a method of a module, or the form that takes its place."""
+    """Calls a method of a module, or its form.
+
+    Args:
+        forms: of the platform.
+        run: the method.
+        args: of the call.
+        kwargs: of the call.
+        context: the interceptor's, with the module.
+    """
     for kind in type(context.module).__mro__:
         form = forms.get((kind, context.method_name))
         if form is not None:

@@ -1,4 +1,4 @@
-"""Batch norms folded into the layers before them, for inference."""
+"""Folds batch norms into the layers before them, for inference."""
 
 import functools
 from collections import Counter
@@ -24,24 +24,24 @@ _MADE, _NORMED = "made by ", "normed by "
 
 
 def fold_batch_norm(apply_fn: ApplyFn, variables: Variables, image_shape: Shape) -> tuple[ApplyFn, Variables]:
-    """Returns a net without the batch norms that come right behind a convolution or a dense layer.
+    """Returns a net without the batch norms that directly follow a convolution or a dense layer.
 
-    In evaluation such a norm is an affine map of each feature, which goes into the kernel and the bias of the layer
-    (Jacob et al. 2018, arXiv:1712.05877, section 3.2). Other batch norms stay as they are: behind a sum, a
-    concatenation or a pooling, where others too read what they normalise, or where layer or norm is called more than
-    once. Logits and stage outputs are the same to rounding.
+    In evaluation such a norm is an affine map of each feature, which is folded into kernel and bias of the layer (Jacob
+    et al. 2018, arXiv:1712.05877, section 3.2). Other batch norms do not change: those that follow a sum, a
+    concatenation or a pooling, those whose input is also read by other operations, and those of layers or norms that
+    are called more than once. Logits and stage outputs are equal to rounding.
 
     Args:
         apply_fn: `model.apply` of a model made by `create_model`.
-        variables: of the model; they are left as they are.
-        image_shape: (height, width, channels) of an image that the net is for.
+        variables: of the model; they are not changed.
+        image_shape: (height, width, channels) of the net's images.
 
     Returns:
-        what takes the place of `model.apply` in evaluation, `(variables, image, train=False)`, and its variables: those
-        of the model, of their dtypes, without what is folded, and with `bias` in each layer that has taken a norm in.
+        A replacement of `model.apply` in evaluation, `(variables, image, train=False)`, and its variables: the model's,
+        without the folded norms, and with a `bias` in each layer with a folded norm.
 
     Raises:
-        UserError: nothing can be folded; or, of what is returned, when called with `train=True`.
+        UserError: if nothing can be folded. The returned function raises it if called with `train=True`.
     """
     pairs, epsilons = _find(apply_fn, variables, image_shape)
     if not pairs:
@@ -58,7 +58,16 @@ def fold_batch_norm(apply_fn: ApplyFn, variables: Variables, image_shape: Shape)
 
 
 def _pass_by(layers: frozenset[Path], norms: frozenset[Path], run: Any, args: Any, kwargs: Any, context: Any) -> Any:
-    """Calls a method of a module; the norms do nothing, and the layers add a bias if they do not anyway."""
+    """Calls a method of a module, without the folded norms, and with a bias in their layers.
+
+    Args:
+        layers: paths of the layers with folded norms.
+        norms: paths of the folded norms.
+        run: the method.
+        args: of the call.
+        kwargs: of the call.
+        context: the interceptor's, with the module.
+    """
     module = context.module
     if context.method_name != "__call__" or module.path not in layers | norms:
         return run(*args, **kwargs)
@@ -69,7 +78,7 @@ def _pass_by(layers: frozenset[Path], norms: frozenset[Path], run: Any, args: An
 
 
 def _find(apply_fn: ApplyFn, variables: Variables, image_shape: Shape) -> tuple[dict[Path, Path], dict[Path, float]]:
-    """Returns the paths of the layers that can take a norm in, each with that norm's; and the norms' epsilons."""
+    """Returns the path of the norm that can be folded into a layer, by the layer's path, and the norms' epsilons."""
     paths: dict[str, Path] = {}
     epsilons: dict[Path, float] = {}
 
@@ -94,7 +103,7 @@ def _find(apply_fn: ApplyFn, variables: Variables, image_shape: Shape) -> tuple[
 
 
 def _marks(jaxpr: Jaxpr) -> Iterator[str]:
-    """Yields each mark as often as the layer or norm that it names is called."""
+    """Yields the mark of a layer or norm once for each of its calls."""
     for equation in jaxpr.eqns:
         if equation.primitive.name == "name":
             yield equation.params["name"]
@@ -103,7 +112,7 @@ def _marks(jaxpr: Jaxpr) -> Iterator[str]:
 
 
 def _pairs(jaxpr: Jaxpr) -> Iterator[tuple[str, str]]:
-    """Yields the labels (layer, norm) wherever the output of the one is the input of the other and of nothing else."""
+    """Yields the marks (layer, norm) if the layer's output is the input of the norm, and of no other operation."""
     read = [variable for equation in jaxpr.eqns for variable in equation.invars] + list(jaxpr.outvars)
     uses: Counter[Any] = Counter(variable for variable in read if not isinstance(variable, Literal))
     layers: dict[Any, str] = {}
@@ -118,7 +127,7 @@ def _pairs(jaxpr: Jaxpr) -> Iterator[tuple[str, str]]:
 
 
 def _folded(variables: Variables, pairs: Mapping[Path, Path], epsilons: Mapping[Path, float]) -> Variables:
-    """Returns the variables with each layer's norm taken in; stacked layers have stacked norms."""
+    """Returns the variables with the norms folded into their layers; stacked layers have stacked norms."""
     flat = flatten_dict(variables)
     for layer, norm in pairs.items():
         mean, var = (flat.pop(("batch_stats", *norm, name)) for name in ("mean", "var"))

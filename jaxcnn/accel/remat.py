@@ -1,4 +1,4 @@
-"""Blocks that keep only their input for the gradient: memory for time."""
+"""Rematerialisation: blocks keep only their input for the gradient, which saves memory and takes time."""
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
@@ -18,17 +18,18 @@ from jaxcnn.types import ApplyFn, Variables
 
 
 def rematerialize(apply_fn: ApplyFn) -> ApplyFn:
-    """Returns `model.apply` whose gradient computes each block again in place of keeping what it computed.
+    """Returns `model.apply` with a gradient that computes each block again, instead of keeping its intermediate values.
 
-    Chen et al. 2016 (arXiv:1604.06174). For blocks see `blocks_of`; of a stage that runs in a loop, each turn is one.
-    Variables, chances and results are those of `apply_fn`, the gradient is to rounding, for finite values. In
-    reverse mode only. Flax calls a block once more inside itself, so that `capture_intermediates` records it twice.
+    Chen et al. 2016 (arXiv:1604.06174). For blocks see `blocks_of`; in a stage that runs in a loop, each turn is a
+    block. Variables, random numbers and results are those of `apply_fn`. For finite values the gradient is equal to
+    rounding. It is differentiable in reverse mode only. Flax calls a block inside itself, so that
+    `capture_intermediates` records it twice.
 
     Args:
-        apply_fn: `model.apply`, and called as it is: `(variables, image, **settings)`.
+        apply_fn: `model.apply`, or a function that is called like it: `(variables, image, **settings)`.
 
     Raises:
-        UserError: of what is returned, when called: the net has no blocks.
+        UserError: when the returned function is called, if the net has no blocks.
     """
 
     def apply(variables: Variables, *args: Any, **settings: Any) -> Any:
@@ -39,10 +40,10 @@ def rematerialize(apply_fn: ApplyFn) -> ApplyFn:
 
 
 def blocks_of(params: Mapping[str, Any]) -> list[str]:
-    """Returns the names of a net's blocks: its own submodules that have submodules with parameters `params`.
+    """Returns the names of a net's blocks: its direct submodules that have submodules with `params`.
 
     Raises:
-        UserError: there are none.
+        UserError: if there are none.
     """
     modules = [(name, inner) for name, inner in params.items() if isinstance(inner, Mapping)]
     names = [name for name, inner in modules if any(isinstance(value, Mapping) for value in inner.values())]
@@ -52,7 +53,7 @@ def blocks_of(params: Mapping[str, Any]) -> list[str]:
 
 
 class _Blocks:
-    """Stands between a net and the methods of its modules, and has those of its blocks forget."""
+    """An interceptor of module methods: it rematerialises the calls of the blocks with the given names."""
 
     def __init__(self, names: list[str]) -> None:
         self.paths = [(name,) for name in names]
@@ -75,15 +76,15 @@ def _is_array(value: Any) -> bool:
 
 
 def _call(given: Sequence[Any], settings: Mapping[str, Any], block: Any, *arrays: Any) -> Any:
-    """Calls a block with what it was given, but for the arrays, which are these."""
+    """Calls a block with its original arguments, in which `arrays` replace the arrays."""
     rest = iter(arrays)
     return block(*(next(rest) if _is_array(value) else value for value in given), **settings)
 
 
 def _forget(block: Callable[..., Any], scope: Any, *arrays: Any) -> Any:
-    """Returns `block(scope, *arrays)`, of a flax scope, to be computed again for its gradient.
+    """Returns `block(scope, *arrays)`, which is computed again for its gradient; `scope` is a flax scope.
 
-    As `flax.core.lift.checkpoint`, with `_computed_again` in place of `jax.checkpoint`.
+    It is `flax.core.lift.checkpoint` with `_computed_again` instead of `jax.checkpoint`.
     """
 
     def inner(scope_fn: Any, repack_fn: Any, variables: Any, rngs: Any, *arrays: Any) -> Any:
@@ -97,12 +98,19 @@ def _forget(block: Callable[..., Any], scope: Any, *arrays: Any) -> Any:
 
 
 def _computed_again(function: Callable[..., Any], rngs: Any, variables: Any, arrays: Any) -> Any:
-    """Returns `function(rngs, variables, arrays)`, for whose gradient nothing but these three is kept.
+    """Returns `function(rngs, variables, arrays)`, and keeps only these three for its gradient.
 
-    `jax.checkpoint` relies on barriers, and XLA for CPUs drops them before it looks for what is computed twice: there
-    everything would be kept after all. So here what is computed again depends on the cotangent.
+    `jax.checkpoint` relies on optimization barriers. XLA on a CPU removes them before it merges equal computations, and
+    so would keep all intermediate values. Here the second computation depends on the cotangent, so that the two are not
+    equal for XLA.
+
+    Args:
+        function: pure.
+        rngs: keys.
+        variables: collections of arrays.
+        arrays: other arguments.
     """
-    traced, shapes = jax.make_jaxpr(function, return_shape=True)(rngs, variables, arrays)  # once: flax counts chances
+    traced, shapes = jax.make_jaxpr(function, return_shape=True)(rngs, variables, arrays)  # once: flax counts draws
     run = jaxpr_as_fun(traced)
 
     def again(*inputs: Any) -> Any:
@@ -119,7 +127,7 @@ def _computed_again(function: Callable[..., Any], rngs: Any, variables: Any, arr
 
 
 def _after(arrays: Any, cotangent: Any) -> Any:
-    """Returns both, the arrays only once the cotangent is known: a zero is added that XLA cannot know to be one."""
+    """Returns both. It adds a zero to the arrays that depends on the cotangent in a way that XLA cannot see through."""
     first = jax.tree.leaves(cotangent)[0].ravel()[0]
     zero = jnp.minimum(jnp.square(first), jnp.zeros_like(first))
     return jax.tree.map(lambda array: array + zero.astype(array.dtype), arrays), cotangent

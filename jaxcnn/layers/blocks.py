@@ -1,4 +1,4 @@
-"""Blocks that several families are made of."""
+"""Blocks of several families."""
 
 import functools
 from collections.abc import Callable, Sequence
@@ -20,9 +20,9 @@ STEM_POOL: ModuleDef = functools.partial(MaxPool, window=3, strides=2, padding=1
 
 
 class ConvNorm(nn.Module):
-    """A convolution and the norm behind it, as one: what lies between them is read by nothing else.
+    """A convolution and the norm after it, as one module. Nothing else reads the value between them.
 
-    Both are made where this is made, and have their names and their parameters there; this has none of its own.
+    Both are made outside, where they have their names and parameters. This module has none.
     """
 
     conv: nn.Module
@@ -39,7 +39,7 @@ class ConvNormAct(nn.Module):
 
     Attributes:
         features: of the output.
-        conv: makes the convolution; binds its initialisation and whether it has a bias.
+        conv: makes the convolution, with its initializer and with or without a bias.
         norm: makes the norm.
         act: the activation; None leaves it out.
         kernel_size: one number or (height, width).
@@ -66,10 +66,10 @@ class ConvNormAct(nn.Module):
 
 
 class SqueezeExcite(nn.Module):
-    """Scales each channel by a gate that sees the mean of every channel (Hu et al., arXiv:1709.01507, section 3).
+    """Scales each channel by a gate, computed from the means of all channels (Hu et al., arXiv:1709.01507, section 3).
 
     Attributes:
-        features: of the layer between, the channels divided by the reduction ratio.
+        features: of the hidden layer: the channels divided by the reduction ratio.
         act: after the first layer.
         gate: after the second: sigmoid in the paper, hard_sigmoid in MobileNet v3.
         kernel_init: of both layers.
@@ -91,11 +91,11 @@ class SqueezeExcite(nn.Module):
 
 
 class DropPath(nn.Module):
-    """Stochastic depth: drops an example's whole branch, scales the others up (Huang et al., arXiv:1603.09382).
+    """Stochastic depth: drops whole branches of examples, scales others up (Huang et al., arXiv:1603.09382).
 
     Attributes:
         rate: probability of dropping.
-        deterministic: True in evaluation: nothing is dropped.
+        deterministic: True in evaluation, where nothing is dropped.
     """
 
     rate: float
@@ -103,19 +103,19 @@ class DropPath(nn.Module):
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
-        """Maps (batch, ...) to the same shape; draws from the rng `dropout`."""
+        """Maps (batch, ...) to the same shape; random numbers come from the rng `dropout`."""
         if self.deterministic or self.rate == 0.0:
             return x
         return drop_path(x, jax.random.uniform(self.make_rng("dropout"), x.shape[:1]), self.rate)
 
 
 def drop_path(x: Array, chances: Array, rate: float | Array) -> Array:
-    """Returns x / (1 - rate), but 0 for the examples whose chance is 1 - rate at least.
+    """Returns x / (1 - rate), or 0 for the examples with a random number of at least 1 - rate.
 
     Args:
         x: (batch, ...), any float dtype.
         chances: (batch,), uniform in [0, 1).
-        rate: probability of dropping, in [0, 1); an array of one is float32.
+        rate: probability of dropping, in [0, 1), a number or () float32.
     """
     kept = (chances < 1 - rate).reshape(-1, *(1 for _ in x.shape[1:]))
     return jnp.where(kept, x / jnp.asarray(1 - rate, x.dtype), jnp.zeros((), x.dtype))
@@ -135,7 +135,7 @@ def strided_stem(
 ) -> Array:
     """Returns an image after a convolution of stride 2, a norm, an activation and pooling.
 
-    To be called inside a compact method, where it makes the submodules `stem_conv`, `stem_norm` and `stem_pool`.
+    Call it inside a compact method, where it makes the submodules `stem_conv`, `stem_norm` and `stem_pool`.
 
     Args:
         image: (batch, height, width, channels).
@@ -143,8 +143,8 @@ def strided_stem(
         conv: makes the convolution.
         norm: makes the norm.
         act: the activation.
-        small: the convolution is a 3x3 of stride 1, and there is no pooling.
-        kernel_size: of the convolution that strides.
+        small: the convolution is 3x3 with stride 1, and there is no pooling.
+        kernel_size: of the convolution, if not `small`.
         pool: makes the pooling; None leaves it out.
         pool_first: the pooling is before the norm.
     """
@@ -164,17 +164,17 @@ def _call(block: nn.Module, x: Array, _: None) -> Array:
 def repeat(
     block: nn.Module, carry: Any, times: int, *, turn: Callable[[Any, Any, Any], Any] = _call, each: Array | None = None
 ) -> Any:
-    """Returns x after `times` blocks like `block`, each with weights of its own, in one loop that compiles one block.
+    """Returns x after `times` blocks like `block`, each with its own weights, in one loop that compiles one block.
 
-    Their variables, of every collection but what is sown, are stacked along a new leading axis.
+    The variables of all collections, except sown ones, are stacked along a new leading axis.
 
     Args:
-        block: unless there is a `turn`, maps an array to one of the same shape and dtype. Named `stageN_rest`, by which
-            `layers.variables.loop_of` knows a loop.
-        carry: x, or whatever arrays `turn` takes and returns.
-        times: how many blocks.
+        block: maps an array to one of the same shape and dtype, unless there is a `turn`. Its name must be
+            `stageN_rest`, by which `layers.variables.loop_of` recognises a loop.
+        carry: x, or the arrays that `turn` takes and returns.
+        times: number of blocks.
         turn: (block, carry, one of `each`) -> carry, of the same shapes and dtypes.
-        each: (times, ...), what the turns differ by.
+        each: (times, ...), an input for each turn.
     """
     if not loop_of([block.name or ""]):
         raise ValueError(f"a block that runs in a loop has a name that ends with {LOOP}, not {block.name}")

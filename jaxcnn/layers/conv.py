@@ -18,8 +18,8 @@ class Conv(nn.Module):
     """Convolution with a learnt kernel: (batch, height, width, channels) -> (batch, out_height, out_width, features).
 
     Parameters, in `param_dtype`: `kernel` (kernel_height, kernel_width, channels / groups, features) and, with
-    `use_bias`, `bias` (features,). The computation and the result are in `dtype`. The fields mean what the arguments of
-    `jaxcnn.ops.conv.conv` mean, and raise what they raise.
+    `use_bias`, `bias` (features,). Computation and result are in `dtype`. Fields and errors are those of
+    `jaxcnn.ops.conv.conv`.
     """
 
     features: int
@@ -59,7 +59,7 @@ class Conv(nn.Module):
 
     @nn.compact
     def weights(self, channels: int) -> tuple[Array, Array | None]:
-        """Returns kernel and bias, None without `use_bias`, for an input of so many channels."""
+        """Returns kernel and bias for an input with `channels`; the bias is None without `use_bias`."""
         if self.features < 1:
             raise UserError(f"a convolution makes at least 1 feature, got {self.features}")
         check_groups(channels, self.features, self.groups)
@@ -70,6 +70,6 @@ class Conv(nn.Module):
         return kernel, self.param("bias", self.bias_init, (self.features,), self.param_dtype)
 
     def projects(self, size: Pair) -> bool:
-        """Returns whether each pixel of an image of this size is multiplied by one matrix, and that is all."""
+        """Returns whether the convolution is only a product of each pixel with one matrix, for images of this size."""
         plain = pair(self.kernel_size) == pair(self.strides) == (1, 1) and self.groups == 1 and not self.use_bias
         return plain and resolve_padding(self.padding, size, (1, 1)) == ((0, 0), (0, 0))

@@ -1,4 +1,4 @@
-"""Where the branches of a block meet."""
+"""The end of a block's branches."""
 
 from flax import linen as nn
 
@@ -6,9 +6,9 @@ from jaxcnn.types import Array
 
 
 class Join(nn.Module):
-    """The end of a block: a sum or a concatenation with what came in, of which the next block is one again.
+    """The end of a block: its input is the sum or concatenation of the block's input and its branches.
 
-    It computes nothing: it gives a name to what runs through the whole net.
+    It computes nothing. It gives this value a name, since such values run through the whole net.
     """
 
     def __call__(self, x: Array) -> Array:

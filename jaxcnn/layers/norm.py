@@ -1,7 +1,7 @@
 """Normalisation layers.
 
 Every layer takes (batch, height, width, channels) or (batch, channels), any float dtype, and returns that shape in its
-`dtype`. Learnt per channel, float32: `scale` and `bias` (channels,). Statistics are computed in float32 at least.
+`dtype`. Parameters are `scale` and `bias` (channels,), float32. Statistics are computed in float32 at least.
 """
 
 import dataclasses
@@ -20,7 +20,7 @@ from jaxcnn.types import Array
 
 
 class _Normed(nn.Module):
-    """What the normalisations with a learnt scale and bias share."""
+    """Base class of norms with a learnt scale and bias."""
 
     use_bias: ClassVar[bool] = True
     scale_init: Initializer = nn.initializers.ones
@@ -32,25 +32,25 @@ class _Normed(nn.Module):
         return scale, self.param("bias", nn.initializers.zeros, (channels,), jnp.float32)
 
     def axes(self, rank: int) -> tuple[int, ...]:
-        """Returns the axes, of an array of so many, that are averaged over."""
+        """Returns the axes of means, for an array with `rank` axes."""
         raise NotImplementedError
 
     def averaged(self, shape: tuple[int, ...], batch: int) -> int:
-        """Returns how many values each mean is of, in training.
+        """Returns the number of values that each mean is taken over in training.
 
         Args:
-            shape: of the input, (1, ..., channels), for one example.
-            batch: how many examples there are; all of them share statistics where examples do and no field says less.
+            shape: (1, ..., channels), of the input for one example.
+            batch: number of examples, which all share statistics if examples do and no field limits it.
         """
         del batch
         return math.prod(shape[axis] for axis in self.axes(len(shape)))
 
     def moments(self, x: Array, axes: tuple[int, ...], across: Average = itself) -> tuple[Array, Array]:
-        """Returns the mean and the variance of x, see `jaxcnn.ops.norm.moments`."""
+        """Returns the mean and the variance of x; see `jaxcnn.ops.norm.moments`."""
         return moments(x, axes, across)
 
     def normalize(self, x: Array, mean: Array, variance: Array, scale: Array, bias: Array) -> Array:
-        """Returns x normalised by these, see `jaxcnn.ops.norm.normalize`."""
+        """Returns x normalised by these; see `jaxcnn.ops.norm.normalize`."""
         return normalize(x, mean, variance, scale, bias, self.epsilon)
 
     def _by_itself(self, x: Array) -> Array:
@@ -60,19 +60,19 @@ class _Normed(nn.Module):
 
 
 class BatchNorm(_Normed):
-    """Each channel by its mean and variance over examples, height and width (Ioffe and Szegedy 2015).
+    """Normalises each channel by its mean and variance over examples, height and width (Ioffe and Szegedy 2015).
 
-    Statistics in the collection `batch_stats`, float32 (channels,): `mean` (0 at first) and `var` (1), which follow the
-    batch's in training and are used where `use_running_average`.
+    The collection `batch_stats` has `mean` (initially 0) and `var` (initially 1), float32 (channels,). They follow the
+    batch's statistics in training, and are used if `use_running_average`.
 
     Attributes:
         use_running_average: True in evaluation.
         momentum: weight of the old running value.
-        examples: how many consecutive examples share statistics, wherever they are computed; None: all of the array.
-            The running mean and variance follow the average over these groups.
-        unbiased: the running variance divides by n - 1, as PyTorch's; the paper's algorithm 2 does too, flax does not.
-        axis_name: of the mapped axis (pmap, shard_map) over which the batch is split, equally and in order; statistics
-            are then those of the whole batch, or of `examples` of it, as without the split. None: the batch is whole.
+        examples: number of consecutive examples that share statistics, on any number of devices; None for all. The
+            running mean and variance follow the average over these groups.
+        unbiased: the running variance divides by n - 1, as in the paper's algorithm 2 and in PyTorch, but not in flax.
+        axis_name: of the mapped axis (pmap, shard_map) over which the batch is split, equally and in order. Statistics
+            are then those of the whole batch, or of `examples` of it, as without a split. None: the batch is not split.
     """
 
     use_running_average: bool = False
@@ -85,14 +85,14 @@ class BatchNorm(_Normed):
         """Returns x normalised.
 
         Raises:
-            UserError: in training, groups of `examples` do not fit the batch and its split.
+            UserError: in training, if groups of `examples` do not fit the batch and its split.
         """
         scale, bias, mean, var = self.values(x.shape[-1])
         if self.use_running_average:
             shape = (1,) * (x.ndim - 1) + mean.shape
             return self.normalize(x, mean.reshape(shape), var.reshape(shape), scale, bias).astype(self.dtype)
         here, across = self.sharing(x.shape[0])
-        # an axis more, even of length 1, may have a compiler lay out arrays otherwise, and copy them for that
+        # with another axis, even of length 1, a compiler may choose other layouts, and copy arrays
         grouped = x if here == x.shape[0] else x.reshape(-1, here, *x.shape[1:])
         mean, var = self.moments(grouped, tuple(range(grouped.ndim - x.ndim, grouped.ndim - 1)), across)
         y = self.normalize(grouped, mean, var, scale, bias).reshape(x.shape)
@@ -101,16 +101,16 @@ class BatchNorm(_Normed):
 
     @nn.compact
     def values(self, channels: int) -> tuple[Array, Array, Array, Array]:
-        """Returns scale, bias, running mean and running variance, (channels,) each, which it makes where it must."""
+        """Returns scale, bias, running mean and running variance, (channels,) each."""
         scale, bias = self._scale_and_bias(channels)
         mean = self.variable("batch_stats", "mean", jnp.zeros, (channels,), jnp.float32)
         var = self.variable("batch_stats", "var", jnp.ones, (channels,), jnp.float32)
         return scale, bias, mean.value, var.value
 
     def follow(self, mean: Array, var: Array, count: int) -> None:
-        """Moves the running values towards a batch's mean and biased variance, (groups, 1, ..., channels), of `count`.
+        """Updates the running values from mean and biased variance (groups, 1, ..., channels) of `count` values.
 
-        Initialisation moves nothing.
+        Initialisation updates nothing.
         """
         if self.is_initializing():
             return
@@ -123,13 +123,13 @@ class BatchNorm(_Normed):
         return tuple(range(rank - 1))
 
     def averaged(self, shape: tuple[int, ...], batch: int) -> int:
-        """Returns how many values each mean is of, see `_Normed`."""
+        """Returns the number of values that each mean is taken over; see `_Normed`."""
         return super().averaged(shape, batch) * (self.examples or batch)
 
     def sharing(self, batch: int) -> tuple[int, "_Mean"]:
-        """Returns how many of the `batch` examples here share statistics, and what averages over devices that do.
+        """Returns the number of the `batch` examples that share statistics, and the average over devices.
 
-        Initialisation sees one example and asks for no more.
+        At initialisation, one example is enough.
         """
         axis = None if self.is_initializing() else self.axis_name
         devices = 1 if axis is None else lax.axis_size(axis)
@@ -145,9 +145,9 @@ class BatchNorm(_Normed):
         )
 
     def _move(self, name: str, new: Array) -> None:
-        """Moves a running value towards the mean of `new` (groups, 1, ..., channels)."""
+        """Updates a running value from the mean of `new` (groups, 1, ..., channels)."""
         old: Array = self.get_variable("batch_stats", name)
-        new = lax.stop_gradient(new)  # nothing is learnt through it, and jax need not trace how
+        new = lax.stop_gradient(new)  # no gradient is needed, so jax need not trace one
         average = jnp.mean(new.reshape(-1, old.shape[0]), axis=0)
         if self.axis_name is not None:
             average = lax.pmean(average, self.axis_name)
@@ -157,7 +157,7 @@ class BatchNorm(_Normed):
 
 @dataclasses.dataclass(frozen=True)
 class _Mean:
-    """The mean of a value over each run of so many devices of a mapped axis; None: the value itself."""
+    """The mean of a value over each run of consecutive devices of a mapped axis; None: the value itself."""
 
     axis_name: str | None
     devices: int
@@ -173,7 +173,7 @@ class _Mean:
 
 
 class LayerNorm(_Normed):
-    """Each example by its mean and variance over height, width and channels (Ba et al. 2016; Wu and He 2018)."""
+    """Normalises examples by their mean and variance over all but the batch (Ba et al. 2016; Wu and He 2018)."""
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
@@ -186,7 +186,7 @@ class LayerNorm(_Normed):
 
 
 class ChannelLayerNorm(_Normed):
-    """Each pixel by its mean and variance over the channels (Liu et al. 2022, ConvNeXt; `flax.linen.LayerNorm`)."""
+    """Normalises pixels by mean and variance over channels (Liu et al. 2022, ConvNeXt; `flax.linen.LayerNorm`)."""
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
@@ -199,14 +199,14 @@ class ChannelLayerNorm(_Normed):
 
 
 class InstanceNorm(_Normed):
-    """Each channel of each example by its mean and variance over height and width (Ulyanov et al. 2016)."""
+    """Normalises each channel of each example by its mean and variance over height and width (Ulyanov et al. 2016)."""
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
         """Returns x normalised.
 
         Raises:
-            UserError: x has no height and width.
+            UserError: if x has no height and width.
         """
         if x.ndim < 3:
             raise UserError("instance norm averages over height and width, which a dense layer's output does not have")
@@ -218,10 +218,10 @@ class InstanceNorm(_Normed):
 
 
 def default_num_groups(channels: int) -> int:
-    """Returns group norm's number of groups where none is given.
+    """Returns the default number of groups of group norm.
 
-    32 (Wu and He 2018) where that divides the channels and leaves at least 2 in each; else the most groups that divide
-    them and leave at least 4; 1 where there are none.
+    It is 32 (Wu and He 2018) if that divides the channels into groups of at least 2, else the largest number that
+    divides them into groups of at least 4, else 1.
     """
     if channels >= 64 and channels % 32 == 0:
         return 32
@@ -229,9 +229,9 @@ def default_num_groups(channels: int) -> int:
 
 
 class GroupNorm(_Normed):
-    """Each group of consecutive channels of an example by its mean and variance over them, height and width.
+    """Normalises groups of consecutive channels of an example by mean and variance over channels and pixels.
 
-    Wu and He 2018. `num_groups` None: `default_num_groups`.
+    Source: Wu and He 2018. If `num_groups` is None, it is `default_num_groups`.
     """
 
     num_groups: int | None = None
@@ -241,7 +241,7 @@ class GroupNorm(_Normed):
         """Returns x normalised.
 
         Raises:
-            UserError: `num_groups` does not divide the channels.
+            UserError: if `num_groups` does not divide the channels.
         """
         shape = self._grouped(x.shape[-1])
         grouped = x.reshape(*x.shape[:-1], *shape)
@@ -250,15 +250,15 @@ class GroupNorm(_Normed):
         return self.normalize(grouped, mean, variance, scale, bias).reshape(x.shape).astype(self.dtype)
 
     def axes(self, rank: int) -> tuple[int, ...]:
-        """Returns the axes of (batch, ..., groups, channels of a group) but the batch and the groups."""
+        """Returns all axes of (batch, ..., groups, channels of a group) except batch and groups."""
         return (*range(1, rank - 2), rank - 1)
 
     def averaged(self, shape: tuple[int, ...], batch: int) -> int:
-        """Returns how many values each mean is of, see `_Normed`."""
+        """Returns the number of values that each mean is taken over; see `_Normed`."""
         return super().averaged((*shape[:-1], *self._grouped(shape[-1])), batch)
 
     def _grouped(self, channels: int) -> tuple[int, int]:
-        """Returns the groups and the channels of each."""
+        """Returns the number of groups and of channels in each."""
         groups = default_num_groups(channels) if self.num_groups is None else self.num_groups
         if groups < 1 or channels % groups:
             raise UserError(f"group norm's {groups} groups must divide the {channels} channels")
@@ -266,7 +266,7 @@ class GroupNorm(_Normed):
 
 
 class LocalResponseNorm(nn.Module):
-    """AlexNet's damping by neighbouring channels; nothing learnt. See `jaxcnn.ops.norm.local_response_norm`."""
+    """AlexNet's norm by neighbouring channels, without parameters; see `jaxcnn.ops.norm.local_response_norm`."""
 
     dtype: DTypeLike = jnp.float32
     size: int = 5
@@ -275,7 +275,7 @@ class LocalResponseNorm(nn.Module):
     k: float = 2.0
 
     def __call__(self, x: Array) -> Array:
-        """Returns x damped."""
+        """Returns x normalised."""
         return local_response_norm(x, size=self.size, alpha=self.alpha, beta=self.beta, k=self.k).astype(self.dtype)
 
 

@@ -1,4 +1,4 @@
-"""Pooling layers: (batch, height, width, channels) -> (batch, out_height, out_width, channels), nothing learnt."""
+"""Pooling layers: (batch, height, width, channels) -> (batch, out_height, out_width, channels), without parameters."""
 
 import functools
 from collections.abc import Sequence
@@ -42,4 +42,4 @@ class AvgPool(nn.Module):
 
 
 ceil_pool: ModuleDef = functools.partial(MaxPool, window=3, strides=2, ceil=True)
-"""Makes the max pooling whose last window reaches over the border, 3x3 of stride 2 unless told otherwise."""
+"""Constructor of max pooling whose last window may reach over the border; by default 3x3 with stride 2."""

@@ -1,4 +1,4 @@
-"""Two-dimensional convolution (cross-correlation, as every deep-learning library's): NHWC images, HWIO kernels."""
+"""Two-dimensional convolution (cross-correlation, as in all deep-learning libraries): NHWC images, HWIO kernels."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ __all__ = ["Padding", "add_bias", "check_groups", "conv", "convolve", "output_si
 
 
 def check_groups(channels: int, features: int, groups: int) -> None:
-    """Raises `UserError` where `groups` does not divide both the input's channels and the output's features."""
+    """Raises `UserError` unless `groups` divides both the input's channels and the output's features."""
     if groups < 1 or channels % groups or features % groups:
         raise UserError(f"{groups} groups must divide the {channels} input channels and the {features} features")
 
@@ -27,23 +27,23 @@ def conv(
     dilation: int | Sequence[int] = 1,
     groups: int = 1,
 ) -> Array:
-    """Slides `kernel` over `x`.
+    """Returns the convolution of `x` with `kernel`.
 
     Args:
         x: (batch, height, width, channels), any float dtype.
         kernel: (kernel_height, kernel_width, channels / groups, features), of x's dtype.
         strides: cells per slide, one number or (down, right).
         padding: see `Padding`.
-        fill: what the padded cells hold: 'zero', 'reflect' or 'edge'.
+        fill: content of padded cells: 'zero', 'reflect' or 'edge'.
         dilation: distance of neighbouring taps (Yu and Koltun 2016).
-        groups: the channels fall into so many groups that do not see each other (Krizhevsky et al. 2012); as many
-            groups as channels is a depthwise convolution.
+        groups: number of groups of channels that are convolved separately (Krizhevsky et al. 2012); as many as channels
+            is a depthwise convolution.
 
     Returns:
-        (batch, out_height, out_width, features) of x's dtype; for the sizes see `output_size`.
+        (batch, out_height, out_width, features) of x's dtype; for the size see `output_size`.
 
     Raises:
-        UserError: an unknown padding or fill, groups that do not divide, or an image too small.
+        UserError: for an unknown padding or fill, groups that do not divide, or an image that is too small.
     """
     check_groups(x.shape[-1], kernel.shape[-1], groups)
     x, slide = place(x, kernel.shape[:2], strides=strides, padding=padding, fill=fill, dilation=dilation)
@@ -59,9 +59,9 @@ def place(
     fill: str = "zero",
     dilation: int | Sequence[int] = 1,
 ) -> tuple[Array, Slide]:
-    """Returns the image and how a kernel of this size goes over it; arguments and errors as of `conv`.
+    """Returns the image, and how a kernel of this size slides over it; arguments and errors as in `conv`.
 
-    Cells that are not to hold zeros are around the image already; the `Slide` pads with zeros.
+    If `fill` is not 'zero', the image is already padded. The `Slide` pads with zeros.
     """
     check_word("fill", fill, FILLS)
     size, shape = image_size(x), pair(kernel_size)
@@ -73,7 +73,7 @@ def place(
 
 
 def convolve(x: Array, kernel: Array, slide: Slide, groups: int = 1) -> Array:
-    """Returns `kernel`, HWIO, slid over x (batch, height, width, channels); both of one float dtype."""
+    """Returns the convolution of x (batch, height, width, channels) with `kernel` (HWIO) of the same float dtype."""
     return lax.conv_general_dilated(
         x,
         kernel,

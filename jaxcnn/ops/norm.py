@@ -1,4 +1,4 @@
-"""Statistics, and the normalisations made of them."""
+"""Statistics, and normalisation by them."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -11,21 +11,21 @@ from jax import lax
 from jaxcnn.types import Array
 
 Average: TypeAlias = Callable[[Array], Array]
-"""Averages a mean over an array's like-shaped parts on other devices."""
+"""Averages a mean over devices, which have equally large parts of an array."""
 
 
 def _widen(x: Array) -> Array:
-    """Returns x in float32, or in float64 where it is that: what statistics are computed in."""
+    """Returns x in float32, or float64 if it is, for computing statistics."""
     return x.astype(jnp.float64 if x.dtype == jnp.float64 else jnp.float32)
 
 
 def itself(mean: Array) -> Array:
-    """Returns a mean that no other device has a part of."""
+    """Returns `mean`: the `Average` for a single device."""
     return mean
 
 
 def sums(*arrays: Array, axes: Sequence[int]) -> tuple[Array, ...]:
-    """Returns for each of several arrays, of one shape and dtype, its sums over `axes`, which stay of length 1."""
+    """Returns the sums of each array over `axes`, which remain with length 1. Arrays have one shape and dtype."""
     return tuple(jnp.sum(x, axis=tuple(axes), keepdims=True) for x in arrays)
 
 
@@ -35,28 +35,29 @@ def moments(
     across: Average = itself,
     sum_up: Callable[..., tuple[Array, ...]] = sums,
 ) -> tuple[Array, Array]:
-    """Returns the mean and the biased variance of x over `axes`, which stay as axes of length 1.
+    """Returns the mean and the biased variance of x over `axes`, which remain with length 1.
 
-    Two passes: the second sums the distances to the first one's mean. That keeps digits which E[x^2] - E[x]^2 loses,
-    and removes what rounding left in a mean over many large values (Chan, Golub and LeVeque 1983, "Algorithms for
+    It takes two passes; the second sums distances to the mean of the first. That is more precise than E[x^2] - E[x]^2,
+    and corrects the rounding error of a mean over many large values (Chan, Golub and LeVeque 1983, "Algorithms for
     computing the sample variance", equation 1.7). The first mean is only an origin: no gradient flows through it.
 
-    One pass, E[x^2] - E[x]^2, for bfloat16, which reads x once less and may be made along with it. The variance
-    rounds by d * 2^-24 of the mean's square, d being how many sums a value goes through one after the other, a few in
-    XLA's own sums. That does no harm: where the mean is not many deviations it is nothing, and where it is, x itself
-    has lost more. Rounded to bfloat16, a value is off by up to 2^-8 of the mean, the variance by 2^-16 of its square.
+    For bfloat16 it takes one pass, E[x^2] - E[x]^2, which reads x once less and can be fused with the operation that
+    makes x. The rounding error of the variance is d * 2^-24 of the squared mean, where d is the number of sums that a
+    value goes through one after the other, a few in XLA. This does no harm. If the mean is not many deviations, the
+    error is negligible. If it is, the rounding of x to bfloat16 loses more: up to 2^-8 of the mean for a value, and
+    2^-16 of its square for the variance.
 
     Args:
         x: any shape and float dtype.
         axes: to average over.
-        across: averages a mean over x's like-shaped parts on other devices.
-        sum_up: `sums`, or what is equal to it.
+        across: averages a mean over devices with other parts of x.
+        sum_up: `sums`, or an equal function.
 
     Returns:
         mean and variance, float32 (float64 for a float64 x).
     """
     axes = (axes,) if isinstance(axes, int) else tuple(axes)
-    cells = float(math.prod(x.shape[axis] for axis in axes))  # jax takes no whole number from 2^31 on
+    cells = float(math.prod(x.shape[axis] for axis in axes))  # jax takes no integer of 2^31 or more
     wide = _widen(x)
 
     def mean(total: Array) -> Array:
@@ -73,13 +74,16 @@ def moments(
 
 
 def at_least_zero(variance: Array) -> Array:
-    """Returns what rounding has left of a variance; the gradient of `jnp.maximum` divides."""
+    """Returns the variance, or 0 if rounding made it negative.
+
+    (`jnp.maximum` would have a division in its gradient.)
+    """
     return jnp.where(variance < 0, 0.0, variance)
 
 
 @jax.custom_jvp
 def inverse_root(x: Array) -> Array:
-    """Returns x ** -0.5, with a gradient of products alone, where that of `lax.rsqrt` divides."""
+    """Returns x ** -0.5, with a gradient that has only products; the gradient of `lax.rsqrt` has a division."""
     return lax.rsqrt(x)
 
 
@@ -90,7 +94,7 @@ def _inverse_root_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Ar
 
 
 def affine(x: Array, origin: Array, factor: Array, shift: Array) -> Array:
-    """Returns (x - origin) * factor + shift; all of x's rank and dtype, along each axis of its length or 1."""
+    """Returns (x - origin) * factor + shift. All have x's rank and dtype; each axis has x's length or 1."""
     return (x - origin) * factor + shift
 
 
@@ -109,10 +113,10 @@ def normalize(
         x: any shape and float dtype.
         mean: of x's rank, each axis of x's length or 1; likewise `variance`.
         variance: the biased one in training.
-        scale: of the shape of x's last axes, mostly (channels,); likewise `bias`.
+        scale: of the shape of x's last axes, usually (channels,); likewise `bias`.
         bias: added last.
         epsilon: added to the variance, not to its root.
-        scale_and_shift: `affine`, or what is equal to it.
+        scale_and_shift: `affine`, or an equal function.
 
     Returns:
         x's shape and dtype.
@@ -125,14 +129,14 @@ def normalize(
 
 
 def local_response_norm(x: Array, *, size: int = 5, alpha: float = 1e-4, beta: float = 0.75, k: float = 2.0) -> Array:
-    """Divides each value by (k + alpha * sum of the squares of `size` neighbouring channels) ** beta.
+    """Returns x divided by (k + alpha * sum of the squares of `size` neighbouring channels) ** beta.
 
     Krizhevsky, Sutskever and Hinton 2012, section 3.3, with their constants. PyTorch and Caffe divide alpha by `size`:
     their alpha is `size` times this one.
 
     Args:
         x: (..., channels), any float dtype.
-        size: channels in the window, itself in the middle; an even one reaches further down than up.
+        size: channels in the window, whose middle is the channel itself; an even window has one channel more below.
         alpha: weight of the sum.
         beta: exponent.
         k: offset.

@@ -34,7 +34,7 @@ def windows_of(
     padding: Padding,
     ceil: bool = False,
 ) -> Windows:
-    """Returns where windows land on x; arguments and errors as of `max_pool`, of which `what` is the name."""
+    """Returns the windows on x; arguments and errors as in `max_pool`; `what` is the operation's name, for messages."""
     shape, steps = pair(window), pair(window if strides is None else strides)
     if min(*shape, *steps) < 1:
         raise UserError(f"{what} wants a window and strides of at least one cell, got {shape} and {steps}")
@@ -50,7 +50,7 @@ def windows_of(
 
 
 def _per_image(windows: Windows) -> dict[str, tuple]:
-    """Returns the arguments of `lax.reduce_window`, with the axes of batch and channels filled in."""
+    """Returns the arguments of `lax.reduce_window`, including the axes of batch and channels."""
     shape, steps, pads = windows
     return {
         "window_dimensions": (1, *shape, 1),
@@ -108,9 +108,9 @@ def avg_pool(
         window: cells, one number or (height, width).
         strides: cells per slide; None: the window's size.
         padding: see `Padding`; less than the window on each side.
-        count_padding: divide by the number of cells in the window, else by those that are not padding.
-        ceil: the last window may reach over the border, as with PyTorch's `ceil_mode`; see `ops.window.ceil_pads`. What
-            is beyond the padding never counts.
+        count_padding: whether padding counts in the number of cells by which a sum is divided.
+        ceil: the last window may reach over the border, as with PyTorch's `ceil_mode`; see `ops.window.ceil_pads`.
+            Cells beyond the padding never count.
 
     Returns:
         (batch, out_height, out_width, channels) of x's dtype.
@@ -128,20 +128,20 @@ def avg_pool(
 
 
 def _counted_cells(size: int, window: int, stride: int, around: Pair, counting: Pair) -> np.ndarray:
-    """Returns how many cells of each window along one axis are of the image, or of as much padding as `counting`."""
+    """Returns the number of cells of each window along one axis that are in the image or in the padding `counting`."""
     cells = np.pad(np.ones(size, int), counting, constant_values=1)
     cells = np.pad(cells, [max(0, of - counted) for of, counted in zip(around, counting, strict=True)])
     return np.lib.stride_tricks.sliding_window_view(cells, window)[::stride].sum(1)
 
 
 def _divisor(rows: np.ndarray, columns: np.ndarray, dtype: np.dtype) -> np.ndarray | int:
-    """Returns the cells of each window (1, out_height, out_width, 1), or one number where all have as many."""
+    """Returns the number of cells of each window (1, out_height, out_width, 1), or one number if all are equal."""
     counts = np.outer(rows, columns)
     return int(counts[0, 0]) if (counts == counts[0, 0]).all() else counts.astype(dtype)[None, :, :, None]
 
 
 def region_means(x: Array, regions: int) -> Array:
-    """Returns (batch, regions, regions, channels): the means of regions that cover x and overlap where they must.
+    """Returns (batch, regions, regions, channels): means of regions that cover x, overlapping if they must.
 
     Region i goes from floor(i * size / regions) to ceil((i + 1) * size / regions), as in PyTorch's adaptive pooling.
     """
@@ -171,10 +171,10 @@ def global_max_pool(x: Array) -> Array:
 def fractional_max_pool(
     x: Array, ratio: float, key: Array, *, overlapping: bool = True, pseudorandom: bool = True
 ) -> Array:
-    """Shrinks an image by a ratio between 1 and 2 (Graham 2014, "Fractional max-pooling").
+    """Returns an image that is smaller by a ratio between 1 and 2 (Graham 2014, "Fractional max-pooling").
 
-    Rows and columns are cut by two index sequences that rise by 1 or 2 at a time, drawn anew for each key and shared by
-    the batch. Equal values share the gradient.
+    Rows and columns are divided at two random index sequences that rise by 1 or 2 at a time. They depend on the key,
+    and are the same for the whole batch. Equal values share the gradient.
 
     Args:
         x: (batch, height, width, channels), any float dtype.
@@ -184,8 +184,8 @@ def fractional_max_pool(
         pseudorandom: the rises follow ceil(ratio * (i + u)) for a random u, else they are shuffled.
 
     Returns:
-        (batch, floor(height / ratio), floor(width / ratio), channels) of x's dtype. Disjoint regions leave out the last
-        row or column where the output size is less than half the input's; in all other cases every cell is in a region.
+        (batch, floor(height / ratio), floor(width / ratio), channels) of x's dtype. If regions are disjoint and the
+        output size is less than half the input's, the last row or column is left out; else every cell is in a region.
 
     Raises:
         UserError: a ratio out of range, or an image too small.
@@ -205,7 +205,7 @@ def _borders(size: int, regions: int, key: Array, overlapping: bool, pseudorando
     """Returns the regions' borders (regions + 1,), from 0 up to the last cell (overlapping) or one past it."""
     length = min(size - overlapping, 2 * regions)
     if pseudorandom:
-        # ceil(ratio * (i + u)) in whole numbers: float rounding could miss the last border by one.
+        # ceil(ratio * (i + u)) in integers, since float rounding could miss the last border by one
         return (jnp.arange(regions + 1) * length + jax.random.randint(key, (), 0, regions)) // regions
     rises = np.repeat([1, 2], [2 * regions - length, length - regions])
     return jnp.concatenate([jnp.zeros(1, int), jnp.cumsum(jax.random.permutation(key, rises))])
@@ -213,6 +213,6 @@ def _borders(size: int, regions: int, key: Array, overlapping: bool, pseudorando
 
 def _max_between(x: Array, axis: int, borders: Array, overlapping: bool) -> Array:
     last = borders[1:] if overlapping else borders[1:] - 1
-    # A region of fewer cells than the widest takes its last cell again, which changes no maximum.
+    # a region with fewer cells than the widest repeats its last cell, which does not change the maximum
     indices = (jnp.minimum(borders[:-1] + step, last) for step in range(2 + overlapping))
     return functools.reduce(jnp.maximum, (jnp.take(x, index, axis=axis, mode="clip") for index in indices))

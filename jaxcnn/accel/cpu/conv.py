@@ -1,4 +1,4 @@
-"""Convolutions that XLA for CPUs does slowly, as products and sums that it does fast."""
+"""Convolutions that are slow in XLA on a CPU, as matrix products and sums that are fast."""
 
 import functools
 from collections.abc import Callable
@@ -17,15 +17,22 @@ from jaxcnn.types import Array
 Convolve = Callable[..., Array]
 _ORDER = ("NHWC", "HWIO", "NHWC")
 _PARTS = 8
-"""Most convolutions that one with groups becomes."""
+"""Most convolutions into which a grouped convolution is divided."""
 _WIDE_ENOUGH = 128
-"""Channels from which on it pays to transpose an image before a product with it."""
+"""From this number of channels on, transposing an image before a product with it is faster."""
 _CHANNELS, _TILES = 48, 64
-"""Channels on either side, and tiles, from which on a 3x3 kernel is convolved in products of polynomials."""
+"""Winograd's algorithm is used from these numbers of input and output channels, and of tiles, on."""
 
 
 def faster(shape: tuple[int, ...], kernel_shape: tuple[int, ...], slide: Slide, groups: int) -> Convolve | None:
-    """Returns what is faster than `jaxcnn.ops.conv.convolve`, of the same arguments; None where nothing is."""
+    """Returns a function that is faster than `jaxcnn.ops.conv.convolve`, with the same arguments, or None.
+
+    Args:
+        shape: of the image batch.
+        kernel_shape: HWIO.
+        slide: strides, padding and dilation.
+        groups: of the convolution.
+    """
     height, width, depth, features = kernel_shape
     if groups > 1:
         return depthwise_conv if depth == 1 and groups == features else grouped_conv
@@ -35,7 +42,7 @@ def faster(shape: tuple[int, ...], kernel_shape: tuple[int, ...], slide: Slide, 
 
 
 def _suits_winograd(shape: tuple[int, ...], kernel_shape: tuple[int, ...], slide: Slide) -> bool:
-    """Returns whether channels and tiles are so many that the products outweigh what is done around them."""
+    """Returns whether there are enough channels and tiles for Winograd's algorithm to be faster."""
     if kernel_shape[:2] != (KERNEL, KERNEL) or slide.strides != (1, 1) or slide.dilation != (1, 1):
         return False
     height, width = (n + sum(p) - KERNEL + 1 for n, p in zip(shape[1:3], slide.pads, strict=True))
@@ -44,20 +51,20 @@ def _suits_winograd(shape: tuple[int, ...], kernel_shape: tuple[int, ...], slide
 
 
 def winograd_conv(x: Array, kernel: Array, slide: Slide, groups: int) -> Array:
-    """Returns the convolution with a 3x3 kernel, stride 1, in a quarter of the multiplications."""
+    """Returns the convolution with a 3x3 kernel and stride 1 by Winograd's algorithm; arguments as `convolve`."""
     assert groups == 1
     return winograd(x, kernel, slide.pads)
 
 
 def pointwise_conv(x: Array, kernel: Array, slide: Slide, groups: int) -> Array:
-    """Returns the convolution with a kernel of one cell, without padding, as a matrix product."""
+    """Returns the convolution with a 1x1 kernel, without padding, as a matrix product; arguments as `convolve`."""
     assert groups == 1
     down, right = slide.strides
     return _pointwise(x if slide.strides == (1, 1) else x[:, ::down, ::right], kernel[0, 0])
 
 
 def depthwise_conv(x: Array, kernel: Array, slide: Slide, groups: int) -> Array:
-    """Returns the convolution of each channel with a kernel of its own, as the sum of shifted images."""
+    """Returns the depthwise convolution as a sum of shifted images; arguments as `convolve`."""
     assert groups == kernel.shape[-1]
     return depthwise(x, kernel, slide)
 
@@ -77,7 +84,7 @@ def _pointwise_backward(kept: tuple[Array, Array], g: Array) -> tuple[Array, Arr
     rows, cotangents = x.reshape(-1, x.shape[-1]), g.reshape(-1, g.shape[-1])
     if x.shape[-1] >= _WIDE_ENOUGH:
         slope = once(jnp.transpose, rows) @ cotangents
-    else:  # two products, one for each half of the rows: so few columns would occupy one core
+    else:  # two products, one for each half of the rows: one product of so few columns would use one core only
         halves = 2 - rows.shape[0] % 2
         split = [part.reshape(halves, -1, part.shape[-1]) for part in (rows, cotangents)]
         slope = jnp.sum(jnp.einsum("hnc,hno->hco", *split), axis=0)
@@ -88,7 +95,10 @@ _pointwise.defvjp(_pointwise_forward, _pointwise_backward)
 
 
 def grouped_conv(x: Array, kernel: Array, slide: Slide, groups: int) -> Array:
-    """Returns the convolution of runs of neighbouring groups, each run as one whose kernel is 0 between the groups."""
+    """Returns the grouped convolution as a few dense ones, for runs of groups; arguments as `convolve`.
+
+    The kernel of a run is block-diagonal: 0 between different groups.
+    """
     parts = max(parts for parts in range(1, _PARTS + 1) if groups % parts == 0)
     together = groups // parts
     kernels = jnp.split(kernel, parts, axis=-1)
@@ -101,9 +111,9 @@ def grouped_conv(x: Array, kernel: Array, slide: Slide, groups: int) -> Array:
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
 def _dense(x: Array, kernel: Array, slide: Slide) -> Array:
-    """Returns `convolve`, with gradients whose axes stand in the order that XLA is fast with.
+    """Returns `convolve`, with gradients whose axes are in the order for which XLA is fast.
 
-    It brings them into that order itself, but not inside of a choice by platform: there the gradient for the kernel of
+    XLA transposes to that order itself, but not inside a choice by platform. There the gradient for the kernel of
     ResNeXt-50's first block takes 25 times as long.
     """
     return convolve(x, kernel, slide)
@@ -143,7 +153,7 @@ _dense.defvjp(_dense_forward, _dense_backward)
 
 
 def _block_diagonal(kernel: Array, groups: int) -> Array:
-    """Returns the kernel (height, width, depth * groups, features) that does what `kernel` does with groups."""
+    """Returns the dense kernel (height, width, depth * groups, features) that is equal to `kernel` with groups."""
     height, width, depth, features = kernel.shape
     split = kernel.reshape(height, width, 1, depth, groups, features // groups)
     own = jnp.eye(groups, dtype=kernel.dtype).reshape(1, 1, groups, 1, groups, 1)

@@ -1,4 +1,4 @@
-"""Depthwise convolutions: sums of shifted images, each computed once where there are gradients."""
+"""Depthwise convolutions as sums of shifted images. For gradients, each sum is computed once and stored."""
 
 import functools
 
@@ -11,22 +11,22 @@ from jaxcnn.ops.window import Pair, Slide, reach, surround, tap_slices
 from jaxcnn.types import Array
 
 _SLAB = 2**20
-"""Bytes of a slab of rows, as near as whole rows come to it: few enough for a core's cache."""
+"""Approximate bytes of a slab of rows, which fits into a core's cache."""
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
 def depthwise(x: Array, kernel: Array, slide: Slide) -> Array:
-    """Returns the convolution of each channel with a kernel of its own. Differentiable in reverse mode only.
+    """Returns the convolution of each channel with its own kernel. Differentiable in reverse mode only.
 
     Args:
         x: (batch, height, width, channels).
         kernel: (height, width, 1, channels), of x's dtype.
-        slide: how the kernel goes over x.
+        slide: strides, padding and dilation.
 
     Returns:
         (batch, out_height, out_width, channels) of x's dtype.
     """
-    # Without a gradient it has one user or two, and is the faster for being fused into them.
+    # Without a gradient, one or two operations read the result, and fusing it into them is faster.
     return _taps(surround(x, slide.pads), kernel, slide)
 
 
@@ -44,14 +44,21 @@ depthwise.defvjp(_forward, _backward)
 
 
 def _taps(cells: Array, kernel: Array, slide: Slide) -> Array:
-    """Returns the sum of the shifted images, each times its cell of the kernel."""
+    """Returns the sum of the shifted images, each multiplied by its cell of the kernel."""
     weights = kernel.reshape(-1, 1, 1, 1, kernel.shape[-1])
     shifted = tap_slices(cells, _size(kernel), slide.strides, slide.dilation)
     return functools.reduce(jnp.add, (image * weight for (_, image), weight in zip(shifted, weights, strict=True)))
 
 
 def _image_slope(x: Array, kernel: Array, slide: Slide, g: Array) -> Array:
-    """Returns the gradient for x: the mirrored kernel over the cotangents, which stand as far apart as it strode."""
+    """Returns the gradient for x: the mirrored kernel slid over the cotangents, with zeros between them for strides.
+
+    Args:
+        x: the image batch.
+        kernel: of `depthwise`.
+        slide: of `depthwise`.
+        g: cotangents of the result.
+    """
     pads = []
     axes = zip(x.shape[1:3], g.shape[1:3], _size(kernel), slide.strides, slide.pads, slide.dilation, strict=True)
     for cells, results, size, stride, (before, _), dilation in axes:
@@ -62,11 +69,16 @@ def _image_slope(x: Array, kernel: Array, slide: Slide, g: Array) -> Array:
 
 
 def _kernel_slope(x: Array, kernel: Array, slide: Slide, g: Array) -> Array:
-    """Returns the gradient for the kernel: of each cell, products summed over examples, then over pixels.
+    """Returns the gradient for the kernel: for each cell, products summed over examples and then over pixels.
 
-    Slab by slab of rows, which are read from memory once for all cells where a few rows fit into a core's cache; and a
-    row of the kernel at a time, since a program with each of its cells takes long to compile. All in a loop, whose
-    operands lie in memory, but for a kernel of one row over a small image.
+    A loop goes over slabs of rows, so that a slab is read from memory once for all cells of a row of the kernel. It
+    handles one row of the kernel at a time, since a program with all cells takes long to compile.
+
+    Args:
+        x: the image batch.
+        kernel: of `depthwise`.
+        slide: of `depthwise`.
+        g: cotangents of the result.
     """
     _, height, width, channels = g.shape
     wanted = max(round(g.size * g.dtype.itemsize / _SLAB), 1)

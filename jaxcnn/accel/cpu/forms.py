@@ -1,8 +1,8 @@
-"""Which methods of which layers XLA for CPUs does slowly, and what takes their place.
+"""The forms for CPUs: which methods of layers they replace.
 
-A form takes the method as it was, the layer and what the method is given, and returns what the method would, equal for
-finite values, gradients too. Most forms are differentiable in reverse mode only. Convolutions and biases in half
-precision are left to XLA.
+A form takes the original method, the layer and the method's arguments. For finite values its result and its gradients
+are equal to the method's. Most forms are differentiable in reverse mode only. Convolutions and biases in half precision
+are not replaced.
 """
 
 import jax.numpy as jnp
@@ -62,4 +62,4 @@ FORMS: Forms = {
     **{(norm, "moments"): _moments for norm in _NORMS},
     **{(norm, "normalize"): _normalize for norm in _NORMS},
 }
-"""Class of layer and name of method -> what takes its place."""
+"""Forms by class of layer and name of method."""

@@ -1,4 +1,4 @@
-"""What XLA for CPUs is to compute once, where it would rather do so in each place that uses it."""
+"""Makes XLA on a CPU compute a value once, instead of again in each operation that reads it."""
 
 from collections.abc import Callable
 
@@ -10,11 +10,12 @@ from jaxcnn.types import Array
 
 
 def once(function: Callable[..., Array], *operands: Array) -> Array:
-    """Returns function(*operands), as an array in memory.
+    """Returns `function(*operands)`, computed once and stored in memory.
 
-    XLA takes sums of many shifted images for cheap, and fuses them, with all that goes before, into everything that
-    uses them. `lax.optimization_barrier` does not hinder it: it is taken out before. But it is there long enough to
-    keep a condition unknown, and into the branches of a choice nothing is fused.
+    XLA considers sums of many shifted images cheap. It fuses them, with all operations before them, into every
+    operation that reads them, and so computes them again in each. `lax.optimization_barrier` does not prevent this,
+    since XLA removes it before it fuses. Here the function is a branch of a conditional, into which XLA fuses nothing;
+    a barrier hides the predicate until XLA can no longer simplify the conditional.
     """
 
     def never(*operands: Array) -> Array:
@@ -24,13 +25,11 @@ def once(function: Callable[..., Array], *operands: Array) -> Array:
 
 
 def stored(x: Array) -> Array:
-    """Returns x, which is in memory before it is used, and its gradient too.
+    """Returns x (any shape and dtype), stored in memory before it is read, and so is its gradient.
 
-    For the sums that run through a whole net. XLA takes each for cheap, and whatever uses the sum at the end of a
-    residual block would add up the branches of all blocks before it again: work that grows with the square of depth.
-
-    Args:
-        x: any shape and dtype.
+    It is for sums that run through a whole net. XLA considers each of them cheap. Without this, every operation that
+    reads the sum at the end of a residual block would add the branches of all earlier blocks again, which takes time in
+    proportion to the square of the depth.
     """
     return shared(_stored, x)
 

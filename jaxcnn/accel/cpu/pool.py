@@ -1,4 +1,4 @@
-"""Max pooling whose gradient is found by hand: XLA's for CPUs, a select_and_scatter, is ten times slower."""
+"""Max pooling with a gradient of our own. XLA's on a CPU, select_and_scatter, takes ten times as long."""
 
 import functools
 import math
@@ -17,7 +17,7 @@ from jaxcnn.types import Array
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(1,))
 def max_pool_by_taps(x: Array, windows: Windows) -> Array:
-    """Returns `jaxcnn.ops.pool.largest`, of the same arguments. Differentiable in reverse mode only."""
+    """Returns the result of `jaxcnn.ops.pool.largest`, with the same arguments. Differentiable in reverse mode only."""
     return largest(x, windows)
 
 
@@ -27,14 +27,14 @@ def _forward(x: Array, windows: Windows) -> tuple[Array, tuple[Array, Array]]:
 
 
 def _largest_by_taps(x: Array, windows: Windows) -> Array:
-    """Returns the same as `largest`, which is up to four times slower where windows overlap."""
+    """Returns the result of `largest`, which takes up to four times as long if windows overlap."""
     shape, steps, pads = windows
     padded = surround(x, pads, value=-math.inf)
     return functools.reduce(jnp.maximum, (cells for _, cells in tap_slices(padded, shape, steps)))
 
 
 def _first_matches(padded: Array, y: Array, windows: Windows) -> Iterator[tuple[Pair, Array]]:
-    """Yields each tap with the mask (y's shape) of the windows whose maximum it is the first to hold."""
+    """Yields each tap with a mask, of y's shape, of the windows in which it is the first cell with the maximum."""
     claimed = jnp.zeros(y.shape, bool)
     for tap, cells in tap_slices(padded, windows[0], windows[1]):
         holds = (cells == y) & ~claimed
@@ -47,7 +47,14 @@ def _backward(windows: Windows, kept: tuple[Array, Array], g: Array) -> tuple[Ar
 
 
 def _scattered(x: Array, y: Array, g: Array, windows: Windows) -> Array:
-    """Returns the gradient for x, of which y are the maxima."""
+    """Returns the gradient for x.
+
+    Args:
+        x: the image batch.
+        y: the maxima.
+        g: cotangents of the maxima.
+        windows: size, strides and padding.
+    """
     shape, steps, pads = windows
     padded = surround(x, pads, value=-math.inf)
     total = (_tiled if shape == steps else _overlapping)(padded, y, g, windows)
@@ -56,7 +63,7 @@ def _scattered(x: Array, y: Array, g: Array, windows: Windows) -> Array:
 
 
 def _tiled(padded: Array, y: Array, g: Array, windows: Windows) -> Array:
-    """Returns the gradient for `padded` where windows lie side by side: each cell asks whether it is the one chosen."""
+    """Returns the gradient for `padded` if windows do not overlap: each cell is compared with its window's maximum."""
     (height, width), _, _ = windows
     numbers = np.arange(height * width, dtype=np.int32)
     chosen = once(functools.partial(_chosen_taps, windows=windows), padded, y)
@@ -67,7 +74,7 @@ def _tiled(padded: Array, y: Array, g: Array, windows: Windows) -> Array:
 
 
 def _chosen_taps(padded: Array, y: Array, *, windows: Windows) -> Array:
-    """Returns the number, row by row, of each window's first cell that holds its maximum; -1 where none does."""
+    """Returns the number, row by row, of each window's first cell with the maximum; -1 if there is none, for NaNs."""
     chosen = jnp.full(y.shape, -1, jnp.int32)
     for number, (_, holds) in enumerate(_first_matches(padded, y, windows)):
         chosen = jnp.where(holds, number, chosen)
@@ -75,12 +82,12 @@ def _chosen_taps(padded: Array, y: Array, *, windows: Windows) -> Array:
 
 
 def _overlapping(padded: Array, y: Array, g: Array, windows: Windows) -> Array:
-    """Returns the gradient for `padded`: what the windows send back, one cell of each at a time, added up."""
+    """Returns the gradient for `padded` if windows overlap: it adds cotangents, one cell of each window at a time."""
     _, steps, _ = windows
     nothing = jnp.zeros((), g.dtype)
     total = jnp.zeros(padded.shape, g.dtype)
     for tap, holds in _first_matches(padded, y, windows):
-        # The transpose of the strided slice at this tap: strides - 1 empty cells between neighbours.
+        # the transpose of the strided slice at this tap: strides - 1 empty cells between neighbours
         around = [
             (t, padded.shape[axis] - t - (y.shape[axis] - 1) * s - 1)
             for axis, t, s in zip((1, 2), tap, steps, strict=True)

@@ -1,6 +1,7 @@
-"""Sums over images that leave the channels, and what is made of them.
+"""Sums of each channel over examples and pixels, and operations with such sums in their gradients.
 
-XLA on a CPU sums over all but the last axis in one thread and without vectors, three to five times slower than here.
+XLA on a CPU computes a sum over all axes but the last in one thread and without vector instructions, which takes three
+to five times as long as here.
 """
 
 import functools
@@ -20,9 +21,9 @@ from jaxcnn.types import Array
 
 
 def sums_over(*arrays: Array, axes: Sequence[int]) -> tuple[Array, ...]:
-    """Returns what `jaxcnn.ops.norm.sums` does. Where `axes` leave the channels, differentiable in reverse mode only.
+    """Returns the result of `jaxcnn.ops.norm.sums`. The operands of all arrays are read once.
 
-    What several arrays are made of is read once.
+    If `leaves_channels(axes)`, it is differentiable in reverse mode only.
     """
     axes = tuple(axes)
     if not leaves_channels(axes, arrays[0].ndim):
@@ -31,7 +32,7 @@ def sums_over(*arrays: Array, axes: Sequence[int]) -> tuple[Array, ...]:
 
 
 def leaves_channels(axes: Sequence[int], ndim: int) -> bool:
-    """Returns whether `axes` are several that stand side by side, and behind them only the last one."""
+    """Returns whether `axes` are two or more consecutive axes, up to the last but one."""
     return len(axes) > 1 and tuple(axes) == tuple(range(ndim - 1 - len(axes), ndim - 1))
 
 
@@ -43,8 +44,8 @@ def _staged_sums(*arrays: Array, axes: tuple[int, ...]) -> tuple[Array, ...]:
 def _staged(axes: tuple[int, ...], shape: tuple[int, ...], arrays: tuple[Array, ...]) -> tuple[Array, ...]:
     """Returns `sums` of arrays of this shape.
 
-    Over the first axis, in runs, then over the others by a matrix product. The sums of the runs of all arrays are one
-    loop, along with whatever makes the arrays.
+    It first sums runs of the first axis, for all arrays in one loop, into which XLA fuses the operations that make the
+    arrays. A matrix product then sums the rest.
     """
     first, kept, channels = axes[0], shape[: axes[0]], shape[-1]
     run = _run(shape[first])
@@ -58,9 +59,10 @@ def _staged(axes: tuple[int, ...], shape: tuple[int, ...], arrays: tuple[Array, 
 
 
 def _run(length: int) -> int:
-    """Returns how many along an axis of this length are summed one after the other: a divisor from 4 to 16, or all.
+    """Returns the length of the runs for an axis of this length: its largest divisor from 4 to 16, or all of it.
 
-    Of more than 32, XLA stores what is to be summed and goes about it in a way of its own; so there 2 and 3 will do.
+    For an axis longer than 32, XLA would not fuse the sum, and would store its operand. Runs of 2 and 3 are therefore
+    used there, too.
     """
     least = 4 if length <= 32 else 2
     return next((run for run in range(16, least - 1, -1) if length % run == 0), length)
@@ -84,13 +86,15 @@ _staged.defvjp(_staged_forward, _staged_backward)
 
 
 def scale_and_shift(x: Array, origin: Array, factor: Array, shift: Array) -> Array:
-    """Returns (x - origin) * factor + shift. Where the channels share what is taken, in reverse mode only.
+    """Returns (x - origin) * factor + shift, with gradients by `sums_over` if the sums leave the channels.
+
+    It is then differentiable in reverse mode only.
 
     Args:
         x: any shape, float32 or float64.
-        origin: of x's rank and dtype, of x's length or 1 along each axis; likewise `factor`.
-        factor: of x's dtype.
-        shift: likewise, of x's length or 1 along each axis.
+        origin: of x's rank and dtype; each axis has x's length or 1.
+        factor: likewise.
+        shift: likewise.
     """
     if origin.shape != factor.shape or not leaves_channels(summed_axes(x, origin), x.ndim):
         return affine(x, origin, factor, shift)
@@ -99,7 +103,7 @@ def scale_and_shift(x: Array, origin: Array, factor: Array, shift: Array) -> Arr
 
 @jax.custom_vjp
 def _by_sums(x: Array, origin: Array, factor: Array, shift: Array) -> Array:
-    """Returns `affine`, with gradients by `sums_over`; of origin, factor and shift the shapes are the same."""
+    """Returns the result of `affine`, with gradients by `sums_over`; origin, factor and shift have equal shapes."""
     return affine(x, origin, factor, shift)
 
 
@@ -118,7 +122,7 @@ _by_sums.defvjp(_scale_and_shift_forward, _scale_and_shift_backward)
 
 
 def summed_axes(x: Array, part: Array) -> tuple[int, ...]:
-    """Returns the axes along which `part`, of x's rank, is repeated."""
+    """Returns the axes along which `part`, of x's rank, is broadcast."""
     return tuple(axis for axis in range(x.ndim) if part.shape[axis] != x.shape[axis])
 
 

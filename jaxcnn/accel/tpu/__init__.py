@@ -1,1 +1,1 @@
-"""What a TPU waits for memory with, in forms that read and write less."""
+"""Forms of operations that read and write less memory, for TPUs."""

@@ -1,4 +1,4 @@
-"""Which methods of which layers a TPU waits for memory with, and what takes their place; as in `accel.cpu.forms`."""
+"""The forms for TPUs: which methods of layers they replace; see `accel.cpu.forms`."""
 
 import math
 
@@ -25,11 +25,11 @@ def _conv_norm(plain: Plain, layer: ConvNorm, x: Array) -> Array:
 
 
 def _projects(conv: Conv, norm: BatchNorm, x: Array) -> bool:
-    """Returns whether each pixel is multiplied by one matrix, and all examples share the statistics of training."""
+    """Returns whether the convolution is a product of each pixel with one matrix, and all examples share statistics."""
     if norm.use_running_average or not pays(conv.dtype, x.shape[-1], conv.features):
         return False
     return conv.projects(image_size(x)) and norm.sharing(x.shape[0])[0] == x.shape[0]
 
 
 FORMS: Forms = {(ConvNorm, "__call__"): _conv_norm}
-"""Class of layer and name of method -> what takes its place."""
+"""Forms by class of layer and name of method."""

@@ -1,12 +1,12 @@
-"""A 1x1 convolution and the batch norm behind it, as one: what lies between them need not be stored.
+"""A 1x1 convolution and the batch norm after it in one operation, which does not store the value between them.
 
-Both are linear for given statistics, and the statistics of what a linear map makes follow from the mean and the
-covariance of what it is given: with kernel K, mean m and covariance C, they are K'm and the diagonal of K'CK. So the
-norm is folded into the kernel before the product, as is usual only for inference, and its result is what is written.
-The gradient needs the product as little: the sum that gives the scale's gradient is a sum over the kernel's.
+Both are linear for given statistics. The statistics of a linear map's output follow from the mean m and the covariance
+C of its input: with kernel K they are K'm and the diagonal of K'CK. The norm can therefore be folded into the kernel
+before the product, also in training, and only the norm's result is written. The gradient does not need the product
+either: the gradient for the scale is a sum over the gradient for the kernel.
 
-That pays where the product is wider than what goes in, as at the end of a bottleneck block (He et al.,
-arXiv:1512.03385, figure 5), and where memory is what a step waits for.
+This is faster if the output is wider than the input, as at the end of a bottleneck block (He et al., arXiv:1512.03385,
+figure 5), and if memory bandwidth limits a step.
 """
 
 import functools
@@ -21,13 +21,14 @@ from jaxcnn.ops.norm import Average, at_least_zero, inverse_root
 from jaxcnn.types import Array
 
 WIDENS = 2
-"""Features for each channel from which on it pays: the covariance costs as much as a product with so many features."""
+"""Least ratio of features to channels for which it is used. The covariance costs as much as a product with as many
+features as channels."""
 _EXACT = lax.Precision.HIGHEST
-"""A TPU otherwise rounds the factors of a float32 product to bfloat16."""
+"""Otherwise a TPU rounds the factors of a float32 product to bfloat16."""
 
 
 def pays(dtype: DTypeLike, channels: int, features: int) -> bool:
-    """Returns whether `normalized_projection` is faster than a product and a norm: of bfloat16, where it widens."""
+    """Returns whether `normalized_projection` is faster than a product and a norm: for bfloat16, if it widens."""
     return jnp.dtype(dtype) == jnp.bfloat16 and features >= WIDENS * channels
 
 
@@ -36,16 +37,16 @@ def normalized_projection(
 ) -> tuple[Array, Array, Array]:
     """Returns x @ kernel, normalised by its own statistics over examples, height and width, and these statistics.
 
-    The kernel is rounded once, with the norm in it, where a product and a norm round kernel and product. Differentiable
-    in reverse mode only.
+    Here the kernel with the norm is rounded once. A product and then a norm would round the kernel and the product.
+    Differentiable in reverse mode only.
 
     Args:
         x: (batch, height, width, channels), any float dtype.
-        kernel: (channels, features), float32, or float64 as x.
+        kernel: (channels, features), float32, or float64 if x is.
         scale: (features,), float32.
         bias: likewise.
         epsilon: added to the variance.
-        across: averages a mean over x's like-shaped parts on other devices; hashable.
+        across: averages a mean over devices with other parts of the batch; hashable.
 
     Returns:
         (batch, height, width, features) of x's dtype, and mean and biased variance, (features,), float32 at least.
@@ -63,14 +64,14 @@ def normalized_projection(
 
 @jax.custom_vjp
 def covariance(x: Array, mean: Array) -> Array:
-    """Returns the biased covariance (channels, channels) of x's channels over all else, in the dtype of `mean`.
+    """Returns the biased covariance (channels, channels) of x's channels over all other axes, in the dtype of `mean`.
 
-    Distances to the mean are rounded to x's dtype; their products, of bfloat16, are exact in float32. The mean is an
-    origin: no gradient flows to it. Differentiable in reverse mode only.
+    Distances to the mean are rounded to x's dtype; products of bfloat16 are exact in float32. No gradient flows to the
+    mean. Differentiable in reverse mode only.
 
     Args:
         x: (batch, height, width, channels), any float dtype.
-        mean: (channels,), of x over all else, or of x and its like on other devices, whose covariances are then to be
+        mean: (channels,), of x over all other axes, or also over other devices; their covariances must then be
             averaged.
     """
     distance = _distance(x, mean)
@@ -79,7 +80,7 @@ def covariance(x: Array, mean: Array) -> Array:
 
 
 def _cells(x: Array) -> float:
-    """Returns the number of x's pixels; a whole number from 2^31 on is none that jax takes."""
+    """Returns the number of x's pixels, as a float, since jax does not take integers of 2^31 or more."""
     return float(x.size // x.shape[-1])
 
 
