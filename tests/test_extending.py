@@ -67,4 +67,6 @@ def test_the_files_and_tables_of_the_tree_are_there():
 
 
 def test_the_page_has_a_part_of_every_kind():
-    assert set(FILES) == {f"mylab/{name}.py" for name in ("nets", "layers", "measures", "learning", "augment", "data")}
+    assert set(FILES) == {
+        f"mylab/{name}.py" for name in ("nets", "layers", "measures", "learning", "augment", "data", "hooks")
+    }
