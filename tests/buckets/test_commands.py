@@ -61,7 +61,7 @@ def test_what_nobody_reads_stands_in_the_bucket(place, file, monkeypatch):
         assert main.main([f"--config={file}", f"--workdir={place}", *PLAIN, "--config.total_steps=2"]) == 0
         monkeypatch.undo()
     kept = Bucket(place).read("output.log").decode().splitlines()
-    assert kept[0] == "jaxcnn: standard output cannot be written (Broken pipe): what it misses stands here"
+    assert kept[0].startswith("jaxcnn: standard output cannot be written (Broken pipe)")
     assert any("checkpoint of step 2 written" in line for line in kept)
     assert any(line.startswith("test accuracy") for line in kept)
 
