@@ -24,7 +24,14 @@ Gains: TypeAlias = dict[str, dict[str, float]]
 
 
 def steps(model: str, num_seeds: int, *, batch_size: int, number: int) -> Callable[[], float]:
-    """Returns what takes `number` training steps on the digits, and returns the seconds of one."""
+    """Returns what takes `number` training steps on the digits, and returns the seconds of one.
+
+    Args:
+        model: name of the net.
+        num_seeds: trained at once.
+        batch_size: of each seed.
+        number: of dispatches that are measured.
+    """
     config = base_config()
     config.model.name, config.num_seeds, config.batch_size = model, num_seeds, batch_size
     config.optimizer.learning_rate = 0.01
@@ -47,7 +54,15 @@ def steps(model: str, num_seeds: int, *, batch_size: int, number: int) -> Callab
 def measure(
     model: str, seeds: Sequence[int], *, batch_size: int, rounds: int, number: int
 ) -> dict[str, dict[str, float]]:
-    """Returns, by the number of seeds, how many times as fast they are at once as one after the other."""
+    """Returns, by the number of seeds, how many times as fast they are at once as one after the other.
+
+    Args:
+        model: name of the net.
+        seeds: numbers of seeds.
+        batch_size: of each seed.
+        rounds: turns of each.
+        number: of dispatches in a turn.
+    """
     alone = steps(model, 1, batch_size=batch_size, number=number)
     several = {count: steps(model, count, batch_size=batch_size, number=number) for count in seeds}
     ratios: dict[int, list[float]] = {count: [] for count in seeds}
@@ -91,7 +106,14 @@ def main() -> None:
 
 
 def write(path: Path, rounds: int, batch_size: int, gains: dict[str, Gains]) -> None:
-    """Writes the figures, and adds those of other nets that the file has."""
+    """Writes the figures, and adds those of other nets that the file has.
+
+    Args:
+        path: of the JSON file.
+        rounds: of the measurement.
+        batch_size: of the measurement.
+        gains: by net.
+    """
     device = jax.devices()[0]
     about = {"device": device.device_kind, "platform": device.platform, "machine": platform.machine()}
     about |= {"jax": jax.__version__, "rounds": rounds, "batch_size": batch_size}

@@ -94,7 +94,14 @@ def floor(run: Run) -> float:
 
 
 def stock_norm(word: str, *, train: bool, dtype: Any = jnp.float32, options: Any = None) -> Any:
-    """Returns what `make_norm` does, but Flax's batch norm."""
+    """Returns what `make_norm` does, but Flax's batch norm.
+
+    Args:
+        word: name of the norm.
+        train: as in `make_norm`.
+        dtype: as in `make_norm`.
+        options: as in `make_norm`.
+    """
     if word != "batch":
         return make_norm(word, train=train, dtype=dtype, options=options)
     known = {name: value for name, value in (options or {}).items() if name in ("momentum", "epsilon")}
@@ -110,7 +117,14 @@ def stock() -> Iterator[None]:
 
 
 def measure(member: str, batch_size: int, on: str, only: str | None) -> None:
-    """Completes a member's file."""
+    """Completes a member's file.
+
+    Args:
+        member: name of the net.
+        batch_size: images in a step.
+        on: name of the slice.
+        only: "ours" or "stock"; None for both.
+    """
     file = FIGURES / f"{member}.json"
     known: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     for name, way in (("ours", contextlib.nullcontext), ("stock", stock)):

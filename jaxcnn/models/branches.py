@@ -33,7 +33,14 @@ MAX_HALVE: ModuleDef = functools.partial(MaxPool, window=3, strides=2)
 def conv(
     features: int, kernel_size: int | tuple[int, int] = 1, strides: int = 1, padding: int | None = None
 ) -> Mapping[str, Any]:
-    """Returns a step: convolution, norm, activation; padding None is half the kernel."""
+    """Returns a step: convolution, norm, activation; padding None is half the kernel.
+
+    Args:
+        features: of the output.
+        kernel_size: one number or (height, width).
+        strides: of the convolution.
+        padding: cells on each side; None for half the kernel.
+    """
     return FrozenDict(features=features, kernel_size=kernel_size, strides=strides, padding=padding)
 
 
@@ -42,6 +49,12 @@ def walk(steps: Branch, x: Array, unit: ModuleDef, prefix: str) -> Array:
 
     Their names are `prefix` and their number among the steps; those of inner branches are 2a_1, 2b_1 and so on.
     A pooling layer is called `prefix`, then pool, then its number.
+
+    Args:
+        steps: a branch.
+        x: (batch, height, width, channels).
+        unit: constructor of a `ConvNormAct`.
+        prefix: of names.
     """
     number = pools = 0
     for step in steps:
@@ -129,7 +142,14 @@ class BranchNet(Net, kw_only=True):
         return self.heads[block]
 
     def attach(self, block: str, x: Array, unit: ModuleDef, *, train: bool) -> None:
-        """Runs the auxiliary head on x, the output of `block`, if it has one: at initialisation and in training."""
+        """Runs the auxiliary head on x, the output of `block`, if it has one: at initialisation and in training.
+
+        Args:
+            block: its name.
+            x: (batch, height, width, channels).
+            unit: constructor of a `ConvNormAct`.
+            train: whether the net trains.
+        """
         if block in self.heads and (train or self.is_initializing()):
             number = list(self.heads).index(block) + 1
             fields = {"unit": unit, "act": self.activation(), "dtype": self.dtype, "name": f"auxiliary{number}"}

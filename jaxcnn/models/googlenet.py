@@ -72,7 +72,17 @@ def naive_inception(one: int, three: int, five: int) -> Sequence[Branch]:
 def inception(
     one: int, reduce3: int, three: int, reduce5: int, five: int, project: int, *, wide: int = 5
 ) -> Sequence[Branch]:
-    """Returns the branches of the module with reductions (figure 2b), for `Mixed`; `wide` is the "5x5" kernel."""
+    """Returns the branches of the module with reductions (figure 2b), for `Mixed`; `wide` is the "5x5" kernel.
+
+    Args:
+        one: features of the 1x1.
+        reduce3: features of the 1x1 before the 3x3.
+        three: features of the 3x3.
+        reduce5: features of the 1x1 before the 5x5.
+        five: features of the 5x5.
+        project: features of the 1x1 after the pooling.
+        wide: size of the "5x5" kernel.
+    """
     return (
         (conv(one),),
         (conv(reduce3), conv(three, 3)),

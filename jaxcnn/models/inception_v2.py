@@ -36,7 +36,17 @@ _HALVE: ModuleDef = functools.partial(MaxPool, window=3, strides=2, padding=1)
 def inception(
     one: int, reduce3: int, three: int, reduce_double: int, double: int, project: int, pool: ModuleDef = AVG_SAME
 ) -> Sequence[Branch]:
-    """Returns the branches of a module that keeps the size of the map."""
+    """Returns the branches of a module that keeps the size of the map.
+
+    Args:
+        one: features of the 1x1.
+        reduce3: features of the 1x1 before the 3x3.
+        three: features of the 3x3.
+        reduce_double: features of the 1x1 before the two 3x3.
+        double: features of the two 3x3.
+        project: features of the 1x1 after the pooling.
+        pool: the pooling.
+    """
     return (
         (conv(one),),
         (conv(reduce3), conv(three, 3)),
@@ -46,7 +56,14 @@ def inception(
 
 
 def reduction(reduce3: int, three: int, reduce_double: int, double: int) -> Sequence[Branch]:
-    """Returns the branches of a module that halves the map."""
+    """Returns the branches of a module that halves the map.
+
+    Args:
+        reduce3: features of the 1x1 before the 3x3.
+        three: features of the 3x3.
+        reduce_double: features of the 1x1 before the two 3x3.
+        double: features of the two 3x3.
+    """
     return (
         (conv(reduce3), conv(three, 3, 2)),
         (conv(reduce_double), conv(double, 3), conv(double, 3, 2)),

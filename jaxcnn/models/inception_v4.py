@@ -92,7 +92,14 @@ def mixed_5b() -> Sequence[Branch]:
 
 
 def reduction_a(k: int, l: int, m: int, n: int) -> Sequence[Branch]:  # noqa: E741 - table 1's letters
-    """Returns the branches from 35x35 to 17x17 (figure 7, table 1)."""
+    """Returns the branches from 35x35 to 17x17 (figure 7, table 1).
+
+    Args:
+        k: features of the 1x1 of the deeper branch.
+        l: features of its first 3x3.
+        m: features of its second 3x3.
+        n: features of the other branch's 3x3.
+    """
     return (
         (conv(n, 3, 2, padding=0),),
         (conv(k), conv(l, 3), conv(m, 3, 2, padding=0)),
@@ -130,13 +137,27 @@ def residual_a(second: int, third: int) -> ModuleDef:
 
 
 def residual_b(straight: int, first: int, second: int, third: int) -> ModuleDef:
-    """Returns a block of figure 11 (v1: 128 throughout) or 17 (v2: 192, 128, 160, 192)."""
+    """Returns a block of figure 11 (v1: 128 throughout) or 17 (v2: 192, 128, 160, 192).
+
+    Args:
+        straight: features of the branch with a 1x1 alone.
+        first: features of the other branch's 1x1.
+        second: features of its 1x7.
+        third: features of its 7x1.
+    """
     branches = (conv(straight),), (conv(first), conv(second, (1, 7)), conv(third, (7, 1)))
     return functools.partial(Mixed, branches, scale=0.1)
 
 
 def residual_c(second: int, third: int, *, scale: float = 0.2, linear_end: bool = False) -> ModuleDef:
-    """Returns a block of figure 13 (v1: 192, 192) or 19 (v2: 224, 256)."""
+    """Returns a block of figure 13 (v1: 192, 192) or 19 (v2: 224, 256).
+
+    Args:
+        second: features of the deeper branch's 1x3.
+        third: features of its 3x1.
+        scale: of the branches.
+        linear_end: no activation after the sum.
+    """
     branches = (conv(192),), (conv(192), conv(second, (1, 3)), conv(third, (3, 1)))
     return functools.partial(Mixed, branches, scale=scale, linear_end=linear_end)
 

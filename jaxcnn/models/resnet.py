@@ -208,7 +208,14 @@ class ResNet(Net, kw_only=True):
         return block
 
     def run_stage(self, stage: int, size: int, block: ModuleDef, x: Array) -> Array:
-        """Returns the output of a stage of `size` blocks, which are numbered from 1."""
+        """Returns the output of a stage of `size` blocks, which are numbered from 1.
+
+        Args:
+            stage: its number, from 1.
+            size: number of blocks.
+            block: constructor of a block.
+            x: (batch, height, width, channels).
+        """
         features = self.features * 2 ** (stage - 1)
         first = self.first_block(block) if stage == 1 else block
         x = first(features, 2 if stage > 1 else 1, name=f"stage{stage}_block1")(x)

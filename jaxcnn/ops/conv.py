@@ -73,7 +73,14 @@ def place(
 
 
 def convolve(x: Array, kernel: Array, slide: Slide, groups: int = 1) -> Array:
-    """Returns the convolution of x (batch, height, width, channels) with `kernel` (HWIO) of the same float dtype."""
+    """Returns the convolution of x (batch, height, width, channels) with `kernel` (HWIO) of the same float dtype.
+
+    Args:
+        x: (batch, height, width, channels), any float dtype.
+        kernel: (kernel_height, kernel_width, channels / groups, features), of x's dtype.
+        slide: strides, padding and dilation.
+        groups: as in `conv`.
+    """
     return lax.conv_general_dilated(
         x,
         kernel,

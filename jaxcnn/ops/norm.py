@@ -94,7 +94,14 @@ def _inverse_root_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Ar
 
 
 def affine(x: Array, origin: Array, factor: Array, shift: Array) -> Array:
-    """Returns (x - origin) * factor + shift. All have x's rank and dtype; each axis has x's length or 1."""
+    """Returns (x - origin) * factor + shift. All have x's rank and dtype; each axis has x's length or 1.
+
+    Args:
+        x: any shape and float dtype.
+        origin: of x's rank and dtype; each axis has x's length or 1.
+        factor: likewise.
+        shift: likewise.
+    """
     return (x - origin) * factor + shift
 
 

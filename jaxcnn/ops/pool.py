@@ -34,7 +34,16 @@ def windows_of(
     padding: Padding,
     ceil: bool = False,
 ) -> Windows:
-    """Returns the windows on x; arguments and errors as in `max_pool`; `what` is the operation's name, for messages."""
+    """Returns the windows on x; arguments and errors as in `max_pool`; `what` is the operation's name, for messages.
+
+    Args:
+        what: name of the operation, for messages.
+        x: as in `max_pool`.
+        window: as in `max_pool`.
+        strides: as in `max_pool`.
+        padding: as in `max_pool`.
+        ceil: as in `max_pool`.
+    """
     shape, steps = pair(window), pair(window if strides is None else strides)
     if min(*shape, *steps) < 1:
         raise UserError(f"{what} wants a window and strides of at least one cell, got {shape} and {steps}")

@@ -74,6 +74,13 @@ def resolve_padding(
 ) -> Pads:
     """Returns the cells to add as ((top, bottom), (left, right)) for an image of `size` (height, width).
 
+    Args:
+        padding: see `Padding`.
+        size: (height, width) of the image.
+        kernel_size: one number or (height, width).
+        strides: one number or (down, right).
+        dilation: one number or (down, right).
+
     Raises:
         UserError: for an unknown name, a negative amount, or another number of entries than axes.
     """
@@ -99,6 +106,12 @@ def ceil_pads(size: Pair, pads: Pads, kernel_size: Pair, strides: Pair) -> Pads:
 
     Output sizes are then PyTorch's with `ceil_mode`: ceil((n + 2p - k) / s) + 1 per axis, less one if the last window
     would begin beyond the image and the padding before it. If no window fits at all, `pads` is returned.
+
+    Args:
+        size: (height, width) of the image.
+        pads: ((top, bottom), (left, right)).
+        kernel_size: (height, width), with dilation.
+        strides: (down, right).
     """
 
     def longer(n: int, around: Pair, k: int, s: int) -> Pair:
@@ -122,6 +135,14 @@ def output_size(
 
     The result is an int for an int `size`, else (height, width). If it is below 1, the window does not fit. With `ceil`
     the last window may reach over the border, see `ceil_pads`.
+
+    Args:
+        size: of the image, one number or (height, width).
+        kernel_size: one number or (height, width).
+        strides: one number or (down, right).
+        padding: see `Padding`.
+        dilation: one number or (down, right).
+        ceil: the last window may reach over the border.
     """
     sizes = pair(size)
     pads = resolve_padding(padding, sizes, kernel_size, strides, dilation)
@@ -145,7 +166,15 @@ def image_size(x: Array) -> Pair:
 
 
 def check_fits(what: str, size: Pair, pads: Pads, kernel_size: Pair, dilation: Pair = (1, 1)) -> None:
-    """Raises `UserError` if the window does not fit into `size`. The message names the smallest image for `what`."""
+    """Raises `UserError` if the window does not fit into `size`. The message names the smallest image for `what`.
+
+    Args:
+        what: name of the operation, for messages.
+        size: (height, width) of the image.
+        pads: ((top, bottom), (left, right)).
+        kernel_size: (height, width).
+        dilation: (down, right).
+    """
     spans = [reach(k, d) for k, d in zip(kernel_size, dilation, strict=True)]
     least = [max(span - sum(p), 1) for span, p in zip(spans, pads, strict=True)]
     if any(n < m for n, m in zip(size, least, strict=True)):
@@ -192,6 +221,12 @@ def surround(x: Array, pads: Pads, spread: Pair = (1, 1), value: float = 0.0) ->
 
 def tap_slices(x: Array, kernel_size: Pair, strides: Pair, dilation: Pair = (1, 1)) -> Iterator[tuple[Pair, Array]]:
     """Yields, for each cell of the window, its offset and the values under it at all positions, row by row.
+
+    Args:
+        x: (batch, height, width, channels), already padded.
+        kernel_size: (height, width).
+        strides: (down, right).
+        dilation: distance of neighbouring cells of the window.
 
     Yields:
         (down, right) in cells of x, and an array (batch, out_height, out_width, channels).

@@ -70,6 +70,12 @@ def update_ema(ema: Variables, variables: Variables, step: Array, decay: float) 
 
     The weight of the old value grows as (1 + step) / (10 + step) up to `decay`, so that a short run's average does not
     contain the random initial parameters.
+
+    Args:
+        ema: the moving average.
+        variables: the new values, of the same structure.
+        step: () int32, the number of updates so far.
+        decay: largest weight of the old value, in [0, 1).
     """
     weight = jnp.minimum(decay, (1.0 + step) / (10.0 + step))
 

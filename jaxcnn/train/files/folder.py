@@ -110,6 +110,12 @@ class RunFolder:
 
         Values that were changed by force are remembered, so that a run may return to them.
 
+        Args:
+            config: of the run.
+            given: objects that were handed over.
+            resumed: whether the run is resumed.
+            force: whether changes are allowed that a resumed run may not make.
+
         Raises:
             UserError: as `check`.
         """
