@@ -352,3 +352,14 @@ def test_what_is_evaluated_is_the_moving_average():
     batch, other = get_batch(jnp.float32(0), 0), state.replace(params=jax.tree.map(jnp.zeros_like, state.params))
     assert float(evaluate(other, batch)["loss"]) == float(evaluate(state, batch)["loss"])
     assert float(evaluate(other.replace(ema=None), batch)["loss"]) != float(evaluate(state, batch)["loss"])
+
+
+def test_the_size_of_a_step_does_not_grow_with_the_parts_of_its_batch():
+    model, state, _, loss_fn = parts()
+    batch, key, tx = get_batch(jnp.float32(0), 0), jax.random.key(1), optax.sgd(0.1, momentum=0.9)
+
+    def size(accumulate_steps):
+        step = make_train_step(apply_fn=model.apply, tx=tx, loss_fn=loss_fn, accumulate_steps=accumulate_steps)
+        return len(jax.jit(step).lower(state, batch, key).as_text().splitlines())
+
+    assert size(8) == size(4) == size(2)
