@@ -68,7 +68,7 @@ def _record(run: Run, folder: str, dispatches: int) -> None:
     def take(count: int) -> None:
         nonlocal state, sums
         for _ in range(count):
-            carry = dispatch(state, sums, feed, run.chance, num_steps=run.steps_per_dispatch)
+            carry = dispatch(state, sums, feed, run.randomness, num_steps=run.steps_per_dispatch)
             state, sums = in_turn(run.mesh, carry)
         jax.block_until_ready(state)
 

@@ -47,12 +47,12 @@ def training(mode: str, norm: str, devices: int) -> Callable[[], int]:
     changes = [f"--config.parallel={mode}", f"--config.model.norm={norm}", f"--config.batch_size={BATCH}"]
     config = read_config(["", f"--config={HERE.parents[1]}/configs/digits_lenet5.py", *changes])
     run = make_run(config, devices=jax.devices()[:devices])
-    step, chance = make_run_dispatch(run), jax.device_put(run.chance, replicated(run.mesh))
+    step, randomness = make_run_dispatch(run), jax.device_put(run.randomness, replicated(run.mesh))
     carry = run.init_state(), jax.device_put(metrics.zeros(), replicated(run.mesh))
 
     def train() -> int:
         nonlocal carry
-        carry = in_turn(run.mesh, step(*carry, run.pipeline.feed(0), chance, num_steps=1))
+        carry = in_turn(run.mesh, step(*carry, run.pipeline.feed(0), randomness, num_steps=1))
         jax.block_until_ready(carry)
         return BATCH
 

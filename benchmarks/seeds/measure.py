@@ -36,15 +36,15 @@ def steps(model: str, num_seeds: int, *, batch_size: int, number: int) -> Callab
     config.model.name, config.num_seeds, config.batch_size = model, num_seeds, batch_size
     config.optimizer.learning_rate = 0.01
     run = make_run(config)
-    dispatch, chance, feed = make_run_dispatch(run), run.chance, run.pipeline.feed(0)
+    dispatch, randomness, feed = make_run_dispatch(run), run.randomness, run.pipeline.feed(0)
     carry = run.init_state(), on_every_device(run.mesh, metrics.zeros(num_seeds))
-    carry = jax.block_until_ready(dispatch(*carry, feed, chance, num_steps=run.steps_per_dispatch))
+    carry = jax.block_until_ready(dispatch(*carry, feed, randomness, num_steps=run.steps_per_dispatch))
 
     def take() -> float:
         nonlocal carry
         began = time.perf_counter()
         for _ in range(number):
-            carry = in_turn(run.mesh, dispatch(*carry, feed, chance, num_steps=run.steps_per_dispatch))
+            carry = in_turn(run.mesh, dispatch(*carry, feed, randomness, num_steps=run.steps_per_dispatch))
         jax.block_until_ready(carry)
         return (time.perf_counter() - began) / number / run.steps_per_dispatch
 

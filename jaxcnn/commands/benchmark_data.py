@@ -111,7 +111,7 @@ def _sample(run: Run) -> dict[int, Encoded]:
 
 
 def _decoder(crop: Crop) -> Callable[[Encoded, Sequence[float]], object]:
-    """Returns the part of a crop that decodes, a function of the image and of its chances."""
+    """Returns the part of a crop that decodes, a function of the image and of its random numbers."""
     if not isinstance(crop, RandomResizedCrop) or crop.decoder == "pil":
         return lambda data, _: decode(data, crop.channels)
     return lambda data, uniform: decode_fast(data, crop.channels, lambda h, w: crop.shrink(h, w, uniform))
@@ -151,7 +151,7 @@ def _device_stages(run: Run, *, step: bool) -> dict[str, Work]:
 def _training(run: Run, batch: Batch) -> Work:
     """Returns what takes a training step, always on the same batch."""
     train_step = jax.jit(make_step(run), donate_argnums=0)
-    state, key = run.init_state(), run.chance.key
+    state, key = run.init_state(), run.randomness.key
 
     def train() -> int:
         nonlocal state

@@ -109,15 +109,15 @@ class DropPath(nn.Module):
         return drop_path(x, jax.random.uniform(self.make_rng("dropout"), x.shape[:1]), self.rate)
 
 
-def drop_path(x: Array, chances: Array, rate: float | Array) -> Array:
+def drop_path(x: Array, uniform: Array, rate: float | Array) -> Array:
     """Returns x / (1 - rate), or 0 for the examples with a random number of at least 1 - rate.
 
     Args:
         x: (batch, ...), any float dtype.
-        chances: (batch,), uniform in [0, 1).
+        uniform: (batch,), uniform in [0, 1).
         rate: probability of dropping, in [0, 1), a number or () float32.
     """
-    kept = (chances < 1 - rate).reshape(-1, *(1 for _ in x.shape[1:]))
+    kept = (uniform < 1 - rate).reshape(-1, *(1 for _ in x.shape[1:]))
     return jnp.where(kept, x / jnp.asarray(1 - rate, x.dtype), jnp.zeros((), x.dtype))
 
 

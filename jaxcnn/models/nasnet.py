@@ -168,8 +168,8 @@ class Cell(nn.Module):
         """
         if isinstance(rate, float) and rate == 0.0:
             return lambda path: path
-        chances = iter(jax.random.uniform(self.make_rng("dropout"), (_PATHS, examples)))
-        return lambda path: drop_path(path, next(chances), rate)
+        uniform = iter(jax.random.uniform(self.make_rng("dropout"), (_PATHS, examples)))
+        return lambda path: drop_path(path, next(uniform), rate)
 
     def _separable(self, x: Array, size: int, name: str, strides: int = 1) -> Array:
         return Separable(self.features, size, strides, self.conv, self.norm, self.act, name=name)(x)

@@ -41,8 +41,8 @@ def lower_step(run: Run, mesh: Mesh) -> jax.stages.Lowered:
     here = replicated(mesh)
     dispatch: Any = make_run_dispatch(run, mesh)
     state, sums = _shapes(run.abstract_state(), here), _shapes(run.no_sums(), here)
-    chance = _shapes(jax.eval_shape(lambda: run.chance), here)
-    return dispatch.lower(state, sums, _feed(run, mesh), chance, num_steps=1)
+    randomness = _shapes(jax.eval_shape(lambda: run.randomness), here)
+    return dispatch.lower(state, sums, _feed(run, mesh), randomness, num_steps=1)
 
 
 def _feed(run: Run, mesh: Mesh) -> Any:

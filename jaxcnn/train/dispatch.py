@@ -9,7 +9,7 @@ from jax.sharding import Mesh, PartitionSpec
 
 from jaxcnn.train.devices.mesh import AXIS, over_batch, replicated
 from jaxcnn.train.parts import metrics
-from jaxcnn.train.seeds import Chance, each
+from jaxcnn.train.seeds import Randomness, each
 from jaxcnn.train.state import TrainState
 from jaxcnn.train.step import TrainStep
 from jaxcnn.types import Array, Batch, Metrics
@@ -27,7 +27,7 @@ def make_dispatch(
     mapped: bool = False,
     num_seeds: int = 1,
 ) -> Dispatch:
-    """Returns the jitted `dispatch(state, sums, feed, chance, num_steps) -> (state, sums)`.
+    """Returns the jitted `dispatch(state, sums, feed, randomness, num_steps) -> (state, sums)`.
 
     It takes `num_steps` training steps and adds their metrics to `sums`. State and sums are donated.
 
@@ -39,16 +39,16 @@ def make_dispatch(
             runs a loop some twenty times slower.
         mapped: every device takes the step on its own part of the batch, as in `jax.pmap`, and the step sums over the
             axis that it was made with. Else the compiler divides the step on the whole batch.
-        num_seeds: if above 1, the first axis of state, sums and chance; each seed has its own batches.
+        num_seeds: if above 1, the first axis of state, sums and randomness; each seed has its own batches.
     """
     if mapped:
         here, split = PartitionSpec(), PartitionSpec(AXIS)
         train_step = jax.shard_map(train_step, mesh=mesh, in_specs=(here, split, here), out_specs=here, check_vma=False)
 
-    def take(carry: Carry, feed: Any, chance: Chance) -> Carry:
+    def take(carry: Carry, feed: Any, randomness: Randomness) -> Carry:
         state, sums = carry
-        batch = jax.lax.with_sharding_constraint(get_batch(feed, state.step, chance.seed), over_batch(mesh))
-        state, new = train_step(state, batch, chance.key)
+        batch = jax.lax.with_sharding_constraint(get_batch(feed, state.step, randomness.seed), over_batch(mesh))
+        state, new = train_step(state, batch, randomness.key)
         return state, metrics.add(sums, new)
 
     one_step = each(take, num_seeds, in_axes=(0, None, 0))
@@ -56,12 +56,12 @@ def make_dispatch(
     @functools.partial(
         jax.jit, static_argnames="num_steps", donate_argnames=("state", "sums"), out_shardings=replicated(mesh)
     )
-    def dispatch(state: TrainState, sums: Metrics, feed: Any, chance: Chance, *, num_steps: int) -> Carry:
+    def dispatch(state: TrainState, sums: Metrics, feed: Any, randomness: Randomness, *, num_steps: int) -> Carry:
         carry = state, sums
         if rolled and num_steps > 1:
-            return jax.lax.scan(lambda carry, _: (one_step(carry, feed, chance), None), carry, length=num_steps)[0]
+            return jax.lax.scan(lambda carry, _: (one_step(carry, feed, randomness), None), carry, length=num_steps)[0]
         for _ in range(num_steps):
-            carry = one_step(carry, feed, chance)
+            carry = one_step(carry, feed, randomness)
         return carry
 
     return dispatch

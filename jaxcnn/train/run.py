@@ -25,7 +25,7 @@ from jaxcnn.train.parts.best import Best
 from jaxcnn.train.parts.losses import LossFn
 from jaxcnn.train.parts.metrics import MetricFns
 from jaxcnn.train.parts.schedules import Shape
-from jaxcnn.train.seeds import Chance, chance_of, each, seeds_of
+from jaxcnn.train.seeds import Randomness, each, randomness_of, seeds_of
 from jaxcnn.train.state import TrainState
 from jaxcnn.train.step import TrainStep
 from jaxcnn.types import ApplyFn
@@ -144,9 +144,9 @@ class Run:
         return self.config.parallel == "pmap"
 
     @property
-    def chance(self) -> Chance:
+    def randomness(self) -> Randomness:
         """Random seed and key of the run; for several seeds, with the seeds as their axis."""
-        return jax.jit(each(chance_of, self.num_seeds))(seeds_of(self.config.seed, self.num_seeds))
+        return jax.jit(each(randomness_of, self.num_seeds))(seeds_of(self.config.seed, self.num_seeds))
 
     def no_sums(self) -> dict[str, Any]:
         """Returns the sums of zero training steps, as NumPy arrays; for several nets, (num_seeds,) each."""

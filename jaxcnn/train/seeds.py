@@ -11,7 +11,7 @@ from jaxcnn.types import Array
 Value = TypeVar("Value")
 
 
-class Chance(NamedTuple):
+class Randomness(NamedTuple):
     """The random seed and key of a run. For several seeds, both have the seeds as their axis."""
 
     seed: Array
@@ -25,9 +25,9 @@ def init_key(seed: Array) -> Array:
     return jax.random.split(jax.random.key(seed))[0]
 
 
-def chance_of(seed: Array) -> Chance:
+def randomness_of(seed: Array) -> Randomness:
     """Returns seed and key of a run with this seed, () uint32."""
-    return Chance(seed=seed, key=jax.random.split(jax.random.key(seed))[1])
+    return Randomness(seed=seed, key=jax.random.split(jax.random.key(seed))[1])
 
 
 def seeds_of(first: int, count: int) -> Array:

@@ -98,7 +98,7 @@ class Training:
         self._evaluate, self._seconds = evaluate, seconds
         self._hooks = Hooks(hooks, first=hosts.first())
         self._dispatch, self._compiled = make_run_dispatch(run), set[int]()
-        self.chance = run.chance
+        self.randomness = run.randomness
         """Random seed and key of the run."""
         self.span = self._new_span()
         """Metrics and speed since the last log."""
@@ -176,7 +176,7 @@ class Training:
     def _take(self, num_steps: int) -> None:
         """Takes `num_steps` steps in one call. They may not be finished when it returns."""
         feed = self.run.pipeline.feed(self.step)
-        carry = self._dispatch(self.state, self.span.sums, feed, self.chance, num_steps=num_steps)
+        carry = self._dispatch(self.state, self.span.sums, feed, self.randomness, num_steps=num_steps)
         self.state, self.span.sums = in_turn(self.run.mesh, carry)
         self.step += num_steps
 

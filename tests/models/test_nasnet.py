@@ -133,9 +133,9 @@ def test_cells_in_a_loop_are_those_with_inputs_alike():
 def test_a_cell_drops_each_operation_but_the_identities_by_chances_of_its_own(monkeypatch, reduction, paths):
     dropped, given = nasnet.drop_path, []
 
-    def watch(path, chances, rate):
-        given.append(chances)
-        return dropped(path, chances, rate)
+    def watch(path, uniform, rate):
+        given.append(uniform)
+        return dropped(path, uniform, rate)
 
     monkeypatch.setattr(nasnet, "drop_path", watch)
     parts = {"conv": functools.partial(Conv, use_bias=False), "norm": Identity, "act": lambda x: x}
@@ -146,9 +146,9 @@ def test_a_cell_drops_each_operation_but_the_identities_by_chances_of_its_own(mo
         rngs = {"params": key, "dropout": key}
         return cell.init_with_output(rngs, x, x, 0.999)[0], jnp.stack(given)
 
-    y, chances = jax.jit(run)(jax.random.key(0))
-    assert chances.shape == (paths, 16)
-    assert np.unique(chances).size == chances.size
+    y, uniform = jax.jit(run)(jax.random.key(0))
+    assert uniform.shape == (paths, 16)
+    assert np.unique(uniform).size == uniform.size
     kept = [0, 3, 5] if not reduction else []  # with the identities
     left = np.abs(y).reshape(16, y.shape[1] ** 2, -1, 4).sum((1, 3)) > 0
     np.testing.assert_array_equal(np.flatnonzero(left.mean(0) > 0.5), kept)

@@ -16,7 +16,7 @@ from jaxcnn.train.devices.mesh import AXIS, in_turn, make_mesh, replicated
 from jaxcnn.train.dispatch import make_dispatch
 from jaxcnn.train.parts import metrics
 from jaxcnn.train.parts.losses import make_loss
-from jaxcnn.train.seeds import chance_of
+from jaxcnn.train.seeds import randomness_of
 from jaxcnn.train.state import create_state
 from jaxcnn.train.step import make_train_step
 
@@ -60,11 +60,11 @@ def train(
     state = create_state(model, tx, SHAPE, jax.random.key(0), ema=False)
     put = functools.partial(jax.device_put, device=replicated(mesh))
     carry, losses = (jax.tree.map(jnp.copy, put(state)), put(metrics.zeros())), []
-    chance, feed = chance_of(np.uint32(1)), pipeline.feed(0) if pipeline else jnp.float32(0.5)
+    randomness, feed = randomness_of(np.uint32(1)), pipeline.feed(0) if pipeline else jnp.float32(0.5)
     for _ in range(steps):
         carry = in_turn(
             mesh,
-            dispatch(carry[0], put(metrics.zeros()), put(feed), put(chance), num_steps=1),
+            dispatch(carry[0], put(metrics.zeros()), put(feed), put(randomness), num_steps=1),
         )
         losses.append(metrics.means([carry[1]])["loss"])
     assert dispatch._cache_size() == 1

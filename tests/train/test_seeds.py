@@ -11,7 +11,7 @@ from jaxcnn.errors import UserError
 from jaxcnn.train.files.folder import read_json, read_lines
 from jaxcnn.train.hooks.preemption import Preempted
 from jaxcnn.train.loop import train_and_evaluate
-from jaxcnn.train.seeds import chance_of, each, init_key, one_of, seeds_of
+from jaxcnn.train.seeds import each, init_key, one_of, randomness_of, seeds_of
 from jaxcnn.train.setup import make_run
 from tests.train import test_loop
 from tests.train.test_loop import last_state
@@ -40,9 +40,9 @@ def test_a_seed_gives_the_same_keys_as_a_number_and_among_others(seed):
     many = seeds_of(first, 2)
     for found in (init_key(seeds_of(seed, 1)), each(init_key, 2)(many)[number]):
         assert (jax.random.key_data(found) == jax.random.key_data(alone[0])).all()
-    for chance in (chance_of(seeds_of(seed, 1)), one_of(each(chance_of, 2)(many), number, 2)):
-        assert (jax.random.key_data(chance.key) == jax.random.key_data(alone[1])).all()
-        assert int(chance.seed) == seed
+    for randomness in (randomness_of(seeds_of(seed, 1)), one_of(each(randomness_of, 2)(many), number, 2)):
+        assert (jax.random.key_data(randomness.key) == jax.random.key_data(alone[1])).all()
+        assert int(randomness.seed) == seed
 
 
 @pytest.mark.parametrize("number", [0, 2])

@@ -15,7 +15,7 @@ from jaxcnn.train.finite import all_finite, choose_each
 from jaxcnn.train.hooks.diagnose import first_nonfinite
 from jaxcnn.train.parts import metrics
 from jaxcnn.train.parts.losses import make_loss
-from jaxcnn.train.seeds import chance_of
+from jaxcnn.train.seeds import randomness_of
 from jaxcnn.train.state import TrainState, create_state, update_ema
 from jaxcnn.train.step import make_eval_step, make_train_step
 
@@ -41,7 +41,7 @@ def run(step, state, devices, *, chunks, rolled=False):
     mesh = make_mesh(jax.devices()[:devices])
     dispatch = make_dispatch(step, get_batch, mesh, rolled=rolled)
     state, sums, feed, key = jax.device_put(
-        (state, metrics.zeros(), jnp.float32(0.5), chance_of(np.uint32(1))), replicated(mesh)
+        (state, metrics.zeros(), jnp.float32(0.5), randomness_of(np.uint32(1))), replicated(mesh)
     )
     state, sums = jax.tree.map(jnp.copy, (state, sums))  # donated
     for num_steps in chunks:
@@ -139,7 +139,7 @@ def test_several_steps_in_one_dispatch_are_the_same_steps(rolled):
 def test_unrolled_steps_are_no_loop():
     _, state, step, _ = parts()
     mesh = make_mesh(jax.devices()[:1])
-    arguments = (state, metrics.zeros(), jnp.float32(0), chance_of(np.uint32(0)))
+    arguments = (state, metrics.zeros(), jnp.float32(0), randomness_of(np.uint32(0)))
 
     def loops(num_steps, rolled):
         dispatch = make_dispatch(step, get_batch, mesh, rolled=rolled)
@@ -340,7 +340,7 @@ def test_where_devices_have_parts_of_a_batch_what_a_net_keeps_is_their_mean():
     step = make_train_step(apply_fn=model.apply, tx=tx, loss_fn=loss_fn, axis_name=AXIS)
     mesh = make_mesh(jax.devices()[:2])
     dispatch = make_dispatch(step, get_batch, mesh, rolled=False, mapped=True)
-    new, _ = dispatch(state, metrics.zeros(), jnp.float32(0), chance_of(np.uint32(1)), num_steps=1)
+    new, _ = dispatch(state, metrics.zeros(), jnp.float32(0), randomness_of(np.uint32(1)), num_steps=1)
     image = get_batch(jnp.float32(0), 0)["image"].reshape(16, -1)
     assert_close(new.collections["seen"]["mean"][0], jnp.mean(image, axis=0))
     assert int(new.collections["counts"]["calls"]) == 1

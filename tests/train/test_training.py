@@ -69,7 +69,7 @@ class Recorder:
 def training_of(run, monkeypatch, recorder, *hooks, after=lambda step: None):
     """Returns the training of a run whose steps do nothing but count, and its saving; `after` each it does more."""
 
-    def dispatch(state, sums, feed, chance, *, num_steps):
+    def dispatch(state, sums, feed, randomness, *, num_steps):
         state = state.replace(step=state.step + num_steps)
         after(int(state.step))
         return state, metrics.add(sums, {**metrics.zeros(), "examples": jnp.int32(8)})

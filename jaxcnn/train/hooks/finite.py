@@ -35,12 +35,13 @@ class StopAtNonfinite:
     def _refuse(self, number: int) -> NoReturn:
         """Repeats the step that was not finite, for the net with that number, and says where it began."""
         run = self._training.run
-        state, chance = one_of((self._training.state, self._training.chance), number, run.num_seeds)
+        state, randomness = one_of((self._training.state, self._training.randomness), number, run.num_seeds)
         step = int(state.step)
-        batch = jax.jit(run.pipeline.train_batch)(run.pipeline.feed(step), step, chance.seed)
-        apply_fn, key = accelerate(run.plain_model.apply, run.forms_on(run.mesh)), jax.random.fold_in(chance.key, step)
+        batch = jax.jit(run.pipeline.train_batch)(run.pipeline.feed(step), step, randomness.seed)
+        apply_fn = accelerate(run.plain_model.apply, run.forms_on(run.mesh))
+        key = jax.random.fold_in(randomness.key, step)
         what = first_nonfinite(apply_fn, run.loss_fn, state.variables, batch, key)
-        of_seed = f" of seed {int(chance.seed)}" if run.num_seeds > 1 else ""
+        of_seed = f" of seed {int(randomness.seed)}" if run.num_seeds > 1 else ""
         saved = max(self._checkpoints.steps(), default=0)
         kept = f"the checkpoint of step {saved} is good" if saved else "no checkpoint had been written"
         raise UserError(
