@@ -1,37 +1,54 @@
-"""Hides orbax's long messages about damaged or unwritable checkpoints: our errors say the same in a line."""
+"""Hides orbax's long messages about damaged or unwritable checkpoints: our errors say the same in a line.
+
+Loggers keep their levels, and what other threads log passes. Nothing is changed outside of `quiet`.
+"""
 
 import contextlib
 import gc
 import logging
 import sys
+import threading
 import traceback
 from collections.abc import Iterator
 
-
-def _is_no_late_news(record: logging.LogRecord) -> bool:
-    """Returns False for asyncio's late messages about a write of orbax that was abandoned."""
-    error = "".join(traceback.format_exception(*record.exc_info)) if record.exc_info else ""
-    return "was never retrieved" not in record.msg or "orbax" not in record.getMessage() + error
+_LOGGERS = ("absl", "asyncio")
 
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Hides orbax's long messages about a fault inside."""
-    loggers = [logging.getLogger(name) for name in ("absl", "asyncio")]
-    before = [logger.level for logger in loggers], sys.unraisablehook
+    """Hides what orbax logs in this thread, and if an error ends it, what Python says later of its unfinished reads."""
+    thread = threading.get_ident()
 
-    def unraisable(found: "sys.UnraisableHookArgs", /) -> None:
-        if "Event loop is closed" not in str(found.exc_value):  # a late message about an abandoned write
-            before[1](found)
+    def of_others(record: logging.LogRecord) -> bool:
+        return record.thread != thread
 
-    loggers[1].addFilter(_is_no_late_news)  # stays: a garbage cycle may delay the message until the process ends
+    loggers = [logging.getLogger(name) for name in _LOGGERS]
     for logger in loggers:
-        logger.setLevel(logging.CRITICAL + 1)
-    sys.unraisablehook = unraisable
+        logger.addFilter(of_others)
     try:
         yield
+    except BaseException as error:
+        _forget(error)
+        raise
     finally:
-        gc.collect()  # asyncio reports a failed write when it is garbage collected: let it be now
-        sys.unraisablehook = before[1]
-        for logger, level in zip(loggers, before[0], strict=True):
-            logger.setLevel(level)
+        for logger in loggers:
+            logger.removeFilter(of_others)
+
+
+def _forget(error: BaseException) -> None:
+    """Collects what an error has left unfinished: asyncio reports it when it is collected, so let it be now."""
+    before = sys.unraisablehook
+
+    def unraisable(found: "sys.UnraisableHookArgs", /) -> None:
+        if "Event loop is closed" not in str(found.exc_value):
+            before(found)
+
+    sys.unraisablehook = unraisable
+    try:
+        found: BaseException | None = error
+        while found:
+            traceback.clear_frames(found.__traceback__)  # whose variables keep them
+            found = found.__cause__ or found.__context__
+        gc.collect()
+    finally:
+        sys.unraisablehook = before

@@ -1,18 +1,36 @@
 import asyncio
-import gc
+import logging
+import sys
+import threading
 
 import pytest
 
 from jaxcnn.quiet import quiet
 
 
-@pytest.mark.parametrize(("folder", "lines"), [("7.orbax-checkpoint-tmp", 0), ("somebody-else's", 1)])
-def test_late_news_of_a_checkpoint_that_was_given_up_stays_untold(folder, lines, caplog):
-    loop = asyncio.new_event_loop()
+def test_what_is_logged_here_is_hidden_and_what_others_log_is_not(caplog):
+    logger = logging.getLogger("absl")
+    before = logger.level, list(logger.filters)
     with quiet():
-        write = loop.create_future()
-        write.set_exception(OSError(28, "No space left on device", f"run/checkpoints/{folder}/d"))
-    del write
-    gc.collect()
+        logger.error("of orbax")
+        other = threading.Thread(target=lambda: logger.error("of a user's thread"))
+        other.start()
+        other.join()
+    logger.error("afterwards")
+    assert [record.message for record in caplog.records] == ["of a user's thread", "afterwards"]
+    assert (logger.level, logger.filters) == before
+
+
+def fail(loop):
+    write = loop.create_future()
+    write.set_exception(OSError(28, "No space left on device"))
+    raise FileNotFoundError("checkpoints/7")
+
+
+def test_late_messages_of_a_write_that_was_abandoned_are_hidden_with_its_error(caplog):
+    loop, hook = asyncio.new_event_loop(), sys.unraisablehook
+    with pytest.raises(FileNotFoundError), quiet():
+        fail(loop)
     loop.close()
-    assert len(caplog.records) == lines
+    assert caplog.records == []
+    assert sys.unraisablehook is hook

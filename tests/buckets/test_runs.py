@@ -11,7 +11,7 @@ from jaxcnn import buckets
 from jaxcnn.buckets import Bucket
 from jaxcnn.errors import Fault, UserError
 from jaxcnn.train.files import fetch, lease, mirror
-from jaxcnn.train.files.checkpoint import Checkpoints
+from jaxcnn.train.files.store import Store
 from jaxcnn.train.hooks.preemption import Preemption
 from jaxcnn.train.loop import Preempted, train_and_evaluate
 from jaxcnn.train.training import Training
@@ -160,7 +160,7 @@ def outage(emulator, monkeypatch):
 
 
 def test_a_bucket_that_is_away_for_a_while_gets_everything_later(place, on_disk, outage, monkeypatch, capsys):
-    save = Checkpoints.save_here
+    save = Store.save
 
     def saving(self, step, *arguments):
         if step == LAST:
@@ -172,7 +172,7 @@ def test_a_bucket_that_is_away_for_a_while_gets_everything_later(place, on_disk,
             outage()
         return save(self, step, *arguments)
 
-    monkeypatch.setattr(Checkpoints, "save_here", saving)
+    monkeypatch.setattr(Store, "save", saving)
     assert train(place) == on_disk[1]
     assert f"{place} can be written again, and has all that was kept for it" in capsys.readouterr().out
     assert_as_on_disk(Bucket(place), on_disk[0])

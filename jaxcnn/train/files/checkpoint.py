@@ -1,109 +1,36 @@
-"""Checkpoints by orbax, with a checksum of every array.
+"""The checkpoints of a run, of all of its processes: each calls alike, and gets the same."""
 
-They are written in the background. The latest and the best are kept.
-"""
-
-import contextlib
-import errno
-import hashlib
-import os
-import re
-import shutil
-import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import jax
-import numpy as np
-import orbax.checkpoint as ocp
 from jax.sharding import Sharding
-from orbax.checkpoint.checkpoint_managers import preservation_policy as policy
 
-from jaxcnn.errors import Fault, UserError
-from jaxcnn.quiet import quiet
+from jaxcnn.errors import UserError
 from jaxcnn.train.devices import hosts
-from jaxcnn.train.files.earlier import STATISTICS, EarlierState
+from jaxcnn.train.files.store import NOT_EVALUATED, Store
 
-NOT_EVALUATED = -float(np.finfo(np.float32).max)
-"""The score of a checkpoint whose step was not evaluated: worse than any."""
-_SCORE, _ACCURACY = "score", "val/accuracy"
-"""Key of the score in a checkpoint, and its key in earlier versions, where it always was the accuracy."""
-LATEST = 2
-"""Number of the latest checkpoints that are kept: if the last one is damaged, there is another."""
-CLEARING = 2.0
-"""Time limit in seconds for removing the files of a failed write. What is left then is removed at the next start."""
-
-
-class _Manager(ocp.CheckpointManager):
-    """Orbax's manager, without its calls of JAX's preemption sync point.
-
-    JAX counts these calls, and the loop makes them.
-    """
-
-    def reached_preemption(self, step: int) -> bool:
-        """Returns False."""
-        del step
-        return False
-
-    def metrics(self, step: int) -> Any:
-        """Returns the metrics of a step, or None if they cannot be read. The checkpoint itself may be good."""
-        try:
-            found = super().metrics(step)
-        except Exception:  # damaged JSON raises many kinds
-            return None
-        return found if isinstance(found, dict) and isinstance(_score(found), int | float) else None
+__all__ = ["NOT_EVALUATED", "Checkpoints"]
 
 
 class Checkpoints:
-    """The checkpoints of one run, named by their steps. As a context manager it waits for unfinished writes on exit."""
+    """The checkpoints of one run, written by all its processes. A context manager: leaving it waits for writes."""
 
-    def __init__(
-        self,
-        path: Path,
-        *,
-        name: str | None = None,
-        read_only: bool = False,
-        removed: str | None = None,
-        carry_over: Callable[[], str] = str,
-        processes: ocp.options.MultiprocessingOptions | None = None,
-    ) -> None:
+    def __init__(self, path: Path, *, carry_over: Callable[[], str] = str, **options: Any) -> None:
         """Opens a folder of checkpoints.
 
         Args:
             path: of the folder.
-            name: of the folder in messages, if not its path.
-            read_only: changes nothing, since another process may be writing.
-            removed: name of a folder beside the checkpoints, to which those that are not kept are moved; None removes
-                them.
             carry_over: copies what was written to its final place; returns a line that says why it cannot, else "".
-            processes: those that read and write checkpoints; by default all of them together.
-
-        Raises:
-            UserError: if the folder cannot be used.
+            **options: as of `Store`, which raises what is wrong with the folder.
         """
-        keep = [policy.LatestN(LATEST), policy.BestN(n=1, get_metric_fn=_score)]
-        options = ocp.CheckpointManagerOptions(
-            preservation_policy=policy.AnyPreservationPolicy(keep),
-            best_fn=_score,  # without it metrics are not written
-            cleanup_tmp_directories=not read_only,
-            create=not read_only and processes is None,  # orbax makes no folder if only some processes write
-            read_only=read_only,
-            todelete_subdir=removed,
-            save_interval_steps=0 if read_only else 1,
-            multiprocessing_options=processes or ocp.options.MultiprocessingOptions(),
-        )
-        self._path, self._name, self.carry_over = path, name or str(path), carry_over
-        self._writing: int | None = None
-        self._broken: list[int | None] = []
-        self._quiet = contextlib.ExitStack()
-        self._quiet.enter_context(quiet())
-        try:
-            self._manager = _Manager(path, options=options)
-        except OSError as error:
-            self._quiet.close()
-            raise UserError(f"the checkpoints in {self._name} cannot be used: {error.strerror}") from None
+        self._path, self._carry_over = path, carry_over
+        self._store = self._open(options)
+
+    def _open(self, options: dict[str, Any]) -> Store:
+        """Returns the checkpoints as this process has them."""
+        return Store(self._path, **options)
 
     def __enter__(self) -> "Checkpoints":
         return self
@@ -115,117 +42,49 @@ class Checkpoints:
 
     def close(self) -> None:
         """Waits for unfinished writes, and removes the files of failed ones."""
-        self.settle_here()  # close() would raise what it returns
-        with contextlib.suppress(Exception):  # a failed write was already reported
-            self._manager.close()
-        for step in self._broken:
-            self._clear(step)
-        self._quiet.close()
+        self._store.close()
 
     def steps(self) -> list[int]:
         """Returns the steps that can be restored, in ascending order, without one that is still being written."""
-        return hosts.from_first(self.steps_here)
-
-    def steps_here(self) -> list[int]:
-        """Returns what `steps` does, as this process sees it."""
-        return sorted(step for step in self._manager.all_steps() if self._folder(step).is_dir())
+        return hosts.from_first(lambda: self._store.steps())
 
     def best(self) -> float:
         """Returns the best score among the checkpoints, or `NOT_EVALUATED`."""
-        return hosts.from_first(lambda: max(map(self.score, self.steps_here()), default=NOT_EVALUATED))
+        return hosts.from_first(lambda: self._store.best())
 
     def score(self, step: int) -> float:
         """Returns the score of the state of a step, or `NOT_EVALUATED`, also where its record cannot be read."""
-        try:
-            return float(_score(self._manager.metrics(step)))
-        except Exception:  # whatever a damaged record leads to; `restore` is what names it
-            return NOT_EVALUATED
+        return hosts.from_first(lambda: self._store.score(step))
 
     def save(self, step: int, state: Any, score: float = NOT_EVALUATED) -> str:
-        """Begins to write `state` and its checksums. It returns when they are copied, before they are written.
+        """Begins to write `state` and its checksums; returns before they are written.
 
         `score` is how good the state is on the validation split, the larger the better.
 
         Returns:
             A line about an error of this write or of the one before it, whose checkpoint then does not exist; else "".
         """
-        return self.save_here(step, state, score)
-
-    def save_here(self, step: int, state: Any, score: float) -> str:
-        """Does what `save` does in this process."""
-        trouble = self.settle_here()
-        items = ocp.args.Composite(state=ocp.args.PyTreeSave(state), checksums=ocp.args.JsonSave(checksums(state)))
-        self._writing = step
-        try:
-            if not self._path.is_dir():  # orbax would make a new folder, without the other checkpoints
-                raise FileNotFoundError(errno.ENOENT, "the folder is gone")
-            self._manager.save(step, args=items, metrics={_SCORE: max(score, NOT_EVALUATED)})
-        except Exception as error:  # orbax raises many kinds
-            return self._failed(error)
-        return trouble
+        return self._store.save(step, state, score)
 
     @property
     def writing(self) -> int | None:
         """The step whose checkpoint is being written; None if there is none, or `settle` has found it written."""
-        return self._writing
+        return self._store.writing
 
     def settle(self, *, wait: bool = True) -> str:
         """Waits for the current write; returns a line about its error, else "".
 
         Without `wait`, it returns at once if the write is not finished.
         """
-        return self.settle_here(wait=wait)
-
-    def settle_here(self, *, wait: bool = True) -> str:
-        """Does what `settle` does in this process."""
-        if self._writing is None or (not wait and self._manager.is_saving_in_progress()):
-            return ""
-        try:
-            self._manager.wait_until_finished()
-        except Exception as error:
-            return self._failed(error)
-        self._writing = None
-        return ""
-
-    def _failed(self, error: Exception) -> str:
-        """Removes the files of a failed write; returns the line about it."""
-        step, self._writing = self._writing, None
-        with contextlib.suppress(Exception):  # the manager may still be writing
-            self._manager.wait_until_finished()
-        self._clear(step)
-        self._broken.append(step)
-        return f"the checkpoint {self._called(step)} cannot be written: {_reason(error)}"
-
-    def _clear(self, step: int | None) -> None:
-        """Removes the files of an unfinished checkpoint. Abandoned threads of orbax may still be adding some."""
-        until = time.monotonic() + CLEARING
-        while parts := list(self._path.glob(f"{step}.orbax-checkpoint-tmp*")):
-            for part in parts:
-                shutil.rmtree(part, ignore_errors=True)
-            if time.monotonic() > until:
-                return  # the next start removes them
-            time.sleep(0.01)
+        return self._store.settle(wait=wait)
 
     def carried_over(self) -> str:
         """Copies what was written to its final place; returns a line that says why it cannot, else ""."""
-        return self.carry_over()
+        return self._carry_over()
 
     def misfit(self, abstract_state: Any, step: int) -> str:
         """Returns a text about an array that differs between a checkpoint and `abstract_state`, or ""."""
-        tree = self._metadata(step)
-        if tree is None:
-            return ""
-        found, wanted = _shapes(tree), _shapes(EarlierState.of(abstract_state) if _is_earlier(tree) else abstract_state)
-        differ = sorted(path for path in wanted.keys() | found.keys() if wanted.get(path) != found.get(path))
-        return f"{differ[0]} was {found.get(differ[0])} and is {wanted.get(differ[0])}" if differ else ""
-
-    def _metadata(self, step: int) -> Any:
-        """Returns the tree of a step's array metadata; None if it is damaged, which `restore` then reports."""
-        try:
-            with ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as reader:
-                return reader.metadata(self._folder(step) / "state").item_metadata.tree
-        except Exception:  # a damaged checkpoint raises many kinds
-            return None
+        return self._store.misfit(abstract_state, step)
 
     def restore(self, abstract_state: Any, sharding: Sharding, step: int | None = None) -> Any:
         """Returns the state of `step`, by default the latest, on the devices of `sharding`.
@@ -239,64 +98,18 @@ class Checkpoints:
             UserError: if the checkpoint cannot be read as this tree, or has other checksums.
             Fault: if the machine cannot read it, for example for lack of memory.
         """
-        return self.restore_here(abstract_state, sharding, self.steps()[-1] if step is None else step)
-
-    def restore_here(self, abstract_state: Any, sharding: Sharding, step: int) -> Any:
-        """Does what `restore` does in this process."""
-        earlier = _is_earlier(self._metadata(step))
-        target = jax.tree.map(
-            lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding),
-            EarlierState.of(abstract_state) if earlier else abstract_state,
-        )
-        arguments = ocp.checkpoint_utils.construct_restore_args(target)
-        items = ocp.args.Composite(
-            state=ocp.args.PyTreeRestore(target, restore_args=arguments), checksums=ocp.args.JsonRestore()
-        )
-        where = self._called(step)
-        try:
-            found = self._manager.restore(step, args=items)
-        except (MemoryError, jax.errors.JaxRuntimeError) as error:  # a fault of the machine: the checkpoint may be good
-            if jax.process_count() > 1:
-                raise  # `hosts.run` ends all processes
-            raise Fault(f"the checkpoint {where} cannot be read now, and is left as it is: {_reason(error)}") from error
-        except Exception as error:  # orbax raises a bare Exception for damaged files
-            raise UserError(f"the checkpoint {where} cannot be restored: {_first_line(error)}") from error
-        changed = _changed(found.checksums, checksums(found.state))
-        if changed:
-            raise UserError(f"the checkpoint {where} is damaged: {changed[0]} is not what was saved")
-        return found.state.now() if earlier else found.state
+        return self._store.restore(abstract_state, sharding, self.steps()[-1] if step is None else step)
 
     def read(self, step: int, names: Collection[str] | None = None) -> dict[str, Any]:
-        """Returns parts of the state of a step as they were saved, by name, as nested dicts of arrays of NumPy.
-
-        Nothing else need be known of the state, and its other parts are not read. None: all are.
-
-        Raises:
-            UserError: where the checkpoint cannot be read, or is not what was saved.
-        """
-        where, tree = self._called(step), self._metadata(step)
-        if tree is None:
-            raise UserError(f"the checkpoint {where} cannot be restored: its metadata are damaged")
-        wanted = {name: part for name, part in tree.items() if names is None or name in names}
-        arguments = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), wanted)
-        try:
-            with ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as reader:
-                restore = ocp.args.PyTreeRestore(wanted, restore_args=arguments, partial_restore=True)
-                found = reader.restore(self._folder(step) / "state", args=restore)
-            saved = self._manager.restore(step, args=ocp.args.Composite(checksums=ocp.args.JsonRestore())).checksums
-        except Exception as error:  # orbax raises a bare Exception for damaged files
-            raise UserError(f"the checkpoint {where} cannot be restored: {_first_line(error)}") from error
-        kept = {path: digest for path, digest in saved.items() if names is None or path.partition("/")[0] in names}
-        if changed := _changed(kept, checksums(found)):
-            raise UserError(f"the checkpoint {where} is damaged: {changed[0]} is not what was saved")
-        return found
+        """Returns parts of the state of a step as of `Store.read`, in this process."""
+        return self._store.read(step, names)
 
     def set_aside(self, step: int) -> Path:
         """Renames the folder of a damaged step, so that the step can be saved again; returns the new name.
 
         Folders that were renamed before are not changed.
         """
-        folder = self._folder(step)
+        folder = self._path / str(step)
         aside = folder.with_name(hosts.from_first(lambda: _unused(step, folder.parent)))
         hosts.on_first(lambda: _rename(folder, aside), None)
         self.reload()
@@ -304,35 +117,7 @@ class Checkpoints:
 
     def reload(self) -> None:
         """Reads the list of checkpoints again."""
-        self._manager.reload()
-
-    def _folder(self, step: int | None) -> Path:
-        return self._path / str(step)
-
-    def _called(self, step: int | None) -> str:
-        """Returns the name of a step's folder in messages."""
-        return f"{self._name}/{step}"
-
-
-def _score(record: Mapping[str, Any]) -> Any:
-    """Returns the score that is recorded of a checkpoint."""
-    return record.get(_SCORE, record.get(_ACCURACY, NOT_EVALUATED))
-
-
-def checksums(state: Any) -> dict[str, str]:
-    """Returns 16 hexadecimal digits (SHA-256) for every array of a tree, by its path."""
-    leaves = jax.tree_util.tree_leaves_with_path(jax.device_get(state))
-    return {jax.tree_util.keystr(path, simple=True, separator="/"): _digest(np.asarray(leaf)) for path, leaf in leaves}
-
-
-def _digest(array: np.ndarray) -> str:
-    digest = hashlib.sha256(f"{array.dtype} {array.shape}".encode())
-    digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
-    return digest.hexdigest()[:16]
-
-
-def _changed(saved: dict[str, str], found: dict[str, str]) -> list[str]:
-    return sorted(path for path in saved.keys() | found.keys() if saved.get(path) != found.get(path))
+        self._store.reload()
 
 
 def _unused(step: int, place: Path) -> str:
@@ -348,27 +133,3 @@ def _rename(folder: Path, aside: Path) -> None:
         folder.rename(aside)
     except OSError as error:
         raise UserError(f"the damaged checkpoint {folder} cannot be moved: {error.strerror}") from None
-
-
-def _is_earlier(tree: Any) -> bool:
-    """Returns whether a checkpoint with this tree was written before the state had collections."""
-    return isinstance(tree, dict) and STATISTICS in tree
-
-
-def _shapes(tree: Any) -> dict[str, tuple[int, ...]]:
-    leaves = jax.tree_util.tree_leaves_with_path(tree)
-    return {jax.tree_util.keystr(path, simple=True, separator="/"): tuple(leaf.shape) for path, leaf in leaves}
-
-
-def _reason(error: Exception) -> str:
-    """Returns the reason of an error: the operating system's text if there is one."""
-    number = re.search(r"os_error_code='(\d+)'", str(error))
-    if number:
-        return os.strerror(int(number[1]))
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return _first_line(error)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]

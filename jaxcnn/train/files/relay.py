@@ -10,50 +10,56 @@ from jaxcnn.train.devices import hosts
 from jaxcnn.train.files.checkpoint import NOT_EVALUATED, Checkpoints
 from jaxcnn.train.files.folder import RunFolder
 from jaxcnn.train.files.mirror import REMOVED
+from jaxcnn.train.files.store import Store
 
 
 class Relay(Checkpoints):
     """`Checkpoints` of process 0 for all processes. All call the same methods, and get the same results."""
 
-    def __init__(self, *arguments: Any, **keywords: Any) -> None:
-        """Opens the folder in process 0, as `Checkpoints` does."""
-        self._writing = None  # the other processes write nothing
-        if hosts.first():
-            alone = ocp.options.MultiprocessingOptions(active_processes={0}, barrier_sync_key_prefix="first")
-            super().__init__(*arguments, processes=alone, **keywords)
+    def _open(self, options: dict[str, Any]) -> Any:
+        """Returns the checkpoints in process 0, and None in the others."""
+        if not hosts.first():
+            return None
+        alone = ocp.options.MultiprocessingOptions(active_processes={0}, barrier_sync_key_prefix="first")
+        return Store(self._path, processes=alone, **options)
 
     def close(self) -> None:
-        """Does so in the first process."""
-        if hosts.first():
-            super().close()
+        """Does so in process 0."""
+        if self._store:
+            self._store.close()
 
     def save(self, step: int, state: Any, score: float = NOT_EVALUATED) -> str:
         """Returns process 0's error, or "", in all processes."""
-        return hosts.from_first(lambda: self.save_here(step, jax.device_get(state), score))
+        return hosts.from_first(lambda: self._store.save(step, state, score))
+
+    @property
+    def writing(self) -> int | None:
+        """That of process 0; None elsewhere."""
+        return self._store.writing if self._store else None
 
     def settle(self, *, wait: bool = True) -> str:
         """Returns process 0's error, or "", in all processes."""
-        return hosts.from_first(lambda: self.settle_here(wait=wait))
-
-    def misfit(self, abstract_state: Any, step: int) -> str:
-        """Returns process 0's result in all processes."""
-        return hosts.from_first(lambda: Checkpoints.misfit(self, abstract_state, step))
+        return hosts.from_first(lambda: self._store.settle(wait=wait))
 
     def carried_over(self) -> str:
         """Returns process 0's result in all processes."""
-        return hosts.from_first(lambda: self.carry_over())  # only process 0 has it
+        return hosts.from_first(lambda: self._carry_over())  # only process 0 has it
+
+    def misfit(self, abstract_state: Any, step: int) -> str:
+        """Returns process 0's result in all processes."""
+        return hosts.from_first(lambda: self._store.misfit(abstract_state, step))
 
     def restore(self, abstract_state: Any, sharding: Sharding, step: int | None = None) -> Any:
         """Returns the state that process 0 has restored in all processes."""
         step = self.steps()[-1] if step is None else step
         own = SingleDeviceSharding(jax.local_devices()[0])
-        found = hosts.on_first(lambda: jax.device_get(self.restore_here(abstract_state, own, step)), None)
+        found = hosts.on_first(lambda: jax.device_get(self._store.restore(abstract_state, own, step)), None)
         return hosts.spread(found, abstract_state, sharding)
 
     def reload(self) -> None:
-        """Does so in the first process."""
-        if hosts.first():
-            super().reload()
+        """Does so in process 0."""
+        if self._store:
+            self._store.reload()
 
 
 def open_checkpoints(folder: RunFolder, *, read_only: bool = False) -> Checkpoints:
