@@ -291,14 +291,14 @@ def test_what_was_handed_over_is_known_by_the_folder(tmp_path):
         ({"schedule": lambda step: jnp.ones(2) * step}, {}, "schedule .* must map a step to a learning rate"),
         ({"step": lambda state, batch, key: state}, {}, r"step .* must return \(state, sums\)"),
         ({"step": lambda state, batch, key: (state, {"loss": 0})}, {}, "as loss, accuracy, examples"),
-        ({"step": sharpness_aware}, {"parallel": "pmap"}, "a training step of your own is spread by the compiler, jit"),
+        ({"step": sharpness_aware}, {"parallel": "pmap"}, "parallel is pmap: a training step of your own is spread by"),
         ({"model": lambda: None}, {}, "it must make a flax.linen.Module"),
         ({"augment": lambda draw, images, labels: images}, {}, "augment"),
         ({"data": BATCHES, "augment": lambda *batch: batch[1:]}, {}, "augment is given"),
         (
             {"data": BATCHES},
             {"data.augment": "flip"},
-            "data.augment is 'flip': data that make their own batches augment",
+            "data.augment has flip: data that make their own batches augment",
         ),
         (
             {"data": dataclasses.replace(BATCHES, train=lambda step: {"image": FIVE[:8]})},

@@ -51,7 +51,7 @@ def main(argv: Sequence[str]) -> int:
     found = [(on, topology.devices(on)) for on in slices]
     runs = [_resolve(config, on, arguments) for on in slices]
     for run, (_, devices) in zip(runs, found, strict=True):
-        check_batch(run.config, make_mesh(devices))
+        check_batch(run.sharing, make_mesh(devices))
     costs = [_cost(run, on, devices) for run, (on, devices) in zip(runs, found, strict=True)]
     result = _facts(runs[0]) | {"slices": costs}
     _show(result)

@@ -37,7 +37,7 @@ def lower_step(run: Run, mesh: Mesh) -> jax.stages.Lowered:
     Raises:
         UserError: if the mesh cannot divide the batch evenly.
     """
-    check_batch(run.config, mesh)
+    check_batch(run.sharing, mesh)
     here = replicated(mesh)
     dispatch: Any = make_run_dispatch(run, mesh)
     state, sums = _shapes(run.abstract_state(), here), _shapes(run.no_sums(), here)

@@ -18,41 +18,46 @@ from jaxcnn.layers.means import Mean, means_of_norms
 from jaxcnn.layers.variables import abstract_variables
 from jaxcnn.models import knows_axis
 from jaxcnn.train.devices.mesh import check_batch_size
+from jaxcnn.train.feeding import Feeding
+from jaxcnn.train.run import Sharing
 from jaxcnn.train.squares import stored_shape
 
 PRECISIONS = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
 
 
-def check_views(config: FrozenConfigDict, dataset: Dataset, model: nn.Module, shape: tuple[int, int, int]) -> None:
+def check_views(
+    feeding: Feeding, dataset: Dataset, model: nn.Module, shape: tuple[int, int, int], sharing: Sharing
+) -> None:
     """Raises `UserError` if the model cannot evaluate images of the size that evaluation has.
 
     Args:
-        config: of the run.
+        feeding: of the run.
         dataset: of the run.
         model: the net, whose parameters depend on the size of the training images.
         shape: (height, width, channels) of the training images.
+        sharing: of the run.
     """
-    seen = jax.ShapeDtypeStruct((1, *stored_shape(config, dataset)), jnp.float32)
-    views = jax.eval_shape(parse_views(config.eval_views), seen)
+    seen = jax.ShapeDtypeStruct((1, *stored_shape(feeding, dataset)), jnp.float32)
+    views = jax.eval_shape(feeding.views, seen)
     others = [view for view in views if view.shape[1:] != shape]
     if not others:
         return  # and nothing to be traced
     variables = abstract_variables(model, shape)
     for view in others:
         try:
-            with means_of_norms(config.batch_size) as means:
+            with means_of_norms(feeding.batch_size) as means:
                 jax.eval_shape(model.apply, variables, view)
         except Exception as error:  # flax's own for shapes that do not fit
             trained, evaluated = ("x".join(map(str, sizes)) for sizes in (shape, view.shape[1:]))
             raise UserError(
-                f"{config.model.name} trained on images of {trained} takes none of {evaluated}, which it is evaluated "
+                f"{feeding.model} trained on images of {trained} takes none of {evaluated}, which it is evaluated "
                 "on: data.image_size, the crop's size in data.augment and eval_views must agree"
             ) from error
         # in evaluation batch norm does not average
-        check_norms(config, [mean for mean in means if mean.norm != "batch"])
+        check_norms(sharing, [mean for mean in means if mean.norm != "batch"])
 
 
-def check_norms(config: FrozenConfigDict, means: Sequence[Mean]) -> tuple[str, ...]:
+def check_norms(sharing: Sharing, means: Sequence[Mean]) -> tuple[str, ...]:
     """Returns a sentence if norms average over two values, which makes learning nearly impossible.
 
     Raises:
@@ -61,14 +66,13 @@ def check_norms(config: FrozenConfigDict, means: Sequence[Mean]) -> tuple[str, .
     """
     single, double = ([mean for mean in means if mean.values == values] for values in (1, 2))
     if single:
-        raise UserError(
-            f"{_where(single)} over a single value, and so passes on nothing of the image: {_remedy(config, single[0])}"
-        )
+        remedy = _remedy(sharing, single[0])
+        raise UserError(f"{_where(single)} over a single value, and so passes on nothing of the image: {remedy}")
     if not double:
         return ()
     return (
         f"warning: {_where(double)} over 2 values, which come out as about +1 and -1 whatever they are; hardly "
-        f"anything is learnt through it: {_remedy(config, double[0])}",
+        f"anything is learnt through it: {_remedy(sharing, double[0])}",
     )
 
 
@@ -78,10 +82,10 @@ def _where(means: Sequence[Mean]) -> str:
     return f"{means[0].norm} norm in {means[0].layer}{more}"
 
 
-def _remedy(config: FrozenConfigDict, mean: Mean) -> str:
+def _remedy(sharing: Sharing, mean: Mean) -> str:
     """Returns an advice that gives this norm more values."""
-    shared = "batch_size" if config.accumulate_steps == 1 else "batch_size / accumulate_steps"
-    if config.model.norm_options.examples is not None:
+    shared = "batch_size" if sharing.parts == 1 else "batch_size / accumulate_steps"
+    if sharing.examples is not None:
         shared = "model.norm_options.examples"
     ways = {"batch": [f"a larger {shared}"], "group": ["a smaller model.norm_options.num_groups"]}.get(mean.norm, [])
     ways += ["larger images"] if mean.mapped else []
@@ -89,19 +93,18 @@ def _remedy(config: FrozenConfigDict, mean: Mean) -> str:
 
 
 def unshared(mesh: Mesh, model: nn.Module, collections: Collection[str]) -> tuple[str, ...]:
-    """Returns a sentence where each device of a mapped axis keeps collections of its own, of which one is kept."""
+    """Returns a sentence where each device of a mapped axis updates collections by its own part of the batch."""
     if mesh.size == 1 or not collections or knows_axis(model):
         return ()
     return (
         f"warning: under parallel = pmap each device updates {', '.join(collections)} by its own part of a batch, and "
-        "those of the first are kept: a field axis_name would name the axis to average over; or take parallel = jit",
+        "their mean is kept: a field axis_name would name the axis to average over; or take parallel = jit",
     )
 
 
-def check_remat(config: FrozenConfigDict, model: nn.Module, shape: tuple[int, int, int]) -> None:
-    """Raises `UserError` if rematerialisation is on and the model has no blocks."""
-    if config.model.remat:
-        blocks_of(abstract_variables(model, shape).get("params", {}))
+def check_remat(model: nn.Module, shape: tuple[int, int, int]) -> None:
+    """Raises `UserError` if the model has no blocks that could be rematerialised."""
+    blocks_of(abstract_variables(model, shape).get("params", {}))
 
 
 def check_settings(config: FrozenConfigDict) -> None:
@@ -115,14 +118,14 @@ def check_settings(config: FrozenConfigDict) -> None:
         raise UserError(f"seed is {config.seed} and num_seeds {config.num_seeds}: the largest seed is {2**32 - 1}")
 
 
-def check_batch(config: FrozenConfigDict, mesh: Mesh) -> None:
+def check_batch(sharing: Sharing, mesh: Mesh) -> None:
     """Raises `UserError` if devices, parts or statistics groups would have different numbers of examples."""
-    parts, examples = config.accumulate_steps, config.model.norm_options.examples
-    check_batch_size("batch_size", config.batch_size, mesh)
-    taken = config.batch_size // parts
-    if config.batch_size % (parts * mesh.size):
+    batch_size, parts, examples = sharing.batch_size, sharing.parts, sharing.examples
+    check_batch_size("batch_size", batch_size, mesh)
+    taken = batch_size // parts
+    if batch_size % (parts * mesh.size):
         raise UserError(
-            f"accumulate_steps is {parts}: it must split batch_size, {config.batch_size}, into multiples of the "
+            f"accumulate_steps is {parts}: it must split batch_size, {batch_size}, into multiples of the "
             f"{mesh.size} devices"
         )
     if examples is None:
@@ -131,7 +134,7 @@ def check_batch(config: FrozenConfigDict, mesh: Mesh) -> None:
         whole = f"batch_size / accumulate_steps, {taken}" if parts > 1 else f"batch_size, {taken}"
         raise UserError(f"model.norm_options.examples is {examples}: it must divide {whole}")
     here = taken // mesh.size
-    if config.parallel == "pmap" and here % examples and examples % here:
+    if sharing.mapped and here % examples and examples % here:
         raise UserError(
             f"model.norm_options.examples is {examples}: under pmap it must divide the {here} examples of a device or "
             "be a multiple of them"

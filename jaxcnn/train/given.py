@@ -7,7 +7,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import optax
-from ml_collections import FrozenConfigDict
 
 from jaxcnn.augment import Augment
 from jaxcnn.data.read.dataset import Dataset
@@ -84,23 +83,21 @@ def check_measured(losses: Sequence[LossFn], metrics: MetricFns, batch: Shapes, 
     return dict(found)
 
 
-def check_step(
-    config: FrozenConfigDict, step: TrainStep, state: TrainState, batch: Shapes, *, tested: Sequence[str]
-) -> Shapes:
+def check_step(step: TrainStep, state: TrainState, batch: Shapes, *, tested: Sequence[str], mapped: bool) -> Shapes:
     """Returns the shapes of the sums of a training step of a user's own.
 
     Args:
-        config: of the run.
         step: (state, batch, key) -> (state, sums).
         state: shapes of the state of one net.
         batch: shapes of a batch.
         tested: names of what is measured.
+        mapped: whether each device would take the step on its own part of a batch.
 
     Raises:
         UserError: it does not fit the state or the batch, or what the config says of how a step is spread.
     """
-    if config.parallel != "jit":
-        raise UserError(f"parallel is {config.parallel}: a training step of your own is spread by the compiler, jit")
+    if mapped:
+        raise UserError("parallel is pmap: a training step of your own is spread by the compiler, jit")
     key = jax.eval_shape(lambda: jax.random.key(0))
     found = shapes_of("step", step, state, batch, key)
     if not isinstance(found, tuple) or len(found) != 2 or not isinstance(found[1], Mapping):

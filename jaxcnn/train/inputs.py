@@ -10,9 +10,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
-from ml_collections import FrozenConfigDict
 
-from jaxcnn.augment import Augment, make_augment, parse_calls
+from jaxcnn.augment import make_augment
 from jaxcnn.augment.calls import Call
 from jaxcnn.data.feed.given import BATCHES, Batches, GivenPipeline
 from jaxcnn.data.feed.order import example_at
@@ -27,6 +26,7 @@ from jaxcnn.data.read.sources import ARRAYS, array_dataset, open_dataset
 from jaxcnn.errors import UserError
 from jaxcnn.parts import find_part, is_path, required_positions
 from jaxcnn.train.devices.mesh import from_processes, on_every_device, split_over_batch
+from jaxcnn.train.feeding import Feeding
 from jaxcnn.train.squares import extended, make_square, remarks
 
 DEVICE_LIMIT = 2**31
@@ -46,7 +46,7 @@ class Inputs:
     """For the run card, ready for JSON; images that are skipped during training are not among them."""
 
 
-def open_data(config: FrozenConfigDict, data: Any | None) -> Dataset | Batches:
+def open_data(feeding: Feeding, data: Any | None) -> Dataset | Batches:
     """Returns the data set that a config names, or `data`: a data set, `Batches`, or what `array_dataset` takes.
 
     Nothing is decoded.
@@ -54,17 +54,16 @@ def open_data(config: FrozenConfigDict, data: Any | None) -> Dataset | Batches:
     Raises:
         UserError: for anything that is wrong with it, in one line.
     """
-    d = config.data
-    seed = config.seed if d.split_seed is None else d.split_seed
-    division = {"validation": d.validation, "test": d.test, "seed": seed}
-    data = _called(d.name) if data is None and is_path(d.name) else data
+    name = feeding.name
+    division: dict[str, Any] = {"validation": feeding.validation, "test": feeding.test, "seed": feeding.split_seed}
+    data = _called(name) if data is None and is_path(name) else data
     if isinstance(data, Dataset | Batches):
         return data
     if data is not None:
-        return array_dataset(data, name=d.name, **division)
-    if d.name in (ARRAYS, BATCHES):
-        raise UserError(f"data.name is {d.name!r}: they are given as train_and_evaluate(config, workdir, data=...)")
-    return open_dataset(d.name, data_dir=d.dir, **division)
+        return array_dataset(data, name=name, **division)
+    if name in (ARRAYS, BATCHES):
+        raise UserError(f"data.name is {name!r}: they are given as train_and_evaluate(config, workdir, data=...)")
+    return open_dataset(name, data_dir=feeding.dir, **division)
 
 
 def _called(path: str) -> Any:
@@ -75,41 +74,23 @@ def _called(path: str) -> Any:
     return make()
 
 
-def make_inputs(
-    config: FrozenConfigDict,
-    dataset: Dataset | Batches,
-    mesh: Mesh,
-    *,
-    num_classes: int,
-    steps: int,
-    augment: Augment | None = None,
-) -> Inputs:
+def make_inputs(feeding: Feeding, dataset: Dataset | Batches, mesh: Mesh, *, num_classes: int, steps: int) -> Inputs:
     """Returns the pipeline for a data set, on the device or streaming to it.
 
     Args:
-        config: of the run.
+        feeding: of the run.
         dataset: of the run.
         mesh: of devices.
         num_classes: outputs of the model, for augmentations that mix labels.
         steps: of the whole run.
-        augment: an augmentation that follows those of the config.
 
     Raises:
         UserError: for images that cannot be read, or a stream with several steps at a time.
     """
     if isinstance(dataset, Batches):
-        return _given(config, dataset, mesh)
-    crop = make_square(config, dataset)
-    plan = _Plan(
-        config=config,
-        dataset=dataset,
-        mesh=mesh,
-        calls=parse_calls(config.data.augment),
-        augment=augment,
-        crop=crop,
-        num_classes=num_classes,
-        steps=steps,
-    )
+        return _given(feeding, dataset, mesh)
+    crop = make_square(feeding, dataset)
+    plan = _Plan(feeding=feeding, dataset=dataset, mesh=mesh, crop=crop, num_classes=num_classes, steps=steps)
     placement = _placement(plan)
     inputs = _on_device(plan) if placement == "device" else _streaming(plan)
     recipe = inputs.pipeline.recipe
@@ -120,7 +101,7 @@ def make_inputs(
         "examples": dataset.sizes,
         "partial": dataset.partial,
         "unlabelled": list(dataset.unlabelled),
-        "remarks": remarks(config, dataset, num_classes, zoomed=inputs.crop is not crop),
+        "remarks": remarks(feeding, dataset, num_classes, zoomed=inputs.crop is not crop),
         "orientation": "upright, as EXIF says" if dataset.upright else "as stored",
         "placement": placement,
     }
@@ -143,22 +124,13 @@ def make_inputs(
 class _Plan:
     """The parts from which a pipeline is made."""
 
-    config: FrozenConfigDict
+    feeding: Feeding
     dataset: Dataset
     mesh: Mesh
-    calls: tuple[Call, ...]
-    """The augmentations."""
-    augment: Augment | None
-    """An augmentation that follows them."""
     crop: ToSquare
     """Of evaluation."""
     num_classes: int
     steps: int
-
-    @property
-    def skip(self) -> bool:
-        """Whether unreadable images are left out."""
-        return self.config.data.on_error == "skip"
 
     @functools.cached_property
     def statistics(self) -> tuple[tuple[np.ndarray, np.ndarray], str]:
@@ -170,29 +142,30 @@ class _Plan:
         mean, std = (np.array(values, np.float32) for values in (self.dataset.mean, self.dataset.std))
         if len(mean) == self.crop.channels:
             return (mean, std), self.dataset.statistics
-        sampled = sampled_statistics(self.dataset.sources["train"], self.crop, skip=self.skip)
+        sampled = sampled_statistics(self.dataset.sources["train"], self.crop, skip=self.feeding.skip)
         return sampled, "of a sample of the training split"
 
     def recipe(self, calls: tuple[Call, ...]) -> Recipe:
         """Returns the recipe for the device, with these augmentations."""
         mean, std = self.statistics[0]
         return Recipe(
-            batch_size=self.config.batch_size,
-            seed=self.config.seed,
+            batch_size=self.feeding.batch_size,
+            seed=self.feeding.seed,
             examples=self.dataset.sizes["train"],
-            augment=extended(make_augment(calls, self.num_classes, tuple(mean.tolist())), self.augment),
+            augment=extended(make_augment(calls, self.num_classes, tuple(mean.tolist())), self.feeding.augment),
             mean=mean,
             std=std,
-            repeats=self.config.data.repeats,
+            repeats=self.feeding.repeats,
         )
 
 
-def _given(config: FrozenConfigDict, data: Batches, mesh: Mesh) -> Inputs:
+def _given(feeding: Feeding, data: Batches, mesh: Mesh) -> Inputs:
     """Returns the pipeline for data that make their own batches."""
-    _check_one_at_a_time(config, "data that make their own batches")
-    if config.data.augment:
-        raise UserError(f"data.augment is {config.data.augment!r}: data that make their own batches augment them")
-    first, digest = data.first(config.batch_size), hashlib.sha256(repr((data.sizes, data.class_names)).encode())
+    _check_one_at_a_time(feeding, "data that make their own batches")
+    if feeding.calls or feeding.augment:
+        asked = "augment is given" if feeding.augment else f"data.augment has {feeding.calls[0].name}"
+        raise UserError(f"{asked}: data that make their own batches augment them")
+    first, digest = data.first(feeding.batch_size), hashlib.sha256(repr((data.sizes, data.class_names)).encode())
     for array in first.values():
         digest.update(f"{array.dtype} {array.shape}".encode() + np.ascontiguousarray(array).tobytes())
     facts = {
@@ -209,35 +182,35 @@ def _given(config: FrozenConfigDict, data: Batches, mesh: Mesh) -> Inputs:
         "fingerprint": digest.hexdigest()[:16],
     }
     put = functools.partial(split_over_batch, mesh)
-    return Inputs(pipeline=GivenPipeline(data, config.batch_size, put), crop=None, facts=facts)
+    return Inputs(pipeline=GivenPipeline(data, feeding.batch_size, put), crop=None, facts=facts)
 
 
-def _check_one_at_a_time(config: FrozenConfigDict, what: str) -> None:
+def _check_one_at_a_time(feeding: Feeding, what: str) -> None:
     """Raises `UserError` if data that come step by step are to serve several steps or seeds at once."""
-    if (config.steps_per_dispatch or 1) > 1:
-        raise UserError(f"steps_per_dispatch is {config.steps_per_dispatch}: {what} take one step at a time")
-    if config.num_seeds > 1:
-        raise UserError(f"num_seeds is {config.num_seeds}: {what} serve one seed; set data.placement = device")
+    if (feeding.steps_per_dispatch or 1) > 1:
+        raise UserError(f"steps_per_dispatch is {feeding.steps_per_dispatch}: {what} take one step at a time")
+    if feeding.num_seeds > 1:
+        raise UserError(f"num_seeds is {feeding.num_seeds}: {what} serve one seed; set data.placement = device")
 
 
 def _placement(plan: _Plan) -> str:
-    if plan.config.data.placement != "auto":
-        return plan.config.data.placement
-    zoomed = plan.dataset.shape[0] is None and any(call.name == _HOST_CROP for call in plan.calls[:1])
+    if plan.feeding.placement != "auto":
+        return plan.feeding.placement
+    zoomed = plan.dataset.shape[0] is None and any(call.name == _HOST_CROP for call in plan.feeding.calls[:1])
     decoded = sum(plan.dataset.sizes.values()) * plan.crop.size**2 * plan.crop.channels
     return "stream" if zoomed or decoded > DEVICE_LIMIT else "device"
 
 
 def _on_device(plan: _Plan) -> Inputs:
     held = {
-        split: hold(source, plan.crop, skip=plan.skip, stand_in=split == "train")
+        split: hold(source, plan.crop, skip=plan.feeding.skip, stand_in=split == "train")
         for split, source in plan.dataset.sources.items()
     }
     splits = {split: each.split for split, each in held.items()}
     arrays = {split: {"image": each.image, "label": each.label} for split, each in splits.items()}
     pipeline = DevicePipeline(
         arrays=on_every_device(plan.mesh, arrays),
-        recipe=plan.recipe(plan.calls),
+        recipe=plan.recipe(plan.feeding.calls),
         skipped=_met(plan, {split: each.skipped for split, each in held.items() if each.skipped}),
     )
     return Inputs(pipeline=pipeline, crop=plan.crop, facts={"fingerprint": fingerprint(splits)})
@@ -247,10 +220,10 @@ def _met(plan: _Plan, skipped: Mapping[str, Collection[str]]) -> Mapping[str, Co
     """Returns the skipped images that the run would use, as a stream would have counted them at its end."""
     if "train" not in skipped:
         return skipped
-    source, repeats = plan.dataset.sources["train"], plan.config.data.repeats
-    seen = min(plan.steps * plan.config.batch_size, len(source.labels) * repeats)
+    source, repeats = plan.dataset.sources["train"], plan.feeding.repeats
+    seen = min(plan.steps * plan.feeding.batch_size, len(source.labels) * repeats)
     position = jnp.arange(seen, dtype=jnp.uint32)
-    seeds = range(plan.config.seed, plan.config.seed + plan.config.num_seeds)
+    seeds = range(plan.feeding.seed, plan.feeding.seed + plan.feeding.num_seeds)
     order = jax.jit(example_at, static_argnums=(2, 3))
     examples = [order(np.uint32(seed), position, len(source.labels), repeats)[2] for seed in seeds]
     met = {source.name(example) for example in np.unique(np.stack(examples)).tolist()}
@@ -258,7 +231,7 @@ def _met(plan: _Plan, skipped: Mapping[str, Collection[str]]) -> Mapping[str, Co
 
 
 def _streaming(plan: _Plan) -> Inputs:
-    _check_one_at_a_time(plan.config, "streams")
+    _check_one_at_a_time(plan.feeding, "streams")
     crop, rest = _host_crop(plan)
     pipeline = StreamPipeline(
         plan.dataset.sources,
@@ -266,24 +239,24 @@ def _streaming(plan: _Plan) -> Inputs:
         crop=crop,
         eval_crop=plan.crop,
         steps=plan.steps,
-        workers=plan.config.data.workers,
-        skip=plan.skip,
+        workers=plan.feeding.workers,
+        skip=plan.feeding.skip,
         process=(jax.process_index(), jax.process_count()),
         put=functools.partial(from_processes, plan.mesh),
     )
     facts = {
         "fingerprint": source_fingerprint(plan.dataset.sources),
         "decoder": crop.decoder,
-        "workers": plan.config.data.workers,
+        "workers": plan.feeding.workers,
     }
     return Inputs(pipeline=pipeline, crop=crop, facts=facts)
 
 
 def _host_crop(plan: _Plan) -> tuple[Crop, tuple[Call, ...]]:
     """Returns the crop that makes training squares on the host, and the augmentations that remain for the device."""
-    if not plan.calls or plan.calls[0].name != _HOST_CROP:
-        return plan.crop, plan.calls
-    first, rest = plan.calls[0].arguments, plan.calls[1:]
-    size, channels, decoder = first["size"] or plan.crop.size, plan.crop.channels, plan.config.data.decoder
+    if not plan.feeding.calls or plan.feeding.calls[0].name != _HOST_CROP:
+        return plan.crop, plan.feeding.calls
+    first, rest = plan.feeding.calls[0].arguments, plan.feeding.calls[1:]
+    size, channels, decoder = first["size"] or plan.crop.size, plan.crop.channels, plan.feeding.decoder
     scale, ratio = tuple(first["scale"]), tuple(first["ratio"])
     return RandomResizedCrop(size, channels, scale, ratio, decoder, plan.crop.fit), rest

@@ -10,27 +10,40 @@ from jaxcnn.errors import UserError
 from jaxcnn.train.parts.schedules import Shape
 
 
-def total_steps(config: FrozenConfigDict, steps_per_epoch: Fraction) -> int:
-    """Returns the number of training steps of a run; raises `UserError` if it is 0 or too large to be counted."""
-    epochs = Fraction(str(config.total_epochs)) * steps_per_epoch
-    total = config.total_steps if config.total_steps is not None else math.ceil(epochs)
+def steps_of(steps: int | None, epochs: float, steps_per_epoch: Fraction, batch_size: int) -> int:
+    """Returns the number of training steps of a run.
+
+    Args:
+        steps: that are asked for; None: as many as the epochs have.
+        epochs: otherwise.
+        steps_per_epoch: not rounded.
+        batch_size: examples in a step.
+
+    Raises:
+        UserError: if it is 0 or too large to be counted.
+    """
+    total = steps if steps is not None else math.ceil(Fraction(str(epochs)) * steps_per_epoch)
     if total < 1:
         raise UserError(f"a run of {total} steps trains nothing: set total_epochs or total_steps above 0")
-    if total * config.batch_size >= 2**32:
-        most = (2**32 - 1) // config.batch_size
-        raise UserError(f"{total} steps of {config.batch_size} examples are too many: a run may have at most {most}")
+    if total * batch_size >= 2**32:
+        most = (2**32 - 1) // batch_size
+        raise UserError(f"{total} steps of {batch_size} examples are too many: a run may have at most {most}")
     return total
 
 
-def peak_rate(config: FrozenConfigDict) -> float:
-    """Returns the schedule's peak learning rate, scaled by the batch size if the config says so."""
-    o = config.optimizer
-    return o.learning_rate * (1 if o.reference_batch_size is None else config.batch_size / o.reference_batch_size)
+def peak_rate(learning_rate: float, batch_size: int, reference: int | None) -> float:
+    """Returns the schedule's peak learning rate, scaled by the batch size where there is a size of `reference`."""
+    return learning_rate * (1 if reference is None else batch_size / reference)
 
 
-def schedule_shape(config: FrozenConfigDict, steps_per_epoch: Fraction, total: int) -> Shape:
-    """Returns the shape of the schedule for a run of `total` steps; raises `UserError` for a wrong length."""
-    s = config.schedule
+def schedule_shape(s: FrozenConfigDict, steps_per_epoch: Fraction, total: int) -> Shape:
+    """Returns the shape of the schedule of `config.schedule`; raises `UserError` for a wrong length.
+
+    Args:
+        s: these settings.
+        steps_per_epoch: not rounded.
+        total: steps of the run.
+    """
     shape = Shape(
         total=total,
         warmup=math.ceil(parse_duration("schedule.warmup", s.warmup, steps_per_epoch)),

@@ -34,6 +34,20 @@ Init: TypeAlias = Callable[[], TrainState]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class Sharing:
+    """How the examples of a training step are shared out."""
+
+    batch_size: int
+    """Over all devices."""
+    parts: int
+    """So many follow each other in a step, and their gradients are averaged."""
+    examples: int | None
+    """So many share the statistics of batch norm; None: all of a part."""
+    mapped: bool
+    """Whether each device takes the step on its own examples, and not the compiler splits it."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Run:
     """All parts of a run on this machine, made from a config and from objects that were handed over."""
 
@@ -42,6 +56,7 @@ class Run:
     """By part, the qualified names of objects that were handed over. If there are any, the config cannot make this run
     alone."""
     mesh: Mesh
+    sharing: Sharing
     dataset: Dataset | Batches
     squares: Crop | None
     """Makes the training squares from stored images; None if the data make their own batches."""
@@ -118,12 +133,12 @@ class Run:
         """Number of examples that share batch norm's statistics in training; None for a net without batch norm."""
         if "batch_stats" not in self.abstract_state().collections:
             return None
-        return self.config.model.norm_options.examples or self.config.batch_size // self.config.accumulate_steps
+        return self.sharing.examples or self.batch_size // self.sharing.parts
 
     @property
     def batch_size(self) -> int:
         """Examples in a training batch, over all devices."""
-        return self.config.batch_size
+        return self.sharing.batch_size
 
     @property
     def plain_model(self) -> nn.Module:
@@ -141,7 +156,7 @@ class Run:
     @property
     def mapped(self) -> bool:
         """Whether each device takes the step on its own part of the batch."""
-        return self.config.parallel == "pmap"
+        return self.sharing.mapped
 
     @property
     def randomness(self) -> Randomness:

@@ -35,15 +35,16 @@ from jaxcnn.train.checks import (
     unshared,
 )
 from jaxcnn.train.devices.mesh import AXIS, make_mesh, replicated
+from jaxcnn.train.feeding import Feeding, feeding_of
 from jaxcnn.train.given import Given, check_measured, check_optimizer, check_schedule, check_step
 from jaxcnn.train.inputs import make_inputs, open_data
-from jaxcnn.train.lengths import peak_rate, schedule_shape, total_steps
+from jaxcnn.train.lengths import peak_rate, schedule_shape, steps_of
 from jaxcnn.train.parts.best import find_best
 from jaxcnn.train.parts.losses import LossFn, check_class_weights, make_loss
 from jaxcnn.train.parts.metrics import MetricFns, find_metrics
 from jaxcnn.train.parts.optimizers import make_optimizer
 from jaxcnn.train.parts.schedules import make_schedule, unreached
-from jaxcnn.train.run import Init, Run
+from jaxcnn.train.run import Init, Run, Sharing
 from jaxcnn.train.seeds import each, init_key, seeds_of
 from jaxcnn.train.squares import train_batch
 from jaxcnn.train.state import TrainState, create_state
@@ -116,43 +117,48 @@ def make_run(
 def run_of(config: ConfigDict, given: Given, devices: Sequence[jax.Device] | None = None) -> Run:
     """Does what `make_run` does, with the handed-over objects in one argument."""
     config = settled(config, given.data)
-    mesh = make_mesh(devices)
-    check_batch(config, mesh)
-    dataset = open_data(config, given.data)
+    mesh, sharing = make_mesh(devices), _sharing(config)
+    check_batch(sharing, mesh)
+    feeding = feeding_of(config, model=given.model, augment=given.augment)
+    dataset = open_data(feeding, given.data)
     num_classes = _num_classes(config, dataset)
     check_class_weights(config.loss.class_weights, num_classes)
     model = make_model(config, num_classes, given.model)
-    batch = _batch(config, dataset, num_classes, given.augment)
+    batch = _batch(feeding, dataset, num_classes)
     shape = batch["image"].shape[1:]
-    _check_batch_fits(config, mesh, dataset)
+    _check_batch_fits(sharing, mesh, dataset)
 
     steps_per_epoch = Fraction(dataset.sizes["train"], config.batch_size)
-    total = total_steps(config, steps_per_epoch)
-    lengths, peak = schedule_shape(config, steps_per_epoch, total), peak_rate(config)
+    total = steps_of(config.total_steps, config.total_epochs, steps_per_epoch, config.batch_size)
+    lengths, o = schedule_shape(config.schedule, steps_per_epoch, total), config.optimizer
+    peak = peak_rate(o.learning_rate, config.batch_size, o.reference_batch_size)
     learning_rate = check_schedule(given.schedule or make_schedule(config.schedule.name, peak, lengths))
     periods = ("log_every", "eval_every", "checkpoint_every")
     intervals = {key: parse_period(key, config[key], steps_per_epoch) for key in periods}
     tx = make_optimizer(config.optimizer, learning_rate) if given.tx is None else check_optimizer(given.tx)
     init_state = _make_init(config, mesh, model, tx, shape)
-    part = config.batch_size // config.accumulate_steps
+    part = sharing.batch_size // sharing.parts
     means, paddings = _check_image_size(model, shape, init_state, num_classes, part)
-    remarks = (*check_norms(config, means), *unreached(config.schedule.name, lengths))
-    if config.parallel == "pmap":
+    remarks = (*check_norms(sharing, means), *unreached(config.schedule.name, lengths))
+    if sharing.mapped:
         remarks = (*remarks, *unshared(mesh, model, jax.eval_shape(init_state).collections))
-    check_remat(config, model, shape)
+    if config.model.remat:
+        check_remat(model, shape)
     if isinstance(dataset, Dataset):
-        check_views(config, dataset, model, shape)
+        check_views(feeding, dataset, model, shape, sharing)
     loss_fn, eval_loss_fn = _losses(config, given.loss_fn)
     metrics = find_metrics(config.metrics if given.metrics is None else given.metrics)
     sums = check_measured((loss_fn, eval_loss_fn), metrics, batch, num_classes)
     if given.step is not None:
-        sums = check_step(config, given.step, _abstract_net(init_state, config.num_seeds), batch, tested=tuple(metrics))
-    inputs = make_inputs(config, dataset, mesh, num_classes=num_classes, steps=total, augment=given.augment)
+        net = _abstract_net(init_state, config.num_seeds)
+        sums = check_step(given.step, net, batch, tested=tuple(metrics), mapped=sharing.mapped)
+    inputs = make_inputs(feeding, dataset, mesh, num_classes=num_classes, steps=total)
     one_by_one = inputs.facts["placement"] != "device" or jax.default_backend() == "cpu"
     return Run(
         config=config,
         given=given.names(),
         mesh=mesh,
+        sharing=sharing,
         dataset=dataset,
         squares=inputs.crop,
         pipeline=inputs.pipeline,
@@ -181,15 +187,20 @@ def run_of(config: ConfigDict, given: Given, devices: Sequence[jax.Device] | Non
     )
 
 
-def _batch(
-    config: FrozenConfigDict, dataset: Dataset | Batches, num_classes: int, augment: Augment | None
-) -> dict[str, jax.ShapeDtypeStruct]:
+def _sharing(config: FrozenConfigDict) -> Sharing:
+    return Sharing(
+        batch_size=config.batch_size,
+        parts=config.accumulate_steps,
+        examples=config.model.norm_options.examples,
+        mapped=config.parallel == "pmap",
+    )
+
+
+def _batch(feeding: Feeding, dataset: Dataset | Batches, num_classes: int) -> dict[str, jax.ShapeDtypeStruct]:
     """Returns the shapes and dtypes of a training batch."""
     if isinstance(dataset, Dataset):
-        return train_batch(config, dataset, num_classes, augment)
-    if augment is not None:
-        raise UserError("augment is given: data that make their own batches augment them")
-    return jax.eval_shape(lambda: dataset.first(config.batch_size))
+        return train_batch(feeding, dataset, num_classes)
+    return jax.eval_shape(lambda: dataset.first(feeding.batch_size))
 
 
 def _losses(config: FrozenConfigDict, own: LossFn | None) -> tuple[LossFn, LossFn]:
@@ -214,13 +225,13 @@ def _num_classes(config: FrozenConfigDict, dataset: Dataset | Batches) -> int:
     return wanted or found
 
 
-def _check_batch_fits(config: FrozenConfigDict, mesh: Mesh, dataset: Dataset | Batches) -> None:
+def _check_batch_fits(sharing: Sharing, mesh: Mesh, dataset: Dataset | Batches) -> None:
     """Raises `UserError` for a batch that is larger than the training split. The message says the largest size."""
-    train, parts = dataset.sizes["train"], mesh.size * config.accumulate_steps
-    if config.batch_size > train:
+    train, parts = dataset.sizes["train"], mesh.size * sharing.parts
+    if sharing.batch_size > train:
         most = train // parts * parts
         right = f"so at most {most}" if most else f"fewer than the {parts} parts of a batch"
-        raise UserError(f"batch_size is {config.batch_size}: {dataset.name} trains on {train} examples, {right}")
+        raise UserError(f"batch_size is {sharing.batch_size}: {dataset.name} trains on {train} examples, {right}")
 
 
 def make_model(config: FrozenConfigDict, num_classes: int, own: Any | None = None) -> nn.Module:

@@ -2,48 +2,40 @@
 
 import jax
 import jax.numpy as jnp
-from ml_collections import FrozenConfigDict
 
-from jaxcnn.augment import Augment, Draw, chain, parse_augment
-from jaxcnn.augment.views import parse_views
+from jaxcnn.augment import Augment, Draw, chain, make_augment
 from jaxcnn.data.read.crops import ToSquare
 from jaxcnn.data.read.dataset import Dataset
 from jaxcnn.data.read.remarks import of_labels, of_sizes, of_view
 from jaxcnn.errors import UserError
-from jaxcnn.models import model_image_size
 from jaxcnn.parts import part_name
+from jaxcnn.train.feeding import Feeding
 from jaxcnn.train.parts.shapes import shapes_of
 from jaxcnn.types import Array
 
-SMALL_STEM = 64
-"""Side in pixels of the largest images that a net with `model.stem = "small"` is for."""
 _OWN = 2**20
 """Folded into the keys of a user's augmentation, so that its random numbers differ from those of the config's."""
 
 
-def train_batch(
-    config: FrozenConfigDict, dataset: Dataset, num_classes: int, own: Augment | None = None
-) -> dict[str, jax.ShapeDtypeStruct]:
+def train_batch(feeding: Feeding, dataset: Dataset, num_classes: int) -> dict[str, jax.ShapeDtypeStruct]:
     """Returns the shapes and dtypes of a training batch: `image` and `label`.
 
     Args:
-        config: of the run.
+        feeding: of the run.
         dataset: of the run.
         num_classes: outputs of the model.
-        own: an augmentation that follows those of the config.
 
     Raises:
         UserError: for an augmentation or views that do not fit the images.
     """
-    shape = stored_shape(config, dataset)
-    if own is not None:
-        own = _checked(own)
-    augment = extended(parse_augment(config.data.augment, num_classes, (0.5,) * shape[-1]), own)
-    images = jax.ShapeDtypeStruct((config.batch_size, *shape), jnp.float32)
-    labels = jax.ShapeDtypeStruct((config.batch_size,), jnp.int32)
-    draw = jax.eval_shape(lambda: Draw.of(jax.random.key(0), config.batch_size))
+    shape, size = stored_shape(feeding, dataset), feeding.batch_size
+    own = None if feeding.augment is None else _checked(feeding.augment)
+    augment = extended(make_augment(feeding.calls, num_classes, (0.5,) * shape[-1]), own)
+    images = jax.ShapeDtypeStruct((size, *shape), jnp.float32)
+    labels = jax.ShapeDtypeStruct((size,), jnp.int32)
+    draw = jax.eval_shape(lambda: Draw.of(jax.random.key(0), size))
     image, label = jax.eval_shape(augment, draw, images, labels)
-    jax.eval_shape(parse_views(config.eval_views), images)
+    jax.eval_shape(feeding.views, images)
     return {"image": image, "label": label}
 
 
@@ -72,29 +64,23 @@ def extended(augment: Augment, own: Augment | None) -> Augment:
     return both
 
 
-def make_square(config: FrozenConfigDict, dataset: Dataset) -> ToSquare:
+def make_square(feeding: Feeding, dataset: Dataset) -> ToSquare:
     """Returns the crop that makes the squares of evaluation; images without a common size get the model's."""
-    d = config.data
-    return dataset.square(d.image_size, d.crop_fraction, d.fit, photograph=_size_of_model(config))
+    size, fraction = feeding.image_size, feeding.crop_fraction
+    return dataset.square(size, fraction, feeding.fit, photograph=feeding.photograph)
 
 
-def stored_shape(config: FrozenConfigDict, dataset: Dataset) -> tuple[int, int, int]:
+def stored_shape(feeding: Feeding, dataset: Dataset) -> tuple[int, int, int]:
     """Returns (height, width, channels) of the squares."""
-    crop = make_square(config, dataset)
+    crop = make_square(feeding, dataset)
     return crop.size, crop.size, crop.channels
 
 
-def _size_of_model(config: FrozenConfigDict) -> int:
-    """Returns the side in pixels of the model's images."""
-    size = model_image_size(config.model.name)
-    return min(size, SMALL_STEM) if config.model.stem == "small" else size
-
-
-def remarks(config: FrozenConfigDict, dataset: Dataset, num_classes: int, *, zoomed: bool) -> list[str]:
+def remarks(feeding: Feeding, dataset: Dataset, num_classes: int, *, zoomed: bool) -> list[str]:
     """Returns sentences about decisions that were made for the user in the data, and about what the data lack.
 
     Args:
-        config: of the run.
+        feeding: of the run.
         dataset: of the run.
         num_classes: outputs of the model.
         zoomed: whether training crops differ from those of evaluation.
@@ -103,14 +89,14 @@ def remarks(config: FrozenConfigDict, dataset: Dataset, num_classes: int, *, zoo
     found = [*dataset.remarks, *of_labels(labels, dataset.class_names), *of_sizes(dataset.sizes)]
     spare = num_classes - len(dataset.class_names)
     outputs = [f"model.num_classes is {num_classes}, of which {spare:,} outputs have no class"] if spare else []
-    return [*found, *_of_squares(config, dataset, zoomed=zoomed), *outputs]
+    return [*found, *_of_squares(feeding, dataset, zoomed=zoomed), *outputs]
 
 
-def _of_squares(config: FrozenConfigDict, dataset: Dataset, *, zoomed: bool) -> list[str]:
-    crop = make_square(config, dataset)
+def _of_squares(feeding: Feeding, dataset: Dataset, *, zoomed: bool) -> list[str]:
+    crop = make_square(feeding, dataset)
     view = of_view(crop, dataset.shape, alike=dataset.alike)
     remarks = [f"in evaluation, {view}" if zoomed else view] if view else []
-    if dataset.shape[0] is None and config.data.image_size is None:
-        name = config.model.name + (" with a small stem" if config.model.stem == "small" else "")
-        remarks.append(f"images become {crop.size}x{crop.size}, the size of {name}: data.image_size sets another")
+    if dataset.shape[0] is None and feeding.image_size is None:
+        size = f"{crop.size}x{crop.size}"
+        remarks.append(f"images become {size}, the size of {feeding.model}: data.image_size sets another")
     return remarks
