@@ -133,8 +133,8 @@ def test_a_line_of_any_letters_is_printed_in_any_locale():
     )
 
 
-def test_a_platform_that_is_not_here_is_one_line():
-    line = ("-m", "jaxcnn", "models", "lenet5", "--operations")
+def test_a_platform_that_is_not_here_is_one_line(tmp_path):
+    line = ("-m", "jaxcnn", "train", "--config=digits_lenet5", f"--workdir={tmp_path}/run")
     done = program(*line, environment={"JAX_PLATFORMS": "cuda"}, capture_output=True)
     says = "jaxcnn: JAX_PLATFORMS=cuda: jax has no cuda here; there is cpu: set JAX_PLATFORMS=cpu, or unset it\n"
     assert (done.returncode, done.stderr) == (2, says)

@@ -33,7 +33,7 @@ def concrete(family, **options):
         values = random.normal(size=like.shape)
         made = {"mean": 0.3 * values, "bias": 0.3 * values, "scale": 1 + 0.3 * values, "var": np.exp(0.5 * values)}
         kernel = values * np.sqrt(2 / max(1, np.prod(like.shape[:-1])))
-        return jnp.asarray(made.get(path[-1].key, kernel), like.dtype)
+        return jnp.asarray(made.get(getattr(path[-1], "key", None), kernel), like.dtype)
 
     return model, *jax.tree_util.tree_map_with_path(leaf, (variables, image))
 

@@ -54,8 +54,17 @@ def test_multiply_adds_are_the_papers_as_far_as_it_gives_them(name, fields, bill
     assert abs(found - billions) <= 0.01 * billions + 0.5 * 10**-decimals, source
 
 
+class Single(nn.Module):
+    """A net of one layer."""
+
+    layer: nn.Module
+
+    def __call__(self, image, train=False):
+        return self.layer(image)
+
+
 def test_grouped_convolutions_count_their_groups_once():
-    assert multiply_adds(Conv(8, 3, padding=1, groups=4), (5, 5, 8)) == 5 * 5 * 8 * 9 * 2
+    assert multiply_adds(Single(Conv(8, 3, padding=1, groups=4)), (5, 5, 8)) == 5 * 5 * 8 * 9 * 2
 
 
 class Loops(nn.Module):
@@ -77,4 +86,4 @@ def test_a_loop_counts_each_of_its_turns_and_a_call_what_it_calls():
 
 
 def test_a_product_over_two_axes_counts_both():
-    assert multiply_adds(nn.DenseGeneral(7, axis=(-3, -2, -1)), (2, 3, 5)) == 2 * 3 * 5 * 7
+    assert multiply_adds(Single(nn.DenseGeneral(7, axis=(-3, -2, -1))), (2, 3, 5)) == 2 * 3 * 5 * 7

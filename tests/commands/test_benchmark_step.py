@@ -64,9 +64,9 @@ def test_inference_folds_batch_norms_where_there_are_any(model, some_left, field
 
 
 def test_blocks_are_computed_again_where_asked():
-    step, init = ours._training(Work(**vars(WORK) | {"remat": True}))
+    steps, init = ours._training(Work(**vars(WORK) | {"remat": True}))
     with pytest.raises(UserError, match="remat computes blocks of several layers again, and this net has none"):
-        jax.eval_shape(step, jax.eval_shape(init), ours._batch(WORK), jax.random.key(0))
+        jax.eval_shape(steps("cpu"), jax.eval_shape(init), ours._batch(WORK), jax.random.key(0))
 
 
 def test_the_whole_state_is_donated():
