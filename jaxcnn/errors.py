@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable
 
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_SHOWN = 100
+"""Characters of a wrong word that a message shows; no right word is as long."""
 
 
 class UserError(ValueError):
@@ -27,7 +29,8 @@ def unknown_word(kind: str, word: object, known: Iterable[str]) -> UserError:
     words = sorted(known)
     near = nearest(str(word), words)
     hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(words)}"
-    return UserError(f"unknown {kind} {str(word)!r}: {hint}")
+    shown = str(word) if len(str(word)) <= _SHOWN else f"{str(word)[:_SHOWN]}..."
+    return UserError(f"unknown {kind} {shown!r}: {hint}")
 
 
 def nearest(word: str, known: Iterable[str]) -> list[str]:
