@@ -12,6 +12,7 @@ from jaxcnn.accel.accelerate import accelerate
 from jaxcnn.accel.cpu import winograd
 from jaxcnn.accel.fold import fold_batch_norm
 from jaxcnn.accel.remat import rematerialize
+from jaxcnn.analysis.trace import _walk
 from jaxcnn.models import create_model
 from tests.models.tiny import TINY
 
@@ -70,6 +71,11 @@ def primitives(apply_fn, *operands):
     return set(re.findall(r"\b[a-z_]+(?=\[|\b)", str(jax.make_jaxpr(apply_fn)(*operands))))
 
 
+def conds(traced):
+    """Returns how many conditions are computed; as text, JAX may show a function once that is called twice."""
+    return sum(equation.primitive.name == "cond" for equation, _ in _walk(traced.jaxpr, 1))
+
+
 def test_what_is_asked_for_is_traced_each_time():
     """Nothing outside of what was returned decides: not what was traced before, nor what is being traced around it."""
     model, variables, image = made("resnet")
@@ -79,7 +85,7 @@ def test_what_is_asked_for_is_traced_each_time():
         assert ("cond" in found) == stores
         assert "platform_index" not in found
     both = jax.make_jaxpr(lambda *given: (on_cpu(*given), plain(*given), on_cpu(*given)))(variables, image)
-    assert str(both).count("= cond[") == 2 * str(jax.make_jaxpr(on_cpu)(variables, image)).count("= cond[")
+    assert conds(both) == 2 * conds(jax.make_jaxpr(on_cpu)(variables, image)) > 0
 
 
 def test_a_platform_without_forms_has_the_plain_net():
