@@ -25,7 +25,7 @@ from jaxcnn.train.parts.best import Best
 from jaxcnn.train.parts.losses import LossFn
 from jaxcnn.train.parts.metrics import MetricFns
 from jaxcnn.train.parts.schedules import Shape
-from jaxcnn.train.seeds import Randomness, each, randomness_of, seeds_of
+from jaxcnn.train.seeds import Randomness, abstract_one_of, each, randomness_of, seeds_of
 from jaxcnn.train.state import TrainState
 from jaxcnn.train.step import TrainStep
 from jaxcnn.types import ApplyFn
@@ -119,9 +119,7 @@ class Run:
 
     def abstract_params(self) -> Any:
         """Returns the shapes and dtypes of one net's parameters."""
-        own = 1 if self.num_seeds > 1 else 0
-        params = self.abstract_state().params
-        return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[own:], leaf.dtype), params)
+        return abstract_one_of(self.abstract_state().params, self.num_seeds)
 
     @property
     def parameter_count(self) -> int:

@@ -41,6 +41,11 @@ def one_of(tree: Value, number: int, count: int) -> Value:
     return jax.tree.map(lambda leaf: leaf[number], tree) if count > 1 else tree
 
 
+def abstract_one_of(tree: Value, count: int) -> Value:
+    """Returns the shapes and dtypes of the tree of one of `count` nets, from those of all."""
+    return jax.eval_shape(lambda tree: one_of(tree, 0, count), tree)
+
+
 def each(function: Any, count: int, in_axes: Any = 0) -> Any:
     """Returns `function`, which is for one net, mapped over `count` nets; for a count of 1, `function` itself."""
     return jax.vmap(function, in_axes=in_axes) if count > 1 else function

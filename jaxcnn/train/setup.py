@@ -45,7 +45,7 @@ from jaxcnn.train.parts.metrics import MetricFns, find_metrics
 from jaxcnn.train.parts.optimizers import make_optimizer
 from jaxcnn.train.parts.schedules import make_schedule, unreached
 from jaxcnn.train.run import Init, Run, Sharing
-from jaxcnn.train.seeds import each, init_key, seeds_of
+from jaxcnn.train.seeds import abstract_one_of, each, init_key, seeds_of
 from jaxcnn.train.squares import train_batch
 from jaxcnn.train.state import TrainState, create_state
 from jaxcnn.train.step import TrainStep
@@ -150,7 +150,7 @@ def run_of(config: ConfigDict, given: Given, devices: Sequence[jax.Device] | Non
     metrics = find_metrics(config.metrics if given.metrics is None else given.metrics)
     sums = check_measured((loss_fn, eval_loss_fn), metrics, batch, num_classes)
     if given.step is not None:
-        net = _abstract_net(init_state, config.num_seeds)
+        net = abstract_one_of(jax.eval_shape(init_state), config.num_seeds)
         sums = check_step(given.step, net, batch, tested=tuple(metrics), mapped=sharing.mapped)
     inputs = make_inputs(feeding, dataset, mesh, num_classes=num_classes, steps=total)
     one_by_one = inputs.facts["placement"] != "device" or jax.default_backend() == "cpu"
@@ -208,14 +208,6 @@ def _losses(config: FrozenConfigDict, own: LossFn | None) -> tuple[LossFn, LossF
     settings, loss = config.loss, config.loss.name if own is None else own
     options = {"label_smoothing": settings.label_smoothing, "class_weights": settings.class_weights}
     return make_loss(loss, **options), make_loss(loss)
-
-
-def _abstract_net(init_state: Init, num_seeds: int) -> TrainState:
-    """Returns the shapes and dtypes of the state of one net."""
-    state = jax.eval_shape(init_state)
-    if num_seeds == 1:
-        return state
-    return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), state)
 
 
 def _num_classes(config: FrozenConfigDict, dataset: Dataset | Batches) -> int:

@@ -4,37 +4,23 @@ import collections
 import math
 import statistics
 from collections.abc import Mapping
-from fractions import Fraction
 from typing import Any
 
 import jax
 import numpy as np
 
-from jaxcnn.config.durations import is_due, next_due
+from jaxcnn.train.hooks.periodic import Periodic
 from jaxcnn.train.training import Training
 
 
-class Log:
+class Log(Periodic):
     """Logs the training metrics since the last log, every `every` steps and at the last step."""
-
-    every_process = True
-
-    def __init__(self, every: Fraction) -> None:
-        self._every = every
-
-    def start(self, training: Training) -> None:
-        """Begins."""
-        self._training = training
-
-    def due(self, step: int) -> int:
-        """Returns the step of the next log."""
-        return next_due(step, self._every)
 
     def reached(self, step: int) -> None:
         """Logs if it is due."""
-        run = self._training.run
-        if not is_due(step, self._every, run.total_steps):
+        if not self._is_due(step):
             return
+        run = self._training.run
         span = self._training.take_span()
         values = span.values(run.seeds)
         if run.learning_rate is not None:

@@ -6,30 +6,20 @@ from typing import Any
 
 import jax
 
-from jaxcnn.config.durations import is_due, next_due
 from jaxcnn.errors import Fault
 from jaxcnn.train.files.checkpoint import NOT_EVALUATED, Checkpoints
-from jaxcnn.train.training import Training
+from jaxcnn.train.hooks.periodic import Periodic
 
 
-class Saving:
+class Saving(Periodic):
     """Saves the state every `every` steps, at the last step, and after the best validation so far."""
 
-    every_process = True
-
     def __init__(self, checkpoints: Checkpoints, every: Fraction) -> None:
-        self._checkpoints, self._every = checkpoints, every
+        super().__init__(every)
+        self._checkpoints = checkpoints
         self._best = checkpoints.best()
         self._found = (0, NOT_EVALUATED)
         self._unwritten: int | None = None
-
-    def start(self, training: Training) -> None:
-        """Begins."""
-        self._training = training
-
-    def due(self, step: int) -> int:
-        """Returns the step of the next checkpoint."""
-        return next_due(step, self._every)
 
     def evaluated(self, step: int, values: Mapping[str, Any]) -> None:
         """Notes the score of the state on the validation split."""
@@ -46,7 +36,7 @@ class Saving:
     def reached(self, step: int) -> None:
         """Saves if it is due, or if the state is the best so far."""
         score = self._score(step)
-        if score > self._best or is_due(step, self._every, self._training.run.total_steps):
+        if score > self._best or self._is_due(step):
             trouble = self._save(step)
             self._warn_of(trouble)
             self._best = self._checkpoints.best() if trouble else max(self._best, score)
