@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import optax
 from flax.core import meta
 
+from jaxcnn.train.accumulate import accumulated
 from jaxcnn.train.finite import Choose, guard
 from jaxcnn.train.parts.losses import LossFn
 from jaxcnn.train.parts.metrics import DEFAULT, MetricFns, summed
@@ -70,7 +71,7 @@ def make_train_step(
         sums = summed(logits, batch["label"], losses, functions=metrics)
         return jnp.mean(losses) + aux_weight * auxiliary, ({name: updated[name] for name in collections}, sums)
 
-    gradient = _accumulated(jax.value_and_grad(objective, has_aux=True), accumulate_steps)
+    gradient = accumulated(jax.value_and_grad(objective, has_aux=True), accumulate_steps)
 
     def train_step(state: TrainState, batch: Batch, key: Array) -> tuple[TrainState, Metrics]:
         key = jax.random.fold_in(key, state.step)
@@ -92,34 +93,6 @@ def make_train_step(
         return guard(state, new, gradients, updates, loss, sums, skip=on_nonfinite == "skip", choose=choose)
 
     return train_step
-
-
-def _accumulated(gradient: Callable[..., Any], parts: int) -> Callable[..., Any]:
-    """Returns `gradient` taken over `parts` of the batch in turn, averaged; collections pass through.
-
-    The parts are a loop in the compiled program, so that its size and the time to compile it do not grow with them.
-    """
-    if parts == 1:
-        return gradient
-
-    def accumulated(params: Any, collections: Any, batch: Batch, key: Array) -> Any:
-        # a part is strided, not a block, so that every device keeps its own examples
-        strided = jax.tree.map(lambda leaf: leaf.reshape(-1, parts, *leaf.shape[1:]), dict(batch))
-
-        def take(carry: Any, part: Array) -> tuple[Any, None]:
-            collections, total = carry
-            chosen = jax.tree.map(lambda leaf: jax.lax.dynamic_index_in_dim(leaf, part, 1, keepdims=False), strided)
-            (loss, (collections, sums)), new = gradient(params, collections, chosen, jax.random.fold_in(key, part))
-            found = loss / parts, sums, jax.tree.map(lambda leaf: leaf / parts, new)
-            return (collections, jax.tree.map(jnp.add, total, found)), None
-
-        first = jax.tree.map(lambda leaf: leaf[:, 0], strided)
-        (loss, (_, sums)), _ = jax.eval_shape(gradient, params, collections, first, key)
-        none = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), (loss, sums, params))
-        (collections, (loss, sums, gradients)), _ = jax.lax.scan(take, (collections, none), jnp.arange(parts))
-        return (loss, (collections, sums)), gradients
-
-    return accumulated
 
 
 def _averaged(leaf: Array, axis_name: str) -> Array:
