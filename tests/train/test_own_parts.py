@@ -8,9 +8,10 @@ import pytest
 from jaxcnn.command_line import read_config
 from jaxcnn.config.file import load_json
 from jaxcnn.errors import UserError
-from jaxcnn.train.loop import train_and_evaluate
+from jaxcnn.train.loop import train, train_and_evaluate
 from jaxcnn.train.setup import make_run
-from tests.train.small_runs import config
+from tests import own_parts
+from tests.train.small_runs import ARRAYS, config
 
 OWN = "tests.own_parts:"
 EVERY_PART = {
@@ -99,3 +100,42 @@ def test_options_of_local_response_norm_reach_the_net():
     run = run_of(**{"model.norm": "local_response"}, **changes)
     made = run.model.norm_layer(train=True)(name=None)
     assert {name: getattr(made, name) for name in options} == options
+
+
+BY_WORD = {"metrics": ("accuracy", f"{OWN}margin", f"{OWN}error")}
+AS_OBJECTS = {"metrics": {"accuracy": "accuracy", "margin": own_parts.margin, "error": own_parts.error}}
+WAYS = pytest.mark.parametrize(("words", "objects"), [(BY_WORD, {}), ({}, AS_OBJECTS)], ids=["by word", "as objects"])
+
+
+def measured(workdir, changes, **parts):
+    """The rows of a run of a linear net on two devices; each metric of its own is in all of them."""
+    settings = config(**{"model.name": f"{OWN}one_layer", "model.fields": {}, **changes})
+    rows = train(make_run(settings, data=ARRAYS, devices=jax.devices()[:2], **parts), workdir).history
+    assert {row["step"] for row in rows} == {2, 3, 4, 6}
+    return rows
+
+
+@pytest.fixture(scope="module")
+def usual(tmp_path_factory):
+    with jax.numpy_rank_promotion("allow"):
+        return measured(tmp_path_factory.mktemp("metrics"), BY_WORD)
+
+
+@WAYS
+def test_metrics_of_ones_own_are_the_same_under_pmap(words, objects, usual, tmp_path):
+    rows = measured(tmp_path, {"parallel": "pmap", **words}, **objects)
+    for row, wanted in zip(rows, usual, strict=True):
+        names = [name for name in wanted if name.split("/")[-1] in ("loss", "accuracy", "margin", "error", "examples")]
+        assert len(names) == 5
+        assert {name: row[name] for name in names} == pytest.approx({name: wanted[name] for name in names}, rel=1e-4)
+
+
+@WAYS
+def test_metrics_of_ones_own_are_of_each_seed(words, objects, usual, tmp_path):
+    rows = measured(tmp_path, {"num_seeds": 2, **words}, **objects)
+    for row, wanted in zip(rows, usual, strict=True):
+        split = next(name for name in wanted if name.endswith("/loss")).partition("/")[0]
+        for name in (f"{split}/margin", f"{split}/error"):
+            assert row[f"{name}/seed0"] == pytest.approx(wanted[name], rel=1e-4)
+            assert row[name] == pytest.approx((row[f"{name}/seed0"] + row[f"{name}/seed1"]) / 2)
+        assert row[f"{split}/margin/seed0"] != row[f"{split}/margin/seed1"]
