@@ -232,11 +232,14 @@ def _device(augment: str, batch: int = SMALL_BATCH, *, steps: int = 1, pinned: b
         import jax
         import jax.numpy as jnp
 
+        from jaxcnn.accel.batches import accelerate_batches
+
         pipeline = small_pipeline(augment, batch)
+        train_batch = accelerate_batches(pipeline.train_batch)
 
         @jax.jit
         def make_batches(feed, step):
-            return [pipeline.train_batch(feed, step + number) for number in range(steps)], step + steps
+            return [train_batch(feed, step + number) for number in range(steps)], step + steps
 
         def batches() -> Iterator[int]:
             step = jnp.int32(0)

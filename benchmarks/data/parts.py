@@ -94,14 +94,16 @@ def device_stages(size: int) -> dict[str, Work]:
     import jax
     import jax.numpy as jnp
 
+    from jaxcnn.accel.batches import accelerate_batches
+
     plain, shifted, both = (small_pipeline(augment, size) for augment in ("", "shift(2)", AUGMENT))
     feed = plain.feed(0)
     stages = {
         "call": lambda *_: (),
         "order": lambda _, step: plain.recipe.draw(step)[1],
-        "gather and whiten": plain.train_batch,
-        "keys and shift": shifted.train_batch,
-        "flip": both.train_batch,
+        "gather and whiten": accelerate_batches(plain.train_batch),
+        "keys and shift": accelerate_batches(shifted.train_batch),
+        "flip": accelerate_batches(both.train_batch),
     }
 
     def caller(function: Callable[..., object]) -> Work:

@@ -9,10 +9,10 @@ from collections.abc import Callable
 
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 
 from jaxcnn.augment.checks import check_number, check_numbers
 from jaxcnn.augment.draw import Augment, Draw, by_example
-from jaxcnn.augment.settle import settle
 from jaxcnn.errors import UserError
 from jaxcnn.types import Array
 
@@ -44,7 +44,7 @@ def adjust_brightness(images: Array, factor: Array) -> Array:
 def adjust_contrast(images: Array, factor: Array) -> Array:
     """Returns the images blended with the mean of their grey values."""
     mean = jnp.mean(jnp.mean(images, axis=1, keepdims=True), axis=2, keepdims=True)  # in two steps: 10 times as fast
-    return blend(images, settle(gray(mean)), factor)
+    return blend(images, lax.optimization_barrier(gray(mean)), factor)
 
 
 def adjust_saturation(images: Array, factor: Array) -> Array:
@@ -58,8 +58,9 @@ def adjust_hue(images: Array, turn: Array) -> Array:
     high = jnp.maximum(jnp.maximum(red, green), blue)
     chroma = high - jnp.minimum(jnp.minimum(red, green), blue)
     scale = 1 / jnp.where(chroma > 0, chroma, 1)
-    of_green_or_blue = jnp.where(high == green, 2 + (blue - red) * scale, 4 + (red - green) * scale)
-    hue = jnp.where(high == red, (green - blue) * scale, of_green_or_blue)
+    of_green_or_blue = jnp.where(green >= blue, 2 + (blue - red) * scale, 4 + (red - green) * scale)
+    # Not `high == red`: XLA may compute a colour twice, with different rounding, and then no colour is the highest one.
+    hue = jnp.where((red >= green) & (red >= blue), (green - blue) * scale, of_green_or_blue)
     sixths = hue + 6 * by_example(turn) + np.array([5, 3, 1], np.float32)[None, None, None, :]
     sixths -= 6 * jnp.floor(sixths / 6)  # `%` would cost 50 times as much
     return high - chroma * jnp.clip(jnp.minimum(sixths, 4 - sixths), 0, 1)
@@ -90,7 +91,7 @@ def color_jitter(brightness: float = 0.0, contrast: float = 0.0, saturation: flo
         uniform = draw.uniform(2 * len(wanted)).reshape(2, len(wanted), images.shape[0])
         amounts = jnp.asarray(ranges[:, 0]) + uniform[0] * (ranges[:, 1] - ranges[:, 0])
         for turn in jnp.argsort(uniform[1], axis=0):
-            images = _one_of(wanted, turn, settle(images), amounts)
+            images = _one_of(wanted, turn, lax.optimization_barrier(images), amounts)
         return images, labels
 
     return augment

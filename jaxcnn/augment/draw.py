@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jaxcnn.augment.settle import apart
+from jaxcnn.augment.stage import stage
 from jaxcnn.types import Array
 
 
@@ -70,8 +70,8 @@ def chain(*augments: Augment) -> Augment:
     def augment(draw: Draw, images: Array, labels: Array) -> tuple[Array, Array]:
         for number, each in enumerate(augments):
             images = images if isinstance(each, Move) else images.astype(jnp.float32)
-            images, labels = apart(functools.partial(each, draw.fold(number), images, labels))
-            images = lax.optimization_barrier(images)  # what `apart` does on a CPU, for the other platforms
+            images, labels = stage(functools.partial(each, draw.fold(number), images, labels))
+            images = lax.optimization_barrier(images)  # else the next augmentation may compute them several times
         return images, labels
 
     return augment

@@ -1,11 +1,11 @@
 """Policies: augmentations that choose among the fourteen operations, with torchvision's strengths."""
 
 import jax.numpy as jnp
+from jax import lax
 
 from jaxcnn.augment.checks import check_number, check_whole
 from jaxcnn.augment.draw import Augment, Draw
 from jaxcnn.augment.operations import OPERATIONS, Space, apply, magnitudes
-from jaxcnn.augment.settle import settle
 from jaxcnn.types import Array
 
 LEVELS = 30
@@ -31,7 +31,7 @@ def rand_augment(n: int = 2, m: float = 9, fill: float = 0) -> Augment:
 
     def augment(draw: Draw, images: Array, labels: Array) -> tuple[Array, Array]:
         for choice, coin in draw.uniform(2 * n).reshape(n, 2, -1):
-            images = _apply(settle(images), RAND, choice, coin, jnp.full_like(coin, m / LEVELS), fill)
+            images = _apply(lax.optimization_barrier(images), RAND, choice, coin, jnp.full_like(coin, m / LEVELS), fill)
         return images, labels
 
     return augment

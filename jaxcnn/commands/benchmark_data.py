@@ -134,7 +134,7 @@ def _device_stages(run: Run, *, step: bool) -> dict[str, Work]:
     size, mesh = run.config.batch_size, run.mesh
     feed = run.pipeline.feed(0)
     image = np.zeros((size, run.crop.size, run.crop.size, run.crop.channels), np.uint8)
-    make_batch = jax.jit(run.pipeline.train_batch, out_shardings=over_batch(mesh))
+    make_batch = jax.jit(run.batches_on(mesh), out_shardings=over_batch(mesh))
     batch = jax.block_until_ready(make_batch(feed, jnp.int32(0)))
 
     def transfer() -> int:

@@ -52,7 +52,7 @@ def _batch(run: Run, split: str, number: int) -> dict[str, np.ndarray]:
         raise UserError(f"--step is {number}: {split} has batches 0 to {batches - 1}")
     if split == "train":
         feed = run.pipeline.feed(number)
-        return jax.device_get(jax.jit(run.pipeline.train_batch)(feed, jnp.int32(number)))
+        return jax.device_get(jax.jit(run.batches_on(run.mesh))(feed, jnp.int32(number)))
     feed = run.pipeline.eval_feed(split, number * size, size)
     batch = jax.device_get(jax.jit(run.pipeline.eval_batch, static_argnums=2)(feed, jnp.int32(number * size), size))
     return {name: value[batch["mask"] > 0] for name, value in batch.items()}

@@ -1,6 +1,6 @@
 """Initializers of weights, for HWIO or (in, out) kernels.
 
-On a CPU, XLA takes seconds to compile a random draw in the shape of a kernel with a last axis of about 12. Numbers are
+XLA can take seconds to compile a random draw in the shape of a kernel with a last axis of about 12. Numbers are
 therefore drawn as one row and then reshaped. They are the same as those of flax.linen.initializers for the same dtype.
 """
 

@@ -13,7 +13,7 @@ from jaxcnn.train.devices.mesh import in_turn, over_batch, over_processes, repli
 from jaxcnn.train.parts import metrics
 from jaxcnn.train.state import TrainState
 from jaxcnn.train.step import EvalStep
-from jaxcnn.types import Array, Metrics, Variables
+from jaxcnn.types import Array, Batch, Metrics, Variables
 
 
 def over_views(apply_fn: Callable[..., Any], views: Views) -> Callable[..., Array]:
@@ -30,20 +30,28 @@ class Evaluator:
     """Evaluates a state on a split of a pipeline. It compiles on first use, and only then."""
 
     def __init__(
-        self, eval_step: EvalStep, pipeline: Pipeline, *, batch_size: int, mesh: Mesh, seeds: Iterable[int] = ()
+        self,
+        eval_step: EvalStep,
+        pipeline: Pipeline,
+        eval_batch: Callable[..., Batch],
+        *,
+        batch_size: int,
+        mesh: Mesh,
+        seeds: Iterable[int] = (),
     ) -> None:
         """Makes an evaluator.
 
         Args:
             eval_step: (state, batch) -> sums of metrics.
             pipeline: of the run.
+            eval_batch: `pipeline.eval_batch`, in any form.
             batch_size: changes no result. It is cut to the largest split, and rounded up to a multiple of the devices.
             mesh: of devices.
             seeds: of the nets; for several, results are as of `metrics.means`.
         """
         self._pipeline, self._mesh, self._seeds = pipeline, mesh, seeds
         self._batch_size = -(-min(batch_size, max(pipeline.sizes.values())) // mesh.size) * mesh.size
-        fetch = functools.partial(pipeline.eval_batch, batch_size=self._batch_size)
+        fetch = functools.partial(eval_batch, batch_size=self._batch_size)
         self._fetch = jax.jit(fetch, out_shardings=over_batch(mesh))
         self._step = jax.jit(eval_step, out_shardings=replicated(mesh))
 

@@ -281,7 +281,8 @@ def make_evaluator(run: Run, *, batch_size: int) -> Evaluator:
     apply_fn = over_views(run.apply_on(run.mesh), parse_views(run.config.eval_views))
     step = make_eval_step(apply_fn=apply_fn, loss_fn=run.eval_loss_fn, metrics=run.metrics)
     step = each(step, run.num_seeds, in_axes=(0, None))
-    return Evaluator(step, run.pipeline, batch_size=batch_size, mesh=run.mesh, seeds=run.seeds)
+    eval_batch = run.eval_batches_on(run.mesh)
+    return Evaluator(step, run.pipeline, eval_batch, batch_size=batch_size, mesh=run.mesh, seeds=run.seeds)
 
 
 def _first_state(run: Run, checkpoints: Checkpoints) -> tuple[TrainState, list[str]]:

@@ -13,6 +13,7 @@ from jax.sharding import Mesh
 from ml_collections import FrozenConfigDict
 
 from jaxcnn.accel.accelerate import accelerate
+from jaxcnn.accel.batches import MakeBatch, accelerate_batches
 from jaxcnn.data.feed.given import Batches
 from jaxcnn.data.feed.pipeline import Pipeline
 from jaxcnn.data.read.crops import Crop
@@ -146,6 +147,14 @@ class Run:
     def apply_on(self, mesh: Mesh) -> ApplyFn:
         """Returns `model.apply` in the forms of the devices of `mesh`."""
         return accelerate(self.model.apply, self.forms_on(mesh))
+
+    def batches_on(self, mesh: Mesh) -> MakeBatch:
+        """Returns `pipeline.train_batch` in the form of the devices of `mesh`."""
+        return accelerate_batches(self.pipeline.train_batch, self.forms_on(mesh))
+
+    def eval_batches_on(self, mesh: Mesh) -> MakeBatch:
+        """Returns `pipeline.eval_batch` in the form of the devices of `mesh`."""
+        return accelerate_batches(self.pipeline.eval_batch, self.forms_on(mesh))
 
     def forms_on(self, mesh: Mesh) -> str:
         """Returns the platform whose forms net and step have on the devices of `mesh`; "" for the plain forms."""

@@ -52,7 +52,7 @@ def make_run_dispatch(run: Run, mesh: Mesh | None = None) -> Dispatch:
     mesh = mesh or run.mesh
     return make_dispatch(
         make_step(run, mesh),
-        run.pipeline.train_batch,
+        run.batches_on(mesh),
         mesh,
         rolled=platform_of(mesh) != "cpu",
         mapped=run.mapped,

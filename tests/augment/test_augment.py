@@ -5,7 +5,6 @@ import pytest
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from jaxcnn.augment import Draw, alternating_flip, chain, flip, make_augment, parse_augment, parse_calls, shift
-from jaxcnn.augment.settle import apart, settle
 from jaxcnn.errors import UserError
 
 
@@ -139,28 +138,6 @@ def test_devices_need_nothing_of_each_other():
     program = jax.jit(parse_augment(text), out_shardings=over_batch).lower(*batch).compile().as_text()
     for word in ("all-reduce", "all-gather", "all-to-all", "collective-permute"):
         assert word not in program
-
-
-def test_what_is_settled_is_kept_apart_from_what_reads_it():
-    keep = jax.jit(lambda value: settle(value * 2) + 1)
-    np.testing.assert_array_equal(keep(jnp.ones(3)), [3, 3, 3])
-    assert "conditional(" in keep.lower(jnp.ones(3)).compile().as_text()
-
-
-def test_what_is_made_apart_is_fused_with_nothing():
-    make = jax.jit(lambda value: apart(lambda: {"double": value * 2, "keys": (value - 1,)}))
-    found = make(jnp.ones(3))
-    np.testing.assert_array_equal(found["double"], [2, 2, 2])
-    np.testing.assert_array_equal(found["keys"][0], [0, 0, 0])
-    assert "conditional(" in make.lower(jnp.ones(3)).compile().as_text()
-
-
-def test_what_is_made_apart_may_vary_over_a_mapped_axis():
-    mesh = jax.make_mesh((2,), ("batch",), axis_types=(AxisType.Auto,), devices=jax.devices()[:2])
-    doubled = jax.shard_map(
-        lambda x: apart(lambda: x * 2), mesh=mesh, in_specs=PartitionSpec("batch"), out_specs=PartitionSpec("batch")
-    )
-    np.testing.assert_array_equal(jax.jit(doubled)(jnp.arange(4.0)), [0, 2, 4, 6])
 
 
 def test_bytes_stay_bytes_while_pixels_only_move():

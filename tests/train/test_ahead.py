@@ -1,5 +1,7 @@
 """The step that is compiled ahead is the one that training takes."""
 
+import contextlib
+import dataclasses
 from types import SimpleNamespace
 
 import jax
@@ -15,6 +17,7 @@ from jaxcnn.train.devices.mesh import make_mesh, platform_of, replicated
 from jaxcnn.train.loop import make_evaluator
 from jaxcnn.train.parts import metrics
 from jaxcnn.train.setup import make_run
+from jaxcnn.train.training import make_run_dispatch
 
 
 def config(*changes):
@@ -76,6 +79,16 @@ def test_programs_of_a_run_have_the_forms_of_its_devices(monkeypatch):
     for each in (run, plain):
         each.pipeline.close()
     assert platforms == ["cpu", "cpu", "tpu", ""]
+
+
+def test_batches_of_a_run_have_the_form_of_its_devices(monkeypatch):
+    platforms, wrap = [], run_module.accelerate_batches
+    monkeypatch.setattr(run_module, "accelerate_batches", lambda *given: platforms.append(given) or wrap(*given))
+    with contextlib.closing((run := make_run(config())).pipeline) as pipeline:
+        make_run_dispatch(run)
+        make_evaluator(run, batch_size=16)
+        make_run_dispatch(dataclasses.replace(run, tuned=False))
+    assert platforms == [(pipeline.train_batch, "cpu"), (pipeline.eval_batch, "cpu"), (pipeline.train_batch, "")]
 
 
 def test_a_mesh_knows_devices_that_are_not_this_machine_s():

@@ -13,9 +13,10 @@ from typing import Any, Protocol, TypeAlias
 
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 
 from jaxcnn.augment import Augment, Draw
-from jaxcnn.augment.settle import apart, settle
+from jaxcnn.augment.stage import stage
 from jaxcnn.data.feed.order import augmentation_keys, example_at, fixed_keys
 from jaxcnn.types import Array, Batch
 
@@ -107,7 +108,7 @@ class Recipe:
         if image.shape[-1] > 1:
             return whiten(image, self.mean, self.std)
         # As one long row: if the last axis has size 1, XLA on a CPU ends with a copy between two equal layouts.
-        return apart(lambda: whiten(image.reshape(-1, 1), self.mean, self.std).reshape(-1)).reshape(image.shape)
+        return stage(lambda: whiten(image.reshape(-1, 1), self.mean, self.std).reshape(-1)).reshape(image.shape)
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
@@ -192,6 +193,6 @@ def _gather(arrays: Feed, index: Array) -> tuple[Array, Array]:
     """Returns the images and labels at `index` (batch,), which must be valid: it is not checked."""
     image, label = arrays["image"], arrays["label"]
     rows = image.reshape(len(image), -1)
-    index = settle(index)  # else XLA on a CPU computes it again for every pixel
-    found = apart(lambda: rows.at[index].get(mode="promise_in_bounds"))
+    index = lax.optimization_barrier(index)  # else it may be computed again for every pixel
+    found = stage(lambda: rows.at[index].get(mode="promise_in_bounds"))
     return found.reshape(-1, *image.shape[1:]), label.at[index].get(mode="promise_in_bounds")
