@@ -51,7 +51,7 @@ def _feed(run: Run, mesh: Mesh) -> Any:
         return _shapes(run.pipeline.feed(0), replicated(mesh))
     if run.data["placement"] == "given":
         return _shapes(dict(run.batch), over_batch(mesh))
-    size, crop = run.config.batch_size, run.crop
+    size, crop = run.batch_size, run.crop
     batch = {
         "image": jax.ShapeDtypeStruct((size, crop.size, crop.size, crop.channels), "uint8"),
         "label": jax.ShapeDtypeStruct((size,), "int32"),

@@ -1,4 +1,4 @@
-"""Checks of a config, before anything is compiled."""
+"""Checks of a run's settings against its net, its data and its devices, before anything is compiled."""
 
 from collections.abc import Collection, Sequence
 
@@ -6,12 +6,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh
-from ml_collections import FrozenConfigDict
 
 from jaxcnn.accel.remat import blocks_of
-from jaxcnn.augment import parse_calls
-from jaxcnn.augment.views import parse_views
-from jaxcnn.config.check import check
 from jaxcnn.data.read.dataset import Dataset
 from jaxcnn.errors import UserError
 from jaxcnn.layers.means import Mean, means_of_norms
@@ -19,10 +15,8 @@ from jaxcnn.layers.variables import abstract_variables
 from jaxcnn.models import knows_axis
 from jaxcnn.train.devices.mesh import check_batch_size
 from jaxcnn.train.feeding import Feeding
-from jaxcnn.train.run import Sharing
+from jaxcnn.train.settings import Sharing
 from jaxcnn.train.squares import stored_shape
-
-PRECISIONS = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
 
 
 def check_views(
@@ -105,17 +99,6 @@ def unshared(mesh: Mesh, model: nn.Module, collections: Collection[str]) -> tupl
 def check_remat(model: nn.Module, shape: tuple[int, int, int]) -> None:
     """Raises `UserError` if the model has no blocks that could be rematerialised."""
     blocks_of(abstract_variables(model, shape).get("params", {}))
-
-
-def check_settings(config: FrozenConfigDict) -> None:
-    """Raises `UserError` for an unknown name, a number out of its range, or seeds out of theirs."""
-    check(config)
-    parse_calls(config.data.augment)
-    parse_views(config.eval_views)
-    if config.num_seeds > 1 and config.parallel == "pmap":
-        raise UserError(f"num_seeds is {config.num_seeds}: several seeds are trained with parallel = jit")
-    if config.seed + config.num_seeds > 2**32:
-        raise UserError(f"seed is {config.seed} and num_seeds {config.num_seeds}: the largest seed is {2**32 - 1}")
 
 
 def check_batch(sharing: Sharing, mesh: Mesh) -> None:

@@ -1,14 +1,10 @@
-"""What a config says of the images of a run, read once."""
+"""What a run does with images: which ones, in which order, and what becomes of them."""
 
 import dataclasses
 
-from ml_collections import FrozenConfigDict
-
-from jaxcnn.augment import Augment, parse_calls
+from jaxcnn.augment import Augment
 from jaxcnn.augment.calls import Call
-from jaxcnn.augment.views import Views, parse_views
-from jaxcnn.models import model_image_size
-from jaxcnn.parts import Part, part_name
+from jaxcnn.augment.views import Views
 
 SMALL_STEM = 64
 """Side in pixels of the largest images that a net with `model.stem = "small"` is for."""
@@ -48,42 +44,3 @@ class Feeding:
     steps_per_dispatch: int | None
     seed: int
     num_seeds: int
-
-
-def feeding_of(config: FrozenConfigDict, *, model: Part | None = None, augment: Augment | None = None) -> Feeding:
-    """Returns what a config says of its images.
-
-    Args:
-        config: of the run.
-        model: that was handed over in place of the config's.
-        augment: that was handed over.
-
-    Raises:
-        UserError: for augmentations or views that cannot be read.
-    """
-    d, asked = config.data, config.model.name if model is None else model
-    small, size = config.model.stem == "small", model_image_size(asked)
-    return Feeding(
-        name=d.name,
-        dir=d.dir,
-        validation=d.validation,
-        test=d.test,
-        split_seed=config.seed if d.split_seed is None else d.split_seed,
-        model=part_name(asked) + (" with a small stem" if small else ""),
-        photograph=min(size, SMALL_STEM) if small else size,
-        image_size=d.image_size,
-        fit=d.fit,
-        crop_fraction=d.crop_fraction,
-        calls=parse_calls(d.augment),
-        augment=augment,
-        repeats=d.repeats,
-        views=parse_views(config.eval_views),
-        placement=d.placement,
-        decoder=d.decoder,
-        workers=d.workers,
-        skip=d.on_error == "skip",
-        batch_size=config.batch_size,
-        steps_per_dispatch=config.steps_per_dispatch,
-        seed=config.seed,
-        num_seeds=config.num_seeds,
-    )

@@ -1,8 +1,7 @@
 """Parts of a run that a program hands over as objects, and what is wrong with them, said before anything compiles."""
 
-import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypedDict
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +9,7 @@ import optax
 
 from jaxcnn.augment import Augment
 from jaxcnn.data.read.dataset import Dataset
-from jaxcnn.errors import UserError
+from jaxcnn.errors import UserError, nearest
 from jaxcnn.parts import Part, part_name
 from jaxcnn.train.parts.losses import LossFn
 from jaxcnn.train.parts.metrics import MetricFns, summed
@@ -21,23 +20,32 @@ from jaxcnn.train.step import TrainStep
 Shapes = Mapping[str, jax.ShapeDtypeStruct]
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Given:
-    """The objects that are handed over to `make_run`, which says what they are; None: the config says which."""
+class Parts(TypedDict, total=False):
+    """The objects that may be handed over to `make_run`, which says what they are; None: the config says which."""
 
-    model: Any | None = None
-    loss_fn: LossFn | None = None
-    metrics: MetricFns | Sequence[Part] | None = None
-    tx: optax.GradientTransformation | None = None
-    schedule: optax.Schedule | None = None
-    augment: Augment | None = None
-    data: Any | None = None
-    step: TrainStep | None = None
+    model: Any | None
+    loss_fn: LossFn | None
+    metrics: MetricFns | Sequence[Part] | None
+    tx: optax.GradientTransformation | None
+    schedule: optax.Schedule | None
+    augment: Augment | None
+    data: Any | None
+    step: TrainStep | None
 
-    def names(self) -> dict[str, str]:
-        """Returns what was handed over, by qualified name: of these the config alone does not say what they are."""
-        found = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        return {name: _name(part) for name, part in found.items() if part is not None and not isinstance(part, Dataset)}
+
+def names_of(parts: Parts) -> dict[str, str]:
+    """Returns what was handed over, by qualified name: of these the config alone does not say what they are.
+
+    Raises:
+        TypeError: for a keyword argument that is no part, as Python raises for any function.
+    """
+    known = list(Parts.__annotations__)
+    for name in parts.keys() - known:
+        near = nearest(name, known)
+        hint = f"did you mean {' or '.join(near)}?" if near else f"they are {', '.join(known)}"
+        raise TypeError(f"there is no part {name!r} of a run: {hint}")
+    given = {name: parts[name] for name in known if name in parts}  # type: ignore[literal-required]
+    return {name: _name(part) for name, part in given.items() if part is not None and not isinstance(part, Dataset)}
 
 
 def _name(part: Any) -> str:

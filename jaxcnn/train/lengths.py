@@ -1,13 +1,30 @@
-"""Converts the lengths of a config to steps."""
+"""Converts the lengths of a run to steps."""
 
 import math
 from fractions import Fraction
 
-from ml_collections import FrozenConfigDict
-
 from jaxcnn.config.durations import parse_boundaries, parse_duration, parse_period
 from jaxcnn.errors import UserError
 from jaxcnn.train.parts.schedules import Shape
+from jaxcnn.train.run import Timing
+from jaxcnn.train.settings import ScheduleSettings, Settings
+
+
+def timing_of(settings: Settings, examples: int) -> Timing:
+    """Returns the lengths of a run with so many training `examples`, in steps; raises `UserError` for a wrong one."""
+    lengths, batch_size = settings.lengths, settings.sharing.batch_size
+    steps_per_epoch = Fraction(examples, batch_size)
+    total = steps_of(lengths.total_steps, lengths.total_epochs, steps_per_epoch, batch_size)
+    shape = schedule_shape(settings.schedule, steps_per_epoch, total)
+    peak = peak_rate(settings.optimizer.learning_rate, batch_size, settings.optimizer.reference_batch_size)
+    periods = ("log_every", "eval_every", "checkpoint_every")
+    return Timing(
+        total_steps=total,
+        steps_per_epoch=steps_per_epoch,
+        schedule=shape,
+        peak=peak,
+        **{key: parse_period(key, getattr(lengths, key), steps_per_epoch) for key in periods},
+    )
 
 
 def steps_of(steps: int | None, epochs: float, steps_per_epoch: Fraction, batch_size: int) -> int:
@@ -36,11 +53,11 @@ def peak_rate(learning_rate: float, batch_size: int, reference: int | None) -> f
     return learning_rate * (1 if reference is None else batch_size / reference)
 
 
-def schedule_shape(s: FrozenConfigDict, steps_per_epoch: Fraction, total: int) -> Shape:
-    """Returns the shape of the schedule of `config.schedule`; raises `UserError` for a wrong length.
+def schedule_shape(s: ScheduleSettings, steps_per_epoch: Fraction, total: int) -> Shape:
+    """Returns the shape of a schedule; raises `UserError` for a wrong length.
 
     Args:
-        s: these settings.
+        s: its settings.
         steps_per_epoch: not rounded.
         total: steps of the run.
     """
@@ -55,7 +72,7 @@ def schedule_shape(s: FrozenConfigDict, steps_per_epoch: Fraction, total: int) -
     longest = {"warmup": shape.warmup, "every": shape.every, "boundaries": max(shape.boundaries, default=0)}
     for key, steps in longest.items():
         if steps >= 2**31:
-            raise UserError(f"schedule.{key} is {s[key]!r}: it is more than {2**31 - 1} steps")
+            raise UserError(f"schedule.{key} is {getattr(s, key)!r}: it is more than {2**31 - 1} steps")
     if s.name == "multistep" and not shape.boundaries:
         raise UserError("schedule multistep needs schedule.boundaries, as '10, 14, 18 epochs'")
     return shape

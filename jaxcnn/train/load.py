@@ -30,7 +30,8 @@ from jaxcnn.train.files.checkpoint import Checkpoints
 from jaxcnn.train.files.fetch import fetched
 from jaxcnn.train.files.folder import RunFolder
 from jaxcnn.train.files.relay import open_checkpoints
-from jaxcnn.train.setup import make_model
+from jaxcnn.train.net import make_model
+from jaxcnn.train.settings import ModelSettings, model_settings
 from jaxcnn.types import Array, Variables
 
 _WEIGHTS = ("params", "collections", "batch_stats", "ema")
@@ -131,7 +132,7 @@ def load_run(
             raise UserError(f"{workdir} holds no run: there is no config.json in it")
         folder = RunFolder(workdir, make=False, copy=place)
         config, card = load_json(folder.config)[0], read_json(folder.card)
-        net = _model(config, card, model)
+        net = _model(model_settings(frozen(config)), card, model)
         with open_checkpoints(folder, read_only=True) as checkpoints:
             state = checkpoints.read(_step(checkpoints, step, str(workdir)), _WEIGHTS)
     variables = _one(_variables(state), card["seeds"], seed)
@@ -139,11 +140,11 @@ def load_run(
     return LoadedRun(net, jax.tree.map(jnp.asarray, variables), card, config)
 
 
-def _model(config: ConfigDict, card: Mapping[str, Any], own: Any | None) -> nn.Module:
+def _model(settings: ModelSettings, card: Mapping[str, Any], own: Any | None) -> nn.Module:
     name = card.get("given", {}).get("model")
     if name and own is None:
         raise UserError(f"this run was given its model in Python, {name}: load_run(..., model=...) needs it too")
-    return over_axis(make_model(frozen(config), config.model.num_classes or card["data"]["classes"], own), None)
+    return over_axis(make_model(settings, settings.num_classes or card["data"]["classes"], own), None)
 
 
 def _step(checkpoints: Checkpoints, asked: int | str, where: str) -> int:

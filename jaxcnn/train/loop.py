@@ -6,11 +6,10 @@ import json
 import math
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Unpack
 
-from ml_collections import ConfigDict, FrozenConfigDict
+from ml_collections import ConfigDict
 
-from jaxcnn.augment.views import parse_views
 from jaxcnn.errors import Fault, UserError, say
 from jaxcnn.train.devices import hosts
 from jaxcnn.train.devices.mesh import replicated
@@ -21,7 +20,7 @@ from jaxcnn.train.files.checkpoint import Checkpoints
 from jaxcnn.train.files.clock import Clock
 from jaxcnn.train.files.folder import RunFolder, read_json, read_lines
 from jaxcnn.train.files.relay import open_checkpoints
-from jaxcnn.train.given import Given
+from jaxcnn.train.given import Parts, names_of
 from jaxcnn.train.hooks.evaluation import Evaluation
 from jaxcnn.train.hooks.finite import StopAtNonfinite
 from jaxcnn.train.hooks.log import Log, Spikes
@@ -32,7 +31,8 @@ from jaxcnn.train.hooks.saving import Saving
 from jaxcnn.train.hooks.writers import MetricsFile, TensorBoard
 from jaxcnn.train.run import Run
 from jaxcnn.train.seeds import each
-from jaxcnn.train.setup import run_of, settled
+from jaxcnn.train.settings import read_settings
+from jaxcnn.train.setup import build_run
 from jaxcnn.train.state import TrainState, steps_taken
 from jaxcnn.train.step import make_eval_step
 from jaxcnn.train.training import Training
@@ -59,7 +59,7 @@ def train_and_evaluate(
     *,
     hooks: Sequence[Any] = (),
     force: bool = False,
-    **parts: Any,
+    **parts: Unpack[Parts],
 ) -> Result:
     """Trains the run of `config`, resumes it if `workdir` has a checkpoint, and evaluates the test split once.
 
@@ -74,10 +74,10 @@ def train_and_evaluate(
     Raises:
         UserError: for a mistake in the config, a part or the folder, before anything is compiled; and as `train`.
     """
-    clock, given = Clock(), Given(**parts)
-    asked = hosts.together(lambda: settled(config, given.data))
-    _check_folder(workdir, asked, given.names(), force=force)  # before data are opened
-    run = hosts.together(lambda: run_of(config, given))
+    clock, given = Clock(), names_of(parts)
+    settings = hosts.together(lambda: read_settings(config, parts))
+    _check_folder(workdir, settings.config.to_dict(), given, force=force)  # before data are opened
+    run = hosts.together(lambda: build_run(settings, parts))
     return _train(run, workdir, hooks, clock, force=force)
 
 
@@ -97,20 +97,20 @@ def train(run: Run, workdir: str | os.PathLike[str], *, hooks: Sequence[Any] = (
         Preempted: after SIGTERM or SIGINT, when the state is saved.
         Fault: if the last state could not be saved, because the disk is full or gone. Earlier checkpoints are kept.
     """
-    _check_folder(workdir, run.config, run.given, force=force)
+    _check_folder(workdir, run.config.to_dict(), run.given, force=force)
     return _train(run, workdir, hooks, Clock(), force=force)
 
 
 def _check_folder(
-    workdir: str | os.PathLike[str], config: FrozenConfigDict, given: Mapping[str, str], *, force: bool
+    workdir: str | os.PathLike[str], asked: Mapping[str, Any], given: Mapping[str, str], *, force: bool
 ) -> None:
-    hosts.on_first(lambda: RunFolder(workdir, make=False).check(config, given, force=force), None)
+    hosts.on_first(lambda: RunFolder(workdir, make=False).check(asked, given, force=force), None)
 
 
 def _train(run: Run, workdir: str | os.PathLike[str], hooks: Sequence[Any], clock: Clock, *, force: bool) -> Result:
     for hook in hooks:
         check_hook(hook)
-    hooks = [*map(make_hook, run.config.hooks), *hooks]
+    hooks = [*map(make_hook, run.settings.hooks), *hooks]
     folder = hosts.together(lambda: RunFolder(workdir))
     with contextlib.ExitStack() as stack:
         stack.enter_context(hosts.on_first(folder.hold, contextlib.nullcontext()))
@@ -134,11 +134,12 @@ def _go_on(
         raise UserError(
             f"{folder.path} holds step {last}, beyond the {run.total_steps} steps that were asked for: at least {last}"
         )
-    if last and hosts.from_first(lambda: folder.differs(run.config, run.given)):
+    if last and hosts.from_first(lambda: folder.differs(run.config.to_dict(), run.given)):
         hosts.together(lambda: _check_fit(run, checkpoints, last))
     earlier = hosts.on_first(lambda: folder.earlier_card(run.data["fingerprint"], resumed=last > 0), None)
     gone = hosts.on_first(lambda: folder.gone(resumed=last > 0), [])
-    changes = gone + hosts.on_first(lambda: folder.adopt(run.config, run.given, resumed=last > 0, force=force), [])
+    asked, resumed = run.config.to_dict(), last > 0
+    changes = gone + hosts.on_first(lambda: folder.adopt(asked, run.given, resumed=resumed, force=force), [])
     _check_alike(run, folder)
     state, damaged = _first_state(run, checkpoints)
     start = steps_taken(state)
@@ -157,7 +158,7 @@ def _go_on(
         run,
         folder.path,
         state,
-        evaluate=make_evaluator(run, batch_size=run.config.eval_batch_size),
+        evaluate=make_evaluator(run, batch_size=run.settings.eval_batch_size),
         hooks=[*_own_hooks(run, folder, checkpoints, saving, start), *hooks],
         history=history,
         seconds=clock.seconds,
@@ -190,14 +191,14 @@ def _to_the_end(training: Training, saving: Saving) -> tuple[Result, str]:
 
 def _own_hooks(run: Run, folder: RunFolder, checkpoints: Checkpoints, saving: Saving, start: int) -> list[Any]:
     """Returns the hooks of every run, in the order of their calls."""
-    shown = {"show": run.config.progress, "best": run.best, "epochs": epochs_of(run)}
-    progress = Progress(start=start, total=run.total_steps, **shown)
+    show, epochs = run.settings.progress, epochs_of(run)
+    progress = Progress(start=start, total=run.total_steps, show=show, best=run.best, epochs=epochs)
     return [
         *([progress] if hosts.first() else []),
         MetricsFile(folder.metrics),
-        *([TensorBoard(folder.tensorboard)] if run.config.tensorboard else []),
+        *([TensorBoard(folder.tensorboard)] if run.settings.tensorboard else []),
         Spikes(),
-        *([StopAtNonfinite(checkpoints)] if run.config.on_nonfinite == "stop" else []),
+        *([StopAtNonfinite(checkpoints)] if run.settings.on_nonfinite == "stop" else []),
         Log(run.log_every),
         Evaluation(run.eval_every),
         saving,
@@ -261,9 +262,9 @@ def _card_of(folder: RunFolder) -> dict[str, Any]:
 
 def _check_alike(run: Run, folder: RunFolder) -> None:
     """Raises `UserError` if the processes have different configs, parts, data or folders."""
-    config = ConfigDict(run.config)
-    config.data.dir = None
-    hosts.check_same("the config", config.to_json())
+    config = run.config.to_dict()
+    config["data"]["dir"] = None
+    hosts.check_same("the config", json.dumps(config))
     hosts.check_same("what is handed over", json.dumps(dict(run.given)))
     hosts.check_same("the data", run.data["fingerprint"])
     hosts.check_same("the run folder", folder.identity())
@@ -278,7 +279,7 @@ def _check_fit(run: Run, checkpoints: Checkpoints, step: int) -> None:
 
 def make_evaluator(run: Run, *, batch_size: int) -> Evaluator:
     """Returns an evaluator for the splits of the run's data; `batch_size` changes no result."""
-    apply_fn = over_views(run.apply_on(run.mesh), parse_views(run.config.eval_views))
+    apply_fn = over_views(run.apply_on(run.mesh), run.settings.feeding.views)
     step = make_eval_step(apply_fn=apply_fn, loss_fn=run.eval_loss_fn, metrics=run.metrics)
     step = each(step, run.num_seeds, in_axes=(0, None))
     eval_batch = run.eval_batches_on(run.mesh)

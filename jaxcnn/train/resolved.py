@@ -44,7 +44,7 @@ def _learning_rate(run: Run) -> dict[str, Any] | None:
     """Returns the parameters of the schedule; None if an optimizer or schedule was handed over."""
     if run.given.keys() & {"tx", "schedule"}:
         return None
-    return {"schedule": run.config.schedule.name, "peak": run.peak, **dataclasses.asdict(run.schedule)}
+    return {"schedule": run.settings.schedule.name, "peak": run.peak, **dataclasses.asdict(run.schedule)}
 
 
 def group_counts(run: Run) -> dict[str, int]:
@@ -52,7 +52,7 @@ def group_counts(run: Run) -> dict[str, int]:
     model: Any = run.model
     if not isinstance(model, Net) or model.norm != "group":
         return {}
-    wanted = run.config.model.norm_options.num_groups
+    wanted = run.settings.model.norm_options.get("num_groups")
     leaves = jax.tree_util.tree_leaves_with_path(run.abstract_params())
     shapes = {tuple(key.key for key in path): leaf.shape for path, leaf in leaves}
     norms = [path[:-1] for path in shapes if path[-1] == "scale" and (*path[:-1], "bias") in shapes]
@@ -78,7 +78,7 @@ def _norm(run: Run) -> dict[str, Any]:
 def _weight_decay(run: Run) -> dict[str, Any]:
     if "tx" in run.given:
         return {}
-    params, settings = run.abstract_params(), run.config.optimizer
+    params, settings = run.abstract_params(), run.settings.optimizer
     if decays_unseen(settings.name):
         return {"rate": settings.weight_decay}
     masked = jax.tree.map(lambda _: True, params) if settings.decay_all else kernels_only(params)

@@ -27,6 +27,7 @@ from jaxcnn.train.parts.losses import LossFn
 from jaxcnn.train.parts.metrics import MetricFns
 from jaxcnn.train.parts.schedules import Shape
 from jaxcnn.train.seeds import Randomness, abstract_one_of, each, randomness_of, seeds_of
+from jaxcnn.train.settings import Settings, Sharing
 from jaxcnn.train.state import TrainState
 from jaxcnn.train.step import TrainStep
 from jaxcnn.types import ApplyFn
@@ -35,29 +36,46 @@ Init: TypeAlias = Callable[[], TrainState]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Sharing:
-    """How the examples of a training step are shared out."""
+class Timing:
+    """How long a run is, and how often something is due."""
 
-    batch_size: int
-    """Over all devices."""
-    parts: int
-    """So many follow each other in a step, and their gradients are averaged."""
-    examples: int | None
-    """So many share the statistics of batch norm; None: all of a part."""
-    mapped: bool
-    """Whether each device takes the step on its own examples, and not the compiler splits it."""
+    total_steps: int
+    steps_per_epoch: Fraction
+    log_every: Fraction
+    """In steps, as the others."""
+    eval_every: Fraction
+    checkpoint_every: Fraction
+    schedule: Shape
+    """Parameters of the schedule, in steps."""
+    peak: float
+    """Peak learning rate of the schedule, scaled by the batch size if the config says so."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Run:
+class Measures:
+    """What is minimised, and what is measured."""
+
+    loss_fn: LossFn
+    eval_loss_fn: LossFn
+    """Without label smoothing, so that runs can be compared."""
+    metrics: MetricFns
+    """The metrics besides the loss, by name."""
+    best: Best
+    """How the best checkpoint is chosen."""
+    sums: Mapping[str, jax.ShapeDtypeStruct]
+    """Shapes and dtypes of the sums of a step, for one net."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Run(Timing, Measures):
     """All parts of a run on this machine, made from a config and from objects that were handed over."""
 
-    config: FrozenConfigDict
+    settings: Settings
+    """What its config says."""
     given: Mapping[str, str]
     """By part, the qualified names of objects that were handed over. If there are any, the config cannot make this run
     alone."""
     mesh: Mesh
-    sharing: Sharing
     dataset: Dataset | Batches
     squares: Crop | None
     """Makes the training squares from stored images; None if the data make their own batches."""
@@ -74,33 +92,20 @@ class Run:
     tx: optax.GradientTransformation
     init_state: Init
     """Makes the initial state, on every device of the mesh. It is traced once, also for its shapes."""
-    loss_fn: LossFn
-    eval_loss_fn: LossFn
-    """Without label smoothing, so that runs can be compared."""
-    metrics: MetricFns
-    """The metrics besides the loss, by name."""
-    best: Best
-    """How the best checkpoint is chosen."""
-    sums: Mapping[str, jax.ShapeDtypeStruct]
-    """Shapes and dtypes of the sums of a step, for one net."""
     step: TrainStep | None
     """A user's training step; None for ours."""
     learning_rate: optax.Schedule | None
     """None if an optimizer was handed over, which has its own."""
-    schedule: Shape
-    """Parameters of the schedule, in steps."""
-    peak: float
-    """Peak learning rate of the schedule, scaled by the batch size if the config says so."""
     paddings: Mapping[str, Pads]
     """Padding of each convolution whose padding has a name, from `paddings_of_convolutions`."""
-    total_steps: int
-    steps_per_epoch: Fraction
-    log_every: Fraction
-    eval_every: Fraction
-    checkpoint_every: Fraction
     steps_per_dispatch: int
     tuned: bool = True
     """Whether net and step use the forms of `jaxcnn.accel`."""
+
+    @property
+    def config(self) -> FrozenConfigDict:
+        """The config, as it is kept in the run folder."""
+        return self.settings.config
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -133,6 +138,11 @@ class Run:
         if "batch_stats" not in self.abstract_state().collections:
             return None
         return self.sharing.examples or self.batch_size // self.sharing.parts
+
+    @property
+    def sharing(self) -> Sharing:
+        """How the examples of a training step are shared out."""
+        return self.settings.sharing
 
     @property
     def batch_size(self) -> int:
@@ -168,7 +178,7 @@ class Run:
     @property
     def randomness(self) -> Randomness:
         """Random seed and key of the run; for several seeds, with the seeds as their axis."""
-        return jax.jit(each(randomness_of, self.num_seeds))(seeds_of(self.config.seed, self.num_seeds))
+        return jax.jit(each(randomness_of, self.num_seeds))(seeds_of(self.settings.seed, self.num_seeds))
 
     def no_sums(self) -> dict[str, Any]:
         """Returns the sums of zero training steps, as NumPy arrays; for several nets, (num_seeds,) each."""
@@ -180,9 +190,9 @@ class Run:
     @property
     def num_seeds(self) -> int:
         """Number of nets that are trained at once; if above 1, the first axis of every array of the state."""
-        return self.config.num_seeds
+        return self.settings.num_seeds
 
     @property
     def seeds(self) -> Sequence[int]:
         """The seed of each net that is trained at once."""
-        return range(self.config.seed, self.config.seed + self.num_seeds)
+        return range(self.settings.seed, self.settings.seed + self.num_seeds)

@@ -30,19 +30,20 @@ _LONG = {"val": "validation"}
 
 def make_step(run: Run, mesh: Mesh | None = None) -> TrainStep:
     """Returns the pure training step of the run, on its own mesh or another; with pmap, for one device's part."""
+    settings, choose = run.settings, chooser(run.forms_on(mesh or run.mesh))
     if run.step is not None:
-        return guarded(run.step, run.config.on_nonfinite, chooser(run.forms_on(mesh or run.mesh)))
+        return guarded(run.step, settings.on_nonfinite, choose)
     apply_fn = run.apply_on(mesh or run.mesh)
     return make_train_step(
-        apply_fn=rematerialize(apply_fn) if run.config.model.remat else apply_fn,
+        apply_fn=rematerialize(apply_fn) if settings.model.remat else apply_fn,
         tx=run.tx,
         loss_fn=run.loss_fn,
         metrics=run.metrics,
-        ema_decay=run.config.ema.decay,
-        aux_weight=run.config.loss.aux_weight,
-        on_nonfinite=run.config.on_nonfinite,
-        choose=chooser(run.forms_on(mesh or run.mesh)),
-        accumulate_steps=run.config.accumulate_steps,
+        ema_decay=settings.ema_decay,
+        aux_weight=settings.loss.aux_weight,
+        on_nonfinite=settings.on_nonfinite,
+        choose=choose,
+        accumulate_steps=settings.sharing.parts,
         axis_name=AXIS if run.mapped else None,
     )
 

@@ -10,8 +10,8 @@ import pytest
 
 from jaxcnn.command_line import read_config
 from jaxcnn.errors import UserError
+from jaxcnn.train import net
 from jaxcnn.train import run as run_module
-from jaxcnn.train import setup
 from jaxcnn.train.ahead import lower_step, resolve_blank
 from jaxcnn.train.devices.mesh import make_mesh, platform_of, replicated
 from jaxcnn.train.loop import make_evaluator
@@ -55,9 +55,9 @@ def test_a_batch_that_the_devices_cannot_share_is_refused():
 
 def test_the_fresh_state_is_traced_once(monkeypatch):
     calls = []
-    create = setup.create_state
-    monkeypatch.setattr(setup, "create_state", lambda *args, **fields: calls.append(args) or create(*args, **fields))
-    monkeypatch.setattr(setup, "check_image_size", lambda *_: pytest.fail("it is traced for its images again"))
+    create = net.create_state
+    monkeypatch.setattr(net, "create_state", lambda *args, **fields: calls.append(args) or create(*args, **fields))
+    monkeypatch.setattr(net, "check_image_size", lambda *_: pytest.fail("it is traced for its images again"))
     run = make_run(config())
     shapes = jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), run.abstract_state())
     assert jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), run.init_state()) == shapes

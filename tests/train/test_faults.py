@@ -245,7 +245,7 @@ def test_by_force_a_run_goes_on_with_another_config_and_says_so(finished, tmp_pa
 
 def test_another_config_is_refused_before_the_data_are_looked_at(finished, tmp_path, monkeypatch):
     shutil.copytree(finished[0], tmp_path, dirs_exist_ok=True)
-    monkeypatch.setattr(loop, "run_of", None)
+    monkeypatch.setattr(loop, "build_run", None)
     with pytest.raises(
         UserError, match=r"another config: data.name \(digits -> folder\), seed \(0 -> 1\); use another"
     ):

@@ -6,7 +6,6 @@ import sys
 import types
 
 import pytest
-from ml_collections import FrozenConfigDict
 from tensorboardX.proto import event_pb2
 
 from jaxcnn.config import base_config
@@ -19,7 +18,7 @@ from jaxcnn.train.hooks.writers import MetricsFile, TensorBoard
 def config(**changes):
     base = base_config()
     base.update_from_flattened_dict(changes)
-    return FrozenConfigDict(base)
+    return base.to_dict()
 
 
 def test_a_new_folder_takes_any_config(tmp_path):

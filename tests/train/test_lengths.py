@@ -6,6 +6,7 @@ import pytest
 
 from jaxcnn.errors import UserError
 from jaxcnn.train.lengths import peak_rate, schedule_shape, steps_of
+from jaxcnn.train.settings import read_settings
 from tests.train.small_runs import config
 
 
@@ -24,4 +25,4 @@ def test_the_learning_rate_grows_with_the_batch():
 )
 def test_a_schedule_has_no_more_steps_than_can_be_counted(key, text):
     with pytest.raises(UserError, match=rf"schedule.{key} is '{text}': it is more than 2147483647 steps"):
-        schedule_shape(config(**{f"schedule.{key}": text}).schedule, Fraction(20), 100)
+        schedule_shape(read_settings(config(**{f"schedule.{key}": text}), {}).schedule, Fraction(20), 100)

@@ -8,16 +8,14 @@ from jaxcnn.config import base_config
 from jaxcnn.errors import UserError
 from jaxcnn.layers.variables import abstract_variables
 from jaxcnn.models import create_model
-from jaxcnn.train.parts.optimizers import OPTIMIZERS, decays_unseen, kernels_only, make_optimizer
+from jaxcnn.train.parts.optimizers import OPTIMIZERS, OptimizerSettings, decays_unseen, kernels_only, make_optimizer
 
 PARAMS = {"kernel": jnp.array([[1.0, -2.0]]), "bias": jnp.array([3.0])}
 GRADIENTS = {"kernel": jnp.array([[0.5, 0.25]]), "bias": jnp.array([-1.0])}
 
 
 def settings(**changes):
-    config = base_config().optimizer
-    config.update(changes)
-    return config
+    return OptimizerSettings(**base_config().optimizer.to_dict() | changes)
 
 
 def updates(*gradients, **changes):

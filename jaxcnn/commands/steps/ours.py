@@ -23,8 +23,8 @@ from jaxcnn.errors import UserError
 from jaxcnn.models import create_model
 from jaxcnn.train.devices.mesh import in_turn, make_mesh
 from jaxcnn.train.parts.losses import make_loss
-from jaxcnn.train.parts.optimizers import make_optimizer
-from jaxcnn.train.setup import PRECISIONS
+from jaxcnn.train.parts.optimizers import OptimizerSettings, make_optimizer
+from jaxcnn.train.settings import PRECISIONS
 from jaxcnn.train.state import TrainState, create_state
 from jaxcnn.train.step import make_train_step
 from jaxcnn.types import Array, Variables
@@ -198,9 +198,8 @@ def _model(work: Work) -> Any:
 
 
 def _optimizer() -> optax.GradientTransformation:
-    settings = base_config().optimizer
-    settings.momentum = MOMENTUM
-    return make_optimizer(settings, optax.constant_schedule(LEARNING_RATE))
+    settings = base_config().optimizer.to_dict() | {"momentum": MOMENTUM}
+    return make_optimizer(OptimizerSettings(**settings), optax.constant_schedule(LEARNING_RATE))
 
 
 def _batch(work: Work) -> dict[str, Array]:

@@ -77,7 +77,7 @@ RUN = (
         kind=TEXT,
         default="float32",
         about="The type of the computation. Parameters and statistics are float32 in any case.",
-        words=Words("precision", "jaxcnn.train.checks:PRECISIONS"),
+        words=Words("precision", "jaxcnn.train.settings:PRECISIONS"),
         aliases="dtype amp fp16 bf16 half mixed_precision",
     ),
     Setting(

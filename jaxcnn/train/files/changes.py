@@ -5,8 +5,6 @@ import json
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from ml_collections import FrozenConfigDict
-
 from jaxcnn.config.table import SETTINGS
 from jaxcnn.errors import UserError
 
@@ -42,9 +40,9 @@ def resumed_line(change: Change, forced: Collection[Change]) -> str:
     return f"{how} with {change}"
 
 
-def as_json(config: FrozenConfigDict) -> dict[str, Any]:
-    """Returns the config as a JSON file would give it back."""
+def as_json(plain: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the values of a config as a JSON file would give them back."""
     try:
-        return json.loads(json.dumps(config.to_dict()))
+        return json.loads(json.dumps(plain))
     except TypeError as error:
         raise UserError(f"a config holds plain values only: {error}") from None

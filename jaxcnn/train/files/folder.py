@@ -9,8 +9,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from ml_collections import FrozenConfigDict
-
 from jaxcnn import streams
 from jaxcnn.addresses import bucket_address
 from jaxcnn.buckets import Bucket
@@ -90,28 +88,29 @@ class RunFolder:
             return str(self.path)
         return self.config.read_text(encoding="utf-8") if self.config.exists() else ""
 
-    def check(self, config: FrozenConfigDict, given: Given = NOTHING, *, force: bool = False) -> None:
+    def check(self, asked: Mapping[str, Any], given: Given = NOTHING, *, force: bool = False) -> None:
         """Raises `UserError` if there are checkpoints of a run with another config, unless `force`. It writes nothing.
 
-        A folder in a bucket is not copied yet; `adopt` refuses then. The keys that count are those that a resumed run
+        `asked` are the values of the config that is asked for, `given` what is handed over with it. A folder in a
+        bucket is not copied yet; `adopt` refuses then. The keys that count are those that a resumed run
         must keep and that never had this value in the folder.
         """
         if not self.in_bucket and self._holds_state():
-            self._refuse(self._changes(as_json(config), given), force=force)
+            self._refuse(self._changes(as_json(asked), given), force=force)
 
-    def differs(self, config: FrozenConfigDict, given: Given = NOTHING) -> bool:
+    def differs(self, asked: Mapping[str, Any], given: Given = NOTHING) -> bool:
         """Returns whether the saved state may belong to a config that cannot be resumed with this one."""
-        return not self.config.exists() or bool(self._changes(as_json(config), given).keys() - MAY_DIFFER)
+        return not self.config.exists() or bool(self._changes(as_json(asked), given).keys() - MAY_DIFFER)
 
     def adopt(
-        self, config: FrozenConfigDict, given: Given = NOTHING, *, resumed: bool, force: bool = False
+        self, asked: Mapping[str, Any], given: Given = NOTHING, *, resumed: bool, force: bool = False
     ) -> list[str]:
         """Writes config.json; returns lines about the differences from the resumed run.
 
         Values that were changed by force are remembered, so that a run may return to them.
 
         Args:
-            config: of the run.
+            asked: values of the run's config.
             given: objects that were handed over.
             resumed: whether the run is resumed.
             force: whether changes are allowed that a resumed run may not make.
@@ -119,7 +118,7 @@ class RunFolder:
         Raises:
             UserError: as `check`.
         """
-        new = as_json(config)
+        new = as_json(asked)
         changes = self._changes(new, given) if resumed else {}
         forced = self._refuse(changes, force=force)
         self._remember(changes, resumed=resumed)
@@ -182,7 +181,7 @@ class RunFolder:
         """
         if not self.config.exists():
             return {}
-        defaults = as_json(FrozenConfigDict(base_config()))
+        defaults = as_json(base_config().to_dict())
         before = flat(defaults, within=True) | flat(read_json(self.config), within=True)
         if self.card.exists():
             before |= _handed_over(read_json(self.card).get("given", {}))

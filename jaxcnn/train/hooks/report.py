@@ -17,7 +17,7 @@ _NAMED = 6
 
 def opening(run: Run, folder: str | Path, start: int) -> dict[str, list[str]]:
     """Returns lines about the run by name: net, data, steps, and the folder of its results."""
-    steps = f"{run.total_steps} x {run.config.batch_size} examples ({epochs_of(run)(run.total_steps)} epochs)"
+    steps = f"{run.total_steps} x {run.batch_size} examples ({epochs_of(run)(run.total_steps)} epochs)"
     devices = run.mesh.devices
     return {
         "net": [_net(run)],
@@ -38,7 +38,7 @@ def epochs_of(run: Run) -> Callable[[int], str]:
 
 def recomputed(run: Run, changes: Iterable[str]) -> list[str]:
     """Returns a line about the schedule if a change of the config moves its end."""
-    name = run.config.schedule.name
+    name = run.settings.schedule.name
     if run.given.keys() & {"tx", "schedule"} or name not in ENDING or not any("total_" in line for line in changes):
         return []
     return [f"the {name} schedule is recomputed: it now ends at step {run.total_steps}"]
@@ -78,8 +78,8 @@ def result_rows(
 def _net(run: Run) -> str:
     shape = "x".join(map(str, run.image_shape))
     chosen = [_norm(run), part_name(run.model.act)] if isinstance(run.model, Net) else []
-    parts = [*chosen, f"{run.parameter_count:,} parameters", f"images of {shape}", run.config.precision]
-    return f"{run.given.get('model', run.config.model.name)}: " + ", ".join(parts)
+    parts = [*chosen, f"{run.parameter_count:,} parameters", f"images of {shape}", run.settings.model.precision]
+    return f"{run.given.get('model', run.settings.model.name)}: " + ", ".join(parts)
 
 
 def _norm(run: Run) -> str:
@@ -99,7 +99,7 @@ def _data(run: Run) -> str:
     sizes, names = run.pipeline.sizes, run.dataset.class_names
     named = ", ".join([*names[:_NAMED], *(["..."] if len(names) > _NAMED else [])])
     counts = ", ".join(f"{sizes[split]:,} {split}" for split in ("train", "val", "test"))
-    return f"{run.config.data.name}: {len(names):,} classes ({named}); {counts}"
+    return f"{run.settings.feeding.name}: {len(names):,} classes ({named}); {counts}"
 
 
 def _remarks(run: Run) -> list[str]:
@@ -134,7 +134,7 @@ def _measured(metric: str, result: Mapping[str, float]) -> str:
 
 
 def _tested(run: Run, step: int) -> str:
-    decay = run.config.ema.decay
+    decay = run.settings.ema_decay
     what = "the last one" if decay is None else f"the moving average (ema.decay {decay:g})"
     return f"{what}, step {step} (epoch {epochs_of(run)(step)})"
 

@@ -1,11 +1,11 @@
 """Optimizers of optax, with weight decay for kernels only."""
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import jax
 import optax
-from ml_collections import ConfigDict
 
 from jaxcnn.errors import UserError
 from jaxcnn.layers.variables import loop_of
@@ -14,6 +14,24 @@ from jaxcnn.types import Array
 
 NEVER_DECAYED = frozenset({"bias", "scale", "negative_slope"})
 """Names of parameters that shift or scale values, in our layers and Flax's: of norms, convolutions and PReLU."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class OptimizerSettings:
+    """The settings of `config.optimizer`, as an optimizer of a user's own is given them too."""
+
+    name: str
+    learning_rate: float
+    reference_batch_size: int | None
+    momentum: float
+    nesterov: bool
+    beta1: float
+    beta2: float
+    decay: float
+    epsilon: float
+    weight_decay: float
+    decay_all: bool
+    clip_norm: float | None
 
 
 def kernels_only(params: Any) -> Any:
@@ -34,28 +52,28 @@ def _names(path: tuple[Any, ...]) -> list[str]:
     return [jax.tree_util.keystr((key,), simple=True) for key in path]
 
 
-def _sgd(o: ConfigDict, rate: optax.Schedule) -> optax.GradientTransformation:
+def _sgd(o: OptimizerSettings, rate: optax.Schedule) -> optax.GradientTransformation:
     return optax.sgd(rate, momentum=o.momentum or None, nesterov=o.nesterov)
 
 
-def _rmsprop(o: ConfigDict, rate: optax.Schedule) -> optax.GradientTransformation:
+def _rmsprop(o: OptimizerSettings, rate: optax.Schedule) -> optax.GradientTransformation:
     return optax.rmsprop(rate, decay=o.decay, eps=o.epsilon, momentum=o.momentum or None, nesterov=o.nesterov)
 
 
-def _adam(o: ConfigDict, rate: optax.Schedule) -> optax.GradientTransformation:
+def _adam(o: OptimizerSettings, rate: optax.Schedule) -> optax.GradientTransformation:
     return optax.adam(rate, b1=o.beta1, b2=o.beta2, eps=o.epsilon)
 
 
-def _adamw(o: ConfigDict, rate: optax.Schedule) -> optax.GradientTransformation:
+def _adamw(o: OptimizerSettings, rate: optax.Schedule) -> optax.GradientTransformation:
     decay = {"weight_decay": o.weight_decay, "mask": _mask(o)}
     return optax.adamw(rate, b1=o.beta1, b2=o.beta2, eps=o.epsilon, **decay)
 
 
-def _adadelta(o: ConfigDict, rate: optax.Schedule) -> optax.GradientTransformation:
+def _adadelta(o: OptimizerSettings, rate: optax.Schedule) -> optax.GradientTransformation:
     return optax.adadelta(rate, rho=o.decay, eps=o.epsilon)
 
 
-def _lamb(o: ConfigDict, rate: optax.Schedule) -> optax.GradientTransformation:
+def _lamb(o: OptimizerSettings, rate: optax.Schedule) -> optax.GradientTransformation:
     """Returns `optax.lamb` (You et al., arXiv:1904.00962), but with a trust ratio for each layer of a loop."""
     return optax.chain(
         optax.scale_by_adam(b1=o.beta1, b2=o.beta2, eps=o.epsilon),
@@ -91,8 +109,8 @@ OPTIMIZERS: dict[str, Maker] = {
 _DECAY_THEMSELVES = frozenset({"adamw", "lamb"})
 
 
-def make_optimizer(settings: ConfigDict, learning_rate: optax.Schedule) -> optax.GradientTransformation:
-    """Returns the optimizer of `config.optimizer`. It clips the gradient, adds the weight decay, and updates.
+def make_optimizer(settings: OptimizerSettings, learning_rate: optax.Schedule) -> optax.GradientTransformation:
+    """Returns the optimizer of these settings. It clips the gradient, adds the weight decay, and updates.
 
     Its name is in `OPTIMIZERS` or is a path to a function. A function of (settings, learning_rate) does its own weight
     decay. A function of the learning rate alone, as optax's are, gets `weight_decay` and `mask` if it has these
@@ -131,7 +149,7 @@ def _of_settings(maker: Maker) -> Maker:
     if _takes_settings(maker):
         return maker
 
-    def make(settings: ConfigDict, learning_rate: optax.Schedule) -> optax.GradientTransformation:
+    def make(settings: OptimizerSettings, learning_rate: optax.Schedule) -> optax.GradientTransformation:
         offered = {"weight_decay": settings.weight_decay, "mask": _mask(settings)}
         taken = {name: value for name, value in offered.items() if name in parameters_of(maker)}
         return maker(learning_rate, **taken)
@@ -143,5 +161,5 @@ def _takes_settings(maker: Maker) -> bool:
     return required_positions(maker) == 2
 
 
-def _mask(settings: ConfigDict) -> Callable[[Any], Any] | None:
+def _mask(settings: OptimizerSettings) -> Callable[[Any], Any] | None:
     return None if settings.decay_all else kernels_only

@@ -1,0 +1,88 @@
+"""The net of a run and its first state: made, and traced once to see whether it takes the images."""
+
+import functools
+import inspect
+from typing import Any
+
+import flax.linen as nn
+import jax
+import optax
+from jax.sharding import Mesh
+
+from jaxcnn.errors import UserError
+from jaxcnn.layers.means import Mean, means_of_norms
+from jaxcnn.layers.padding import paddings_of_convolutions
+from jaxcnn.models import Net, check_image_size, check_logits, create_model, over_axis
+from jaxcnn.ops.window import Pads
+from jaxcnn.train.devices.mesh import AXIS, replicated
+from jaxcnn.train.run import Init
+from jaxcnn.train.seeds import each, init_key, seeds_of
+from jaxcnn.train.settings import PRECISIONS, ModelSettings, Settings
+from jaxcnn.train.state import TrainState, create_state
+from jaxcnn.types import Array
+
+
+def make_model(settings: ModelSettings, num_classes: int, own: Any | None = None) -> nn.Module:
+    """Returns the model of the settings, or a user's own in its place, as `make_run` takes it."""
+    m = settings
+    twice = inspect.signature(create_model).parameters.keys() & m.fields.keys()
+    if twice:
+        raise UserError(f"model.fields holds {', '.join(sorted(twice))}, which the config has a key or the data for")
+    model = create_model(
+        m.name if own is None else own,
+        num_classes=num_classes,
+        norm=m.norm,
+        norm_options=m.norm_options or None,
+        act=m.act,
+        stem=m.stem,
+        dtype=PRECISIONS[m.precision],
+        dropout_rate=m.dropout_rate,
+        **m.fields,
+    )
+    return over_axis(model, AXIS) if m.mapped else model
+
+
+def make_init(
+    settings: Settings, mesh: Mesh, model: nn.Module, tx: optax.GradientTransformation, shape: tuple[int, int, int]
+) -> Init:
+    """Returns a function that makes the initial state on every device of a mesh.
+
+    Args:
+        settings: of the run: its seeds, and whether it keeps a moving average.
+        mesh: of devices.
+        model: the net.
+        tx: the optimizer.
+        shape: (height, width, channels) of training images.
+    """
+    ema, first, count = settings.ema_decay is not None, settings.seed, settings.num_seeds
+
+    def create(seed: Array) -> TrainState:
+        return create_state(model, tx, shape, init_key(seed), ema=ema)
+
+    @functools.partial(jax.jit, out_shardings=replicated(mesh))
+    def init_state() -> TrainState:
+        return each(create, count)(seeds_of(first, count))
+
+    return init_state
+
+
+def trace(
+    model: nn.Module, shape: tuple[int, int, int], init_state: Init, num_classes: int, batch: int
+) -> tuple[list[Mean], dict[str, Pads]]:
+    """Returns the means of norms for a training batch of `batch` examples, and the paddings that have names.
+
+    It traces `init_state` once, and only if that fails looks for the reason with `check_image_size`.
+
+    Raises:
+        UserError: as `check_image_size`.
+    """
+    with means_of_norms(batch) as means, paddings_of_convolutions() as paddings:
+        try:
+            fits = all(leaf.size for leaf in jax.tree.leaves(jax.eval_shape(init_state)))
+        except Exception:  # of any kind: `check_image_size` reports it
+            fits = False
+    if not fits:
+        check_image_size(model, shape)
+    if not isinstance(model, Net):
+        check_logits(model, shape, num_classes)
+    return means, paddings
