@@ -9,6 +9,7 @@ import functools
 import importlib
 import inspect
 import re
+import sys
 import traceback
 from collections.abc import Callable, Iterable, Mapping
 from types import ModuleType
@@ -19,6 +20,8 @@ from jaxcnn.errors import UserError, nearest, unknown_word
 Part: TypeAlias = str | Callable[..., Any]
 """A name in a table, a path `package.module:name`, or the object itself."""
 
+_NOT_OWN = sys.stdlib_module_names | {"chex", "flax", "jax", "jaxlib", "jaxcnn", "numpy", "optax"}
+"""Packages in which a user's mistake is not looked for."""
 PATH = r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*"
 """A regular expression for such a path."""
 
@@ -57,6 +60,18 @@ def part_name(value: Any) -> str:
         return part_name(value.func)
     named = value if hasattr(value, "__qualname__") else type(value)
     return f"{named.__module__}:{named.__qualname__}"
+
+
+def explained(error: BaseException) -> str:
+    """Returns the first line of an error, after "FILE:LINE: TYPE: " if a user's own code is among its calls."""
+    reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+    calls = traceback.walk_tb(error.__traceback__)
+    own = [(frame.f_code.co_filename, line) for frame, line in calls if _package_of(frame.f_globals) not in _NOT_OWN]
+    return f"{own[-1][0]}:{own[-1][1]}: {type(error).__name__}: {reason}" if own else reason
+
+
+def _package_of(names: Mapping[str, Any]) -> str:
+    return str(names.get("__name__", "")).partition(".")[0]
 
 
 def parameters_of(maker: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:

@@ -15,9 +15,10 @@ If a field or class attribute `use_bias` is True, the norm adds a learnt bias, a
 flax's norms have such a field.
 """
 
+import contextlib
 import functools
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import jax.numpy as jnp
@@ -66,8 +67,11 @@ def check_norm(norm: Part, options: Mapping[str, Any]) -> None:
     if strange and not _takes_anything(norm):
         raise UserError(f"norm {name!r} takes no {', '.join(strange)}; it takes {', '.join(known) or 'no options'}")
     needed = [option for option, default in known.items() if default is _NEEDED and options.get(option) is None]
+    if needed and not isinstance(_unwrapped(_find(norm)), type):
+        raise UserError(f"norm {name!r} is a function that needs {', '.join(needed)}: give a linen module class")
     if needed:
         raise UserError(f"norm {name!r} needs {', '.join(needed)}, which has no default: set it in norm_options")
+    _check_call(name, _unwrapped(_find(norm)))
     epsilon = options.get("epsilon")
     if epsilon is not None:
         check_number(f"the epsilon of norm {name!r}", epsilon, above(0))
@@ -75,6 +79,34 @@ def check_norm(norm: Part, options: Mapping[str, Any]) -> None:
         kind = _kind(known.get(option))
         if value is not None and kind and _kind(value) != kind:
             raise UserError(f"the {option} of norm {name!r} is {value!r}: it must be {kind}")
+
+
+def _check_call(name: str, maker: Callable[..., Any]) -> None:
+    """Raises `UserError` for a module class whose objects cannot be called as `norm(x)`."""
+    if not isinstance(maker, type) or not issubclass(maker, nn.Module):
+        return
+    try:
+        inspect.signature(maker.__call__).bind(None, None)
+    except TypeError as error:
+        told = "a field `use_running_average`, `deterministic` or `train` tells it whether this is training"
+        raise UserError(f"norm {name!r} is called as norm(x): {error}; {told}") from None
+
+
+@contextlib.contextmanager
+def keeping_shapes(norm: Part) -> Iterator[None]:
+    """While it is entered, raises `UserError` where a norm returns another shape than that of its input."""
+    kind = _unwrapped(_find(norm))
+
+    def check(call: Callable[..., Any], args: Any, kwargs: Any, context: nn.module.InterceptorContext) -> Any:
+        found = call(*args, **kwargs)
+        if context.method_name == "__call__" and type(context.module) is kind:
+            shapes = [getattr(each, "shape", None) for each in (args[0], found)]
+            if shapes[0] != shapes[1]:
+                raise UserError(f"norm {part_name(norm)!r} makes {shapes[1]} of {shapes[0]}: it must keep the shape")
+        return found
+
+    with nn.intercept_methods(check):
+        yield
 
 
 def shifts(norm: Part, options: Mapping[str, Any] = _NO_OPTIONS) -> bool:

@@ -12,7 +12,7 @@ from jaxcnn.errors import UserError, unknown_word
 from jaxcnn.layers.norm_choice import norm_takes
 from jaxcnn.layers.variables import streams
 from jaxcnn.models.net import Net
-from jaxcnn.parts import parameters_of, part_name
+from jaxcnn.parts import explained, parameters_of, part_name
 from jaxcnn.types import Array
 
 _FLAX = {"parent", "name"}
@@ -57,17 +57,36 @@ def check_fields(name: str, fields: Mapping[str, Any], known: Collection[str]) -
 def check_logits(model: nn.Module, image_shape: tuple[int, int, int], num_classes: int) -> None:
     """Raises `UserError` for a model that maps images (height, width, channels) to anything but logits.
 
-    It is traced, and nothing compiled.
+    It is traced, in evaluation and in training, and nothing is compiled.
     """
-    images = jax.ShapeDtypeStruct((2, *image_shape), jnp.float32)
+    images, net = jax.ShapeDtypeStruct((2, *image_shape), jnp.float32), over_axis(model, None)
 
-    def call(images: Array) -> Any:
-        return model.init_with_output(streams(jax.random.key(0)), images, train=False)[0]
+    def evaluate(images: Array) -> Any:
+        return net.init_with_output(streams(jax.random.key(0)), images, train=False)
 
-    found = jax.tree.map(lambda leaf: f"{leaf.dtype}{list(leaf.shape)}", jax.eval_shape(call, images))
+    logits, variables = jax.eval_shape(evaluate, images)
+    _check_shape(model, logits, num_classes)
+    _check_shape(model, _in_training(net, variables, images), num_classes)
+
+
+def _check_shape(model: nn.Module, logits: Any, num_classes: int) -> None:
+    found = jax.tree.map(lambda leaf: f"{leaf.dtype}{list(leaf.shape)}", logits)
     if found not in (f"{dtype}[2, {num_classes}]" for dtype in ("float32", "bfloat16", "float16")):
         name = part_name(model)
         raise UserError(f"model {name} maps 2 images to {found}: it must give logits, float32[2, {num_classes}]")
+
+
+def _in_training(model: nn.Module, variables: Any, images: Any) -> Any:
+    """Returns the shapes of what a model returns in training; raises `UserError` if it cannot be traced."""
+
+    def train(variables: Any, images: Array) -> Any:
+        rngs = streams(jax.random.key(0))
+        return model.apply(variables, images, train=True, mutable=True, rngs=rngs)[0]
+
+    try:
+        return jax.eval_shape(train, variables, images)
+    except Exception as error:  # of any kind
+        raise UserError(f"model {part_name(model)} fails under train=True: {explained(error)}") from error
 
 
 def over_axis(model: nn.Module, axis_name: str | None) -> nn.Module:

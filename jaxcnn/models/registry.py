@@ -1,6 +1,7 @@
 """Makes models by name."""
 
 import bisect
+import contextlib
 import dataclasses
 import fnmatch
 import functools
@@ -14,12 +15,12 @@ import jax.numpy as jnp
 
 from jaxcnn.errors import UserError, check_word
 from jaxcnn.layers.activation import make_activation
-from jaxcnn.layers.norm_choice import check_norm
+from jaxcnn.layers.norm_choice import check_norm, keeping_shapes
 from jaxcnn.layers.variables import abstract_variables
 from jaxcnn.models.net import Net
 from jaxcnn.models.own import check_fields, own_net
 from jaxcnn.models.variant import Variant
-from jaxcnn.parts import Part, find_part
+from jaxcnn.parts import Part, explained, find_part
 from jaxcnn.ranges import at_least, below, check_number, check_whole
 
 FAMILIES = (
@@ -195,13 +196,14 @@ def _passes(model: nn.Module, size: int, channels: int) -> bool:
 
 def _check_shapes(model: nn.Module, image_shape: tuple[int, int, int]) -> None:
     """Raises `UserError` for an image that some layer cannot take, or of which it would make an empty array."""
+    checked = keeping_shapes(model.norm) if isinstance(model, Net) else contextlib.nullcontext()
     try:
-        variables = abstract_variables(model, image_shape)
+        with checked:
+            variables = abstract_variables(model, image_shape)
         empty = [leaf.shape for leaf in jax.tree.leaves(variables) if min(leaf.shape, default=1) < 1]
         if empty:
             raise ValueError(f"an array would have the shape {empty[0]}")
     except UserError:
         raise
     except Exception as error:  # a field of a wrong type can raise any kind
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise UserError(f"{type(model).__name__} cannot be built with these fields: {reason}") from error
+        raise UserError(f"{type(model).__name__} cannot be built with these fields: {explained(error)}") from error

@@ -8,7 +8,7 @@ import pytest
 from flax import linen as nn
 
 from jaxcnn.errors import UserError
-from jaxcnn.models import check_logits, create_model, over_axis
+from jaxcnn.models import check_image_size, check_logits, create_model, over_axis
 from tests.models.tiny import TINY
 from tests.own_parts import Flat, RootMean, Snake, Switchable, TwoLayers, Untold, one_layer, squareplus
 
@@ -99,6 +99,11 @@ def test_a_net_with_parts_of_a_users_own_stays_hashable():
     assert hash(TINY["resnet"].model(norm=RootMean, act=Snake)) == hash(TINY["resnet"].model(norm=RootMean, act=Snake))
 
 
+class Told(nn.Module):
+    def __call__(self, x, train):
+        return x
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
@@ -110,6 +115,8 @@ def test_a_net_with_parts_of_a_users_own_stays_hashable():
             "the strength of norm .* is True: it must be a numb",
         ),
         ({"norm": Switchable, "norm_options": {"use_bias": 2}}, "the use_bias of norm .* is 2: it must be True or Fal"),
+        ({"norm": Told}, "Told' is called as norm.x.: missing a required argument: 'train'; a field"),
+        ({"norm": squareplus}, "squareplus' is a function that needs x: give a linen module class"),
         ({"norm": nn.LayerNorm()}, "norm is a LayerNorm that is made already: give its class"),
         ({"norm": 3}, "norm is 3: it must be a word, a path"),
         ({"norm": nn.Conv}, "norm 'flax.linen.linear:Conv' needs features, kernel_size, which has no default"),
@@ -159,6 +166,64 @@ def test_a_net_that_cannot_be_is_refused_in_one_line(name, fields, says):
     with pytest.raises(UserError, match=says) as caught:
         create_model(name, num_classes=3, **fields)
     assert "\n" not in str(caught.value)
+
+
+class Untrainable(nn.Module):
+    """A net with a mistake that only training meets."""
+
+    @nn.compact
+    def __call__(self, image, *, train):
+        x = nn.Dense(3)(image.mean(axis=(1, 2)))
+        return x + jnp.ones((7,)) if train else x
+
+
+class OverAxis(nn.Module):
+    axis_name: str | None = None
+
+    @nn.compact
+    def __call__(self, image, *, train):
+        x = nn.BatchNorm(use_running_average=not train, axis_name=self.axis_name)(image)
+        return nn.Dense(3)(x.mean(axis=(1, 2)))
+
+
+class TwoOutputs(nn.Module):
+    @nn.compact
+    def __call__(self, image, *, train):
+        x = nn.Dense(3)(image.mean(axis=(1, 2)))
+        return (x, x) if train else x
+
+
+def test_what_is_wrong_in_training_alone_is_refused_with_its_place():
+    with pytest.raises(UserError, match=r"Untrainable fails under train=True: .*test_own_parts.py:\d+: \w+Error: "):
+        check_logits(Untrainable(), (8, 8, 3), 3)
+    with pytest.raises(UserError, match=r"TwoOutputs maps 2 images to \('float32\[2, 3\]', 'float32\[2, 3\]'\)"):
+        check_logits(TwoOutputs(), (8, 8, 3), 3)
+    check_logits(over_axis(OverAxis(), "batch"), (8, 8, 3), 3)  # traced without the axis, which exists under pmap alone
+
+
+class Flattening(nn.Module):
+    def __call__(self, x):
+        return x.mean(axis=-1)
+
+
+class Failing(nn.Module):
+    def __call__(self, x):
+        return x @ jnp.ones((5, 5))
+
+
+@pytest.mark.parametrize(
+    ("norm", "says"),
+    [
+        (
+            Flattening,
+            r"norm 'tests.models.test_own_parts:Flattening' makes \(1, 9, 9\) of \(1, 9, 9, 8\)",
+        ),
+        (Failing, r"ResNet cannot be built with these fields: .*test_own_parts.py:\d+: TypeError: dot_general"),
+    ],
+)
+def test_a_norm_that_fails_is_named_with_its_place(norm, says):
+    with pytest.raises(UserError, match=says):
+        check_image_size(TINY["resnet"].model(norm=norm), (9, 9, 3))
 
 
 def test_what_is_no_logits_is_refused():
