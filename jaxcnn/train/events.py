@@ -18,38 +18,77 @@ Hooks are called in order: ours first, then a user's. Of several processes only 
 """
 
 import contextlib
-from collections.abc import Iterator, Sequence
+import difflib
+import inspect
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from jaxcnn.errors import UserError, nearest
 from jaxcnn.parts import find_part, part_name, required_positions
 
-EVENTS = (
-    *("start", "due", "stepped", "reached", "log", "evaluated", "checkpointed", "busy", "compiled", "said"),
-    *("end", "close"),
-)
+EVENTS = {  # the methods of hooks, and the names of their arguments
+    "start": ("training",),
+    "due": ("step",),
+    "stepped": ("step",),
+    "reached": ("step",),
+    "log": ("step", "values"),
+    "evaluated": ("step", "values"),
+    "checkpointed": ("step",),
+    "busy": ("verb", "what"),
+    "compiled": ("seconds",),
+    "said": ("text",),
+    "end": ("result",),
+    "close": (),
+}
+
+
+def find_hook(hook: Any) -> Any:
+    """Returns a hook, or what the class or function at a path makes; raises `UserError` for what is none."""
+    if isinstance(hook, str):
+        path, maker = hook, find_part("hook", hook, {})
+        if required_positions(maker):
+            raise UserError(f"hook {path} is made without arguments, and needs {required_positions(maker)}")
+        hook = maker()
+    check_hook(hook)
+    return hook
 
 
 def check_hook(hook: Any) -> None:
-    """Raises `UserError` for a hook without a method for any event."""
+    """Raises `UserError` for a hook that has no method for any event, or one that cannot be called as it will be."""
     if isinstance(hook, type):
         raise UserError(f"hook {part_name(hook)} is a class: hand over an object of it, {hook.__name__}()")
-    if any(callable(getattr(hook, event, None)) for event in EVENTS):
+    methods = {event: method for event in EVENTS if callable(method := getattr(hook, event, None))}
+    if not methods:
+        near = sorted({event for name in _own_methods(hook) for event in nearest(name.removeprefix("on_"), EVENTS)})
+        hint = f"; did you mean {' or '.join(near)}?" if near else ""
+        raise UserError(f"hook {part_name(hook)} has none of the methods {', '.join(EVENTS)}{hint}")
+    for event, method in methods.items():
+        _check_arguments(part_name(hook), event, method)
+
+
+def _check_arguments(name: str, event: str, method: Callable[..., Any]) -> None:
+    try:
+        signature = inspect.signature(method)
+        signature.bind(*EVENTS[event])
+    except TypeError:
+        called = f"{event}({', '.join(EVENTS[event])})"
+        raise UserError(f"hook {name}: {event} is called as {called}, and takes {signature}") from None
+    except ValueError:  # no parameters are known of some callables that are not written in Python
         return
-    own = [name for name in dir(hook) if not name.startswith("_")]
-    near = sorted({event for name in own for event in nearest(name.removeprefix("on_"), EVENTS)})
-    hint = f"; did you mean {' or '.join(near)}?" if near else ""
-    raise UserError(f"hook {part_name(hook)} has none of the methods {', '.join(EVENTS)}{hint}")
 
 
-def make_hook(path: str) -> Any:
-    """Returns the hook that a class or function at a path makes; raises `UserError` where it makes none."""
-    maker = find_part("hook", path, {})
-    if required_positions(maker):
-        raise UserError(f"hook {path} is made without arguments, and needs {required_positions(maker)}")
-    hook = maker()
-    check_hook(hook)
-    return hook
+def misspelt(hook: Any) -> str:
+    """Returns a warning if a hook has a method that is called nearly as an event for which it has none; else ""."""
+    near = {name: difflib.get_close_matches(name, EVENTS, n=1, cutoff=0.85) for name in _own_methods(hook)}
+    meant = {name: events[0] for name, events in near.items() if events and not hasattr(hook, events[0])}
+    pairs = " and ".join(f"{name}, as if it were {event}" for name, event in meant.items())
+    return f"warning: nothing calls a method of hook {part_name(hook)}: {pairs}" if pairs else ""
+
+
+def _own_methods(hook: Any) -> list[str]:
+    """Returns the names of a hook's public methods that are no events."""
+    names = [name for name in dir(hook) if not name.startswith("_") and name not in EVENTS]
+    return [name for name in names if callable(getattr(type(hook), name, None))]
 
 
 class Hooks:

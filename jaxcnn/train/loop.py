@@ -14,7 +14,7 @@ from jaxcnn.errors import Fault, UserError, say
 from jaxcnn.train.devices import hosts
 from jaxcnn.train.devices.mesh import replicated
 from jaxcnn.train.evaluate import Evaluator, over_views
-from jaxcnn.train.events import check_hook, make_hook
+from jaxcnn.train.events import find_hook, misspelt
 from jaxcnn.train.files.card import RunCard
 from jaxcnn.train.files.checkpoint import Checkpoints
 from jaxcnn.train.files.clock import Clock
@@ -88,7 +88,7 @@ def train(run: Run, workdir: str | os.PathLike[str], *, hooks: Sequence[Any] = (
         run: from `make_run`.
         workdir: the run folder, which is made if it is missing, for config.json, run.json, metrics.jsonl, checkpoints/
             and TensorBoard events.
-        hooks: objects with methods for events, see `jaxcnn.train.events`.
+        hooks: objects with methods for events, see `jaxcnn.train.events`; or paths to what makes one.
         force: resume a run with another config, if its state has the same arrays.
 
     Raises:
@@ -97,6 +97,8 @@ def train(run: Run, workdir: str | os.PathLike[str], *, hooks: Sequence[Any] = (
         Preempted: after SIGTERM or SIGINT, when the state is saved.
         Fault: if the last state could not be saved, because the disk is full or gone. Earlier checkpoints are kept.
     """
+    if not isinstance(run, Run):
+        raise UserError("train takes a run, as make_run(config) makes; train_and_evaluate(config, workdir) does both")
     _check_folder(workdir, run.config.to_dict(), run.given, force=force)
     return _train(run, workdir, hooks, Clock(), force=force)
 
@@ -108,9 +110,9 @@ def _check_folder(
 
 
 def _train(run: Run, workdir: str | os.PathLike[str], hooks: Sequence[Any], clock: Clock, *, force: bool) -> Result:
-    for hook in hooks:
-        check_hook(hook)
-    hooks = [*map(make_hook, run.settings.hooks), *hooks]
+    if isinstance(hooks, str) or not isinstance(hooks, Sequence):
+        raise UserError(f"hooks is {hooks!r:.60}: it must be a list of hooks")
+    hooks = [find_hook(hook) for hook in (*run.settings.hooks, *hooks)]
     folder = hosts.together(lambda: RunFolder(workdir))
     with contextlib.ExitStack() as stack:
         stack.enter_context(hosts.on_first(folder.hold, contextlib.nullcontext()))
@@ -165,7 +167,7 @@ def _go_on(
     )
     with contextlib.ExitStack() as stack:
         hosts.together(lambda: stack.enter_context(training.running()))
-        for line in (*damaged, *changes, *recomputed(run, changes)):
+        for line in (*damaged, *changes, *recomputed(run, changes), *filter(None, map(misspelt, hooks))):
             training.say(line)
         with _completing(card, training):
             return _to_the_end(training, saving)

@@ -9,7 +9,7 @@ import pytest
 from jaxcnn.accel.cpu.finite import choose_whole
 from jaxcnn.errors import UserError
 from jaxcnn.train import training
-from jaxcnn.train.events import Hooks, check_hook
+from jaxcnn.train.events import Hooks, check_hook, find_hook, misspelt
 from jaxcnn.train.files.checkpoint import NOT_EVALUATED
 from jaxcnn.train.hooks.evaluation import Evaluation
 from jaxcnn.train.hooks.log import Log, Spikes
@@ -213,9 +213,28 @@ class Named:
         """Is never called: the event is called otherwise."""
 
 
+class TooFew:
+    def log(self, values):
+        """Is called with the step as well."""
+
+
+class Nearly:
+    def start(self, training):
+        """Makes it a hook."""
+
+    def evalated(self, step, values):
+        """Is never called: its name has a letter too few."""
+
+    def logs(self):
+        """Is a method of its own."""
+
+    log = logged = start
+
+
 @pytest.mark.parametrize(
     ("hook", "says"),
     [
+        (TooFew(), r"test_training:TooFew: log is called as log\(step, values\), and takes \(values\)$"),
         (Named(), r"test_training:Named has none of the methods start, .*; did you mean evaluated\?$"),
         (Listener, r"test_training:Listener is a class: hand over an object of it, Listener\(\)$"),
     ],
@@ -223,6 +242,15 @@ class Named:
 def test_what_can_be_told_nothing_is_no_hook(hook, says):
     with pytest.raises(UserError, match=says):
         check_hook(hook)
+
+
+def test_a_method_that_is_called_nearly_as_an_event_is_a_warning():
+    assert misspelt(Nearly()).endswith("test_training:Nearly: evalated, as if it were evaluated")
+    assert misspelt(Listener()) == ""
+
+
+def test_a_hook_may_be_a_path():
+    assert isinstance(find_hook(f"{__name__}:Listener"), Listener)
 
 
 def test_of_several_processes_only_the_first_tells_its_hooks_but_for_those_of_every_process():
