@@ -11,6 +11,7 @@ from jaxcnn.config.keys import find_key, is_free, nearest, parse_value
 from jaxcnn.config.kinds import SWITCH, parse_literal
 from jaxcnn.config.table import SETTINGS
 from jaxcnn.errors import UserError
+from jaxcnn.shipped import config_files
 
 _ABOUT_CONFIG = re.compile(r"--?(no[_-]?)?config(?:\.([^=]*))?(?:=(.*))?", re.DOTALL)
 
@@ -84,7 +85,7 @@ def stray(argument: str) -> UserError:
     """Returns the error for an argument that is no option, with what it may have been meant to be."""
     name, equals, value = argument.partition("=")
     keys = nearest(name.removeprefix("config.")) if equals else []
-    if argument.endswith((".py", ".json")):
+    if argument.endswith((".py", ".json")) or argument in config_files():
         return UserError(f"stray argument {argument!r}: did you mean --config={argument}?")
     if keys:
         return UserError(

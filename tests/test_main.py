@@ -246,8 +246,11 @@ def test_the_folder_of_a_run_is_told_from_its_config(parse, tmp_path):
     [
         ("raise ValueError('say \\'no\\'')", "ValueError: say 'no'"),
         ("raise KeyError('\"quoted\" it is')", 'KeyError: "quoted" it is'),
-        ("config.modle = 1", "config.py:4: AttributeError: "),
-        ("config.batch_size = 'many'", "config.py:4: TypeError: "),
+        ("config.modle = 1", "config.py:4: there is no config key 'modle': `jaxcnn settings` lists"),
+        ("config.model.nam = 1", "config.py:4: there is no config key 'nam': did you mean "),
+        ("config.norm = missing.norm", "config.py:4: NameError: "),
+        ("config.batch_size = 'many'", "config.py:4: batch_size cannot be many: it must be of type int"),
+        ("config.model.name = dict", "config.py:4: name cannot be <class 'dict'>: it must be of type str"),
         ("config.batch_size = missing", "config.py:4: NameError: "),
         ("config.batch_size = = 3", "config.py:4: SyntaxError: invalid syntax"),
     ],

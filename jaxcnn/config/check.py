@@ -13,9 +13,11 @@ def frozen(config: ConfigDict) -> FrozenConfigDict:
     """Returns `config` with lists as tuples.
 
     Raises:
-        UserError: for a value of another kind than its setting, such as True for a number, or a value that a JSON file
-            cannot hold.
+        UserError: for anything but a config, and for a value of another kind than its setting, such as True for a
+            number, or one that a JSON file cannot hold.
     """
+    if not isinstance(config, ConfigDict):
+        raise UserError(f"config is of type {type(config).__name__}: it must be base_config() with changes")
     plain = _tuples(config.to_dict(), "")
     for setting in SETTINGS.values():
         setting.check_kind(setting.value(plain))

@@ -1,6 +1,7 @@
 """From a file to a config: Python with get_config(), or JSON as a run folder keeps it."""
 
 import difflib
+import re
 import traceback
 import types
 from collections.abc import Mapping
@@ -16,6 +17,9 @@ from jaxcnn.config.table import GROUPS, SETTINGS
 from jaxcnn.errors import UserError
 from jaxcnn.json_file import read_json
 from jaxcnn.shipped import config_files
+
+_UNKNOWN = re.compile(r'Key \\?"(\w+)\\?" does not exist')
+_WRONG_TYPE = re.compile(r"Could not override field '(\w+)' .*?\. (.*) is of original type .* to type <class '(\w+)'>")
 
 
 def load(place: str) -> tuple[ConfigDict, list[str]]:
@@ -133,7 +137,17 @@ def _explain(path: Path, error: Exception) -> str:
     own = [frame for frame in frames if not any(Path(frame.filename).is_relative_to(place) for place in libraries)]
     line = own[-1].lineno if own else getattr(error, "lineno", None)
     place = f"{own[-1].filename if own else path}:{line}" if line else str(path)
-    return f"{place}: {type(error).__name__}: {one_line(error)}"
+    return f"{place}: {_of_config(error) or f'{type(error).__name__}: {one_line(error)}'}"
+
+
+def _of_config(error: Exception) -> str:
+    """Returns what is wrong with a key, or with its value, of an error that ml_collections raises; "" of any other."""
+    said = str(error)
+    if isinstance(error, AttributeError | KeyError) and (unknown := _UNKNOWN.search(said)):
+        return f"there is no config key {unknown[1]!r}: {hint(unknown[1])}"
+    if isinstance(error, TypeError) and (wrong := _WRONG_TYPE.search(said)):
+        return f"{wrong[1]} cannot be {wrong[2]}: it must be of type {wrong[3]}"
+    return ""
 
 
 def one_line(error: BaseException) -> str:

@@ -88,9 +88,10 @@ def array_dataset(
         UserError: for anything else, or a setting that makes no sense.
     """
     if not isinstance(data, Mapping) or "train" not in data or not data.keys() <= {*SPLITS, "class_names"}:
+        what = f"it has {', '.join(map(repr, data))}" if isinstance(data, Mapping) else f"it is a {type(data).__name__}"
         raise UserError(
             'data must be a dict of "train" and any of "val" and "test", each (images, labels) or a source, and '
-            '"class_names" if they have names'
+            f'"class_names" if they have names; {what}'
         )
     sources = {split: make_source(f'data["{split}"]', data[split]) for split in SPLITS if split in data}
     names = as_names(data.get("class_names"))

@@ -55,6 +55,8 @@ def find_metrics(asked: Iterable[Part] | MetricFns) -> dict[str, MetricFn]:
     Raises:
         UserError: for a metric that is unknown or cannot be imported, and a name that is not allowed or comes twice.
     """
+    if isinstance(asked, str) or not isinstance(asked, Iterable):
+        raise UserError(f"metrics is {asked!r:.60}: it must be a mapping from names to functions, or a list")
     named = asked.items() if isinstance(asked, Mapping) else [(_short_name(each), each) for each in asked]
     found: dict[str, MetricFn] = {}
     for name, each in named:

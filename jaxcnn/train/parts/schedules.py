@@ -89,6 +89,8 @@ def make_schedule(schedule: Part, peak: float, shape: Shape) -> optax.Schedule:
             f"schedule.warmup must be 0: {part_name(schedule)} is a function of the step, and so the whole schedule"
         )
     decay = found if whole else found(peak, shape)
+    if not callable(decay):
+        raise UserError(f"schedule {part_name(schedule)} makes {decay!r:.60}: it must make a function of the step")
     if not shape.warmup:
         return decay
 
