@@ -15,7 +15,7 @@ from jaxcnn.errors import UserError, check_word
 from jaxcnn.table import aligned
 
 TRAIN = "to train: jaxcnn train --config=digits_lenet5 --workdir=runs/digits"
-_TRAINING = {"main", "run", "fit", "training", "resume", "evaluate", "eval"}
+_TRAINING = {"main", "run", "fit", "training", "resume", "eval"}
 
 
 def main(argv: Sequence[str]) -> int:

@@ -24,7 +24,10 @@ class CommandParser(argparse.ArgumentParser):
     command has `-v`.
     """
 
-    def __init__(self, prog: str, description: str, **further: Any) -> None:
+    def __init__(self, prog: str, description: str, *, example: str = "", **further: Any) -> None:
+        """Makes a parser; `example` stands below the options in its help."""
+        if example:
+            further |= {"epilog": f"example:\n  {example}", "formatter_class": argparse.RawDescriptionHelpFormatter}
         super().__init__(prog, description=description, allow_abbrev=False, **further)
         self.register("type", Path, _path)
         self.add_argument(
@@ -36,6 +39,17 @@ class CommandParser(argparse.ArgumentParser):
         """Adds RUN, a run folder, which may also be written `--workdir=RUN` as for training."""
         self._of_run = True
         self.add_argument("run", metavar="RUN", help="the run folder, as was given as --workdir")
+
+    def add_subject(self) -> None:
+        """Adds RUN, a run folder or imported weights, and the options `--step` and `--classes`."""
+        self._of_run = True
+        self.add_argument("run", metavar="RUN", help="a run folder, or a folder that import-weights wrote")
+        self.add_argument(
+            "--step", metavar="STEP", type=_step, default="latest", help="latest, best or the number of a checkpoint's"
+        )
+        self.add_argument(
+            "--classes", metavar="FILE", type=Path, help="names of the outputs: a line each, or JSON; else those known"
+        )
 
     def add_fields(self) -> None:
         """Adds `--field NAME=VALUE`, which may be repeated; the answer's `field` is a list of (name, value)."""
@@ -137,6 +151,16 @@ def _path(text: str) -> Path:
         return local_path("it", text)
     except UserError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _step(text: str) -> int | str:
+    """Returns the step that a text names."""
+    if text in ("latest", "best"):
+        return text
+    return int(text)
+
+
+_step.__name__ = "step: latest, best or a number,"  # what argparse calls it in its complaint
 
 
 def _field(text: str) -> tuple[str, Any]:

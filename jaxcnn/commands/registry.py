@@ -12,12 +12,14 @@ COMMANDS = {  # command -> a module with main(argv) -> exit status and make_pars
     "datasets": ("jaxcnn.commands.datasets", "list the data sets and which are prepared where"),
     "prepare": ("jaxcnn.commands.prepare", "make a data set ready to train on"),
     "browse": ("jaxcnn.commands.browse", "write a picture of what a network really sees"),
+    "evaluate": ("jaxcnn.commands.evaluate", "say how good a net is, and where it fails"),
+    "predict": ("jaxcnn.commands.predict", "say what images show, by a trained net"),
     "verify": ("jaxcnn.commands.verify", "check a run folder: its checksums, and its recorded numbers anew"),
     "import-weights": ("jaxcnn.commands.import_weights", "keep a reference implementation's weights as ours"),
     "benchmark": ("jaxcnn.commands.benchmark", "measure how fast things are here"),
     "completion": ("jaxcnn.commands.completion", "print what has a shell complete all this"),
 }
-COMPUTING = {"benchmark", "browse", "train", "verify"}
+COMPUTING = {"benchmark", "browse", "evaluate", "predict", "train", "verify"}
 """Commands that compile programs."""
 LISTING = {"completion", "configs", "datasets", "models", "settings"}
 """Commands that do nothing but print."""

@@ -1,10 +1,13 @@
 """Evaluation: every example of a split exactly once."""
 
+import dataclasses
 import functools
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeAlias
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 from jax.sharding import Mesh
 
 from jaxcnn.augment.views import Views, average
@@ -12,8 +15,9 @@ from jaxcnn.data.feed.pipeline import Pipeline
 from jaxcnn.train.devices.mesh import in_turn, over_batch, over_processes, replicated
 from jaxcnn.train.parts import metrics
 from jaxcnn.train.state import TrainState
-from jaxcnn.train.step import EvalStep
 from jaxcnn.types import Array, Batch, Metrics, Variables
+
+PredictStep: TypeAlias = Callable[[TrainState, Batch], tuple[Metrics, Array]]
 
 
 def over_views(apply_fn: Callable[..., Any], views: Views) -> Callable[..., Array]:
@@ -26,12 +30,47 @@ def over_views(apply_fn: Callable[..., Any], views: Views) -> Callable[..., Arra
     return apply
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class Outputs:
+    """What a net, or each of several, says of the examples of a split."""
+
+    logits: np.ndarray
+    """([seeds, ]examples, classes) float32."""
+    label: np.ndarray
+    """(examples,) int32, or what else the labels of the run are."""
+    place: np.ndarray
+    """(examples,) int64, places of the examples in the pipeline's split."""
+
+
+def _joined(starts: Iterable[int], batches: Iterable[Mapping[str, Array]]) -> Outputs:
+    """Returns the outputs for the examples of all batches that count."""
+    logits, labels, places = [], [], []
+    for start, batch in zip(starts, batches, strict=True):
+        found = jax.device_get(batch)
+        rows = np.flatnonzero(found["mask"] > 0)
+        logits.append(found["logits"][..., rows, :])
+        labels.append(found["label"][rows])
+        places.append(start + rows)
+    return Outputs(np.concatenate(logits, axis=-2), np.concatenate(labels), np.concatenate(places))
+
+
+def _with_label(predict_step: PredictStep) -> Callable[[TrainState, Batch], tuple[Metrics, Mapping[str, Array]]]:
+    """Returns the step with all that is kept of a batch, so that every process gets the rows of all."""
+
+    def step(state: TrainState, batch: Batch) -> tuple[Metrics, Mapping[str, Array]]:
+        sums, logits = predict_step(state, batch)
+        mask = batch.get("mask", jnp.ones(logits.shape[-2], jnp.float32))
+        return sums, {"logits": logits, "label": batch["label"], "mask": mask}
+
+    return step
+
+
 class Evaluator:
     """Evaluates a state on a split of a pipeline. It compiles on first use, and only then."""
 
     def __init__(
         self,
-        eval_step: EvalStep,
+        predict_step: PredictStep,
         pipeline: Pipeline,
         eval_batch: Callable[..., Batch],
         *,
@@ -42,7 +81,7 @@ class Evaluator:
         """Makes an evaluator.
 
         Args:
-            eval_step: (state, batch) -> sums of metrics.
+            predict_step: (state, batch) -> sums of metrics, and logits.
             pipeline: of the run.
             eval_batch: `pipeline.eval_batch`, in any form.
             batch_size: changes no result. It is cut to the largest split, and rounded up to a multiple of the devices.
@@ -53,18 +92,29 @@ class Evaluator:
         self._batch_size = -(-min(batch_size, max(pipeline.sizes.values())) // mesh.size) * mesh.size
         fetch = functools.partial(eval_batch, batch_size=self._batch_size)
         self._fetch = jax.jit(fetch, out_shardings=over_batch(mesh))
-        self._step = jax.jit(eval_step, out_shardings=replicated(mesh))
+        self._step = jax.jit(_with_label(predict_step), out_shardings=replicated(mesh))
 
     def __call__(self, state: TrainState, split: str) -> dict[str, float]:
         """Returns `{split}/loss` (nats), metrics such as `{split}/accuracy` (a fraction), and `{split}/examples`."""
+        return self._means(split, (self._evaluate(state, split, start)[0] for start in self._starts(split)))
+
+    def predict(self, state: TrainState, split: str) -> tuple[dict[str, float], Outputs]:
+        """Returns the same, and the outputs for every example that counts, in order."""
+        starts = self._starts(split)
+        batches = [self._evaluate(state, split, start) for start in starts]
+        return self._means(split, (sums for sums, _ in batches)), _joined(starts, [each for _, each in batches])
+
+    def _starts(self, split: str) -> range:
+        return range(0, self._pipeline.sizes[split], self._batch_size)
+
+    def _means(self, split: str, sums: Iterable[Metrics]) -> dict[str, float]:
         size = self._pipeline.sizes[split]
-        starts = range(0, size, self._batch_size)
-        means = metrics.means((self._evaluate(state, split, start) for start in starts), self._seeds)
+        means = metrics.means(sums, self._seeds)
         expected = over_processes(self._pipeline.evaluated(split) - size) + size
         if means["examples"] != expected:
             raise AssertionError(f"evaluated {means['examples']} of the {expected} examples of {split}")
         return {f"{split}/{name}": value for name, value in means.items()}
 
-    def _evaluate(self, state: TrainState, split: str, start: int) -> Metrics:
+    def _evaluate(self, state: TrainState, split: str, start: int) -> tuple[Metrics, Mapping[str, Array]]:
         feed = self._pipeline.eval_feed(split, start, self._batch_size)
         return in_turn(self._mesh, self._step(state, self._fetch(feed, start)))

@@ -8,6 +8,7 @@
 | `reached(step)` | at a step that is due for any hook, and at the end; all steps so far are finished |
 | `log(step, values)` | with the training metrics since the last log |
 | `evaluated(step, values)` | with the metrics of a split |
+| `predicted(split, outputs)` | with the logits and labels of a split, when the last state is evaluated |
 | `checkpointed(step)` | after a checkpoint is written |
 | `busy(verb, what)`, `compiled(seconds)`, `said(text)` | for progress: work that takes time, and lines to show |
 | `end(result)` | at the end of the run, after the test split is evaluated |
@@ -33,6 +34,7 @@ EVENTS = {  # the methods of hooks, and the names of their arguments
     "reached": ("step",),
     "log": ("step", "values"),
     "evaluated": ("step", "values"),
+    "predicted": ("split", "outputs"),
     "checkpointed": ("step",),
     "busy": ("verb", "what"),
     "compiled": ("seconds",),

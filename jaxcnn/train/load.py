@@ -50,6 +50,8 @@ class LoadedRun:
     """run.json."""
     config: ConfigDict
     """Of the run."""
+    step: int
+    """Of the checkpoint."""
 
     def __iter__(self) -> Iterator[Any]:
         return iter((self.model, self.variables, self.card))
@@ -134,10 +136,11 @@ def load_run(
         config, card = load_json(folder.config)[0], read_json(folder.card)
         net = _model(model_settings(frozen(config)), card, model)
         with open_checkpoints(folder, read_only=True) as checkpoints:
-            state = checkpoints.read(_step(checkpoints, step, str(workdir)), _WEIGHTS)
+            chosen = _step(checkpoints, step, str(workdir))
+            state = checkpoints.read(chosen, _WEIGHTS)
     variables = _one(_variables(state), card["seeds"], seed)
     _check_fit(net, variables, card)
-    return LoadedRun(net, jax.tree.map(jnp.asarray, variables), card, config)
+    return LoadedRun(net, jax.tree.map(jnp.asarray, variables), card, config, chosen)
 
 
 def _model(settings: ModelSettings, card: Mapping[str, Any], own: Any | None) -> nn.Module:

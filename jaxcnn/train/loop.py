@@ -24,6 +24,7 @@ from jaxcnn.train.given import Parts, names_of
 from jaxcnn.train.hooks.evaluation import Evaluation
 from jaxcnn.train.hooks.finite import StopAtNonfinite
 from jaxcnn.train.hooks.log import Log, Spikes
+from jaxcnn.train.hooks.predictions import KeptPredictions
 from jaxcnn.train.hooks.preemption import Preempted, Preemption
 from jaxcnn.train.hooks.progress import Progress, print_rows
 from jaxcnn.train.hooks.report import epochs_of, recomputed, result_rows
@@ -34,7 +35,7 @@ from jaxcnn.train.seeds import each
 from jaxcnn.train.settings import read_settings
 from jaxcnn.train.setup import build_run
 from jaxcnn.train.state import TrainState, steps_taken
-from jaxcnn.train.step import make_eval_step
+from jaxcnn.train.step import make_predict_step
 from jaxcnn.train.training import Training
 
 __all__ = ["Preempted", "Result", "make_evaluator", "train", "train_and_evaluate"]
@@ -187,6 +188,8 @@ def _to_the_end(training: Training, saving: Saving) -> tuple[Result, str]:
     tested = training.evaluate("test", marks)
     result = Result(training.state, training.history, tested)
     unsaved = saving.secure(training.step)
+    if not training.paused:
+        training.keep_predictions()
     training.tell("end", result)
     return result, unsaved
 
@@ -198,6 +201,7 @@ def _own_hooks(run: Run, folder: RunFolder, checkpoints: Checkpoints, saving: Sa
     return [
         *([progress] if hosts.first() else []),
         MetricsFile(folder.metrics),
+        KeptPredictions(folder.place),
         *([TensorBoard(folder.tensorboard)] if run.settings.tensorboard else []),
         Spikes(),
         *([StopAtNonfinite(checkpoints)] if run.settings.on_nonfinite == "stop" else []),
@@ -282,7 +286,7 @@ def _check_fit(run: Run, checkpoints: Checkpoints, step: int) -> None:
 def make_evaluator(run: Run, *, batch_size: int) -> Evaluator:
     """Returns an evaluator for the splits of the run's data; `batch_size` changes no result."""
     apply_fn = over_views(run.apply_on(run.mesh), run.settings.feeding.views)
-    step = make_eval_step(apply_fn=apply_fn, loss_fn=run.eval_loss_fn, metrics=run.metrics)
+    step = make_predict_step(apply_fn=apply_fn, loss_fn=run.eval_loss_fn, metrics=run.metrics)
     step = each(step, run.num_seeds, in_axes=(0, None))
     eval_batch = run.eval_batches_on(run.mesh)
     return Evaluator(step, run.pipeline, eval_batch, batch_size=batch_size, mesh=run.mesh, seeds=run.seeds)

@@ -105,10 +105,18 @@ def make_eval_step(*, apply_fn: Callable[..., Any], loss_fn: LossFn, metrics: Me
 
     It evaluates the moving average if the state has one. In a batch without a `mask` all examples count.
     """
+    step = make_predict_step(apply_fn=apply_fn, loss_fn=loss_fn, metrics=metrics)
+    return lambda state, batch: step(state, batch)[0]
 
-    def eval_step(state: TrainState, batch: Batch) -> Metrics:
+
+def make_predict_step(
+    *, apply_fn: Callable[..., Any], loss_fn: LossFn, metrics: MetricFns = DEFAULT
+) -> Callable[[TrainState, Batch], tuple[Metrics, Array]]:
+    """Returns `step(state, batch) -> (metrics, logits)`, as `make_eval_step`, with the logits of each example."""
+
+    def predict_step(state: TrainState, batch: Batch) -> tuple[Metrics, Array]:
         logits = apply_fn(state.eval_variables, batch["image"], train=False)
         losses = loss_fn(logits, batch["label"])
-        return summed(logits, batch["label"], losses, batch.get("mask"), functions=metrics)
+        return summed(logits, batch["label"], losses, batch.get("mask"), functions=metrics), logits
 
-    return eval_step
+    return predict_step

@@ -81,7 +81,7 @@ class Training:
             run: to train.
             workdir: the run folder, as the user named it.
             state: initial or restored; it is donated to the first step.
-            evaluate: (state, split) -> metrics.
+            evaluate: gives the metrics and predictions of a state on a split.
             hooks: ours and a user's, see `jaxcnn.train.events`.
             history: rows that earlier starts logged.
             seconds: returns the duration of the run so far.
@@ -96,7 +96,7 @@ class Training:
         self.paused = False
         """Whether the training ends at this step, so that another start goes on."""
         self._asked = ""
-        self._evaluate, self._seconds = evaluate, seconds
+        self._evaluate, self._seconds, self._predicted = evaluate, seconds, set[str]()
         self._hooks = Hooks(hooks, first=hosts.first())
         self._dispatch, self._compiled = make_run_dispatch(run), set[int]()
         self.randomness = run.randomness
@@ -126,8 +126,24 @@ class Training:
     def evaluate(self, split: str, marks: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Evaluates the state on a split; returns and logs its metrics, such as `{split}/loss`, and `marks`."""
         self._hooks.tell("busy", "evaluating", f"the {_LONG.get(split, split)} split")
-        values = {**self._evaluate(self.state, split), **(marks or {})}
+        values: dict[str, Any] = dict(marks or {})
+        if self.stopped or self.step == self.run.total_steps:
+            values |= self._predict(split)
+        else:
+            values |= self._evaluate(self.state, split)
         self._record("evaluated", values)
+        return values
+
+    def keep_predictions(self) -> None:
+        """Tells hooks the predictions of the last state on the validation split, if they are not told yet."""
+        if "val" not in self._predicted:
+            self._predict("val")
+
+    def _predict(self, split: str) -> dict[str, float]:
+        """Returns the metrics of the state on a split, and tells hooks its predictions."""
+        values, outputs = self._evaluate.predict(self.state, split)
+        self._predicted.add(split)
+        self._hooks.tell("predicted", split, outputs)
         return values
 
     def tell(self, event: str, *values: Any) -> None:

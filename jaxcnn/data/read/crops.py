@@ -21,6 +21,8 @@ from jaxcnn.data.read.transforms import to_array
 DECODERS = ("simplejpeg", "pil")
 FITS = ("crop", "pad", "stretch")
 """How an image becomes square: its ends are cropped, it gets black bars, or it is stretched."""
+RESAMPLINGS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
+"""Filters that evaluation resizes by."""
 Box = tuple[int, int, int, int]
 """(top, left, height, width) in pixels."""
 _TRIES = 10
@@ -58,6 +60,8 @@ class ToSquare:
     "stretch")."""
     fit: str = "crop"
     """One of `FITS`."""
+    resampling: str = "bilinear"
+    """One of `RESAMPLINGS`; each is antialiased."""
 
     @property
     def decoder(self) -> str:
@@ -75,7 +79,7 @@ class ToSquare:
         if width * height > MOST_PIXELS:
             raise UnreadableError(f"{image.width:,} x {image.height:,} pixels are too long to be resized")
         if (width, height) != image.size:
-            image = image.resize((width, height), Image.Resampling.BILINEAR)
+            image = image.resize((width, height), RESAMPLINGS[self.resampling])
         left, top = round((width - self.size) / 2), round((height - self.size) / 2)
         out[...] = to_array(image.crop((left, top, left + self.size, top + self.size)))  # black outside of the image
 

@@ -62,10 +62,15 @@ def open_dataset(
     Raises:
         UserError: for a data set that is unknown, not prepared or damaged, or a setting that makes no sense.
     """
+    return divide(open_distributed(name, data_dir), validation=validation, test=test, seed=seed)
+
+
+def open_distributed(name: str, data_dir: str | os.PathLike[str] | None = None) -> Dataset:
+    """Returns a data set with the splits that it is distributed with; arguments and errors as `open_dataset`."""
     dataset = _distributed(name, data_dir)
     if names := () if dataset.class_ids else names_of_synsets(dataset.class_names):
         dataset = dataclasses.replace(dataset, class_names=names, class_ids=dataset.class_names)
-    return divide(dataset, validation=validation, test=test, seed=seed)
+    return dataset
 
 
 def array_dataset(

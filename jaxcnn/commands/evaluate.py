@@ -1,0 +1,163 @@
+"""`jaxcnn evaluate RUN`: how good a net is, and where it fails."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from jaxcnn.commands.parser import CommandParser, new_file
+from jaxcnn.evaluation.evaluate import evaluate
+from jaxcnn.table import print_rows
+
+_MOST_CLASSES = 30
+"""Most classes whose confusion matrix is printed; of more, the pairs that are confused most."""
+_PAIRS = 10
+_LISTED = 5
+"""Mistakes that are printed."""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs the command; returns the exit status.
+
+    Raises:
+        UserError: for a run, data or option that cannot be used, in one line.
+    """
+    arguments = make_parser().parse_args(argv)
+    found = evaluate(
+        arguments.run,
+        split=arguments.split,
+        data=arguments.data,
+        data_dir=arguments.data_dir,
+        views=arguments.views,
+        step=arguments.step,
+        temperature=arguments.temperature,
+        class_names=arguments.classes,
+    )
+    _print(found)
+    if arguments.json:
+        write_json(arguments.json, found)
+    return 0
+
+
+def write_json(path: Path, found: Any) -> None:
+    """Writes a result as JSON; numbers that are not finite must be None already."""
+    path.write_text(json.dumps(found, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def _print(found: dict[str, Any]) -> None:
+    at = f", step {found['step']:,}" if found["step"] is not None else ""
+    views = f", views {found['views']}" if found["views"] else ""
+    print(f"{found['run']}{at}, on {found['data']}, {found['split']}: {found['examples']:,} examples")
+    print(f"image: {found['image']}{views}")
+    if found["unreadable"]:
+        print(f"left out, since they cannot be read: {len(found['unreadable'])}, {found['unreadable'][0]} the first")
+    print()
+    print_rows(("", ""), _measures(found), markdown=False)
+    print()
+    print_rows(("class", "n", "precision", "recall"), _classes(found["per_class"]), markdown=False)
+    print()
+    _print_confusion(found)
+    _print_mistakes(found["mistakes"])
+
+
+def _measures(found: dict[str, Any]) -> list[tuple[str, str]]:
+    low, high = found["accuracy_interval"]
+    rows = [
+        ("accuracy", f"{found['accuracy']:.2%}  (95 % interval {low:.2%} to {high:.2%})"),
+        ("top 5", f"{found['top5']:.2%}"),
+        ("negative log-likelihood", _number(found["nll"], "nats")),
+        ("Brier score", _number(found["brier"])),
+        ("calibration error", f"{_share(found['ece'])}  ({_share(found['ece_equal_mass'])} over bins of equal mass)"),
+    ]
+    if found["nonfinite"]:
+        rows.append(("not finite", f"the logits of {found['nonfinite']:,} examples, which count as wrong"))
+    if members := found.get("members"):
+        rows += _of_members(members)
+    if scaled := found.get("temperature"):
+        rows += _of_temperature(scaled)
+    return rows
+
+
+def _of_members(members: dict[str, Any]) -> list[tuple[str, str]]:
+    accuracy, ece = members["accuracy"], members.get("ece")
+    count = len(members["seeds"])
+    error = f", calibration error {_share(ece['mean'])}" if ece else ""
+    return [
+        (
+            "one net alone",
+            f"accuracy {accuracy['mean']:.2%} ± {accuracy['std']:.2%} (n = {count}, sample deviation){error}; above is "
+            "their ensemble",
+        ),
+        ("disagreement", f"the {count} nets do not agree on {members['disagreement']:.2%}"),
+    ]
+
+
+def _of_temperature(scaled: dict[str, Any]) -> list[tuple[str, str]]:
+    before, after = scaled["before"], scaled["after"]
+    told = "; ".join(
+        f"{name} {_number(before[key])} -> {_number(after[key])}"
+        for key, name in (("nll", "negative log-likelihood"), ("brier", "Brier"), ("ece", "calibration error"))
+    )
+    return [("temperature", f"{scaled['value']:.4f}, fitted on {scaled['fitted_on']}: {told}")]
+
+
+def _classes(rows: Sequence[dict[str, Any]]) -> list[tuple[str, ...]]:
+    return [(row["class"], f"{row['n']:,}", _share(row["precision"]), _share(row["recall"])) for row in rows]
+
+
+def _print_confusion(found: dict[str, Any]) -> None:
+    counts, names = found["confusion"], [row["class"] for row in found["per_class"]]
+    if len(names) <= _MOST_CLASSES:
+        print("confusion, rows are the truth:")
+        rows = [(name, *(str(count or ".") for count in row)) for name, row in zip(names, counts, strict=True)]
+        print_rows(("", *(_short(name) for name in names)), rows, markdown=False)
+    else:
+        pairs = [
+            (count, names[true], names[guess])
+            for true, row in enumerate(counts)
+            for guess, count in enumerate(row)
+            if count and true != guess
+        ]
+        print("confused most:")
+        rows = [(true, guess, str(count)) for count, true, guess in sorted(pairs, reverse=True)[:_PAIRS]]
+        print_rows(("true", "predicted", "examples"), rows, markdown=False)
+
+
+def _print_mistakes(mistakes: Sequence[dict[str, Any]]) -> None:
+    if not mistakes:
+        return
+    print("\nmost confident mistakes:")
+    rows = [
+        (row["file"] or f"image {row['index']}", row["label"], row["predicted"], _share(row["probability"]))
+        for row in mistakes[:_LISTED]
+    ]
+    print_rows(("image", "true", "predicted", "probability"), rows, markdown=False)
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= 6 else name[:5] + "…"
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2%}"
+
+
+def _number(value: float | None, unit: str = "") -> str:
+    return "-" if value is None else f"{value:.4f} {unit}".rstrip()
+
+
+def make_parser() -> CommandParser:
+    """Returns the command line of the command."""
+    parser = CommandParser(
+        "jaxcnn evaluate",
+        description="Say how good a net is, and where it fails.",
+        example="jaxcnn evaluate runs/ants --data-dir new_photos --temperature --json scores.json",
+    )
+    parser.add_subject()
+    parser.add_argument("--split", choices=("train", "val", "test"), default="test", help="default: test")
+    parser.add_argument("--data", metavar="NAME", help="another data set, as --config.data.name names it")
+    parser.add_argument("--data-dir", metavar="DIR", help="where the data lie; alone: a folder of images by class")
+    parser.add_argument("--views", metavar="VIEWS", help="as 'flip' or 'ten_crop(224)'; else the run's own")
+    parser.add_argument("--temperature", action="store_true", help="fit one on validation; scores before and after")
+    parser.add_argument("--json", metavar="FILE", type=new_file, help="write all numbers there")
+    return parser

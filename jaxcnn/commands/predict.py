@@ -1,0 +1,62 @@
+"""`jaxcnn predict RUN FILE...`: what images show."""
+
+import csv
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from jaxcnn.commands.evaluate import write_json
+from jaxcnn.commands.parser import CommandParser, new_file
+from jaxcnn.evaluation.predict import TOP, predict
+from jaxcnn.table import print_rows
+
+_COLUMNS = ("path", "rank", "class", "index", "probability")
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs the command; returns the exit status: 1 if none of the images could be read.
+
+    Raises:
+        UserError: for a run, image or option that cannot be used, in one line.
+    """
+    arguments = make_parser().parse_args(argv)
+    runs = [arguments.run, *arguments.ensemble]
+    found = predict(runs, arguments.images, top=arguments.top, step=arguments.step, class_names=arguments.classes)
+    rows = found["predictions"]
+    if arguments.csv:
+        with arguments.csv.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, _COLUMNS)
+            writer.writeheader()
+            writer.writerows(rows)
+    if arguments.json:
+        write_json(arguments.json, found)
+    print_rows(_COLUMNS, map(_cells, rows), markdown=False)
+    for each in found["unreadable"]:
+        print(f"cannot be read: {each['path']}: {each['reason']}", file=sys.stderr)
+    return 0 if rows else 1
+
+
+def _cells(row: dict[str, Any]) -> tuple[str, ...]:
+    return row["path"], str(row["rank"]), row["class"], str(row["index"]), f"{row['probability']:.4f}"
+
+
+def make_parser() -> CommandParser:
+    """Returns the command line of the command."""
+    parser = CommandParser(
+        "jaxcnn predict",
+        description="Say what images show, by a trained net.",
+        example="jaxcnn predict runs/ants photo.jpg more_photos --top 3 --csv predictions.csv",
+    )
+    parser.add_subject()
+    parser.add_argument(
+        "images", metavar="FILE|FOLDER|-", nargs="+", help="images; -: an image, or paths, from standard input"
+    )
+    parser.add_argument("--top", metavar="N", type=int, default=TOP, help=f"classes for each image, default {TOP}")
+    parser.add_argument(
+        "--ensemble", metavar="RUN", action="append", default=[], help="a further run to average with; may be repeated"
+    )
+    parser.add_argument("--csv", metavar="FILE", type=new_file, help="write the rows there")
+    parser.add_argument(
+        "--json", metavar="FILE", type=new_file, help="write the rows there, and what could not be read"
+    )
+    return parser

@@ -1,0 +1,95 @@
+"""Image files that a user names: files, folders, or standard input."""
+
+import dataclasses
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator
+
+import numpy as np
+
+from jaxcnn.data.read.decode import Encoded, UnreadableError
+from jaxcnn.data.read.places import DISK, Place
+from jaxcnn.data.read.tree import files, images, root_of
+from jaxcnn.errors import UserError
+from jaxcnn.evaluation.subject import is_subject
+
+STDIN = "-"
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class FileSource:
+    """Image files without labels."""
+
+    paths: tuple[tuple[Place, str], ...]
+    """Of each file, the place that it is read from, and its path there."""
+    encoded: Callable[[bytes], Encoded]
+    """Makes what is decoded of the content of a file."""
+    piped: bytes
+    """The image that came through standard input, whose path is "-"."""
+
+    @property
+    def labels(self) -> np.ndarray:
+        """(files,) int32, all 0: nothing is known of them."""
+        return np.zeros(len(self.paths), np.int32)
+
+    def __getitem__(self, index: int) -> Encoded:
+        place, path = self.paths[index]
+        try:
+            return self.encoded(self.piped if path == STDIN else place.read(path))
+        except OSError as error:
+            raise UnreadableError(error.strerror or str(error)) from None
+
+    def name(self, index: int) -> str:
+        """Returns the path of a file."""
+        return self.paths[index][1]
+
+
+def find_files(named: Iterable[str | os.PathLike[str]], encoded: Callable[[bytes], Encoded]) -> FileSource:
+    """Returns the images that are named, in order: files, the images in folders at every depth, and "-".
+
+    "-" is standard input: an image, or the paths of images, a line each. In folders, hidden files are passed over.
+
+    Args:
+        named: files and folders, which may be at gs:// or s3://, and "-".
+        encoded: as of `FileSource`.
+
+    Raises:
+        UserError: if something that is named is not there, or there are no images at all.
+    """
+    found: list[tuple[Place, str]] = []
+    piped = b""
+    for each in [os.fspath(path) for path in named]:
+        if each != STDIN:
+            found += _named(each)
+            continue
+        content = sys.stdin.buffer.read()
+        if (lines := _lines(content)) is None:
+            piped = content
+            found.append((DISK, STDIN))
+        else:
+            found += [entry for line in lines for entry in _named(line)]
+    if not found:
+        raise UserError("there are no images: name image files, or folders of them")
+    return FileSource(tuple(found), encoded, piped)
+
+
+def _named(path: str) -> Iterator[tuple[Place, str]]:
+    """Yields a file, or the images in a folder, sorted."""
+    if os.path.isfile(path):
+        yield DISK, path
+    elif "://" in path or os.path.isdir(path):
+        if is_subject(path):
+            raise UserError(f"{path} is a trained net, and no folder of images: --ensemble {path} averages with it")
+        entries = sorted(images(files(root_of("the images", path))), key=lambda entry: entry.path)
+        yield from ((entry.place, entry.path) for entry in entries)
+    else:
+        raise UserError(f"there is no {path}")
+
+
+def _lines(content: bytes) -> list[str] | None:
+    """Returns the lines of a text; None if it is none."""
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+    return None if "\0" in text else text.splitlines()

@@ -1,0 +1,123 @@
+"""Shows images to a net, in batches of one shape, so that one program is compiled."""
+
+import contextlib
+import sys
+import time
+from collections.abc import Iterator, Mapping
+
+import jax
+import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from jaxcnn import runtime
+from jaxcnn.accel.accelerate import accelerate
+from jaxcnn.augment.views import parse_views
+from jaxcnn.data.feed.batches import EvalBatches, HostBatch
+from jaxcnn.data.feed.pipeline import whiten
+from jaxcnn.data.feed.reader import Reader
+from jaxcnn.data.read.records import Source
+from jaxcnn.evaluation.subject import Subject
+from jaxcnn.train.devices.mesh import in_turn, make_mesh, on_every_device, over_batch, platform_of, replicated
+from jaxcnn.train.evaluate import over_views
+from jaxcnn.types import Array, Variables
+
+_PIXELS = 2**22
+"""Most pixels of a batch, unless it is one image."""
+_LARGEST = 256
+"""Most images of a batch."""
+_PATIENCE = 2.0
+"""Seconds after which a progress bar is shown."""
+
+
+class Forward:
+    """Computes the logits of images. The program is compiled at the first call."""
+
+    def __init__(
+        self, subject: Subject, *, views: str | None = None, batch_size: int | None = None, most: int | None = None
+    ) -> None:
+        """Makes the program.
+
+        Args:
+            subject: the net, or nets.
+            views: of each image, whose probabilities are averaged; None for the subject's own.
+            batch_size: changes no result but by rounding; None: as large as is sensible.
+            most: number of images there are; the batch is no larger.
+        """
+        self._mesh = make_mesh()
+        size = subject.square.size
+        wanted = batch_size or max(min(_LARGEST, _PIXELS // size**2), 1)
+        self.batch_size = -(-min(wanted, most or wanted) // self._mesh.size) * self._mesh.size
+        self.square = subject.square
+        self._members = [on_every_device(self._mesh, jax.device_get(each)) for each in subject.members]
+        parsed = parse_views(subject.views if views is None else views)
+        platform = platform_of(self._mesh) if runtime.tuned() else ""
+        apply_fn = over_views(accelerate(subject.model.apply, platform), parsed)
+        known = subject.preprocessing
+        mean, std = (np.array(known[key], np.float32) for key in ("mean", "std"))
+
+        def forward(variables: Variables, image: Array) -> Array:
+            return apply_fn(variables, whiten(image, mean, std), train=False)
+
+        self._forward = jax.jit(forward, out_shardings=replicated(self._mesh))
+
+    def __call__(self, image: np.ndarray) -> np.ndarray:
+        """Returns logits, (members, batch, classes) float32.
+
+        Args:
+            image: (batch, size, size, channels) uint8, of the batch size.
+        """
+        placed = jax.device_put(image, over_batch(self._mesh))
+        found = [in_turn(self._mesh, self._forward(variables, placed)) for variables in self._members]
+        return np.stack(jax.device_get(found))
+
+    def over(self, source: Source, *, what: str = "images") -> Iterator[tuple[HostBatch, np.ndarray]]:
+        """Yields every batch of a source, and its logits, in order. The last batch is padded: see its `mask`.
+
+        A progress bar on a terminal's standard error is shown if it takes longer than two seconds.
+
+        Args:
+            source: of the images.
+            what: is being counted, for the progress bar.
+        """
+        batches = EvalBatches(source, self.batch_size, self.square, slice(None))
+        reader = Reader(batches, workers=0, place=lambda batch: batch)
+        try:
+            for number in _tracked(range(len(batches)), what, self.batch_size, len(source.labels)):
+                batch = reader.get(number)
+                yield batch, self(batch["image"])
+        finally:
+            reader.close()
+
+
+def _tracked(numbers: range, what: str, each: int, total: int) -> Iterator[int]:
+    """Yields numbers of batches, and shows on a terminal how many examples are done, if it takes a while."""
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    progress = Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty())
+    task, begun = progress.add_task(what, total=total), time.monotonic()
+    with contextlib.ExitStack() as stack:
+        for number in numbers:
+            yield number
+            progress.update(task, completed=min((number + 1) * each, total))
+            if not progress.live.is_started and time.monotonic() - begun > _PATIENCE:
+                stack.enter_context(progress)
+
+
+def collect(
+    forward: Forward, source: Source, *, what: str = "images"
+) -> tuple[np.ndarray, np.ndarray, Mapping[int, str]]:
+    """Returns the logits (members, examples, classes) float32 and the places (examples,) int64 of readable images.
+
+    Also returned are the names of the others, by place.
+    """
+    logits: list[np.ndarray] = []
+    places: list[np.ndarray] = []
+    start = 0
+    for batch, found in forward.over(source, what=what):
+        good = np.flatnonzero(batch["mask"] > 0)
+        logits.append(found[:, good])
+        places.append(start + good)
+        start += len(batch["mask"])
+    kept = np.concatenate(places)
+    missing = sorted(set(range(len(source.labels))) - set(kept.tolist()))
+    return np.concatenate(logits, axis=1), kept, {place: source.name(place) for place in missing}

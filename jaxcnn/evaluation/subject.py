@@ -1,0 +1,175 @@
+"""What is evaluated: a trained net with its weights, and what it takes to show it images. No data set is opened."""
+
+import contextlib
+import dataclasses
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import flax.linen as nn
+from ml_collections import ConfigDict
+
+from jaxcnn.addresses import bucket_address
+from jaxcnn.data.catalog import CATALOG
+from jaxcnn.data.read.crops import ToSquare
+from jaxcnn.data.read.decode import Encoded, Photograph
+from jaxcnn.errors import UserError
+from jaxcnn.interop.preprocessing import read_class_names
+from jaxcnn.interop.weights import CARD, load_variables
+from jaxcnn.models import list_models
+from jaxcnn.train.files.fetch import fetched
+from jaxcnn.train.files.predictions import Predictions, kept_file, load_predictions
+from jaxcnn.train.load import load_run
+from jaxcnn.types import Variables
+
+
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class Subject:
+    """A trained net, or several that were trained alike with different seeds."""
+
+    name: str
+    """The folder, as the user named it."""
+    model: nn.Module
+    """Called as `model.apply(variables, image, train=False)`."""
+    members: tuple[Variables, ...]
+    """The variables of each net."""
+    seeds: tuple[int, ...] = ()
+    """The seed of each net of a run; empty for imported weights."""
+    class_names: tuple[str, ...]
+    """By label."""
+    class_ids: tuple[str, ...] = ()
+    """Other names of the classes, such as WordNet ids; empty if there are none."""
+    preprocessing: Mapping[str, Any]
+    """As `jaxcnn.data.read.predicting.for_predicting` returns it."""
+    data: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    """Facts about the data of a run, of its card."""
+    given_data: bool = False
+    """Whether the run was given its data in Python."""
+    views: str = ""
+    """Views of each image, whose probabilities are averaged; see `jaxcnn.augment.views`."""
+    independent: bool = False
+    """Whether the classes of an image are independent of each other, as under binary losses."""
+    step: int | None = None
+    """Of the checkpoint; None for imported weights."""
+    config: ConfigDict | None = None
+    """Of the run; None for imported weights."""
+    kept: Mapping[str, Predictions] = dataclasses.field(default_factory=dict)
+    """By split, the predictions that the run has kept of this step, if they were asked for."""
+
+    @property
+    def square(self) -> ToSquare:
+        """Makes what the net sees of an image."""
+        known = self.preprocessing
+        resampling = str(known.get("filter", "bilinear")).partition(",")[0]
+        return ToSquare(known["image_size"], known["channels"], known["crop_fraction"], known["fit"], resampling)
+
+    def encoded(self, content: bytes) -> Encoded:
+        """Returns an image file as it is decoded: turned upright, unless the net learnt from files as stored."""
+        if str(self.data.get("orientation", "upright")).startswith("upright"):
+            return Photograph(content, self.data.get("levels", {}))
+        return content
+
+    def told(self) -> str:
+        """Returns in words how an image becomes the net's input."""
+        known, kind = self.preprocessing, "grey" if self.preprocessing["channels"] == 1 else "RGB"
+        part = {"pad": "padded to a square", "stretch": "stretched to a square"}.get(known["fit"], "centre crop")
+        if known["fit"] == "crop" and known["crop_fraction"] < 1:
+            part += f" of {known['crop_fraction']:.1%} of the shorter side"
+        return f"{known['image_size']} x {known['image_size']} px {kind}, {part}, {known['filter']}"
+
+
+def open_subject(
+    what: str | os.PathLike[str],
+    *,
+    step: int | str = "latest",
+    model: Any | None = None,
+    class_names: Sequence[str] | os.PathLike[str] | None = None,
+    splits: Sequence[str] = (),
+) -> Subject:
+    """Returns the net of a run folder, or of a folder of imported weights.
+
+    Args:
+        what: a run folder, here or at gs:// or s3://, or a folder that `jaxcnn import-weights` wrote.
+        step: of a run, as in `jaxcnn.load_run`.
+        model: as of `jaxcnn.load_run`, for a run that was given its model in Python.
+        class_names: by label, or a file of them, in place of those that are known.
+        splits: whose predictions are read, if the run has kept them.
+
+    Raises:
+        UserError: for anything else, weights whose preprocessing is not known, or another number of class names.
+    """
+    folder = Path(what).expanduser()
+    if bucket_address("RUN", what) or (folder / "config.json").is_file():
+        found = _of_run(what, step, model, splits)
+    elif (folder / CARD).is_file():
+        found = _of_weights(what)
+    elif str(what) in list_models():
+        raise UserError(
+            f"{what} is a net without weights: name a run folder, or a folder that `jaxcnn import-weights {what} FILE "
+            "--output DIR` wrote"
+        )
+    else:
+        raise UserError(f"{what} is neither a run (with config.json) nor imported weights (with {CARD})")
+    return _named(found, class_names) if class_names is not None else found
+
+
+def is_subject(path: str | os.PathLike[str]) -> bool:
+    """Returns whether a folder of this machine is a run, or imported weights."""
+    return any((Path(path) / name).is_file() for name in ("config.json", CARD))
+
+
+def _of_run(what: str | os.PathLike[str], step: int | str, model: Any | None, splits: Sequence[str]) -> Subject:
+    address = bucket_address("RUN", what)
+    with fetched(address) if address else contextlib.nullcontext(Path(what).expanduser()) as place:
+        first = load_run(place, step, model=model)
+        seeds = tuple(first.card["seeds"])
+        rest = [load_run(place, first.step, model=model, seed=seed).variables for seed in seeds[1:]]
+        files = {split: file for split in splits if (file := kept_file(place, split)).is_file()}
+        kept = {split: load_predictions(file) for split, file in files.items()}
+    data = first.card["data"]
+    if data.get("preprocessing") is None:
+        raise UserError(f"the data of {what} made their own batches: how an image becomes one is unknown")
+    return Subject(
+        name=str(what),
+        model=first.model,
+        members=(first.variables, *rest),
+        seeds=seeds,
+        class_names=_padded(data["class_names"], first.config.model.num_classes),
+        preprocessing=data["preprocessing"],
+        data=data,
+        given_data="data" in first.card.get("given", {}),
+        views=first.config.eval_views,
+        independent=first.config.loss.name == "binary",
+        step=first.step,
+        config=first.config,
+        kept={split: each for split, each in kept.items() if each.step == first.step},
+    )
+
+
+def _padded(class_names: Sequence[str], outputs: int | None) -> tuple[str, ...]:
+    """Returns a name for every output of a net; it may have more of them than its data have classes."""
+    return (*class_names, *(f"output {number}" for number in range(len(class_names), outputs or 0)))
+
+
+def _of_weights(what: str | os.PathLike[str]) -> Subject:
+    card = json.loads((Path(what).expanduser() / CARD).read_text(encoding="utf-8"))
+    model, variables = load_variables(what)
+    known = card.get("preprocessing") or {}
+    if known.get("mean") is None:
+        raise UserError(f"how images are whitened for {what} is not known: import the weights with --mean and --std")
+    names = tuple(card.get("class_names") or map(str, range(card["num_classes"])))
+    ids = CATALOG["imagenet"].class_ids if names == CATALOG["imagenet"].class_names else ()
+    return Subject(
+        name=str(what), model=model, members=(variables,), class_names=names, class_ids=ids, preprocessing=known
+    )
+
+
+def _named(subject: Subject, class_names: Sequence[str] | os.PathLike[str]) -> Subject:
+    count = len(subject.class_names)
+    if isinstance(class_names, os.PathLike):
+        class_names = read_class_names(Path(class_names), count)
+    if len(class_names) != count:
+        raise UserError(f"there are {len(class_names)} class names, and the net has {count} outputs")
+    return dataclasses.replace(subject, class_names=tuple(class_names), class_ids=())

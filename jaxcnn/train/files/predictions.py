@@ -1,0 +1,67 @@
+"""The predictions of a net on a split, as they are kept: logits, labels, and which example each row is."""
+
+import dataclasses
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jaxcnn.errors import UserError
+
+FOLDER = "predictions"
+"""Folder of a run with a file for each split."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class Predictions:
+    """What a net, or each of several, says of the examples of a split."""
+
+    logits: np.ndarray
+    """(examples, classes) float32; of a run of several seeds (seeds, examples, classes)."""
+    label: np.ndarray
+    """(examples,) int32."""
+    index: np.ndarray
+    """(examples,) int64, the place of each example in its split."""
+    file_name: np.ndarray
+    """(examples,) str, names of image files; "" for images that have none."""
+    step: int
+    """Of the checkpoint."""
+
+    def save(self, path: Path) -> None:
+        """Writes a file of NumPy's npz format; it is complete or absent.
+
+        Raises:
+            UserError: if it cannot be written.
+        """
+        partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with partial.open("wb") as stream:
+                np.savez(stream, **dataclasses.asdict(self))
+            partial.replace(path)
+        except OSError as error:
+            raise UserError(f"{path} cannot be written: {error.strerror or error}") from None
+        finally:
+            partial.unlink(missing_ok=True)
+
+
+def kept_file(run: Path, split: str) -> Path:
+    """Returns the file of a run folder that has the predictions on a split, if any."""
+    return run / FOLDER / f"{split}.npz"
+
+
+def load_predictions(path: Path) -> Predictions:
+    """Returns what `Predictions.save` wrote.
+
+    Raises:
+        UserError: for a file that is missing, damaged or another.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            found: dict[str, Any] = {field.name: file[field.name] for field in dataclasses.fields(Predictions)}
+    except FileNotFoundError:
+        raise UserError(f"there is no {path}") from None
+    except Exception as error:  # zipfile, zlib and numpy raise many kinds for damaged files
+        raise UserError(f"{path} cannot be read: {error}") from None
+    return Predictions(**found | {"step": int(found["step"])})

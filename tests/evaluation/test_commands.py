@@ -1,0 +1,229 @@
+"""`evaluate` and `predict` on runs that were trained: pictures in a folder, with two seeds, and imported weights."""
+
+import csv
+import io
+import json
+import shutil
+import sys
+from types import SimpleNamespace
+
+import jax
+import numpy as np
+import pytest
+from PIL import Image
+from scipy import special
+
+import jaxcnn
+from jaxcnn.commands import evaluate as evaluate_command
+from jaxcnn.commands import predict as predict_command
+from jaxcnn.errors import UserError
+from jaxcnn.evaluation import forward
+from jaxcnn.interop.weights import save_variables
+from jaxcnn.train.files.predictions import Predictions, kept_file, load_predictions
+from tests.train.small_runs import config
+
+SIZES = {"train": 24, "val": 8, "test": 10}
+
+
+def draw(root, random):
+    """Makes pictures of three classes: red, green and blue noise, of different sizes."""
+    for split, count in SIZES.items():
+        for number in range(count):
+            name = ("red", "green", "blue")[number % 3]
+            image = random.randint(0, 200, (12 + number % 5, 15, 3)).astype(np.uint8)
+            image[..., ("red", "green", "blue").index(name)] |= 31
+            (root / split / name).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(image).save(root / split / name / f"{number:02}.png")
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    root = tmp_path_factory.mktemp("photos")
+    draw(root, np.random.RandomState(0))
+    return root
+
+
+@pytest.fixture(scope="module")
+def trained(photos, tmp_path_factory):
+    """A run of two seeds, and its result."""
+    place = tmp_path_factory.mktemp("runs") / "colours"
+    settings = config(num_seeds=2, eval_views="flip", **{"data.name": "folder", "data.dir": str(photos)})
+    return place, jaxcnn.train_and_evaluate(settings, place)
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    """Imported weights of a LeNet for 12 x 12 pixels."""
+    place = tmp_path_factory.mktemp("weights")
+    model = jaxcnn.create_model("lenet5_relu", num_classes=10)
+    variables = model.init(jax.random.key(0), np.zeros((1, 32, 32, 1), np.float32))
+    (place / "file.bin").write_bytes(b"weights")
+    known = {
+        "class_names": list("abcdefghij"),
+        "preprocessing": {
+            **{"image_size": 32, "channels": 1, "fit": "crop", "crop_fraction": 1.0, "mean": [0.5], "std": [0.5]},
+            "filter": "bicubic, antialiased (Pillow)",
+        },
+    }
+    return save_variables(place / "lenet", "lenet5_relu", variables, source=place / "file.bin", known=known)
+
+
+def test_a_finished_run_has_kept_its_predictions(trained, photos):
+    place, result = trained
+    for split in ("val", "test"):
+        found = load_predictions(place / "predictions" / f"{split}.npz")
+        assert found.logits.shape == (2, SIZES[split], 3)
+        assert found.logits.dtype == np.float32
+        assert found.step == 6
+        assert [str(name).split("/")[-3:-1] for name in found.file_name] == [
+            [split, ("blue", "green", "red")[label]] for label in found.label
+        ]
+        np.testing.assert_array_equal(found.index, np.arange(SIZES[split]))
+    each = [np.mean(logits.argmax(axis=-1) == found.label) for logits in found.logits]
+    assert each == pytest.approx([result.test["test/accuracy/seed0"], result.test["test/accuracy/seed1"]])
+
+
+def test_evaluating_uses_them_and_computes_the_same_without(trained, tmp_path, monkeypatch):
+    place, result = trained
+    with monkeypatch.context() as patched:
+        patched.setattr(forward.Forward, "__call__", None)  # no second pass
+        kept = jaxcnn.evaluate(place)
+    bare = tmp_path / "bare"
+    shutil.copytree(place, bare)
+    shutil.rmtree(bare / "predictions")
+    computed = jaxcnn.evaluate(bare)
+    assert computed["members"]["accuracy"] == kept["members"]["accuracy"]
+    assert computed["confusion"] == kept["confusion"]
+    assert computed["nll"] == pytest.approx(kept["nll"], rel=1e-5)
+    assert kept["examples"] == SIZES["test"]
+    assert kept["members"]["accuracy"]["mean"] == pytest.approx(result.test["test/accuracy"])
+    assert kept["members"]["nll"]["mean"] == pytest.approx(result.test["test/loss"], rel=1e-5)
+    assert kept["members"]["seeds"] == [0, 1]
+    assert (kept["views"], kept["step"]) == ("flip", 6)
+    assert [row["class"] for row in kept["per_class"]] == ["blue", "green", "red"]
+    for mistake in kept["mistakes"]:
+        assert f"/test/{mistake['label']}/" in mistake["file"]
+
+
+def test_predicting_a_split_gives_the_accuracy_of_evaluating_it(trained, photos):
+    place, _ = trained
+    found = jaxcnn.predict(place, photos / "test", top=1)
+    right = [f"/{row['class']}/" in row["path"] for row in found["predictions"]]
+    assert np.mean(right) == jaxcnn.evaluate(place)["accuracy"]
+    assert len(right) == SIZES["test"]
+
+
+def test_another_folder_with_fewer_classes_is_evaluated_by_name(trained, photos, tmp_path):
+    place, _ = trained
+    for name in ("red", "green"):
+        shutil.copytree(photos / "test" / name, tmp_path / name)
+    found = jaxcnn.evaluate(place, data_dir=tmp_path, views="")
+    whole = jaxcnn.evaluate(place, data_dir=photos, views="")
+    assert found["examples"] == 7
+    assert [row["n"] for row in found["per_class"]] == [0, 3, 4]
+    assert found["confusion"][1:] == whole["confusion"][1:]
+    (tmp_path / "gren").mkdir()
+    shutil.copy(photos / "test" / "green" / "01.png", tmp_path / "gren")
+    with pytest.raises(UserError, match=r"does not know the classes gren of folder \(green\?\): it knows blue"):
+        jaxcnn.evaluate(place, data_dir=tmp_path)
+
+
+def test_the_command_prints_and_writes(trained, tmp_path, capsys):
+    place, _ = trained
+    assert evaluate_command.main([str(place), f"--json={tmp_path / 'scores.json'}"]) == 0
+    out = capsys.readouterr().out
+    found = json.loads((tmp_path / "scores.json").read_text())
+    assert {"examples", "accuracy", "top5", "nll", "brier", "ece", "per_class", "confusion"} <= found.keys()
+    assert f"on folder, test: {SIZES['test']} examples" in out
+    assert "12 x 12 px RGB, centre crop of 87.5% of the shorter side, bilinear" in out
+    assert f"{found['accuracy']:.2%}  (95 % interval" in out
+    assert "(n = 2, sample deviation)" in out
+    assert "confusion, rows are the truth" in out
+
+
+def test_a_temperature_is_fitted_on_validation_alone(trained, tmp_path, capsys):
+    place, _ = trained
+    shutil.copytree(place, tmp_path / "run")
+    step, random = 6, np.random.RandomState(0)
+    for split, spread in (("val", 3.0), ("test", 1.0)):
+        calm = random.normal(size=(4000, 3)).astype(np.float32)
+        label = (special.softmax(calm, axis=1).cumsum(axis=1) < random.rand(4000, 1)).sum(axis=1)
+        made = Predictions(
+            logits=calm * spread, label=label, index=np.arange(4000), file_name=np.full(4000, ""), step=step
+        )
+        made.save(kept_file(tmp_path / "run", split))
+    assert evaluate_command.main([str(tmp_path / "run"), "--temperature"]) == 0
+    assert "fitted on val, 4000 examples" in capsys.readouterr().out
+    found = jaxcnn.evaluate(tmp_path / "run", temperature=True)["temperature"]
+    assert found["value"] == pytest.approx(3, rel=0.1)  # of the validation split: 1 would fit the test best
+    assert found["before"]["nll"] < found["after"]["nll"]
+
+
+def test_imported_weights_are_evaluated_on_a_named_data_set(weights):
+    with pytest.raises(UserError, match="lenet has no data of its own: --data and --data-dir say"):
+        jaxcnn.evaluate(weights)
+    with pytest.raises(UserError, match="does not know the classes 0, 1, 2 and 7 more of digits: it knows a, b, c"):
+        jaxcnn.evaluate(weights, data="digits")
+    found = jaxcnn.evaluate(weights, data="digits", class_names=list("0123456789"))
+    assert found["examples"] == 360
+    assert found["image"] == "32 x 32 px grey, centre crop, bicubic, antialiased (Pillow)"
+    assert found["step"] is None
+
+
+def test_what_is_no_run_is_said(tmp_path):
+    with pytest.raises(UserError, match=r"nothing is neither a run \(with config.json\) nor imported weights"):
+        jaxcnn.evaluate(tmp_path / "nothing")
+    with pytest.raises(UserError, match="resnet20 is a net without weights"):
+        jaxcnn.evaluate("resnet20")
+
+
+def test_a_damaged_file_of_predictions_is_named(trained, tmp_path):
+    place, _ = trained
+    bare = tmp_path / "bare"
+    shutil.copytree(place, bare)
+    (bare / "predictions" / "test.npz").write_bytes(b"PK nothing")
+    with pytest.raises(UserError, match=r"test\.npz cannot be read"):
+        jaxcnn.evaluate(bare)
+
+
+def test_broken_images_come_last_and_the_status_is_that_of_the_others(trained, photos, tmp_path, capsys):
+    place, _ = trained
+    shutil.copy(photos / "test" / "red" / "00.png", tmp_path / "good.png")
+    (tmp_path / "bad.jpg").write_bytes(b"\xff\xd8\xff and nothing")
+    table = tmp_path.parent / "table.csv"
+    assert predict_command.main([str(place), str(tmp_path), "--top=2", f"--csv={table}"]) == 0
+    out, err = capsys.readouterr()
+    rows = list(csv.DictReader(table.open()))
+    assert list(rows[0]) == ["path", "rank", "class", "index", "probability"]
+    assert [(row["path"], row["rank"]) for row in rows] == [(str(tmp_path / "good.png"), rank) for rank in "12"]
+    assert "bad.jpg" not in out
+    assert err.startswith(f"cannot be read: {tmp_path / 'bad.jpg'}: ")
+    assert predict_command.main([str(place), str(tmp_path / "bad.jpg")]) == 1
+
+
+def test_standard_input_is_an_image_or_names_of_images(trained, photos, monkeypatch):
+    place, _ = trained
+    path = photos / "test" / "red" / "00.png"
+    [by_name] = jaxcnn.predict(place, path, top=1)["predictions"]
+    for content, name in ((path.read_bytes(), "-"), (f"{path}\n".encode(), str(path))):
+        monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(content)))
+        assert jaxcnn.predict(place, "-", top=1)["predictions"] == [by_name | {"path": name}]
+
+
+def test_several_runs_average_probabilities(trained, photos):
+    place, _ = trained
+    path = photos / "test" / "red" / "00.png"
+    alone, both = (jaxcnn.predict(runs, path, top=3)["predictions"] for runs in (place, [place, place]))
+    assert [row["class"] for row in both] == [row["class"] for row in alone]
+    np.testing.assert_allclose([row["probability"] for row in both], [row["probability"] for row in alone], rtol=1e-6)
+    assert sum(row["probability"] for row in alone) == pytest.approx(1)
+
+
+def test_images_that_are_not_there_are_said_before_the_net_is_built(trained, tmp_path, monkeypatch):
+    place, _ = trained
+    with pytest.raises(UserError, match=r"there is no .*missing\.png"):
+        jaxcnn.predict(place, tmp_path / "missing.png")
+    with pytest.raises(UserError, match="is a trained net, and no folder of images: --ensemble"):
+        jaxcnn.predict(place, place)
+    with pytest.raises(UserError, match="top is 0"):
+        jaxcnn.predict(place, tmp_path, top=0)
