@@ -97,7 +97,7 @@ def evaluate(
         "views": subject.views if views is None else views,
         **score(logits, label, subject.class_names),
         "mistakes": _listed(logits, label, found, subject.class_names),
-        **({"members": _members(found.logits, label, subject)} if len(subject.members) > 1 else {}),
+        **({"members": _members(found.logits, label, subject)} if found.logits.ndim == 3 else {}),
         **({"temperature": _scaled(subject, asked, logits, label)} if temperature else {}),
         "unreadable": unreadable,
     }
@@ -128,28 +128,27 @@ def predictions_of(subject: Subject, asked: Asked) -> tuple[Predictions, list[st
 
 def _opened(subject: Subject, asked: Asked) -> Dataset:
     """Returns the data set that is asked for, with the split."""
-    if asked.data is None and subject.config is not None:
-        return _own(subject, asked)
     name = asked.data or (FOLDER if asked.data_dir is not None else None)
     if name is None:
-        raise UserError(f"{subject.name} has no data of its own: --data and --data-dir say what to evaluate on")
+        return _own(subject)
     whole = open_distributed(name, asked.data_dir)
     if asked.split in whole.sources:
         return whole
     if set(whole.sources) == {"train"} and name == FOLDER:  # the classes alone
         return dataclasses.replace(whole, sources={asked.split: whole.sources["train"]})
+    if subject.config is not None and subject.config.data.name == name:  # the same data, elsewhere
+        settings = subject.config.data
+        return divide(whole, validation=settings.validation, test=settings.test, seed=subject.config.seed)
     return divide(whole, validation=None, test=None, seed=0)
 
 
-def _own(subject: Subject, asked: Asked) -> Dataset:
+def _own(subject: Subject) -> Dataset:
     """Returns the data set of a run, divided as it was."""
-    assert subject.config is not None
-    config = subject.config.copy_and_resolve_references()
+    if subject.config is None:
+        raise UserError(f"{subject.name} has no data of its own: --data and --data-dir say what to evaluate on")
     if subject.given_data:
         raise UserError(f"{subject.name} was given its data in Python: --data and --data-dir say what to evaluate on")
-    if asked.data_dir is not None:
-        config.data.dir = str(asked.data_dir)
-    found = open_data(feeding_of(frozen(config)), None)
+    found = open_data(feeding_of(frozen(subject.config)), None)
     assert isinstance(found, Dataset)  # data that make their own batches are no subject
     return found
 

@@ -13,6 +13,8 @@ from scipy import special, stats
 
 BINS = 15
 """Bins of confidence, as in Guo et al. (arXiv:1706.04599)."""
+LAST = 2**62
+"""The rank of the true class of logits that are not finite."""
 NO_CLASS = -1
 """The predicted class of logits that are not finite."""
 
@@ -38,14 +40,14 @@ def predicted(logits: np.ndarray) -> np.ndarray:
 
 
 def ranks(logits: np.ndarray, label: np.ndarray) -> np.ndarray:
-    """Returns how many classes come before the true one, (examples,) int64; all of them if a logit is not finite.
+    """Returns how many classes come before the true one, (examples,) int64; `LAST` if a logit is not finite.
 
     A class comes before another if its logit is larger, or if it is equal and its index is lower.
     """
     own = np.take_along_axis(logits, label[:, None], axis=-1)
     lower = np.arange(logits.shape[-1]) < label[:, None]
     before = np.sum((logits > own) | ((logits == own) & lower), axis=-1)
-    return np.where(np.isfinite(logits).all(axis=-1), before, logits.shape[-1])
+    return np.where(np.isfinite(logits).all(axis=-1), before, LAST)
 
 
 def interval(hits: int, examples: int, confidence: float = 0.95) -> tuple[float, float]:

@@ -4,7 +4,7 @@ import numpy as np
 from scipy import optimize
 
 from jaxcnn.errors import UserError
-from jaxcnn.evaluation.scores import nll
+from jaxcnn.evaluation.scores import nll, predicted
 
 LOWEST, HIGHEST = 0.05, 20.0
 """Range of temperatures."""
@@ -18,8 +18,8 @@ def fit_temperature(logits: np.ndarray, label: np.ndarray) -> float:
         label: (examples,) int.
 
     Raises:
-        UserError: if a logit is not finite, or the best temperature is at an end of its range, as it is if all
-            predictions are right.
+        UserError: if a logit is not finite, all predictions are right (then a lower temperature is always better), or
+            the best temperature is at an end of its range.
     """
     if not np.isfinite(logits).all():
         raise UserError("no temperature can be fitted: there are logits that are not finite")
@@ -31,7 +31,8 @@ def fit_temperature(logits: np.ndarray, label: np.ndarray) -> float:
         options={"xatol": 1e-6},
     )
     temperature = float(np.exp(found.x))
-    if not LOWEST * 1.01 < temperature < HIGHEST / 1.01:
+    all_right = bool((predicted(logits) == label).all())
+    if all_right or not LOWEST * 1.01 < temperature < HIGHEST / 1.01:
         raise UserError(
             f"no temperature between {LOWEST:g} and {HIGHEST:g} is the best of the {len(label)} validation examples: "
             "too few of them are wrong, or the net has learnt nothing"

@@ -53,9 +53,9 @@ def trained(photos, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
-    """Imported weights of a LeNet for 12 x 12 pixels."""
+    """Imported weights of a LeNet."""
     place = tmp_path_factory.mktemp("weights")
-    model = jaxcnn.create_model("lenet5_relu", num_classes=10)
+    model = jaxcnn.create_model("lenet5", num_classes=10)
     variables = model.init(jax.random.key(0), np.zeros((1, 32, 32, 1), np.float32))
     (place / "file.bin").write_bytes(b"weights")
     known = {
@@ -65,7 +65,7 @@ def weights(tmp_path_factory):
             "filter": "bicubic, antialiased (Pillow)",
         },
     }
-    return save_variables(place / "lenet", "lenet5_relu", variables, source=place / "file.bin", known=known)
+    return save_variables(place / "lenet", "lenet5", variables, source=place / "file.bin", known=known)
 
 
 def test_a_finished_run_has_kept_its_predictions(trained, photos):
@@ -149,7 +149,11 @@ def test_a_temperature_is_fitted_on_validation_alone(trained, tmp_path, capsys):
         calm = random.normal(size=(4000, 3)).astype(np.float32)
         label = (special.softmax(calm, axis=1).cumsum(axis=1) < random.rand(4000, 1)).sum(axis=1)
         made = Predictions(
-            logits=calm * spread, label=label, index=np.arange(4000), file_name=np.full(4000, ""), step=step
+            logits=np.stack([calm * spread] * 2),
+            label=label,
+            index=np.arange(4000),
+            file_name=np.full(4000, ""),
+            step=step,
         )
         made.save(kept_file(tmp_path / "run", split))
     assert evaluate_command.main([str(tmp_path / "run"), "--temperature"]) == 0
@@ -193,7 +197,7 @@ def test_broken_images_come_last_and_the_status_is_that_of_the_others(trained, p
     table = tmp_path.parent / "table.csv"
     assert predict_command.main([str(place), str(tmp_path), "--top=2", f"--csv={table}"]) == 0
     out, err = capsys.readouterr()
-    rows = list(csv.DictReader(table.open()))
+    rows = list(csv.DictReader(table.read_text().splitlines()))
     assert list(rows[0]) == ["path", "rank", "class", "index", "probability"]
     assert [(row["path"], row["rank"]) for row in rows] == [(str(tmp_path / "good.png"), rank) for rank in "12"]
     assert "bad.jpg" not in out
