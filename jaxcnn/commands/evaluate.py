@@ -29,7 +29,7 @@ def main(argv: Sequence[str]) -> int:
         data=arguments.data,
         data_dir=arguments.data_dir,
         views=arguments.views,
-        step=arguments.step,
+        step=arguments.checkpoint,
         temperature=arguments.temperature,
         class_names=arguments.classes,
     )

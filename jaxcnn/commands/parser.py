@@ -41,11 +41,15 @@ class CommandParser(argparse.ArgumentParser):
         self.add_argument("run", metavar="RUN", help="the run folder, as was given as --workdir")
 
     def add_subject(self) -> None:
-        """Adds RUN, a run folder or imported weights, and the options `--step` and `--classes`."""
+        """Adds RUN, a run folder or imported weights, and the options `--checkpoint` and `--classes`."""
         self._of_run = True
         self.add_argument("run", metavar="RUN", help="a run folder, or a folder that import-weights wrote")
         self.add_argument(
-            "--step", metavar="STEP", type=_step, default="latest", help="latest, best or the number of a checkpoint's"
+            "--checkpoint",
+            metavar="STEP",
+            type=_step,
+            default="latest",
+            help="of a run: latest, best or the number of a step",
         )
         self.add_argument(
             "--classes", metavar="FILE", type=Path, help="names of the outputs: a line each, or JSON; else those known"

@@ -21,7 +21,7 @@ def main(argv: Sequence[str]) -> int:
     """
     arguments = make_parser().parse_args(argv)
     runs = [arguments.run, *arguments.ensemble]
-    found = predict(runs, arguments.images, top=arguments.top, step=arguments.step, class_names=arguments.classes)
+    found = predict(runs, arguments.images, top=arguments.top, step=arguments.checkpoint, class_names=arguments.classes)
     rows = found["predictions"]
     if arguments.csv:
         with arguments.csv.open("w", newline="", encoding="utf-8") as file:

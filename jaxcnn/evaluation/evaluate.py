@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from jaxcnn.config.check import frozen
 from jaxcnn.data.read.dataset import Dataset
 from jaxcnn.data.read.records import Source
 from jaxcnn.data.read.sources import FOLDER, SPLITS, divide, open_distributed
@@ -18,9 +17,9 @@ from jaxcnn.evaluation.forward import Forward, collect
 from jaxcnn.evaluation.scores import ensemble, mistakes, predicted, score
 from jaxcnn.evaluation.subject import Subject, open_subject
 from jaxcnn.evaluation.temperature import fit_temperature
-from jaxcnn.train.feeding import feeding_of
 from jaxcnn.train.files.predictions import Predictions
 from jaxcnn.train.inputs import open_data
+from jaxcnn.train.settings import read_settings
 
 MOST_MISTAKES = 20
 """Most mistakes that are listed."""
@@ -148,7 +147,7 @@ def _own(subject: Subject) -> Dataset:
         raise UserError(f"{subject.name} has no data of its own: --data and --data-dir say what to evaluate on")
     if subject.given_data:
         raise UserError(f"{subject.name} was given its data in Python: --data and --data-dir say what to evaluate on")
-    found = open_data(feeding_of(frozen(subject.config)), None)
+    found = open_data(read_settings(subject.config, {}).feeding, None)
     assert isinstance(found, Dataset)  # data that make their own batches are no subject
     return found
 
