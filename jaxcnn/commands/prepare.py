@@ -1,7 +1,6 @@
-"""`jaxcnn prepare NAME [--from DIR] [--data-dir DIR] [--allow-partial] [--format F]`: readies a data set."""
+"""`jaxcnn prepare NAME [--from DIR] [--data-dir DIR] [--allow-partial] [--format F]`: prepares a data set."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from jaxcnn.commands.parser import CommandParser
 from jaxcnn.data.catalog import CATALOG, dataset_info
@@ -39,16 +38,21 @@ def main(argv: Sequence[str]) -> int:
 
 def make_parser() -> CommandParser:
     """Returns the command line of the command."""
-    parser = CommandParser("jaxcnn prepare", description="Make a data set ready to train on.")
+    parser = CommandParser("jaxcnn prepare", description="Prepare a data set for training.")
     parser.add_argument("name", metavar="NAME", help=", ".join(CATALOG))
     parser.add_argument(
-        "--from", dest="source", metavar="DIR", type=Path, help="where its official files lie; else download"
+        "--from",
+        dest="source",
+        metavar="DIR",
+        help="folder or bucket with its official files; default: they are downloaded",
     )
     parser.add_argument(
-        "--data-dir", metavar="DIR", help="where to write, also in a bucket; else ~/tensorflow_datasets"
+        "--data-dir", metavar="DIR", help="where to write, on a disk or in a bucket; default: ~/tensorflow_datasets"
     )
     parser.add_argument(
-        "--allow-partial", action="store_true", help="prepare what is there of it and mark it as partial"
+        "--allow-partial",
+        action="store_true",
+        help="prepare the examples that are there, and mark the data set as partial",
     )
     parser.add_argument(
         "--format",

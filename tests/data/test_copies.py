@@ -2,6 +2,7 @@
 
 import errno
 import json
+import shutil
 import threading
 import time
 
@@ -214,6 +215,25 @@ def test_prepare_writes_into_a_bucket_what_makes_it_readable_last(disk, memory, 
     assert command.main(line) == 0
     assert f"it was before: to prepare it anew, remove {PLACE}" in capsys.readouterr().out
     assert [path for call, path in memory.calls if call == "put_file"] == written
+
+
+def test_official_files_are_copied_from_a_bucket_once(disk, memory, cache, capsys):
+    memory.fill(disk.parent / "official", "gs://box/official")
+    memory.objects["box/official/readme.txt"] = b"not one of them"
+    data_dir = disk.parent / "again"
+    line = ["mnist", "--from", "gs://box/official", "--data-dir", str(data_dir)]
+    assert command.main(line) == 0
+    assert capsys.readouterr().out == f"mnist is prepared in {data_dir}/mnist/3.0.1: 40 train, 20 test\n"
+    assert all("readme" not in path for path in fetches(memory))
+    before = len(fetches(memory))
+    assert before == 4
+    shutil.rmtree(data_dir / "mnist")
+    prepare("mnist", source="gs://box/official", data_dir=data_dir)
+    assert len(fetches(memory)) == before
+    with one_line_error("--from is gs://box/nowhere: none of the files of mnist is there, which are train-images-idx3"):
+        prepare("mnist", source="gs://box/nowhere", data_dir=disk.parent / "third")
+    with one_line_error("--from is gs://box/official: bring the files of imagenet to a disk"):
+        prepare("imagenet", source="gs://box/official", data_dir=disk.parent / "third")
 
 
 def test_an_upload_that_was_interrupted_is_no_data_set_and_goes_on(disk, memory, cache, monkeypatch):

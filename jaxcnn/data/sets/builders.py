@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from jaxcnn.addresses import local_path
+from jaxcnn.addresses import bucket_address
 from jaxcnn.buckets import Bucket
 from jaxcnn.data.catalog import DatasetInfo, dataset_info
 from jaxcnn.data.read.copies import cache_folder
 from jaxcnn.data.read.prepared import ARRAY_RECORD, DataDir, Where, data_folder, find_prepared, unreadable
 from jaxcnn.data.sets.archives import READERS
 from jaxcnn.data.sets.archives.examples import EncodedImages, Examples, MissingFilesError
-from jaxcnn.data.sets.download import download
+from jaxcnn.data.sets.download import download, fetch
 from jaxcnn.data.sets.upload import upload
 from jaxcnn.data.sets.writing import write_records
 from jaxcnn.errors import UserError
@@ -43,7 +43,8 @@ def prepare(
 
     Args:
         name: of the data set.
-        source: folder of the official files; None downloads them to `data_dir`/downloads.
+        source: folder of the official files, on this machine or in a bucket; None downloads them. Downloads, and copies
+            from a bucket, are in `data_dir`/downloads.
         data_dir: folder of all prepared data sets, on this machine or in a bucket; None for $TFDS_DATA_DIR or else
             ~/tensorflow_datasets.
         allow_partial: prepares the examples of an incomplete data set, and marks it with a file `partial.json`; a split
@@ -131,7 +132,10 @@ def _source(info: DatasetInfo, source: str | os.PathLike[str] | None, downloads:
     if source is None:
         source = downloads / info.tfds_name
         download(info, source)
-    folder = local_path("the folder of official files", source)
+    elif address := bucket_address("--from", source):
+        source = downloads / info.tfds_name
+        fetch(info, address, source)
+    folder = Path(source).expanduser()
     if folder.is_file():
         raise UserError(f"{folder} is a file: give the folder that holds it, or that it unpacks to, as --from DIR")
     return folder

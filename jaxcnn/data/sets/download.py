@@ -1,4 +1,4 @@
-"""Downloads official files."""
+"""Downloads official files, and copies them from a bucket."""
 
 import contextlib
 import hashlib
@@ -9,8 +9,10 @@ from pathlib import Path
 
 from rich.progress import Progress, TaskID
 
+from jaxcnn.buckets import Bucket, BucketError
 from jaxcnn.data.catalog import DatasetInfo, SourceFile
-from jaxcnn.data.read.transfers import byte_bar
+from jaxcnn.data.read.transfers import byte_bar, transfer
+from jaxcnn.data.sets.archives.files import plain_name
 from jaxcnn.errors import UserError
 
 _TIMEOUT = 30  # seconds without an answer or a byte
@@ -38,6 +40,34 @@ def download(info: DatasetInfo, folder: Path) -> None:
             path = folder / file.name
             if not (path.is_file() and _sha256(path) == file.sha256):
                 _fetch(info, file, path, progress)
+
+
+def fetch(info: DatasetInfo, address: str, folder: Path) -> None:
+    """Copies the official files of a data set from a bucket to `folder`, except those that are there in full size.
+
+    Raises:
+        UserError: if the bucket cannot be read or has no such files, the disk cannot be written, or the data set has no
+            list of files, as ImageNet, whose archives are too large to be copied first.
+    """
+    if not info.files:
+        raise UserError(f"--from is {address}: bring the files of {info.name} to a disk, and give their folder")
+    bucket, official = Bucket(address), {plain_name(file.name) for file in info.files.values()}
+    try:
+        objects = bucket.find().items()
+        sizes = {name: entry.size for name, entry in objects if plain_name(name.rpartition("/")[2]) in official}
+        if not sizes:
+            names = ", ".join(file.name for file in info.files.values())
+            raise UserError(f"--from is {address}: none of the files of {info.name} is there, which are {names}")
+        missing = {name: size for name, size in sizes.items() if _size(folder / name) != size}
+        transfer(address, missing, lambda name: bucket.download(name, folder / name, size=sizes[name]))
+    except BucketError as error:
+        raise UserError(f"--from is {address}: {error}") from None
+    except OSError as error:
+        raise UserError(f"cannot write to {folder}: {error.strerror or error}") from None
+
+
+def _size(path: Path) -> int | None:
+    return path.stat().st_size if path.is_file() else None
 
 
 def _fetch(info: DatasetInfo, file: SourceFile, path: Path, progress: Progress) -> None:

@@ -28,9 +28,9 @@ def find_file(folder: Path, name: str) -> Path | None:
     """
     if (folder / name).is_file():
         return folder / name
-    plain = _plain(name)
+    plain = plain_name(name)
     for places in folders_by_depth(folder):
-        found = {place: [each for each in files_in(place) if _plain(each.name) == plain] for place in places}
+        found = {place: [each for each in files_in(place) if plain_name(each.name) == plain] for place in places}
         if paths := one_folder(name, [paths for paths in found.values() if paths]):
             return paths[0]
     return None
@@ -80,5 +80,6 @@ def open_packed(path: Path) -> BinaryIO:
     return cast(BinaryIO, gzip.open(path)) if packed else path.open("rb")
 
 
-def _plain(name: str) -> str:
+def plain_name(name: str) -> str:
+    """Returns a file's name without case, ".gz", separators, and the number of a copy."""
     return re.sub(r"\.(t?gz|tar)(?=\W|$)|\(\d+\)|[\W_]", "", name.casefold())
