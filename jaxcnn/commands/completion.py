@@ -1,6 +1,6 @@
-"""`jaxcnn completion SHELL`: prints what has a shell complete the command lines of jaxcnn.
+"""`jaxcnn completion SHELL`: prints the script with which a shell completes the command lines of jaxcnn.
 
-Own, because `--config=NAME` and `--config.key=value` have to be completed behind their "=".
+No completion library is used, since `--config=NAME` and `--config.key=value` must be completed behind their "=".
 """
 
 import argparse
@@ -16,8 +16,14 @@ from jaxcnn.models import list_models
 from jaxcnn.shipped import config_files
 
 SHELLS = ("bash", "zsh", "fish")
+_PATTERNS: dict[str, Callable[[], list[str]]] = {  # command -> names that its PATTERN can match
+    "configs": lambda: list(config_files()),
+    "datasets": lambda: list(CATALOG),
+    "models": list_models,
+    "settings": lambda: list(SETTINGS),
+}
 _TABLE = "# the table stands here\n"
-_VALUES: dict[object, Callable[[], list[str]]] = {  # metavar of an argument -> what it may be
+_VALUES: dict[object, Callable[[], list[str]]] = {  # metavar of an argument -> possible values
     "CONFIG": lambda: [*config_files(), "@file"],
     "DIR": lambda: ["@dir"],
     "FILE": lambda: ["@file"],
@@ -38,7 +44,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def script(shell: str) -> str:
-    """Returns what one of `SHELLS` has to read."""
+    """Returns the script for one of `SHELLS`."""
     before, _, after = (
         (importlib.resources.files(__package__) / "shells" / f"jaxcnn.{shell}")
         .read_text(encoding="utf-8")
@@ -51,10 +57,10 @@ def script(shell: str) -> str:
 
 
 def table() -> Iterator[tuple[str, str, list[str]]]:
-    """Yields what may follow, for a command ("*": any) and an option of it.
+    """Yields a command ("*": any), an option of it, and the words that may follow.
 
-    The option "-" stands for the options themselves, "--config." for the keys of a config, "" for all that is none; the
-    words @file and @dir for names of files and folders.
+    The option "-" stands for the options themselves, "--config." for the keys of a config, and "" for positional
+    arguments. The words @file and @dir stand for names of files and folders.
     """
     parsers = make_parsers()
     groups = {name.split(" ")[0] for name in parsers} - parsers.keys()
@@ -77,7 +83,8 @@ def _of_command(name: str, parser: CommandParser) -> Iterator[tuple[str, str, li
     keys = ["--config=", "--config."] if options.pop("--config.KEY", None) else []
     written = [option if action.nargs == 0 else f"{option}=" for option, action in options.items()]
     yield name, "-", list(dict.fromkeys([*written, *keys]))
-    yield name, "", [word for action in parser.positionals() for word in _values(action)]
+    patterns = _PATTERNS[name]() if name in _PATTERNS else []
+    yield name, "", [*patterns, *(word for action in parser.positionals() for word in _values(action))]
     yield from ((name, option, _values(action)) for option, action in options.items() if option != "--config")
 
 
@@ -100,7 +107,7 @@ def make_parser() -> CommandParser:
     """Returns the command line of the command."""
     parser = CommandParser(
         "jaxcnn completion",
-        description="Print what has a shell complete the command lines of jaxcnn. Its first lines say where to put it.",
+        description="Print the completion script for a shell. Its first lines say where to put it.",
     )
     parser.add_argument("shell", metavar="SHELL", choices=SHELLS, help=", ".join(SHELLS))
     return parser
