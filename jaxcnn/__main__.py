@@ -1,4 +1,4 @@
-"""`jaxcnn COMMAND ...`, or `python -m jaxcnn COMMAND ...`: looks the command up and hands it the rest of the line."""
+"""`jaxcnn COMMAND ...`, or `python -m jaxcnn COMMAND ...`: runs a command with the rest of the line."""
 
 import contextlib
 import functools
@@ -22,7 +22,7 @@ def main(argv: Sequence[str]) -> int:
     """Runs a command line, without its program; returns the exit status.
 
     Raises:
-        UserError: for an unknown command, or what the command says is wrong.
+        UserError: for an unknown command, and as the command.
     """
     if not argv or argv[0] in ("-h", "--help"):
         print(_usage(), file=sys.stdout if argv else sys.stderr)
@@ -51,14 +51,14 @@ def run() -> NoReturn:
 
 
 def _import_from_here() -> None:
-    """Has a user's modules be importable from the current folder with the console script, as they are with -m."""
+    """Lets the console script import a user's modules from the current folder, as `python -m` does."""
     with contextlib.suppress(OSError):  # the folder was removed
         if not sys.flags.safe_path and os.getcwd() not in sys.path:
             sys.path.insert(0, os.getcwd())
 
 
 def _only_prints(argv: Sequence[str]) -> bool:
-    """Returns whether there is nothing left to do where nobody reads what is printed."""
+    """Returns whether this command line only prints, so that it can end if nobody reads."""
     return not argv or argv[0] in {"--version", *LISTING} or bool({"-h", "--help"} & set(argv))
 
 

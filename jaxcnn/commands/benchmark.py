@@ -1,4 +1,4 @@
-"""`jaxcnn benchmark SUBJECT ...`: measures how fast things are on this machine."""
+"""`jaxcnn benchmark SUBJECT ...`: measures speed on this machine."""
 
 import importlib
 import sys
@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from jaxcnn.errors import check_word
 
-SUBJECTS = {  # subject -> its module, imported when asked for, with main(argv) -> exit status; and its help
-    "data": ("jaxcnn.commands.benchmark_data", "the stages of the data pipeline, against the training step"),
-    "step": ("jaxcnn.commands.benchmark_step", "training steps and inference, against PyTorch's"),
+SUBJECTS = {  # subject -> its module, imported on use, with main(argv) -> exit status; and its help
+    "data": ("jaxcnn.commands.benchmark_data", "the stages of the data pipeline, compared with the training step"),
+    "step": ("jaxcnn.commands.benchmark_step", "training steps and inference, compared with PyTorch's"),
     "tpu": (
         "jaxcnn.commands.benchmark_tpu",
         "the training step compiled for TPU slices: memory, work and a model of time",
@@ -20,7 +20,7 @@ def main(argv: Sequence[str]) -> int:
     """Runs the command; returns the exit status.
 
     Raises:
-        UserError: for an unknown subject, or what the subject says is wrong.
+        UserError: for an unknown subject, and as the subject's own command.
     """
     if not argv or argv[0] in ("-h", "--help"):
         print(_usage(), file=sys.stdout if argv else sys.stderr)

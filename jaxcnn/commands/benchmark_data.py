@@ -1,7 +1,7 @@
-"""`jaxcnn benchmark data CONFIG [--config.key=value ...] ...`: how fast each stage of the data is.
+"""`jaxcnn benchmark data CONFIG [--config.key=value ...] ...`: measures each stage of the data pipeline.
 
-read, decode and crop are of one thread, on examples that were read before, and so lie in the page cache. feed is all
-that the host does for a stream, read to transfer, in as many threads or processes as training has.
+read, decode and crop are measured in one thread, on examples that were read before, and so are in the page cache. feed
+is all work of the host for a stream, from read to transfer, in as many threads or processes as training uses.
 """
 
 import contextlib
@@ -33,15 +33,15 @@ from jaxcnn.train.training import make_step
 from jaxcnn.types import Batch
 
 _SAMPLE = 128
-"""Examples that read, decode and crop are measured on."""
+"""Number of examples on which read, decode and crop are measured."""
 _CHUNK = 16
-"""Examples of one measured call."""
+"""Number of examples in one measured call."""
 _STEPS = 100_000
-"""Of the run that is measured, so that a stream does not come to its end and begin anew."""
+"""Steps of the measured run: so many that its stream does not end."""
 HOST = ("read", "decode", "crop", "transfer")
 ORDER = (*HOST, "feed", "augment", "step")
 Work = Callable[[], int]
-"""Does something and returns for how many images."""
+"""Does some work, and returns for how many images."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -66,22 +66,24 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _measure(run: Run, seconds: float, *, step: bool) -> dict[str, Rate]:
-    """Returns the rate of every stage, in the order that an image goes through them."""
+    """Returns the rate of every stage, in the order in which an image passes them."""
     taken = in_turns(_host_stages(run) | _device_stages(run, step=step), seconds=seconds)
     taken["crop"] = _difference(taken.pop("whole"), taken["decode"])
     if _streams(run):
-        taken |= in_turns({"feed": _feed(run)}, seconds=seconds)  # alone: its threads would run on in others' turns
+        taken |= in_turns(
+            {"feed": _feed(run)}, seconds=seconds
+        )  # alone: its threads would run on in the turns of others
     return {name: Rate.of(taken[name]) for name in ORDER if name in taken}
 
 
 def _difference(whole: np.ndarray, part: np.ndarray) -> np.ndarray:
-    """Returns the rest, round by round; where noise makes it vanish, a hundredth of the whole."""
+    """Returns whole - part for each round, at least a hundredth of the whole: noise can make the difference vanish."""
     rounds = min(len(whole), len(part))
     return np.maximum(whole[:rounds] - part[:rounds], whole[:rounds] / 100)
 
 
 def _host_stages(run: Run) -> dict[str, Work]:
-    """Returns `read`, `decode` and, since a crop is made of an image file at one go, `whole`: both decode and crop."""
+    """Returns the stages `read`, `decode` and `whole`, which decodes and crops, since one call does both."""
     source, crop, draws = run.dataset.sources["train"], run.crop, CropDraws(run.config.seed)
     sample = _sample(run)
     out = np.empty((crop.size, crop.size, crop.channels), np.uint8)
@@ -94,7 +96,7 @@ def _host_stages(run: Run) -> dict[str, Work]:
 
 
 def _sample(run: Run) -> dict[int, Encoded]:
-    """Returns some examples, by number, as they are stored; unreadable ones are left out where training skips them."""
+    """Returns some examples by number, as they are stored. Unreadable ones are left out if training skips them."""
     source, sample = run.dataset.sources["train"], {}
     for example in np.random.default_rng(run.config.seed).permutation(len(source.labels))[:_SAMPLE].tolist():
         try:
@@ -111,14 +113,14 @@ def _sample(run: Run) -> dict[int, Encoded]:
 
 
 def _decoder(crop: Crop) -> Callable[[Encoded, Sequence[float]], object]:
-    """Returns the part of a crop that decodes, a function of the image and of its random numbers."""
+    """Returns the part of a crop that decodes: a function of the image and its random numbers."""
     if not isinstance(crop, RandomResizedCrop) or crop.decoder == "pil":
         return lambda data, _: decode(data, crop.channels)
     return lambda data, uniform: decode_fast(data, crop.channels, lambda h, w: crop.shrink(h, w, uniform))
 
 
 def _in_chunks(function: Callable[..., object], arguments: Sequence[tuple[Any, ...]]) -> Work:
-    """Returns what calls a function for the next few arguments, in turn without end."""
+    """Returns work that calls a function for the next few of its arguments, which it repeats endlessly."""
     endless = itertools.cycle(arguments)
 
     def work() -> int:
@@ -130,7 +132,7 @@ def _in_chunks(function: Callable[..., object], arguments: Sequence[tuple[Any, .
 
 
 def _device_stages(run: Run, *, step: bool) -> dict[str, Work]:
-    """Returns `transfer`, `augment` (with the gathering, where the images live on the device) and `step`."""
+    """Returns the stages `transfer`, `augment` (which also gathers images that are on the device) and `step`."""
     size, mesh = run.config.batch_size, run.mesh
     feed = run.pipeline.feed(0)
     image = np.zeros((size, run.crop.size, run.crop.size, run.crop.channels), np.uint8)
@@ -149,7 +151,7 @@ def _device_stages(run: Run, *, step: bool) -> dict[str, Work]:
 
 
 def _training(run: Run, batch: Batch) -> Work:
-    """Returns what takes a training step, always on the same batch."""
+    """Returns work that takes a training step, always on the same batch."""
     train_step = jax.jit(make_step(run), donate_argnums=0)
     state, key = run.init_state(), run.randomness.key
 
@@ -162,7 +164,7 @@ def _training(run: Run, batch: Batch) -> Work:
 
 
 def _feed(run: Run) -> Work:
-    """Returns what takes the next batches of a stream: more than can lie ready, so that the pace is that of making."""
+    """Returns work that takes batches of a stream: more than can be ready, so that their making is measured."""
     batches = AHEAD + 2 * (run.config.data.workers or os.cpu_count() or 1)
     steps = itertools.count(1)
 
@@ -179,7 +181,7 @@ def _streams(run: Run) -> bool:
 
 
 def _result(run: Run, rates: Mapping[str, Rate]) -> dict[str, Any]:
-    """Returns all that was measured, ready for JSON."""
+    """Returns all measurements, ready for JSON."""
     once = () if _streams(run) else HOST
     keys = ("name", "placement", "decoder", "workers", "partial")
     return {
@@ -196,7 +198,7 @@ def _result(run: Run, rates: Mapping[str, Rate]) -> dict[str, Any]:
 
 
 def _bottleneck(rates: Mapping[str, float]) -> str:
-    """Returns what to say of the slowest, given the images/s of what is done for every step."""
+    """Returns a sentence about the slowest stage, given the images/s of the stages of every step."""
     data = min(({"feed", "augment"} & rates.keys()), key=lambda name: rates[name])
     inside = min((name for name in HOST if name in rates), key=lambda name: rates[name], default="")
     named = f"feed (in it {inside} takes longest)" if data == "feed" else data
@@ -228,7 +230,7 @@ def _row(name: str, rate: Mapping[str, Any]) -> tuple[str, ...]:
 def make_parser() -> ConfigParser:
     """Returns the command line of the command."""
     parser = ConfigParser("jaxcnn benchmark data", description=(__doc__ or "").split(": ", 1)[1])
-    parser.add_argument("--seconds", metavar="N", type=float, default=2.0, help="for each stage; default: 2")
-    parser.add_argument("--no-step", dest="step", action="store_false", help="leave out the model's training step")
-    parser.add_argument("--json", metavar="FILE", type=new_file, help="where to write the figures as well")
+    parser.add_argument("--seconds", metavar="N", type=float, default=2.0, help="seconds for each stage; default: 2")
+    parser.add_argument("--no-step", dest="step", action="store_false", help="do not measure the model's training step")
+    parser.add_argument("--json", metavar="FILE", type=new_file, help="also write the figures to this file")
     return parser

@@ -1,7 +1,7 @@
-"""`jaxcnn benchmark step MODEL... [--against torch]`: how fast steps are, beside PyTorch's on the same work.
+"""`jaxcnn benchmark step MODEL... [--against torch]`: measures steps, and PyTorch's steps of the same work.
 
-The step is the trainer's own, on one batch that lies on the device. Each contender has a process of its own; they work
-in turns, so that what else the machine does strikes all alike.
+The step is the trainer's own, on one batch that is on the device. Each contender has its own process. They take turns,
+so that other work of the machine slows all of them alike.
 """
 
 import contextlib
@@ -30,7 +30,7 @@ def main(argv: Sequence[str]) -> int:
     """Runs the command; returns the exit status.
 
     Raises:
-        UserError: for a wrong command line, or a rival that is not installed or has no such net, in one line.
+        UserError: for a wrong command line, and for a rival that is not installed or has no such net.
     """
     arguments = make_parser().parse_args(argv)
     for name in ("seconds", "rounds", "batch_size", "image_size", "num_classes"):
@@ -54,7 +54,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def work_of(model: str, **fields: Any) -> Work:
-    """Returns the work of a model, with `fields` of `Work`; None stands for the model's own or for the default."""
+    """Returns the work of a model, with `fields` of `Work`. None: the model's own, or the default."""
     variant = model_variant(model)
     own = {"image_size": variant.image_size, "channels": variant.channels, "num_classes": variant.num_classes}
     return Work(model=model, **own | {name: value for name, value in fields.items() if value is not None})
@@ -78,16 +78,16 @@ def _work(name: str, arguments: Namespace) -> Work:
 
 
 def measure(work: Work, rivals: Sequence[str], *, seconds: float, rounds: int) -> dict[str, Any]:
-    """Returns all that was measured of a work, ready for JSON.
+    """Returns all measurements of a work, ready for JSON.
 
     Args:
-        work: to be done.
-        rivals: words of `RIVALS`.
-        seconds: for each contender, over all rounds.
-        rounds: turns of each.
+        work: the step to measure.
+        rivals: names in `RIVALS`.
+        seconds: for each contender, in all rounds together.
+        rounds: number of turns of each contender.
 
     Raises:
-        UserError: a rival cannot do this work.
+        UserError: if a rival cannot do this work.
     """
     with contextlib.ExitStack() as stack, tempfile.TemporaryDirectory() as cache:
 
@@ -119,7 +119,7 @@ def _taker(process: Process, seconds: float) -> Any:
 
 
 def _ratio(ours: np.ndarray, theirs: np.ndarray) -> Rate:
-    """Returns how many times as fast we are, round by round: the middle half."""
+    """Returns our speed divided by theirs, of each round: median and quartiles."""
     rounds = min(len(ours), len(theirs))
     return Rate.of(ours[:rounds] / theirs[:rounds])
 
@@ -175,10 +175,10 @@ def make_parser() -> CommandParser:
     parser.add_argument("--precision", choices=("float32", "bfloat16"), default="float32", help="default: float32")
     kind = parser.add_mutually_exclusive_group()
     kind.add_argument("--train", action="store_true", default=True, help="training steps; the default")
-    kind.add_argument("--eval", dest="train", action="store_false", help="forward passes alone, batch norms folded")
-    parser.add_argument("--remat", action="store_true", help="ours computes blocks again for their gradient")
+    kind.add_argument("--eval", dest="train", action="store_false", help="inference, with batch norms folded")
+    parser.add_argument("--remat", action="store_true", help="our step computes blocks again for their gradient")
     parser.add_argument("--against", metavar="RIVAL", nargs="+", choices=RIVALS, default=[], help=", ".join(RIVALS))
     parser.add_argument("--seconds", metavar="N", type=float, default=10.0, help="for each contender; default: 10")
     parser.add_argument("--rounds", metavar="N", type=int, default=10, help="turns of each; default: 10")
-    parser.add_argument("--json", metavar="FILE", type=new_file, help="where to write the figures as well")
+    parser.add_argument("--json", metavar="FILE", type=new_file, help="also write the figures to this file")
     return parser

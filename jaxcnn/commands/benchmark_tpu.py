@@ -1,8 +1,8 @@
-"""`jaxcnn benchmark tpu CONFIG --topology v5e:4x4 ...`: what a training step would cost on a TPU slice.
+"""`jaxcnn benchmark tpu CONFIG --topology v5e:4x4 ...`: computes the cost of a training step on a TPU slice.
 
-libtpu's compiler compiles the step that training would dispatch, from shapes alone: no TPU is needed, and no data set
-of the catalog. Memory, FLOP, bytes and collectives are then facts of the program; seconds follow from the chip's
-published rates (jaxcnn.analysis.slices) and are a model: the least that the step can take.
+libtpu's compiler compiles the step that training would dispatch, from shapes alone. It needs no TPU, and no data set of
+the catalog. Memory, FLOP, bytes and collectives are facts of the compiled program. Seconds are a model: they follow
+from the chip's published rates (jaxcnn.analysis.slices), and are the least time that the step can take.
 """
 
 import contextlib
@@ -35,7 +35,7 @@ from jaxcnn.train.run import Run
 HEADER = ("slice", "chips", "batch", "GB a chip", "fits", "TFLOP", "GB accessed", "collectives", "MB reduced")
 TIMES = ("arithmetic ms", "memory ms", "links ms", "binds", "step ms", "images/s", "a chip, of the first")
 _NEEDED = re.compile(r"(?:Used |HLO temporaries \()([\d.]+)([KMGT])")
-"""As the compiler says it when all is laid out, or before where there is no hope."""
+"""The memory that a program needs, in either of the compiler's two messages."""
 _UNITS = {"K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
 
@@ -71,7 +71,7 @@ def _resolve(config: ConfigDict, on: Slice, arguments: Namespace) -> Run:
 
 
 def _cost(run: Run, on: Slice, devices: Sequence[Any]) -> dict[str, Any]:
-    """Returns what a step costs on a slice, ready for JSON; without work and times where it does not fit."""
+    """Returns the cost of a step on a slice, ready for JSON; without work and times if it does not fit in memory."""
     facts: dict[str, Any] = {"topology": on.name, "chips": on.chips, "batch_size": run.config.batch_size}
     lowered = lower_step(run, make_mesh(devices))
     began = time.perf_counter()
@@ -98,7 +98,7 @@ def _work(compiled: jax.stages.Compiled, run: Run, on: Slice) -> dict[str, Any]:
 
 
 def _memory(compiled: jax.stages.Compiled) -> dict[str, int]:
-    """Returns bytes on a chip: state, data and metrics, what the step needs meanwhile, and the program itself."""
+    """Returns bytes on a chip: arguments (state and data), results, temporaries, and the program itself."""
     stats: Any = compiled.memory_analysis()
     parts = {
         "arguments": stats.argument_size_in_bytes,
@@ -118,7 +118,7 @@ def _refused(error: jax.errors.JaxRuntimeError) -> dict[str, int]:
 
 
 def _facts(run: Run) -> dict[str, Any]:
-    """Returns what was compiled."""
+    """Returns the facts about what was compiled."""
     config = run.config
     return {
         "model": config.model.name,
@@ -134,7 +134,7 @@ def _facts(run: Run) -> dict[str, Any]:
 
 
 def _versions(package: str) -> Iterator[str]:
-    """Yields the version of a package that is installed."""
+    """Yields the version of a package, if it is installed."""
     with contextlib.suppress(metadata.PackageNotFoundError):
         yield metadata.version(package)
 
@@ -172,10 +172,14 @@ def make_parser() -> ConfigParser:
     """Returns the command line of the command."""
     parser = ConfigParser("jaxcnn benchmark tpu", description=(__doc__ or "").split(": ", 1)[1])
     parser.add_argument(
-        "--topology", metavar="SLICE", action="append", required=True, help="as v5e:4x4; several, or with commas"
+        "--topology",
+        metavar="SLICE",
+        action="append",
+        required=True,
+        help="as v5e:4x4; can be repeated, or separated by commas",
     )
     parser.add_argument(
-        "--per-chip", metavar="N", type=int, help="examples a chip, in place of the config's batch_size"
+        "--per-chip", metavar="N", type=int, help="examples on each chip, instead of the config's batch_size"
     )
-    parser.add_argument("--json", metavar="FILE", type=new_file, help="where to write the figures as well")
+    parser.add_argument("--json", metavar="FILE", type=new_file, help="also write the figures to this file")
     return parser

@@ -1,4 +1,4 @@
-"""`jaxcnn browse CONFIG [--config.key=value ...] [--output FILE.png] ...`: what a network really sees."""
+"""`jaxcnn browse CONFIG [--config.key=value ...] [--output FILE.png] ...`: draws a batch as the network sees it."""
 
 import contextlib
 from collections.abc import Sequence
@@ -45,7 +45,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _batch(run: Run, split: str, number: int) -> dict[str, np.ndarray]:
-    """Returns a batch as it is trained on or evaluated, without the padding of the last one."""
+    """Returns a batch as training or evaluation has it, without the padding of the last batch."""
     size = run.config.batch_size
     batches = run.total_steps if split == "train" else -(-run.pipeline.sizes[split] // size)
     if not 0 <= number < batches:
@@ -59,14 +59,14 @@ def _batch(run: Run, split: str, number: int) -> dict[str, np.ndarray]:
 
 
 def _pixels(run: Run, image: np.ndarray) -> np.ndarray:
-    """Returns whitened images as the (batch, height, width, channels) uint8 that they come from."""
+    """Returns the pixels of whitened images, (batch, height, width, channels) uint8."""
     recipe = run.pipeline.recipe
     level = (image * recipe.std + recipe.mean) * 255
     return np.clip(np.rint(level), 0, 255).astype(np.uint8)
 
 
 def _caption(label: np.ndarray, names: Sequence[str]) -> list[str]:
-    """Returns the class, or the two most likely ones of a label (num_classes,) that is mixed."""
+    """Returns the class, or the two largest entries of a mixed label (num_classes,), as lines of text."""
     if label.ndim == 0:
         return [names[int(label)]]
     top = np.argsort(-label, kind="stable")[:2]
@@ -81,11 +81,11 @@ def _title(run: Run, shape: tuple[int, ...], split: str, number: int) -> str:
 
 def make_parser() -> ConfigParser:
     """Returns the command line of the command."""
-    parser = ConfigParser("jaxcnn browse", description="Write a picture of what a network really sees.")
+    parser = ConfigParser("jaxcnn browse", description="Draw a batch of images as the network sees it.")
     parser.add_argument(
         "--output", metavar="FILE", type=new_file, default=Path("browse.png"), help="default: browse.png"
     )
-    parser.add_argument("--split", choices=SPLITS, default="train", help="default: train, augmented")
-    parser.add_argument("--count", metavar="N", type=int, default=64, help="images of the batch at most; default: 64")
-    parser.add_argument("--step", metavar="K", type=int, default=0, help="which batch; default: 0, the first")
+    parser.add_argument("--split", choices=SPLITS, default="train", help="default: train, which is augmented")
+    parser.add_argument("--count", metavar="N", type=int, default=64, help="largest number of images; default: 64")
+    parser.add_argument("--step", metavar="K", type=int, default=0, help="number of the batch; default: 0, the first")
     return parser

@@ -1,4 +1,4 @@
-"""The command line of a command about a run: `CONFIG [--config.key=value ...]` beside the command's own options."""
+"""The command line of a command that takes a config: `CONFIG [--config.key=value ...]`, and its own options."""
 
 import sys
 from argparse import Namespace
@@ -11,7 +11,7 @@ from jaxcnn.commands.parser import CommandParser
 
 
 class ConfigParser(CommandParser):
-    """A command's parser that takes a config file and changes to it as well."""
+    """A parser that also takes a config, and changes to its keys."""
 
     def __init__(self, prog: str, description: str) -> None:
         super().__init__(prog, description)
@@ -21,10 +21,10 @@ class ConfigParser(CommandParser):
         self.add_argument("--config.KEY", metavar="VALUE", help="changes a key of it; written --config.key=value")
 
     def parse(self, argv: Sequence[str]) -> tuple[Namespace, ConfigDict]:
-        """Returns the command's own arguments, and the config with its changes.
+        """Returns the command's own arguments, and the changed config.
 
         Raises:
-            UserError: for anything wrong in either, in one line.
+            UserError: for a mistake in either.
         """
         line = take_apart(argv)
         own = self.parse_args([*line.rest, *([line.file] if line.file is not None else [])])

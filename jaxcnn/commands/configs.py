@@ -47,6 +47,6 @@ def _about(file: Path) -> str:
 def make_parser() -> CommandParser:
     """Returns the command line of the command."""
     parser = CommandParser("jaxcnn configs", description="List the configs that come with jaxcnn.")
-    parser.add_argument("pattern", metavar="PATTERN", nargs="?", default="*", help="as '*resnet*'; else all")
-    parser.add_argument("--markdown", action="store_true", help="the table in Markdown")
+    parser.add_argument("pattern", metavar="PATTERN", nargs="?", default="*", help="as '*resnet*'; default: all")
+    parser.add_argument("--markdown", action="store_true", help="print the table in Markdown")
     return parser

@@ -1,4 +1,4 @@
-"""`jaxcnn datasets [PATTERN] [--data-dir DIR] [--markdown]`: lists the data sets and which are prepared."""
+"""`jaxcnn datasets [PATTERN] [--data-dir DIR] [--markdown]`: lists the data sets, and where they are prepared."""
 
 import fnmatch
 from collections.abc import Sequence
@@ -51,10 +51,12 @@ def _prepared(info: DatasetInfo, folder: Where) -> str:
 
 def make_parser() -> CommandParser:
     """Returns the command line of the command."""
-    parser = CommandParser("jaxcnn datasets", description="List the data sets and which are prepared where.")
-    parser.add_argument("pattern", metavar="PATTERN", nargs="?", default="*", help="as 'cifar*'; else all")
+    parser = CommandParser("jaxcnn datasets", description="List the data sets, and where they are prepared.")
+    parser.add_argument("pattern", metavar="PATTERN", nargs="?", default="*", help="as 'cifar*'; default: all")
     parser.add_argument(
-        "--data-dir", metavar="DIR", help="where they lie, also in a bucket; else ~/tensorflow_datasets"
+        "--data-dir",
+        metavar="DIR",
+        help="folder of the prepared ones, on a disk or in a bucket; default: ~/tensorflow_datasets",
     )
-    parser.add_argument("--markdown", action="store_true", help="the table in Markdown")
+    parser.add_argument("--markdown", action="store_true", help="print the table in Markdown")
     return parser

@@ -1,4 +1,4 @@
-"""`jaxcnn import-weights MODEL FILE --output DIR`: a reference implementation's weights, kept as ours."""
+"""`jaxcnn import-weights MODEL FILE --output DIR`: converts the weights of a reference implementation."""
 
 import re
 import sys
@@ -18,15 +18,15 @@ from jaxcnn.interop.weights import check_unused, save_variables
 from jaxcnn.models import model_variant
 
 LINES = 10
-"""That a list of what is wrong has at most."""
+"""Largest number of lines of a list of errors."""
 
 
 def main(argv: Sequence[str]) -> int:
     """Runs the command; returns the exit status.
 
     Raises:
-        UserError: for a wrong command line, file or folder, in one line; before it, what is wrong with the entries
-            of a file is listed on standard error, by layers.
+        UserError: for a wrong command line, file or folder. Before it is raised, wrong entries of a file are listed on
+            standard error, by layer.
     """
     arguments = make_parser().parse_args(argv)
     fields = dict(arguments.field)
@@ -58,7 +58,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _assumed(known: Mapping[str, Any]) -> list[str]:
-    """Returns what is said of whitening and class names, which no file of weights holds."""
+    """Returns lines about whitening and class names, which a file of weights does not contain."""
     images, names = known["preprocessing"], known["class_names"]
     whitening = f"whitening: mean {images['mean']}, std {images['std']}, {images['statistics']}"
     said = [whitening if images["mean"] else "whitening is not known: --mean and --std say it"]
@@ -66,7 +66,7 @@ def _assumed(known: Mapping[str, Any]) -> list[str]:
 
 
 def _complain(error: WrongWeightsError, report: Path | None) -> None:
-    """Prints what is wrong, by layers; writes the whole list where one is asked for."""
+    """Prints the wrong entries, by layer, and writes all of them to the report, if there is one."""
     lines = [f"{kind}: {entry}" for kind, entries in error.entries.items() for entry in entries]
     shown = _grouped(error.entries)
     if len(shown) < len(lines) and report is None:
@@ -80,7 +80,7 @@ def _complain(error: WrongWeightsError, report: Path | None) -> None:
 
 
 def _grouped(entries: Mapping[str, list[str]]) -> list[str]:
-    """Returns at most `LINES` lines: the entries, or how many there are of a layer, and how many are not shown."""
+    """Returns at most `LINES` lines: the entries, or their number in each layer, and how many are not shown."""
     for depth in (9, 3, 2, 1):
         found = [line for kind, texts in entries.items() for line, _ in _by_layers(kind, texts, depth)]
         if len(found) <= LINES:
@@ -95,7 +95,7 @@ def _grouped(entries: Mapping[str, list[str]]) -> list[str]:
 
 
 def _by_layers(kind: str, texts: list[str], depth: int) -> list[tuple[str, int]]:
-    """Returns a line for each layer in which something is wrong, and of how many entries; so many parts of a name."""
+    """Returns a line for each layer with wrong entries, and their number. `depth` parts of a name name a layer."""
     layers = ["/".join(re.split(r"[./]", text.split(" ")[0])[:-1][:depth]) for text in texts]
     alone = {layer: f"{kind}: {text}" for layer, text in zip(layers, texts, strict=True)}
     return [
@@ -108,24 +108,24 @@ def _numbers(text: str) -> list[float]:
     return [float(number) for number in text.split(",")]
 
 
-_numbers.__name__ = "numbers"  # what argparse calls it in its complaint
+_numbers.__name__ = "numbers"  # for argparse's error message
 
 
 def make_parser() -> CommandParser:
     """Returns the command line of the command."""
-    parser = CommandParser("jaxcnn import-weights", description="Keep a reference implementation's weights as ours.")
-    parser.add_argument("model", metavar="MODEL", help="our name of the net")
-    parser.add_argument("file", metavar="FILE", type=Path, help=f"{READABLE}, known by content")
+    parser = CommandParser("jaxcnn import-weights", description="Convert the weights of a reference implementation.")
+    parser.add_argument("model", metavar="MODEL", help="our name of the model")
+    parser.add_argument("file", metavar="FILE", type=Path, help=f"{READABLE}; its format is recognised by its content")
     parser.add_argument(
-        "--output", metavar="DIR", type=Path, required=True, help="where to write; new, or an empty folder"
+        "--output", metavar="DIR", type=Path, required=True, help="folder to write to; it must be new or empty"
     )
-    parser.add_argument("--num-classes", metavar="N", type=int, help="width of the logits; else the paper's")
-    parser.add_argument("--key", metavar="KEY", help="where in FILE, as state_dict_ema; needed where several fit")
-    parser.add_argument("--classes", metavar="FILE", type=Path, help="names of classes by label: a line each, or JSON")
-    parser.add_argument("--mean", metavar="R,G,B", type=_numbers, help="that whitens images, white being 1")
-    parser.add_argument("--std", metavar="R,G,B", type=_numbers, help="that whitens images, white being 1")
+    parser.add_argument("--num-classes", metavar="N", type=int, help="width of the logits; default: the paper's")
     parser.add_argument(
-        "--report", metavar="FILE", type=new_file, help="where to write all that is wrong with the entries"
+        "--key", metavar="KEY", help="key of the state dict in FILE, as state_dict_ema; needed if several fit"
     )
+    parser.add_argument("--classes", metavar="FILE", type=Path, help="class names by label: one on each line, or JSON")
+    parser.add_argument("--mean", metavar="R,G,B", type=_numbers, help="mean that whitens images, where white is 1")
+    parser.add_argument("--std", metavar="R,G,B", type=_numbers, help="deviation that whitens images, where white is 1")
+    parser.add_argument("--report", metavar="FILE", type=new_file, help="write all wrong entries to this file")
     parser.add_fields()
     return parser

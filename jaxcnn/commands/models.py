@@ -29,7 +29,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def facts(name: str) -> tuple[str, ...]:
-    """Returns the cells of a model's row but its operations."""
+    """Returns the cells of a model's row, without its multiply-adds."""
     variant = MODELS[name]
     norm = create_model(name, num_classes=variant.num_classes).norm
     parameters = "" if variant.parameters is None else f"{variant.parameters:,}"
@@ -48,11 +48,11 @@ def operations(name: str) -> str:
 def make_parser() -> CommandParser:
     """Returns the command line of the command."""
     parser = CommandParser("jaxcnn models", description="List the models, their papers and sizes.")
-    parser.add_argument("pattern", metavar="PATTERN", nargs="?", default="*", help="as 'resnet*'; else all")
+    parser.add_argument("pattern", metavar="PATTERN", nargs="?", default="*", help="as 'resnet*'; default: all")
     parser.add_argument(
         "--operations",
         action="store_true",
-        help="also the multiply-adds for one image, counted by tracing: a second or two a model",
+        help="also print multiply-adds for one image, counted by tracing, which takes a second or two for each model",
     )
-    parser.add_argument("--markdown", action="store_true", help="the table in Markdown")
+    parser.add_argument("--markdown", action="store_true", help="print the table in Markdown")
     return parser

@@ -18,7 +18,7 @@ _LONG = re.compile(r"--?(?P<name>[a-zA-Z][\w-]+)(?P<equals>=.*)?", re.DOTALL)
 
 
 class CommandParser(argparse.ArgumentParser):
-    """argparse whose options are spelt one way, and whose complaints are a `UserError` of one line.
+    """An argparse parser with one spelling of options, whose errors are a `UserError` of one line.
 
     Options are written `--data-dir`; `--data_dir`, `-data-dir`, `--noforce` and `--force=false` are understood. Every
     command has `-v`.
@@ -31,14 +31,14 @@ class CommandParser(argparse.ArgumentParser):
         super().__init__(prog, description=description, allow_abbrev=False, **further)
         self.register("type", Path, _path)
         self.add_argument(
-            "-v", "--verbose", action="store_true", help="say what is set for the process, and how not to have it"
+            "-v", "--verbose", action="store_true", help="print the settings of the process, and how to turn them off"
         )
         self._of_run = False
 
     def add_run(self) -> None:
-        """Adds RUN, a run folder, which may also be written `--workdir=RUN` as for training."""
+        """Adds RUN, a run folder, which can also be written `--workdir=RUN`, as in training."""
         self._of_run = True
-        self.add_argument("run", metavar="RUN", help="the run folder, as was given as --workdir")
+        self.add_argument("run", metavar="RUN", help="the run folder: the --workdir of the training")
 
     def add_subject(self) -> None:
         """Adds RUN, a run folder or imported weights, and the options `--checkpoint` and `--classes`."""
@@ -56,7 +56,7 @@ class CommandParser(argparse.ArgumentParser):
         )
 
     def add_fields(self) -> None:
-        """Adds `--field NAME=VALUE`, which may be repeated; the answer's `field` is a list of (name, value)."""
+        """Adds `--field NAME=VALUE`, which can be repeated. The argument `field` is then a list of (name, value)."""
         self.add_argument(
             "--field",
             metavar="NAME=VALUE",
@@ -67,18 +67,18 @@ class CommandParser(argparse.ArgumentParser):
         )
 
     def options(self) -> dict[str, argparse.Action]:
-        """Returns the options with a name of more than a letter, by name: `--data-dir`."""
+        """Returns the options with long names, such as `--data-dir`, by name."""
         return {name: action for name, action in self._option_string_actions.items() if name.startswith("--")}
 
     def positionals(self) -> list[argparse.Action]:
-        """Returns the arguments that are no options, in order."""
+        """Returns the positional arguments, in order."""
         return self._get_positional_actions()
 
     def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Returns the arguments of a command line; says on standard error what is set for the process, if asked to.
+        """Returns the arguments of a command line. With `-v`, it prints the settings of the process on standard error.
 
         Raises:
-            UserError: for what is wrong with it, in one line.
+            UserError: for a mistake in the command line.
         """
         found = super().parse_args(args, namespace)
         if found.verbose and runtime.settings():
@@ -86,21 +86,21 @@ class CommandParser(argparse.ArgumentParser):
         return found
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Returns the arguments of a command line, and those that are none of its options; raises as `parse_args`."""
+        """Returns the arguments of a command line, and the unknown ones. Raises as `parse_args`."""
         return super().parse_known_args(self.spelt(args or ()), namespace)
 
     def spelt(self, arguments: Iterable[str]) -> list[str]:
-        """Returns a command line with its options written as here.
+        """Returns a command line with its options in our spelling.
 
         Raises:
-            UserError: there is no such option, or a switch has another value than true or false.
+            UserError: for an unknown option, and for a switch whose value is neither true nor false.
         """
         own = list(arguments)
         end = own.index("--") if "--" in own else len(own)
         return [part for argument in own[:end] for part in self._spelt(argument)] + own[end:]
 
     def error(self, message: str) -> NoReturn:
-        """Raises what is wrong with the command line, and how it is written."""
+        """Raises `UserError` with argparse's message in plainer words, and the usage."""
         message = re.sub(r"^argument (\S+): expected one argument$", r"\1 needs a value", message)
         message = re.sub(r"^argument (\S+): there is no folder", r"\1: there is no folder", message)
         message = re.sub(r"^argument (\S+): invalid int value: (.*)$", r"\1 must be a whole number, not \2", message)
@@ -124,14 +124,14 @@ class CommandParser(argparse.ArgumentParser):
         return [argument]
 
     def _switched(self, name: str, value: str) -> Sequence[str]:
-        """Returns what says the same as a switch with "=true" or "=false"."""
+        """Returns the equivalent of a switch that is written with "=true" or "=false"."""
         if value.lower() not in ("=true", "=false"):
             raise UserError(f"{name} must be true or false")
         opposite = f"--no-{name[2:]}"
         return [name] if value.lower() == "=true" else [opposite] if opposite in self.options() else []
 
     def _hint(self, name: str) -> str:
-        """Returns which options may be meant by one that is not here."""
+        """Returns a hint which options an unknown one may mean."""
         names = [option[2:].removesuffix(".KEY") for option in self.options()]
         near = difflib.get_close_matches(name.replace("_", "-").lower(), names, n=1)
         if not near and "--config.KEY" in self.options():
@@ -142,7 +142,7 @@ class CommandParser(argparse.ArgumentParser):
 
 
 def new_file(text: str) -> Path:
-    """Returns the path of a file to write: the `type` of an argument that complains before any work is done."""
+    """Returns the path of a file to write. As the `type` of an argument, it raises an error before any work is done."""
     path = _path(text)
     if not path.absolute().parent.is_dir():
         raise argparse.ArgumentTypeError(f"there is no folder {path.absolute().parent}")
@@ -150,7 +150,7 @@ def new_file(text: str) -> Path:
 
 
 def _path(text: str) -> Path:
-    """Returns a path of this machine: what every argument of `type=Path` is."""
+    """Returns a path of this machine. Every argument with `type=Path` is converted by this."""
     try:
         return local_path("it", text)
     except UserError as error:
@@ -168,11 +168,11 @@ _step.__name__ = "step: latest, best or a number,"  # what argparse calls it in 
 
 
 def _field(text: str) -> tuple[str, Any]:
-    """Returns name and value of "name=value": JSON, a Python literal as our messages write it, or else a word."""
+    """Returns name and value of "name=value". The value is JSON, a Python literal, or else a word."""
     name, equals, value = text.partition("=")
     if not (name and equals) or name == "name":  # MODEL is the name
         raise ValueError(text)
     return name, parse_literal(value)
 
 
-_field.__name__ = "NAME=VALUE"  # what argparse calls it in its complaint
+_field.__name__ = "NAME=VALUE"  # for argparse's error message

@@ -1,4 +1,4 @@
-"""The commands of `jaxcnn`: which module each is in, imported when it is asked for, and what it is for."""
+"""The commands of `jaxcnn`: the module of each, which is imported when the command is used, and its line of help."""
 
 import importlib
 
@@ -9,15 +9,15 @@ COMMANDS = {  # command -> a module with main(argv) -> exit status and make_pars
     "configs": ("jaxcnn.commands.configs", "list the configs that come with jaxcnn"),
     "settings": ("jaxcnn.commands.settings", "list the settings of a run: defaults, what they may be, what they do"),
     "models": ("jaxcnn.commands.models", "list the models, their papers and sizes"),
-    "datasets": ("jaxcnn.commands.datasets", "list the data sets and which are prepared where"),
-    "prepare": ("jaxcnn.commands.prepare", "make a data set ready to train on"),
-    "browse": ("jaxcnn.commands.browse", "write a picture of what a network really sees"),
-    "evaluate": ("jaxcnn.commands.evaluate", "say how good a net is, and where it fails"),
-    "predict": ("jaxcnn.commands.predict", "say what images show, by a trained net"),
-    "verify": ("jaxcnn.commands.verify", "check a run folder: its checksums, and its recorded numbers anew"),
-    "import-weights": ("jaxcnn.commands.import_weights", "keep a reference implementation's weights as ours"),
-    "benchmark": ("jaxcnn.commands.benchmark", "measure how fast things are here"),
-    "completion": ("jaxcnn.commands.completion", "print what has a shell complete all this"),
+    "datasets": ("jaxcnn.commands.datasets", "list the data sets, and where they are prepared"),
+    "prepare": ("jaxcnn.commands.prepare", "prepare a data set for training"),
+    "browse": ("jaxcnn.commands.browse", "draw a batch of images as the network sees it"),
+    "evaluate": ("jaxcnn.commands.evaluate", "evaluate a trained net: scores, calibration, mistakes"),
+    "predict": ("jaxcnn.commands.predict", "classify images with a trained net"),
+    "verify": ("jaxcnn.commands.verify", "check the checkpoints of a run, and evaluate them again"),
+    "import-weights": ("jaxcnn.commands.import_weights", "convert the weights of a reference implementation"),
+    "benchmark": ("jaxcnn.commands.benchmark", "measure speed on this machine"),
+    "completion": ("jaxcnn.commands.completion", "print the completion script for a shell"),
 }
 COMPUTING = {"benchmark", "browse", "evaluate", "predict", "train", "verify"}
 """Commands that compile programs."""
@@ -26,7 +26,7 @@ LISTING = {"completion", "configs", "datasets", "models", "settings"}
 
 
 def make_parsers() -> dict[str, CommandParser]:
-    """Returns the command line of every command, and of every subject of one, by name; imports them all."""
+    """Returns the parsers of all commands and of their subjects, by name. It imports all of them."""
     modules = {name: importlib.import_module(module) for name, (module, _) in COMMANDS.items()}
     for name in list(modules):
         subjects = getattr(modules[name], "SUBJECTS", {})

@@ -1,4 +1,4 @@
-"""`jaxcnn settings [PATTERN] [--markdown]`: lists the settings of a run; docs/configuration.md is its Markdown."""
+"""`jaxcnn settings [PATTERN] [--markdown]`: lists the settings of a run. docs/configuration.md is its Markdown."""
 
 import fnmatch
 from collections.abc import Iterable, Sequence
@@ -43,14 +43,14 @@ def main(argv: Sequence[str]) -> int:
     rows = map(cells, _found(arguments.pattern))
     if arguments.markdown:
         print_rows(HEADER, rows, markdown=True)
-    else:  # three columns, for terminals are narrow
+    else:  # three columns, since terminals are narrow
         narrow = ((key, default, f"{about} Value: {values}.") for key, default, values, about in rows)
         print_rows((*HEADER[:2], HEADER[3]), narrow, markdown=False)
     return 0
 
 
 def page() -> str:
-    """Returns docs/configuration.md without its last line break."""
+    """Returns docs/configuration.md, without its last line break."""
     parts = [PAGE.rstrip()]
     for group, title in GROUPS.items():
         rows = (cells(setting) for setting in SETTINGS.values() if setting.group == group)
@@ -78,7 +78,7 @@ def _first_sentence(setting: Setting) -> str:
 
 
 def _values(setting: Setting) -> str:
-    """Returns in words what a setting may be, but for None."""
+    """Returns in words the possible values of a setting, without None."""
     if setting.words is None:
         within = "" if setting.within is None else f" in {setting.within}"
         return setting.kind.said + (f" of {setting.unit}" if setting.unit else "") + within
@@ -89,14 +89,14 @@ def _values(setting: Setting) -> str:
 
 
 def _plain(value: Any) -> str:
-    """Returns a value as it is written on the command line; nothing as two quotes."""
+    """Returns a value as it is written on the command line. An empty text is two quotes."""
     if isinstance(value, tuple):
         value = ", ".join(map(str, value))
     return str(value).lower() if isinstance(value, bool) else '""' if value == "" else str(value)
 
 
 def _found(pattern: str) -> Iterable[Setting]:
-    """Returns the settings whose names match a pattern, or that are called so elsewhere; all where there is none."""
+    """Returns the settings that match a pattern, or have this name in other libraries; all for no pattern."""
     names = fnmatch.filter(SETTINGS, pattern or "*") or fnmatch.filter(SETTINGS, f"{pattern}.*") or nearest(pattern)
     if not names:
         raise UserError(f"no setting is called {pattern!r}: `jaxcnn settings` lists all")
@@ -106,6 +106,10 @@ def _found(pattern: str) -> Iterable[Setting]:
 def make_parser() -> CommandParser:
     """Returns the command line of the command."""
     parser = CommandParser("jaxcnn settings", description="List the settings of a run.")
-    parser.add_argument("pattern", metavar="PATTERN", nargs="?", default="", help="as 'data.*', data or lr; else all")
-    parser.add_argument("--markdown", action="store_true", help="in Markdown; of all, docs/configuration.md")
+    parser.add_argument(
+        "pattern", metavar="PATTERN", nargs="?", default="", help="as 'data.*', data or lr; default: all"
+    )
+    parser.add_argument(
+        "--markdown", action="store_true", help="print in Markdown; without PATTERN, docs/configuration.md"
+    )
     return parser

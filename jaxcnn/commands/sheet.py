@@ -1,4 +1,4 @@
-"""A contact sheet: images in rows, each with lines of text under it. Imports no JAX."""
+"""Makes a contact sheet: images in rows, with lines of text under each. Imports no JAX."""
 
 from collections.abc import Sequence
 
@@ -8,18 +8,18 @@ from PIL import Image, ImageDraw, ImageFont
 from jaxcnn.data.read.transforms import to_pil
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
-_SIDE = 128  # pixels that a small image is magnified up to
+_SIDE = 128  # pixels: small images are magnified to at most this
 _TEXT, _LINE, _GAP = 12, 15, 8  # pixels: height of letters and of a line, and space between images
 _PAPER, _INK = "white", "black"
 
 
 def contact_sheet(images: np.ndarray, captions: Sequence[Sequence[str]], title: str) -> Image.Image:
-    """Returns the images in rows, small ones magnified by a whole factor, so that every pixel stays a square.
+    """Returns the images in rows. Small ones are magnified by a whole factor, so that each pixel stays a square.
 
     Args:
         images: (count, height, width, 1 or 3) uint8.
-        captions: lines of text, for each image; what is too long for its column is cut off.
-        title: a line above all.
+        captions: lines of text for each image. Text that is too long for its column is cut off.
+        title: line above the images.
     """
     factor = max(1, _SIDE // max(images.shape[1:3]))
     height, width = (side * factor for side in images.shape[1:3])
@@ -41,7 +41,7 @@ def contact_sheet(images: np.ndarray, captions: Sequence[Sequence[str]], title: 
 
 
 def _fit(text: str, width: int, font: Font) -> str:
-    """Returns as much of a text as has room."""
+    """Returns the text, cut off where it is wider than `width` pixels."""
     if font.getlength(text) <= width:
         return text
     while text and font.getlength(text + "...") > width:

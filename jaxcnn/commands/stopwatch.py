@@ -1,4 +1,4 @@
-"""How fast several things are, measured in turns, so that what else a machine does strikes all of them alike.
+"""Measures several contenders in turns, so that other work of the machine slows all of them alike.
 
 Imports no JAX.
 """
@@ -14,7 +14,7 @@ AT_LEAST = 3
 
 
 class Rate(NamedTuple):
-    """Images in a second: the middle half of some rounds."""
+    """Images per second: median and quartiles of several rounds."""
 
     median: float
     low: float
@@ -22,7 +22,7 @@ class Rate(NamedTuple):
 
     @classmethod
     def of(cls, seconds: Sequence[float] | np.ndarray) -> "Rate":
-        """Returns the rate, from the seconds that an image took in each round."""
+        """Returns the rate, given the seconds per image of each round."""
         low, median, high = np.quantile(1 / np.maximum(seconds, 1e-9), [0.25, 0.5, 0.75]).tolist()
         return cls(median, low, high)
 
@@ -30,12 +30,13 @@ class Rate(NamedTuple):
 def in_turns(
     contenders: Mapping[str, Callable[[], int]], *, seconds: float, rounds: int = ROUNDS
 ) -> dict[str, np.ndarray]:
-    """Returns the seconds that an image takes each contender in each of its rounds, float64.
+    """Returns the seconds per image of each contender in each of its rounds, float64.
 
     Args:
-        contenders: by name, what does some work and returns for how many images; called once first, unmeasured.
-        seconds: for each contender, over all rounds; it does its work at least once a round.
-        rounds: turns of each, `AT_LEAST` of those who need longer for all of them.
+        contenders: by name, functions that do some work and return the number of its images. Each is first called once
+            without being measured.
+        seconds: for each contender, in all rounds together. A contender does its work at least once in a round.
+        rounds: number of turns of each contender. One that is too slow for all of them has at least `AT_LEAST`.
     """
     for contender in contenders.values():
         contender()
@@ -51,7 +52,7 @@ def in_turns(
 
 
 def _turn(contender: Callable[[], int], seconds: float) -> float:
-    """Returns the seconds that an image takes, over as many calls as fill the time."""
+    """Returns the seconds per image, of as many calls as fill the time."""
     began, images = time.perf_counter(), 0
     while True:
         images += contender()

@@ -1,4 +1,4 @@
-"""`jaxcnn verify RUN`: whether checkpoints are what was saved, and recorded numbers what they give."""
+"""`jaxcnn verify RUN`: checks that checkpoints are as saved, and that evaluating them gives the recorded numbers."""
 
 import contextlib
 import math
@@ -22,14 +22,14 @@ from jaxcnn.train.setup import make_run
 
 SPLITS = ("val", "test")
 _LOSS = 1e-4
-"""How far a loss may be off, as a share of it: sums of float32 differ in their order from machine to machine."""
+"""Allowed relative error of a loss: the order of float32 sums differs between machines."""
 
 
 def main(argv: Sequence[str]) -> int:
-    """Runs the command; returns the exit status: 0 where all is as recorded, else 1.
+    """Runs the command; returns the exit status: 0 if everything is as recorded, else 1.
 
     Raises:
-        UserError: for a folder that holds no run, or whose data cannot be read, in one line.
+        UserError: for a folder without a run, and for data that cannot be read.
     """
     arguments = make_parser().parse_args(argv)
     address = bucket_address("RUN", arguments.run)
@@ -51,7 +51,7 @@ def _verify(folder: RunFolder, data_dir: str | None) -> int:
 
 
 def _findings(folder: RunFolder, config: ConfigDict) -> Iterator[tuple[str, bool]]:
-    """Yields what was found of each checkpoint, and whether that is as it should be."""
+    """Yields lines about each checkpoint, and whether it is as it should be."""
     if given := read_json(folder.card).get("given"):
         yield from _checksums(folder, given)
         return
@@ -75,7 +75,7 @@ def _findings(folder: RunFolder, config: ConfigDict) -> Iterator[tuple[str, bool
 
 
 def _checksums(folder: RunFolder, given: Mapping[str, str]) -> Iterator[tuple[str, bool]]:
-    """Yields what was found of the checkpoints of a run that the config alone does not make again."""
+    """Yields lines about the checksums of a run that its config alone cannot make again."""
     parts = ", ".join(f"{part} {name}" for part, name in given.items())
     with open_checkpoints(folder, read_only=True) as checkpoints:
         if not checkpoints.steps():
@@ -87,11 +87,11 @@ def _checksums(folder: RunFolder, given: Mapping[str, str]) -> Iterator[tuple[st
                 yield str(error), False
                 continue
             yield f"step {step}: every array has its checksum", True
-    yield f"no number is computed again: a program has handed over {parts}", True
+    yield f"no number is computed again: the run was given objects in Python, {parts}", True
 
 
 def _compared(step: int, recorded: dict[str, float], found: dict[str, float]) -> tuple[str, bool]:
-    """Returns the line about a split's numbers, and whether they are the recorded ones."""
+    """Returns a line about the numbers of a split, and whether they are the recorded ones."""
     names = [name for name in found if name.count("/") == 1]
     told = ", ".join(f"{name} {_told(name, found[name])}" for name in names)
     differ = [name for name in names if not _same(name, found[name], recorded.get(name))]
@@ -102,19 +102,19 @@ def _compared(step: int, recorded: dict[str, float], found: dict[str, float]) ->
 
 
 def _told(name: str, value: float | None) -> str:
-    """Returns a number of a run as it is written."""
+    """Returns a number as text."""
     if value is None or isinstance(value, int):
         return str(value)
     return f"{value:.4%}" if _counts(name) else f"{value:.6f}"
 
 
 def _same(name: str, found: float, recorded: float | None) -> bool:
-    """Returns whether a number is the recorded one: exactly where it counts examples, else as sums of floats are."""
+    """Returns whether a number is the recorded one: exactly if it counts examples, else up to rounding."""
     return found == recorded if _counts(name) else _close(found, recorded)
 
 
 def _counts(name: str) -> bool:
-    """Returns whether a number is of examples: how many, or the share that our metrics count."""
+    """Returns whether a number counts examples: their number, or a share of them, as our metrics are."""
     return name.partition("/")[2] in ("examples", *METRICS)
 
 
@@ -126,9 +126,7 @@ def _close(found: float, recorded: float | None) -> bool:
 
 def make_parser() -> CommandParser:
     """Returns the command line of the command."""
-    parser = CommandParser(
-        "jaxcnn verify", description="Check a run folder: its checksums, and its recorded numbers anew."
-    )
+    parser = CommandParser("jaxcnn verify", description="Check the checkpoints of a run, and evaluate them again.")
     parser.add_run()
-    parser.add_argument("--data-dir", metavar="DIR", help="where its data lies now, if not where it was")
+    parser.add_argument("--data-dir", metavar="DIR", help="where the data are now, if they have moved")
     return parser

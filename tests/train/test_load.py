@@ -104,7 +104,9 @@ def test_a_damaged_checkpoint_is_one_line_and_verify_knows_of_it_too(tmp_path, t
     shutil.copytree(trained[0], tmp_path, dirs_exist_ok=True)
     assert verify.main([str(tmp_path)]) == 0
     last = capsys.readouterr().out.splitlines()[-1]
-    assert last == "ok     no number is computed again: a program has handed over data train, test, class_names"
+    assert (
+        last == "ok     no number is computed again: the run was given objects in Python, data train, test, class_names"
+    )
     saved = tmp_path / "checkpoints" / "6" / "checksums" / "metadata"
     saved.write_text(json.dumps(json.loads(saved.read_text()) | {"ema/params/conv1/kernel": "0" * 16}))
     with pytest.raises(UserError, match="checkpoints/6 is damaged: ema/params/conv1/kernel is not what was saved"):

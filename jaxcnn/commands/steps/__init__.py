@@ -1,1 +1,1 @@
-"""The contenders of `benchmark step`: our step and PyTorch's, each in a process of its own."""
+"""The contenders of `benchmark step`: our step and PyTorch's, each in its own process."""

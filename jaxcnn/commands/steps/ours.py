@@ -1,4 +1,4 @@
-"""Our contender: the trainer's own step, on a batch that lies on the device."""
+"""Our contender: the trainer's own step, on a batch that is on the device."""
 
 import contextlib
 import functools
@@ -30,7 +30,7 @@ from jaxcnn.train.step import make_train_step
 from jaxcnn.types import Array, Variables
 
 _PROBES = 4
-"""Steps timed one by one, and rows, each of so many steps, timed as a whole."""
+"""Number of steps that are timed one by one, and of sequences of as many steps that are timed as a whole."""
 
 
 class Ours:
@@ -58,7 +58,7 @@ class Ours:
         return steps * self.work.batch_size
 
     def _timed(self, steps: int) -> float:
-        """Returns the seconds of a step, of so many in a row."""
+        """Returns the seconds per step, of this number of steps in sequence."""
         began = time.perf_counter()
         for _ in range(steps):
             result = self._step()
@@ -66,7 +66,7 @@ class Ours:
         return (time.perf_counter() - began) / steps
 
     def _step(self) -> Any:
-        """Has the device take a step; returns what it will have computed, on a CPU once it has, as in training."""
+        """Starts a step on the device, and returns its result. As in training, it waits for it on a CPU."""
         return in_turn(self.mesh, self._begin())
 
     def _begin(self) -> Any:
@@ -80,7 +80,7 @@ class Ours:
         device = jax.devices()[0]
         memory: Any = self.compiled.memory_analysis()
         device_memory = device.memory_stats() or {}
-        waits = self._waits()  # before the ceilings, which leave holes in the memory that steps take
+        waits = self._waits()  # before the ceilings, which fragment the memory of steps
         return {
             "versions": {"jax": jax.__version__},
             "device": device.device_kind if device.platform != "cpu" else "cpu",
@@ -101,11 +101,11 @@ class Ours:
         }
 
     def _waits(self) -> float:
-        """Returns for which share of a step the device waits for the host, while steps follow each other.
+        """Returns the share of a step in which the device waits for the host, in a sequence of steps.
 
-        A step that is waited for takes the host's part and then the device's; what a step in a row takes beyond the
-        device's part is waiting. The least of some is taken of either, and rows are longer than steps: noise shows as
-        waiting. A CPU begins a step when the last one is done, so there it is the host's part that is found.
+        The device's time is that from the end of a call to its result, of a single step. A step in a sequence takes
+        longer if the device waits. Of both times the least of several is taken. A sequence is longer than a step, so
+        noise appears as waiting. A CPU starts a step when the last one is done; there the result is the host's share.
         """
         alone, in_a_row = [], []
         for _ in range(_PROBES):
@@ -125,11 +125,11 @@ def lower_step(work: Work) -> jax.stages.Lowered:
 
 
 Step: TypeAlias = Callable[..., Any]
-"""(state, batch, key) -> (state, metrics); or (variables, batch, key) -> logits where nothing is learnt."""
+"""(state, batch, key) -> (state, metrics); or, for inference, (variables, batch, key) -> logits."""
 Init: TypeAlias = Callable[[], Any]
-"""Makes the state that the first step takes."""
+"""Makes the state for the first step."""
 Steps: TypeAlias = Callable[[str], Step]
-"""Makes the step, to be jitted, in the forms of a platform; of an empty one, the plain step."""
+"""Makes the step, to be jitted, in the forms of a platform; for "", the plain step."""
 
 
 def _made(work: Work) -> tuple[Steps, Init]:
@@ -147,7 +147,7 @@ def _lower(work: Work, step: Step, init: Init) -> jax.stages.Lowered:
 
 
 def _training(work: Work) -> tuple[Steps, Init]:
-    """Returns what makes the step, and what makes the first state."""
+    """Returns functions that make the step and the first state."""
     model, tx = _model(work), _optimizer()
 
     def step(forms: str) -> Step:
@@ -165,10 +165,10 @@ def _training(work: Work) -> tuple[Steps, Init]:
 
 
 def _inference(work: Work) -> tuple[Steps, Init]:
-    """Returns the same for the forward pass alone, batch norms folded where there are any."""
+    """Returns the same for inference, with batch norms folded, if there are any."""
     apply_fn = _model(work).apply
     variables = jax.jit(functools.partial(_create, work, optax.identity()))().variables
-    with contextlib.suppress(UserError):  # there is none to fold
+    with contextlib.suppress(UserError):  # no batch norm can be folded
         apply_fn, variables = fold_batch_norm(apply_fn, variables, work.image_shape)
 
     def step(forms: str) -> Step:
@@ -183,7 +183,7 @@ def _inference(work: Work) -> tuple[Steps, Init]:
 
 
 def _forms() -> str:
-    """Returns the platform of jax's default device, whose forms are used; an empty one where `JAXCNN_TUNING` is off."""
+    """Returns the platform of jax's default device; "" if `JAXCNN_TUNING` is off."""
     return default_platform() if runtime.tuned() else ""
 
 
@@ -210,18 +210,18 @@ def _batch(work: Work) -> dict[str, Array]:
 
 
 def _flop(step: Step, *arguments: Any) -> float:
-    """Returns the floating-point operations of a plain step, as XLA counts them; nothing compiles."""
+    """Returns the floating-point operations of a plain step, by XLA's count. Nothing is compiled."""
     cost: Any = jax.jit(step).lower(*arguments).cost_analysis()
     return float(cost["flops"])
 
 
 def ceiling(precision: str) -> float:
-    """Returns the most operations a second that a product of two square matrices has reached on the default device."""
+    """Returns the most operations per second of a product of two square matrices on the default device."""
     return _measured_ceiling(precision, size=2048 if jax.default_backend() == "cpu" else 8192, seconds=1.0)
 
 
 def memory_ceiling() -> float:
-    """Returns the bytes a second, read and written, that adding 1 to a large array has reached."""
+    """Returns the most bytes per second, read and written, of adding 1 to a large array."""
     return _measured_memory(2**28 if jax.default_backend() == "cpu" else 2**30, seconds=0.5)
 
 

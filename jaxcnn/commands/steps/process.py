@@ -1,4 +1,4 @@
-"""A contender in a process of its own, so that no one's threads, allocator and memory are another's."""
+"""A contender in its own process, so that contenders share no threads, allocator or memory."""
 
 import json
 import os
@@ -15,16 +15,17 @@ from jaxcnn.errors import UserError
 
 OURS, PLAIN, TORCH, TORCH_COMPILE, TORCH_FOLDED = "jaxcnn", "plain", "torch", "torch.compile", "torch.folded"
 RIVALS = (PLAIN, TORCH, TORCH_COMPILE, TORCH_FOLDED)
-"""Whom our step can be measured against; `plain` is ourselves with everything of ours for CPUs turned off.
+"""The contenders with which our step can be compared.
 
-`torch.folded` is PyTorch's inference with its own folding of batch norms, which its users have to ask for."""
+`plain` is jaxcnn with its settings and forms for the platform turned off. `torch.folded` is PyTorch's inference after
+its own folding of batch norms, which is not its default."""
 
 _UNAIDED = {"JAXCNN_TUNING": "off", "JAX_ENABLE_COMPILATION_CACHE": "false"}
-"""What makes us `plain`. Without a cache of programs it compiles each time, and has nothing to say of its folder."""
+"""The environment of `plain`. Without a cache it compiles each time, and does not warn about the cache's folder."""
 
 
 class Process:
-    """A contender, seen from outside."""
+    """A contender in a child process."""
 
     def __init__(self, name: str, work: Work, environment: Mapping[str, str] | None = None) -> None:
         self.name = name
@@ -39,11 +40,11 @@ class Process:
         self.compile_s: float = self._answer()["compile_s"]
 
     def take(self, seconds: float) -> int:
-        """Has it take steps for about so long; returns for how many images."""
+        """Lets it take steps for about this time; returns the number of images."""
         return self._ask("take", seconds)
 
     def facts(self) -> dict[str, Any]:
-        """Returns what it says of itself."""
+        """Returns its facts, see `Contender.facts`."""
         return self._ask("facts")
 
     def close(self) -> None:
@@ -70,7 +71,7 @@ class Process:
 
 
 def _inherited() -> dict[str, str]:
-    """Returns the environment as the user gave it, without what this process has set for itself."""
+    """Returns the user's environment, without the settings that this process has made for itself."""
     made = runtime.settings()
     environment = {"XLA_PYTHON_CLIENT_MEM_FRACTION": "0.45", **os.environ}  # of a GPU, which a rival shares
     if "XLA_FLAGS" in made:
@@ -83,7 +84,7 @@ def _inherited() -> dict[str, str]:
 
 
 def _serve(name: str, work: Work) -> None:
-    """Answers requests, one a line, until there are no more; what libraries print goes to standard error."""
+    """Answers requests, one on each line, until the input ends. Output of libraries goes to standard error."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     try:
@@ -120,8 +121,8 @@ def _make(name: str, work: Work) -> Contender:
 
 
 def peak() -> int | None:
-    """Returns the most memory that this process has had, in bytes; None where the system does not say, as Windows."""
-    try:  # what getrusage says may be the parent's
+    """Returns the peak memory of this process in bytes; None if the system does not tell, as on Windows."""
+    try:  # getrusage may return the parent's
         status = Path("/proc/self/status").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return _peak_by_getrusage()

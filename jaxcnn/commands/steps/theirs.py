@@ -1,4 +1,4 @@
-"""PyTorch's contender: torchvision's net, or a twin of ours, the way its users train it (needs the extra [torch])."""
+"""PyTorch's contender: torchvision's net, or a twin of ours, trained as is usual there. It needs the extra [torch]."""
 
 import time
 from typing import Any
@@ -12,7 +12,7 @@ from jaxcnn.commands.steps.work import AUX_WEIGHT, LEARNING_RATE, MOMENTUM, Work
 
 
 class Theirs:
-    """Channels last; on a GPU where there is one; bfloat16 by autocast, as its documentation has it."""
+    """Channels last; on a GPU if there is one; bfloat16 by autocast, as in PyTorch's documentation."""
 
     def __init__(self, work: Work, *, compiled: bool, folded: bool = False) -> None:
         self.work = work
@@ -47,7 +47,7 @@ class Theirs:
         }
 
     def _timed(self, steps: int) -> float:
-        """Returns the seconds of a step, of so many in a row."""
+        """Returns the seconds per step, of this number of steps in sequence."""
         began = time.perf_counter()
         for _ in range(steps):
             if self.work.train:
@@ -74,7 +74,7 @@ class Theirs:
 
 
 def _loss(output: Any, label: torch.Tensor) -> torch.Tensor:
-    """Returns the mean loss, with that of auxiliary heads, which torchvision's nets give behind the logits."""
+    """Returns the mean loss, with that of auxiliary heads, which torchvision's nets return after the logits."""
     logits, *heads = (output,) if isinstance(output, torch.Tensor) else [part for part in output if part is not None]
     loss = nn.functional.cross_entropy(logits, label)
     return loss + AUX_WEIGHT * sum(nn.functional.cross_entropy(head, label) for head in heads)

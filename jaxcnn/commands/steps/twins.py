@@ -1,4 +1,4 @@
-"""PyTorch nets that do the same work as ours: torchvision's, and small ones for the nets of lectures."""
+"""PyTorch nets that do the same work as ours: torchvision's, and small ones for the nets of our lectures."""
 
 import importlib
 from collections.abc import Callable, Sequence
@@ -20,10 +20,10 @@ _NAMES = {  # ours -> torchvision's, where they differ
 
 
 def make_twin(work: Work) -> nn.Module:
-    """Returns the net that `work.model` is in PyTorch, weights random.
+    """Returns the twin of `work.model` in PyTorch, with random weights.
 
     Raises:
-        UserError: there is none.
+        UserError: if there is no twin.
     """
     if work.fields:
         raise UserError(f"{work.model} with fields of its own ({', '.join(work.fields)}) has no twin in PyTorch")
@@ -36,7 +36,7 @@ def make_twin(work: Work) -> nn.Module:
 
 
 def _torchvision_models() -> Any:
-    # Beside a CPU-only torch, torchvision's compiled operators are missing, and with them what it registers fakes for.
+    # With a CPU-only torch, torchvision lacks its compiled operators, and fails when it registers fakes for them.
     if not torch.cuda.is_available():
         torch.library.register_fake = lambda *_, **__: lambda function: function
     return importlib.import_module("torchvision.models")
@@ -51,7 +51,7 @@ def _torchvision(work: Work) -> nn.Module:
 
 
 def _make_stem_small(net: nn.Module, name: str) -> None:
-    """Makes a torchvision ResNet start with a 3x3 convolution of stride 1 and no pooling."""
+    """Replaces the stem of a torchvision ResNet by a 3x3 convolution of stride 1 without pooling."""
     if not isinstance(getattr(net, "maxpool", None), nn.MaxPool2d) or not hasattr(net, "layer1"):
         raise UserError(f"--stem=small has a twin in PyTorch for ResNets, not for {name}")
     net.conv1 = nn.Conv2d(net.conv1.in_channels, net.conv1.out_channels, 3, padding=1, bias=False)
@@ -59,7 +59,7 @@ def _make_stem_small(net: nn.Module, name: str) -> None:
 
 
 def _convs(channels: int, stages: Sequence[Sequence[int]]) -> list[nn.Module]:
-    """Returns 3x3 convolutions with ReLU, by stage of these widths, and 2x2 max pooling after each stage."""
+    """Returns 3x3 convolutions of these widths with ReLU, and 2x2 max pooling after each stage."""
     layers: list[nn.Module] = []
     for widths in stages:
         for width in widths:

@@ -1,4 +1,4 @@
-"""What is measured: one net's step on one batch. The same for every contender; imports neither JAX nor PyTorch."""
+"""The work that is measured: a step of one net on one batch, for every contender. Imports no JAX and no PyTorch."""
 
 import dataclasses
 import json
@@ -14,9 +14,9 @@ AUX_WEIGHT: float = SETTINGS["loss.aux_weight"].default
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Work:
-    """A step: forward, loss, gradient and an SGD update with momentum; or, without `train`, forward alone.
+    """A training step: forward, loss, gradient and an SGD update with momentum. Without `train`: inference.
 
-    Forward alone is as a net is used: ours with its batch norms folded into the convolutions before them.
+    For inference, our batch norms are folded into the convolutions before them.
     """
 
     model: str
@@ -26,12 +26,12 @@ class Work:
     channels: int
     num_classes: int
     precision: str = "float32"
-    """float32, or bfloat16: computation in it, parameters in float32."""
+    """dtype of the computation, float32 or bfloat16. Parameters are float32."""
     train: bool = True
     fields: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     """Further fields of `create_model`, ready for JSON."""
     remat: bool = False
-    """Our blocks are computed again for their gradient."""
+    """Whether our blocks are computed again for their gradient."""
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -49,13 +49,13 @@ class Work:
 
 
 class Contender(Protocol):
-    """Someone who does the work, ready to take steps once it is made."""
+    """An implementation of the work. It can take steps as soon as it is made."""
 
     compile_s: float
-    """Seconds that compiling took; PyTorch's first step."""
+    """Seconds of compiling; for PyTorch, of its first step."""
 
     def take(self, seconds: float) -> int:
-        """Takes steps for about so long, at least one; returns for how many images. Returns once all is computed."""
+        """Takes steps for about this time, at least one, and waits for them; returns the number of images."""
 
     def facts(self) -> dict[str, object]:
-        """Returns what can be said of it beside its speed, ready for JSON."""
+        """Returns facts other than its speed, ready for JSON."""
