@@ -40,8 +40,8 @@ class CommandParser(argparse.ArgumentParser):
         self._of_run = True
         self.add_argument("run", metavar="RUN", help="the run folder: the --workdir of the training")
 
-    def add_subject(self) -> None:
-        """Adds RUN, a run folder or imported weights, and the options `--checkpoint` and `--classes`."""
+    def add_subject(self, *, classes: bool = True) -> None:
+        """Adds RUN, a run folder or imported weights, and `--checkpoint`; with `classes`, also `--classes`."""
         self._of_run = True
         self.add_argument("run", metavar="RUN", help="a run folder, or a folder that import-weights wrote")
         self.add_argument(
@@ -51,9 +51,13 @@ class CommandParser(argparse.ArgumentParser):
             default="latest",
             help="of a run: latest, best or the number of a step",
         )
-        self.add_argument(
-            "--classes", metavar="FILE", type=Path, help="names of the outputs: a line each, or JSON; else those known"
-        )
+        if classes:
+            self.add_argument(
+                "--classes",
+                metavar="FILE",
+                type=Path,
+                help="names of the outputs: a line each, or JSON; else those known",
+            )
 
     def add_fields(self) -> None:
         """Adds `--field NAME=VALUE`, which can be repeated. The argument `field` is then a list of (name, value)."""

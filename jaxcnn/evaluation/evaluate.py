@@ -8,18 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from jaxcnn.data.read.dataset import Dataset
 from jaxcnn.data.read.records import Source
-from jaxcnn.data.read.sources import FOLDER, SPLITS, divide, open_distributed
+from jaxcnn.data.read.sources import FOLDER, SPLITS
 from jaxcnn.errors import UserError, check_word
 from jaxcnn.evaluation.classes import outputs_of
+from jaxcnn.evaluation.data import opened
 from jaxcnn.evaluation.forward import Forward, collect
 from jaxcnn.evaluation.scores import ensemble, mistakes, predicted, score
 from jaxcnn.evaluation.subject import Subject, open_subject
 from jaxcnn.evaluation.temperature import fit_temperature
 from jaxcnn.train.files.predictions import Predictions
-from jaxcnn.train.inputs import open_data
-from jaxcnn.train.settings import read_settings
 
 MOST_MISTAKES = 20
 """Most mistakes that are listed."""
@@ -109,7 +107,7 @@ def predictions_of(subject: Subject, asked: Asked) -> tuple[Predictions, list[st
     """
     if asked.own and asked.split in subject.kept:
         return subject.kept[asked.split], []
-    dataset = _opened(subject, asked)
+    dataset = opened(subject, asked.data, asked.data_dir, asked.split)
     source = dataset.sources[asked.split]
     outputs = outputs_of(subject, dataset)
     forward = Forward(subject, views=asked.views, most=len(source.labels))
@@ -123,33 +121,6 @@ def predictions_of(subject: Subject, asked: Asked) -> tuple[Predictions, list[st
         file_name=np.array([_file(source, place) for place in places.tolist()]),
         step=subject.step or 0,
     ), list(unreadable.values())
-
-
-def _opened(subject: Subject, asked: Asked) -> Dataset:
-    """Returns the data set that is asked for, with the split."""
-    name = asked.data or (FOLDER if asked.data_dir is not None else None)
-    if name is None:
-        return _own(subject)
-    whole = open_distributed(name, asked.data_dir)
-    if asked.split in whole.sources:
-        return whole
-    if set(whole.sources) == {"train"} and name == FOLDER:  # the classes alone
-        return dataclasses.replace(whole, sources={asked.split: whole.sources["train"]})
-    if subject.config is not None and subject.config.data.name == name:  # the same data, elsewhere
-        settings = subject.config.data
-        return divide(whole, validation=settings.validation, test=settings.test, seed=subject.config.seed)
-    return divide(whole, validation=None, test=None, seed=0)
-
-
-def _own(subject: Subject) -> Dataset:
-    """Returns the data set of a run, divided as it was."""
-    if subject.config is None:
-        raise UserError(f"{subject.name} has no data of its own: --data and --data-dir say what to evaluate on")
-    if subject.given_data:
-        raise UserError(f"{subject.name} was given its data in Python: --data and --data-dir say what to evaluate on")
-    found = open_data(read_settings(subject.config, {}).feeding, None)
-    assert isinstance(found, Dataset)  # data that make their own batches are no subject
-    return found
 
 
 def _file(source: Source, place: int) -> str:

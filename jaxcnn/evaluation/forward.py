@@ -3,9 +3,10 @@
 import contextlib
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -17,10 +18,11 @@ from jaxcnn.data.feed.batches import EvalBatches, HostBatch
 from jaxcnn.data.feed.pipeline import whiten
 from jaxcnn.data.feed.reader import Reader
 from jaxcnn.data.read.records import Source
+from jaxcnn.errors import unknown_word
 from jaxcnn.evaluation.subject import Subject
 from jaxcnn.train.devices.mesh import in_turn, make_mesh, on_every_device, over_batch, platform_of, replicated
 from jaxcnn.train.evaluate import over_views
-from jaxcnn.types import Array, Variables
+from jaxcnn.types import ApplyFn, Array, Variables
 
 _PIXELS = 2**22
 """Most pixels of a batch, unless it is one image."""
@@ -34,13 +36,21 @@ class Forward:
     """Computes the logits of images. The program is compiled at the first call."""
 
     def __init__(
-        self, subject: Subject, *, views: str | None = None, batch_size: int | None = None, most: int | None = None
+        self,
+        subject: Subject,
+        *,
+        views: str | None = None,
+        layer: str | None = None,
+        batch_size: int | None = None,
+        most: int | None = None,
     ) -> None:
         """Makes the program.
 
         Args:
             subject: the net, or nets.
             views: of each image, whose probabilities are averaged; None for the subject's own.
+            layer: name of a stage output, as "features", that is returned in place of the logits, of the whole image;
+                a map of features is averaged over its cells.
             batch_size: changes no result but by rounding; None: as large as is sensible.
             most: number of images there are; the batch is no larger.
         """
@@ -50,9 +60,11 @@ class Forward:
         self.batch_size = -(-min(wanted, most or wanted) // self._mesh.size) * self._mesh.size
         self.square = subject.square
         self._members = [on_every_device(self._mesh, jax.device_get(each)) for each in subject.members]
-        parsed = parse_views(subject.views if views is None else views)
-        platform = platform_of(self._mesh) if runtime.tuned() else ""
-        apply_fn = over_views(accelerate(subject.model.apply, platform), parsed)
+        apply_fn = accelerate(subject.model.apply, platform_of(self._mesh) if runtime.tuned() else "")
+        if layer is None:
+            apply_fn = over_views(apply_fn, parse_views(subject.views if views is None else views))
+        else:
+            apply_fn = _at_layer(apply_fn, layer)
         known = subject.preprocessing
         mean, std = (np.array(known[key], np.float32) for key in ("mean", "std"))
 
@@ -62,7 +74,7 @@ class Forward:
         self._forward = jax.jit(forward, out_shardings=replicated(self._mesh))
 
     def __call__(self, image: np.ndarray) -> np.ndarray:
-        """Returns logits, (members, batch, classes) float32.
+        """Returns logits, (members, batch, classes) float32, or features, (members, batch, features) float32.
 
         Args:
             image: (batch, size, size, channels) uint8, of the batch size.
@@ -88,6 +100,20 @@ class Forward:
                 yield batch, self(batch["image"])
         finally:
             reader.close()
+
+
+def _at_layer(apply_fn: ApplyFn, layer: str) -> Callable[..., Array]:
+    """Returns `apply_fn(variables, image, train)` -> the output of a stage, (batch, features) float32."""
+
+    def apply(variables: Variables, image: Array, *, train: bool) -> Array:
+        _, sown = apply_fn(variables, image, train=train, mutable=["intermediates"])
+        outputs = sown.get("intermediates", {})
+        if layer not in outputs:
+            raise unknown_word("layer", layer, [name for name in outputs if isinstance(outputs[name], tuple)])
+        [found] = outputs[layer]
+        return jnp.mean(found, axis=tuple(range(1, found.ndim - 1))).astype(jnp.float32)
+
+    return apply
 
 
 def _tracked(numbers: range, what: str, each: int, total: int) -> Iterator[int]:

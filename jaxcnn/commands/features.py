@@ -1,0 +1,50 @@
+"""`jaxcnn features RUN [DATA] --output F.npz`: writes the output of a layer for every image of a data set."""
+
+import sys
+from collections.abc import Sequence
+
+from jaxcnn.commands.parser import CommandParser, new_file
+from jaxcnn.evaluation.features import LAYER, features
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs the command; returns the exit status.
+
+    Raises:
+        UserError: for a run, data or option that cannot be used, in one line.
+    """
+    arguments = make_parser().parse_args(argv)
+    found = features(
+        arguments.run,
+        arguments.data,
+        data_dir=arguments.data_dir,
+        layer=arguments.layer,
+        step=arguments.checkpoint,
+    )
+    found.save(arguments.output)
+    counts = ", ".join(f"{split} {len(each):,}" for split, each in found.features.items())
+    width = found.features["train"].shape[1]
+    print(f"{arguments.output}: {width:,} features of layer {found.layer} for each image: {counts}")
+    for name in found.unreadable:
+        print(f"cannot be read: {name}", file=sys.stderr)
+    return 0
+
+
+def make_parser() -> CommandParser:
+    """Returns the command line of the command."""
+    parser = CommandParser(
+        "jaxcnn features",
+        description="Write the output of a layer for every image of a data set.",
+        example="jaxcnn features runs/cifar10 fashion_mnist --layer stage3 --output features.npz",
+    )
+    add_data(parser)
+    parser.add_argument("--output", metavar="FILE", type=new_file, required=True, help="where to write, as .npz")
+    return parser
+
+
+def add_data(parser: CommandParser) -> None:
+    """Adds RUN, and which layer is read for which images."""
+    parser.add_subject(classes=False)
+    parser.add_argument("data", metavar="DATA", nargs="?", help="a data set or a folder of images; else the run's own")
+    parser.add_argument("--data-dir", metavar="DIR", help="where the data set lies, if not in the default place")
+    parser.add_argument("--layer", metavar="NAME", default=LAYER, help=f"a stage output, as stage3; default {LAYER}")

@@ -1,0 +1,59 @@
+"""The data that a trained net is shown."""
+
+import dataclasses
+import os
+
+from jaxcnn.data.read.dataset import Dataset
+from jaxcnn.data.read.sources import FOLDER, divide, open_distributed
+from jaxcnn.errors import UserError
+from jaxcnn.evaluation.subject import Subject
+from jaxcnn.train.inputs import open_data
+from jaxcnn.train.settings import read_settings
+
+
+def named(text: str) -> tuple[str, str | None]:
+    """Returns name and folder of the data that one word names: a data set, or a folder of images."""
+    return (FOLDER, text) if os.path.isdir(text) or "://" in text else (text, None)
+
+
+def opened(
+    subject: Subject, data: str | None, data_dir: str | os.PathLike[str] | None, split: str | None = None
+) -> Dataset:
+    """Returns a data set; nothing is decoded.
+
+    Args:
+        subject: the net, whose own data are meant if nothing is named.
+        data: name of a data set, as of `config.data.name`.
+        data_dir: where it lies; alone: a folder of images.
+        split: if it is there as distributed, or the folder has no splits at all, nothing is divided.
+
+    Raises:
+        UserError: if the data cannot be opened, or nothing is named and the subject has none.
+    """
+    name = data or (FOLDER if data_dir is not None else None)
+    if name is None:
+        return _own(subject)
+    whole = open_distributed(name, data_dir)
+    if split in whole.sources:
+        return whole
+    if split and set(whole.sources) == {"train"} and name == FOLDER:  # the classes alone
+        return dataclasses.replace(whole, sources={split: whole.sources["train"]})
+    if subject.config is not None and subject.config.data.name == name:  # the same data, elsewhere
+        settings = subject.config.data
+        return divide(whole, validation=settings.validation, test=settings.test, seed=subject.config.seed)
+    return divide(whole, validation=None, test=_NEW_TEST if set(whole.sources) == {"train"} else None, seed=0)
+
+
+_NEW_TEST = 0.2
+"""Fraction of a data set without a test split that becomes one."""
+
+
+def _own(subject: Subject) -> Dataset:
+    """Returns the data set of a run, divided as it was."""
+    if subject.config is None:
+        raise UserError(f"{subject.name} has no data of its own: --data and --data-dir say what to evaluate on")
+    if subject.given_data:
+        raise UserError(f"{subject.name} was given its data in Python: --data and --data-dir say what to evaluate on")
+    found = open_data(read_settings(subject.config, {}).feeding, None)
+    assert isinstance(found, Dataset)  # data that make their own batches are no subject
+    return found
