@@ -12,8 +12,8 @@ from jaxcnn.accel.accelerate import accelerate
 from jaxcnn.accel.cpu import winograd
 from jaxcnn.accel.fold import fold_batch_norm
 from jaxcnn.accel.remat import rematerialize
-from jaxcnn.analysis.trace import _walk
 from jaxcnn.models import create_model
+from tests.accel.conds import conds
 from tests.models.tiny import TINY
 
 ORDERS = {
@@ -69,11 +69,6 @@ def test_training_is_that_of_the_plain_net(family):
 
 def primitives(apply_fn, *operands):
     return set(re.findall(r"\b[a-z_]+(?=\[|\b)", str(jax.make_jaxpr(apply_fn)(*operands))))
-
-
-def conds(traced):
-    """Returns how many conditions are computed; as text, JAX may show a function once that is called twice."""
-    return sum(equation.primitive.name == "cond" for equation, _ in _walk(traced.jaxpr, 1))
 
 
 def test_what_is_asked_for_is_traced_each_time():

@@ -7,6 +7,7 @@ import pytest
 from jaxcnn.accel.accelerate import accelerate
 from jaxcnn.layers.join import Join
 from jaxcnn.layers.variables import abstract_variables
+from tests.accel.conds import conds
 from tests.models.tiny import TINY
 
 BLOCKS = {
@@ -37,4 +38,4 @@ def test_the_end_of_each_block_is_stored(family):
     with nn.intercept_methods(note):
         program = jax.make_jaxpr(accelerate(model.apply, "cpu"))(variables, image)
     assert len(seen) == len({*seen}) == BLOCKS[family]
-    assert str(program).count("= cond[") == BLOCKS[family]
+    assert conds(program) == BLOCKS[family]
