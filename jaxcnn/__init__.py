@@ -32,6 +32,7 @@ _HOME = {  # public name -> the module it lives in; resolved on first use, so th
     "make_train_step": "jaxcnn.train.step",
     "predict": "jaxcnn.evaluation.predict",
     "probe": "jaxcnn.evaluation.probe",
+    "recalibrate": "jaxcnn.evaluation.recalibrate",
     "rematerialize": "jaxcnn.accel.remat",
     "train": "jaxcnn.train.loop",
     "train_and_evaluate": "jaxcnn.train.loop",

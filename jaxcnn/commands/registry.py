@@ -15,13 +15,14 @@ COMMANDS = {  # command -> a module with main(argv) -> exit status and make_pars
     "evaluate": ("jaxcnn.commands.evaluate", "evaluate a trained net: scores, calibration, mistakes"),
     "features": ("jaxcnn.commands.features", "write the output of a layer for every image of a data set"),
     "probe": ("jaxcnn.commands.probe", "fit a linear classifier on the features of a trained net"),
+    "recalibrate": ("jaxcnn.commands.recalibrate", "give batch norms the statistics of un-augmented images"),
     "predict": ("jaxcnn.commands.predict", "classify images with a trained net"),
     "verify": ("jaxcnn.commands.verify", "check the checkpoints of a run, and evaluate them again"),
     "import-weights": ("jaxcnn.commands.import_weights", "convert the weights of a reference implementation"),
     "benchmark": ("jaxcnn.commands.benchmark", "measure speed on this machine"),
     "completion": ("jaxcnn.commands.completion", "print the completion script for a shell"),
 }
-COMPUTING = {"benchmark", "browse", "evaluate", "features", "predict", "probe", "train", "verify"}
+COMPUTING = {"benchmark", "browse", "evaluate", "features", "predict", "probe", "recalibrate", "train", "verify"}
 """Commands that compile programs."""
 LISTING = {"completion", "configs", "datasets", "models", "settings"}
 """Commands that do nothing but print."""

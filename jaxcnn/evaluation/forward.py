@@ -17,6 +17,7 @@ from jaxcnn.augment.views import parse_views
 from jaxcnn.data.feed.batches import EvalBatches, HostBatch
 from jaxcnn.data.feed.pipeline import whiten
 from jaxcnn.data.feed.reader import Reader
+from jaxcnn.data.read.crops import ToSquare
 from jaxcnn.data.read.records import Source
 from jaxcnn.errors import unknown_word
 from jaxcnn.evaluation.subject import Subject
@@ -86,20 +87,32 @@ class Forward:
     def over(self, source: Source, *, what: str = "images") -> Iterator[tuple[HostBatch, np.ndarray]]:
         """Yields every batch of a source, and its logits, in order. The last batch is padded: see its `mask`.
 
-        A progress bar on a terminal's standard error is shown if it takes longer than two seconds.
-
         Args:
             source: of the images.
             what: is being counted, for the progress bar.
         """
-        batches = EvalBatches(source, self.batch_size, self.square, slice(None))
-        reader = Reader(batches, workers=0, place=lambda batch: batch)
-        try:
-            for number in _tracked(range(len(batches)), what, self.batch_size, len(source.labels)):
-                batch = reader.get(number)
-                yield batch, self(batch["image"])
-        finally:
-            reader.close()
+        for batch in batches_of(source, self.square, self.batch_size, what=what):
+            yield batch, self(batch["image"])
+
+
+def batches_of(source: Source, square: ToSquare, batch_size: int, *, what: str) -> Iterator[HostBatch]:
+    """Yields the batches of a source in order; the last one is padded.
+
+    A progress bar on a terminal's standard error is shown if it takes longer than two seconds.
+
+    Args:
+        source: of the images.
+        square: makes squares of them.
+        batch_size: number of images in a batch.
+        what: is being counted, for the progress bar.
+    """
+    batches = EvalBatches(source, batch_size, square, slice(None))
+    reader = Reader(batches, workers=0, place=lambda batch: batch)
+    try:
+        for number in _tracked(range(len(batches)), what, batch_size, len(source.labels)):
+            yield reader.get(number)
+    finally:
+        reader.close()
 
 
 def _at_layer(apply_fn: ApplyFn, layer: str) -> Callable[..., Array]:
