@@ -24,6 +24,10 @@ class Fault(RuntimeError):  # noqa: N818
     """
 
 
+class UnsavedError(Fault):
+    """What could not be written, while the run can go on without it. The message is one line."""
+
+
 def unknown_word(kind: str, word: object, known: Iterable[str]) -> UserError:
     """Returns the error for a `word` that is not `known`; `kind` says what it names ("model", "norm", ...)."""
     words = sorted(known)

@@ -1,6 +1,7 @@
 """Objects in JSON files."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,3 +17,19 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise UserError(f"{path} cannot be read: it holds no JSON object")
     return found
+
+
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
+    """Writes a JSON file, completely or not at all, unless it already has this content."""
+    replace_text(path, json.dumps(value, indent=2) + "\n")
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Writes a file, completely or not at all, unless it already has this content."""
+    partial = path.with_name(path.name + ".partial")
+    try:
+        if not path.exists() or path.read_bytes() != text.encode():
+            partial.write_bytes(text.encode())
+            partial.replace(path)
+    except OSError as error:
+        raise UserError(f"{path} cannot be written: {error.strerror}") from None

@@ -232,7 +232,7 @@ def test_notes_of_libraries_without_a_driver_are_kept_off_the_terminal(monkeypat
 
 
 def test_json_that_is_written_has_ascii_letters_only(tmp_path):
-    from jaxcnn.train.files.folder import read_json, write_json
+    from jaxcnn.json_file import read_json, write_json
 
     write_json(tmp_path / "x.json", {"class_names": ["löwe \U0001f981", "\udcff"]})
     assert (tmp_path / "x.json").read_bytes().isascii()

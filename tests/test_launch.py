@@ -12,7 +12,8 @@ import pytest
 import yaml
 
 from jaxcnn import main
-from jaxcnn.train.files.folder import read_json, read_lines
+from jaxcnn.json_file import read_json
+from jaxcnn.train.files.folder import read_lines
 from tests.train.team import CONFIG, ROOT
 
 LAUNCH = ROOT / "launch"

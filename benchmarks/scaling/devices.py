@@ -23,8 +23,8 @@ import numpy as np
 
 from jaxcnn.command_line import read_config
 from jaxcnn.commands.stopwatch import in_turns
+from jaxcnn.json_file import write_json
 from jaxcnn.train.devices.mesh import in_turn, replicated
-from jaxcnn.train.files.folder import write_json
 from jaxcnn.train.parts import metrics
 from jaxcnn.train.setup import make_run
 from jaxcnn.train.training import make_run_dispatch

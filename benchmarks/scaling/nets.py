@@ -9,9 +9,9 @@ import jax
 from flax import traverse_util
 
 from jaxcnn.analysis.trace import multiply_adds
+from jaxcnn.json_file import write_json
 from jaxcnn.layers.variables import abstract_variables
 from jaxcnn.models import create_model, model_variant
-from jaxcnn.train.files.folder import write_json
 
 NETS = (
     *("alexnet", "vgg16", "googlenet_torchvision", "resnet18", "resnet50", "resnet152", "inception_v3", "densenet121"),

@@ -23,10 +23,10 @@ from jaxcnn.data.read.crops import Crop, RandomResizedCrop
 from jaxcnn.data.read.decode import Encoded, UnreadableError, decode, decode_fast
 from jaxcnn.data.read.hold import unreadable
 from jaxcnn.errors import UserError
+from jaxcnn.json_file import write_json
 from jaxcnn.ranges import above, check_number
 from jaxcnn.table import print_rows
 from jaxcnn.train.devices.mesh import from_processes, over_batch, replicated
-from jaxcnn.train.files.folder import write_json
 from jaxcnn.train.run import Run
 from jaxcnn.train.setup import make_run
 from jaxcnn.train.training import make_step

@@ -18,10 +18,10 @@ from jaxcnn.commands.steps.process import OURS, RIVALS, TORCH_FOLDED, Process
 from jaxcnn.commands.steps.work import Work
 from jaxcnn.commands.stopwatch import Rate, in_turns
 from jaxcnn.errors import UserError
+from jaxcnn.json_file import write_json
 from jaxcnn.models import check_image_size, create_model, model_variant
 from jaxcnn.ranges import above, check_number
 from jaxcnn.table import print_rows
-from jaxcnn.train.files.folder import write_json
 
 _MIB = 2**20
 

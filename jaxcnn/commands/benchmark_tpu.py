@@ -22,6 +22,7 @@ from jaxcnn.analysis.roofline import roofline
 from jaxcnn.analysis.slices import Slice, parse_slice
 from jaxcnn.commands.config import ConfigParser
 from jaxcnn.commands.parser import new_file
+from jaxcnn.json_file import write_json
 from jaxcnn.models import Net
 from jaxcnn.parts import part_name
 from jaxcnn.ranges import at_least, check_whole
@@ -29,7 +30,6 @@ from jaxcnn.table import print_rows
 from jaxcnn.train.ahead import lower_step, resolve_blank
 from jaxcnn.train.checks import check_batch
 from jaxcnn.train.devices.mesh import make_mesh
-from jaxcnn.train.files.folder import write_json
 from jaxcnn.train.run import Run
 
 HEADER = ("slice", "chips", "batch", "GB a chip", "fits", "TFLOP", "GB accessed", "collectives", "MB reduced")

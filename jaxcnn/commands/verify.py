@@ -13,10 +13,10 @@ from jaxcnn.config.file import load_json
 from jaxcnn.errors import UserError
 from jaxcnn.json_file import read_json
 from jaxcnn.train.devices.mesh import replicated
+from jaxcnn.train.evaluate import make_evaluator
 from jaxcnn.train.files.fetch import fetched
 from jaxcnn.train.files.folder import RunFolder, read_lines
 from jaxcnn.train.files.relay import open_checkpoints
-from jaxcnn.train.loop import make_evaluator
 from jaxcnn.train.parts.metrics import METRICS
 from jaxcnn.train.setup import make_run
 

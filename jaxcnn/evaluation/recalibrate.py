@@ -12,11 +12,11 @@ from jaxcnn.config.file import load_json
 from jaxcnn.errors import UserError
 from jaxcnn.evaluation.statistics import STATISTICS, estimate
 from jaxcnn.evaluation.subject import Subject, open_subject
-from jaxcnn.json_file import read_json
+from jaxcnn.json_file import read_json, write_json
 from jaxcnn.train.devices.mesh import replicated
-from jaxcnn.train.files.folder import RunFolder, write_json
+from jaxcnn.train.evaluate import make_evaluator
+from jaxcnn.train.files.folder import RunFolder
 from jaxcnn.train.files.relay import open_checkpoints
-from jaxcnn.train.loop import make_evaluator
 from jaxcnn.train.run import Run
 from jaxcnn.train.setup import make_run
 from jaxcnn.train.state import TrainState
@@ -42,6 +42,7 @@ def recalibrate(
 
     Raises:
         UserError: for a run without batch norms, one that was given parts in Python, or a folder that is in use.
+        Fault: if the checkpoint of the copy cannot be written.
     """
     folder = RunFolder(run, make=False)
     subject = open_subject(run, step=step)
@@ -102,6 +103,5 @@ def _write(old: RunFolder, new: RunFolder, state: TrainState, step: int, score: 
     new.config.write_bytes(old.config.read_bytes())
     write_json(new.card, read_json(old.card) | {"recalibrated": {"run": str(old.path), "step": step, **results}})
     with open_checkpoints(new) as checkpoints:
-        trouble = checkpoints.save(step, state, score) or checkpoints.settle()
-    if trouble:
-        raise UserError(trouble)
+        checkpoints.save(step, state, score)
+        checkpoints.settle()

@@ -14,7 +14,10 @@ from jaxcnn.augment.views import Views, average
 from jaxcnn.data.feed.pipeline import Pipeline
 from jaxcnn.train.devices.mesh import in_turn, over_batch, over_processes, replicated
 from jaxcnn.train.parts import metrics
+from jaxcnn.train.run import Run
+from jaxcnn.train.seeds import each
 from jaxcnn.train.state import TrainState
+from jaxcnn.train.step import make_predict_step
 from jaxcnn.types import Array, Batch, Metrics, Variables
 
 PredictStep: TypeAlias = Callable[[TrainState, Batch], tuple[Metrics, Array]]
@@ -118,3 +121,12 @@ class Evaluator:
     def _evaluate(self, state: TrainState, split: str, start: int) -> tuple[Metrics, Mapping[str, Array]]:
         feed = self._pipeline.eval_feed(split, start, self._batch_size)
         return in_turn(self._mesh, self._step(state, self._fetch(feed, start)))
+
+
+def make_evaluator(run: Run, *, batch_size: int) -> Evaluator:
+    """Returns an evaluator for the splits of the run's data; `batch_size` changes no result."""
+    apply_fn = over_views(run.apply_on(run.mesh), run.settings.feeding.views)
+    step = make_predict_step(apply_fn=apply_fn, loss_fn=run.eval_loss_fn, metrics=run.metrics)
+    step = each(step, run.num_seeds, in_axes=(0, None))
+    eval_batch = run.eval_batches_on(run.mesh)
+    return Evaluator(step, run.pipeline, eval_batch, batch_size=batch_size, mesh=run.mesh, seeds=run.seeds)

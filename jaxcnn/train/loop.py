@@ -2,43 +2,36 @@
 
 import contextlib
 import dataclasses
-import json
-import math
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any, Unpack
+from typing import Any, NoReturn, Unpack
 
 from ml_collections import ConfigDict
 
-from jaxcnn.errors import Fault, UserError, say
+from jaxcnn.errors import Fault, UnsavedError, UserError, say
+from jaxcnn.json_file import read_json
 from jaxcnn.train.devices import hosts
-from jaxcnn.train.devices.mesh import replicated
-from jaxcnn.train.evaluate import Evaluator, over_views
+from jaxcnn.train.evaluate import make_evaluator
 from jaxcnn.train.events import find_hook, misspelt
 from jaxcnn.train.files.card import RunCard
 from jaxcnn.train.files.checkpoint import Checkpoints
 from jaxcnn.train.files.clock import Clock
-from jaxcnn.train.files.folder import RunFolder, read_json, read_lines
+from jaxcnn.train.files.folder import RunFolder
 from jaxcnn.train.files.relay import open_checkpoints
 from jaxcnn.train.given import Parts, names_of
-from jaxcnn.train.hooks.evaluation import Evaluation
-from jaxcnn.train.hooks.finite import StopAtNonfinite
-from jaxcnn.train.hooks.log import Log, Spikes
-from jaxcnn.train.hooks.predictions import KeptPredictions
-from jaxcnn.train.hooks.preemption import Preempted, Preemption
-from jaxcnn.train.hooks.progress import Progress, print_rows
-from jaxcnn.train.hooks.report import epochs_of, recomputed, result_rows
+from jaxcnn.train.hooks.ours import our_hooks
+from jaxcnn.train.hooks.preemption import Preempted
+from jaxcnn.train.hooks.progress import print_rows
+from jaxcnn.train.hooks.report import recomputed, result_rows
 from jaxcnn.train.hooks.saving import Saving
-from jaxcnn.train.hooks.writers import MetricsFile, TensorBoard
+from jaxcnn.train.resume import find_start
 from jaxcnn.train.run import Run
-from jaxcnn.train.seeds import each
 from jaxcnn.train.settings import read_settings
 from jaxcnn.train.setup import build_run
 from jaxcnn.train.state import TrainState, steps_taken
-from jaxcnn.train.step import make_predict_step
 from jaxcnn.train.training import Training
 
-__all__ = ["Preempted", "Result", "make_evaluator", "train", "train_and_evaluate"]
+__all__ = ["Preempted", "Result", "train", "train_and_evaluate"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -130,86 +123,67 @@ def _train(run: Run, workdir: str | os.PathLike[str], hooks: Sequence[Any], cloc
 
 def _go_on(
     run: Run, folder: RunFolder, checkpoints: Checkpoints, hooks: Sequence[Any], clock: Clock, *, force: bool
-) -> tuple[Result, str]:
-    """Returns the result after the last step, and a text that says why the state is not saved, else ""."""
-    last = max(checkpoints.steps(), default=0)
-    if last > run.total_steps:
-        raise UserError(
-            f"{folder.path} holds step {last}, beyond the {run.total_steps} steps that were asked for: at least {last}"
-        )
-    if last and hosts.from_first(lambda: folder.differs(run.config.to_dict(), run.given)):
-        hosts.together(lambda: _check_fit(run, checkpoints, last))
-    earlier = hosts.on_first(lambda: folder.earlier_card(run.data["fingerprint"], resumed=last > 0), None)
-    gone = hosts.on_first(lambda: folder.gone(resumed=last > 0), [])
-    asked, resumed = run.config.to_dict(), last > 0
-    changes = gone + hosts.on_first(lambda: folder.adopt(asked, run.given, resumed=resumed, force=force), [])
-    _check_alike(run, folder)
-    state, damaged = _first_state(run, checkpoints)
-    start = steps_taken(state)
-    history = hosts.from_first(lambda: _history(folder, start))
-    over = hosts.from_first(lambda: _end_of(run, earlier, changes, start))
-    tested = _test_of(history, start) if over else None
-    card = RunCard(run, folder, clock, earlier, start)
-    hosts.on_first(lambda: card.begin(changes, finished=bool(tested)), None)
+) -> tuple[Result, UnsavedError | None]:
+    """Returns the result after the last step, and the error if the state of that step could not be saved."""
+    start = find_start(run, folder, checkpoints, force=force)
+    tested, card = start.tested, RunCard(run, folder, clock, start.card, start.step)
+    hosts.on_first(lambda: card.begin(start.changes, finished=bool(tested)), None)
     if tested:
         if hosts.first():
-            for line in (*changes, f"The run in {folder.path} is finished: {over}."):
+            for line in (*start.changes, f"The run in {folder.path} is finished: {start.over}."):
                 say(line)
-        return Result(state, history, tested), ""
+        return Result(start.state, start.history, tested), None
     saving = Saving(checkpoints, run.checkpoint_every)
     training = Training(
         run,
         folder.path,
-        state,
+        start.state,
         evaluate=make_evaluator(run, batch_size=run.settings.eval_batch_size),
-        hooks=[*_own_hooks(run, folder, checkpoints, saving, start), *hooks],
-        history=history,
+        hooks=[*our_hooks(run, folder, checkpoints, saving, start.step), *hooks],
+        history=start.history,
         seconds=clock.seconds,
     )
     with contextlib.ExitStack() as stack:
         hosts.together(lambda: stack.enter_context(training.running()))
-        for line in (*damaged, *changes, *recomputed(run, changes), *filter(None, map(misspelt, hooks))):
+        for line in (
+            *start.damaged,
+            *start.changes,
+            *recomputed(run, start.changes),
+            *filter(None, map(misspelt, hooks)),
+        ):
             training.say(line)
         with _completing(card, training):
             return _to_the_end(training, saving)
 
 
-def _to_the_end(training: Training, saving: Saving) -> tuple[Result, str]:
+def _to_the_end(training: Training, saving: Saving) -> tuple[Result, UnsavedError | None]:
     """Trains, evaluates the test split and saves the last state; returns as `_go_on`."""
     training.train()
     if training.paused and not training.stopped and training.step < training.run.total_steps:
-        unsaved = saving.secure(training.step) if training.step > 0 else ""
-        if unsaved:
-            raise Fault(f"stopped at step {training.step}, but {unsaved}")
-        raise Preempted(training.step)
+        _pause(training, saving)
     if training.stopped:
         training.say(f"the run ends at step {training.step}: {training.stopped}")
     marks = {"test/partial": True} if training.run.data["partial"] else {}  # if the data set is incomplete
     tested = training.evaluate("test", marks)
-    result = Result(training.state, training.history, tested)
-    unsaved = saving.secure(training.step)
+    result, unsaved = Result(training.state, training.history, tested), None
+    try:
+        saving.secure(training.step)
+    except UnsavedError as error:  # the results are shown first
+        unsaved = error
     if not training.paused:
         training.keep_predictions()
     training.tell("end", result)
     return result, unsaved
 
 
-def _own_hooks(run: Run, folder: RunFolder, checkpoints: Checkpoints, saving: Saving, start: int) -> list[Any]:
-    """Returns the hooks of every run, in the order of their calls."""
-    show, epochs = run.settings.progress, epochs_of(run)
-    progress = Progress(start=start, total=run.total_steps, show=show, best=run.best, epochs=epochs)
-    return [
-        *([progress] if hosts.first() else []),
-        MetricsFile(folder.metrics),
-        KeptPredictions(folder.place),
-        *([TensorBoard(folder.tensorboard)] if run.settings.tensorboard else []),
-        Spikes(),
-        *([StopAtNonfinite(checkpoints)] if run.settings.on_nonfinite == "stop" else []),
-        Log(run.log_every),
-        Evaluation(run.eval_every),
-        saving,
-        Preemption(),
-    ]
+def _pause(training: Training, saving: Saving) -> NoReturn:
+    """Saves the state of a training that was asked to stop."""
+    try:
+        if training.step > 0:
+            saving.secure(training.step)
+    except UnsavedError as error:
+        raise Fault(f"stopped at step {training.step}, but {error}") from error
+    raise Preempted(training.step)
 
 
 @contextlib.contextmanager
@@ -236,75 +210,9 @@ def _completing(card: RunCard, training: Training) -> Iterator[None]:
                 training.say(f"warning: {error}")
 
 
-def _history(folder: RunFolder, start: int) -> list[dict[str, Any]]:
-    """Returns the logged rows up to a step. Numbers that are not finite are null in the file."""
-    rows = [row for row in read_lines(folder.metrics) if row["step"] <= start]
-    return [{name: math.nan if value is None else value for name, value in row.items()} for row in rows]
-
-
-def _end_of(run: Run, earlier: Mapping[str, Any] | None, changes: Sequence[str], step: int) -> str:
-    """Returns a text if a run ended at a step, the last one or one at which a hook ended it; else ""."""
-    if step == run.total_steps:
-        return f"step {step} of {run.total_steps}"
-    stopped = (earlier or {}).get("stopped") or {}
-    if stopped.get("step") == step and not changes:
-        return f"it has ended at step {step} of {run.total_steps}: {stopped['reason']}"
-    return ""
-
-
-def _test_of(history: Sequence[Mapping[str, Any]], step: int) -> dict[str, Any] | None:
-    """Returns the results on the test split after a step, or None."""
-    rows = [row for row in history if row["step"] == step and "test/loss" in row]
-    return {name: value for name, value in rows[-1].items() if name.startswith("test/")} if rows else None
-
-
 def _card_of(folder: RunFolder) -> dict[str, Any]:
     """Returns the run card; {} if it cannot be read."""
     try:
         return read_json(folder.card)
     except UserError:
         return {}
-
-
-def _check_alike(run: Run, folder: RunFolder) -> None:
-    """Raises `UserError` if the processes have different configs, parts, data or folders."""
-    config = run.config.to_dict()
-    config["data"]["dir"] = None
-    hosts.check_same("the config", json.dumps(config))
-    hosts.check_same("what is handed over", json.dumps(dict(run.given)))
-    hosts.check_same("the data", run.data["fingerprint"])
-    hosts.check_same("the run folder", folder.identity())
-
-
-def _check_fit(run: Run, checkpoints: Checkpoints, step: int) -> None:
-    """Raises `UserError` if the saved state of a step has other arrays than this run's."""
-    misfit = checkpoints.misfit(run.abstract_state(), step)
-    if misfit:
-        raise UserError(f"the config does not fit the state that is saved: {misfit}; use another --workdir")
-
-
-def make_evaluator(run: Run, *, batch_size: int) -> Evaluator:
-    """Returns an evaluator for the splits of the run's data; `batch_size` changes no result."""
-    apply_fn = over_views(run.apply_on(run.mesh), run.settings.feeding.views)
-    step = make_predict_step(apply_fn=apply_fn, loss_fn=run.eval_loss_fn, metrics=run.metrics)
-    step = each(step, run.num_seeds, in_axes=(0, None))
-    eval_batch = run.eval_batches_on(run.mesh)
-    return Evaluator(step, run.pipeline, eval_batch, batch_size=batch_size, mesh=run.mesh, seeds=run.seeds)
-
-
-def _first_state(run: Run, checkpoints: Checkpoints) -> tuple[TrainState, list[str]]:
-    """Returns the latest state that can be restored, or an initial one, and a line for each checkpoint that cannot."""
-    damaged: dict[int, str] = {}
-    for step in reversed(checkpoints.steps()):
-        try:
-            state = hosts.together(lambda: checkpoints.restore(run.abstract_state(), replicated(run.mesh), step))  # noqa: B023
-        except UserError as error:
-            damaged[step] = str(error)
-            continue
-        names = {bad: checkpoints.set_aside(bad).name for bad in damaged}
-        lines = (f"warning: {line}; it is now called {names[bad]}" for bad, line in damaged.items())
-        return state, [f"{line}, and the run goes on from step {step}" for line in lines]
-    if damaged:
-        latest = damaged[max(damaged)]
-        raise UserError(f"{latest}; none is left to go on from: use another --workdir, or remove it to begin anew")
-    return run.init_state(), []

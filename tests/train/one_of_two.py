@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxcnn.config import base_config
 from jaxcnn.train.devices import hosts
 from jaxcnn.train.devices.mesh import replicated
-from jaxcnn.train.loop import make_evaluator
+from jaxcnn.train.evaluate import make_evaluator
 from jaxcnn.train.setup import make_run
 
 

@@ -14,7 +14,7 @@ from jaxcnn.train import net
 from jaxcnn.train import run as run_module
 from jaxcnn.train.ahead import lower_step, resolve_blank
 from jaxcnn.train.devices.mesh import make_mesh, platform_of, replicated
-from jaxcnn.train.loop import make_evaluator
+from jaxcnn.train.evaluate import make_evaluator
 from jaxcnn.train.parts import metrics
 from jaxcnn.train.setup import make_run
 from jaxcnn.train.training import make_run_dispatch

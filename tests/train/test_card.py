@@ -11,10 +11,11 @@ from pathlib import Path
 import jax
 import pytest
 
+from jaxcnn.json_file import read_json
 from jaxcnn.models import create_model, list_models
 from jaxcnn.train.files.card import RunCard
 from jaxcnn.train.files.clock import Clock
-from jaxcnn.train.files.folder import RunFolder, read_json, read_lines
+from jaxcnn.train.files.folder import RunFolder, read_lines
 from jaxcnn.train.hooks.report import opening, result_rows
 from jaxcnn.train.loop import train_and_evaluate
 from jaxcnn.train.resolved import fields_of, group_counts, resolved

@@ -96,7 +96,7 @@ def test_a_checkpoint_from_before_there_were_collections_is_read(tmp_path, colle
     with Checkpoints(tmp_path) as checkpoints:
         checkpoints.save(3, EarlierState.of(kept))
     with Checkpoints(tmp_path) as checkpoints:
-        assert checkpoints.misfit(jax.eval_shape(lambda: kept), 3) == ""
+        checkpoints.check_fit(jax.eval_shape(lambda: kept), 3)
         found = checkpoints.restore(jax.eval_shape(lambda: kept), on(1))
     assert jax.tree.structure(found) == jax.tree.structure(kept)
     jax.tree.map(np.testing.assert_array_equal, found, kept)

@@ -127,7 +127,7 @@ def test_a_folder_that_vanishes_ends_in_one_line(tmp_path, monkeypatch, capsys):
     workdir = tmp_path / "run"
 
     save = Checkpoints.save
-    monkeypatch.setattr(Checkpoints, "save", lambda self, *arguments: save(self, *arguments) or self.settle())
+    monkeypatch.setattr(Checkpoints, "save", lambda self, *arguments: [save(self, *arguments), self.settle()])
     at_step(monkeypatch, 5, lambda: shutil.rmtree(workdir))
     with pytest.raises(
         Fault, match=r"step 6, but .* cannot be written: the folder is gone; nothing is saved"

@@ -10,7 +10,7 @@ from tensorboardX.proto import event_pb2
 
 from jaxcnn.config import base_config
 from jaxcnn.errors import UserError
-from jaxcnn.train import loop
+from jaxcnn.train import resume
 from jaxcnn.train.files.folder import RunFolder, read_lines
 from jaxcnn.train.hooks.writers import MetricsFile, TensorBoard
 
@@ -23,29 +23,29 @@ def config(**changes):
 
 def test_a_new_folder_takes_any_config(tmp_path):
     folder = RunFolder(tmp_path / "deep" / "run")
-    assert folder.adopt(config(), resumed=True) == []
+    assert folder.kept.adopt(config(), resumed=True) == []
     assert json.loads(folder.config.read_text())["model"]["name"] == "lenet5"
 
 
 def test_what_a_resumed_run_may_change_is_said(tmp_path):
-    RunFolder(tmp_path).adopt(config(), resumed=True)
-    lines = RunFolder(tmp_path).adopt(config(total_epochs=99.0, eval_every="2 epochs"), resumed=True)
+    RunFolder(tmp_path).kept.adopt(config(), resumed=True)
+    lines = RunFolder(tmp_path).kept.adopt(config(total_epochs=99.0, eval_every="2 epochs"), resumed=True)
     assert lines == ["resumed with eval_every (1 epoch -> 2 epochs)", "resumed with total_epochs (10.0 -> 99.0)"]
-    assert RunFolder(tmp_path).adopt(config(total_epochs=99.0, eval_every="2 epochs"), resumed=True) == []
+    assert RunFolder(tmp_path).kept.adopt(config(total_epochs=99.0, eval_every="2 epochs"), resumed=True) == []
 
 
 def test_any_other_difference_is_refused_with_its_keys_and_changes_nothing(tmp_path):
     folder = RunFolder(tmp_path)
-    folder.adopt(config(), resumed=True)
+    folder.kept.adopt(config(), resumed=True)
     before = folder.config.read_text()
     with pytest.raises(UserError, match=r"model.norm \(None -> batch\), seed \(0 -> 1\)"):
-        RunFolder(tmp_path).adopt(config(**{"model.norm": "batch", "seed": 1, "total_epochs": 99.0}), resumed=True)
+        RunFolder(tmp_path).kept.adopt(config(**{"model.norm": "batch", "seed": 1, "total_epochs": 99.0}), resumed=True)
     assert folder.config.read_text() == before
 
 
 def test_a_run_may_go_back_to_any_value_that_its_folder_had(tmp_path):
     def adopt(force=False, **changes):
-        return RunFolder(tmp_path).adopt(config(**changes), resumed=True, force=force)
+        return RunFolder(tmp_path).kept.adopt(config(**changes), resumed=True, force=force)
 
     adopt()
     for seed in (1, 2):
@@ -61,11 +61,11 @@ def test_a_run_may_go_back_to_any_value_that_its_folder_had(tmp_path):
 
 def test_values_of_a_run_that_is_begun_anew_are_forgotten(tmp_path):
     folder = RunFolder(tmp_path)
-    folder.adopt(config(), resumed=True)
-    folder.adopt(config(seed=1), resumed=True, force=True)
-    folder.adopt(config(seed=1), resumed=False)
+    folder.kept.adopt(config(), resumed=True)
+    folder.kept.adopt(config(seed=1), resumed=True, force=True)
+    folder.kept.adopt(config(seed=1), resumed=False)
     with pytest.raises(UserError, match=r"another config: seed \(1 -> 0\); use"):
-        folder.adopt(config(), resumed=True)
+        folder.kept.adopt(config(), resumed=True)
 
 
 def test_a_folder_that_is_only_looked_at_is_not_made(tmp_path):
@@ -101,7 +101,7 @@ def test_a_name_that_checkpoints_cannot_have_is_refused(tmp_path, monkeypatch):
 
 def write(folder, start, rows):
     """Writes rows of metrics, and events, as a training from step `start` does."""
-    training = types.SimpleNamespace(step=start, history=loop._history(folder, start), say=print)
+    training = types.SimpleNamespace(step=start, history=resume._history(folder, start), say=print)
     hooks = [MetricsFile(folder.metrics), TensorBoard(folder.tensorboard)]
     for hook in hooks:
         hook.start(training)
@@ -125,20 +125,20 @@ def test_resuming_drops_lines_of_later_steps_and_a_line_cut_short(tmp_path):
 
 
 def test_a_folder_in_which_nothing_was_trained_takes_another_config(tmp_path):
-    RunFolder(tmp_path).adopt(config(), resumed=False)
-    assert RunFolder(tmp_path).adopt(config(seed=1), resumed=False) == []
+    RunFolder(tmp_path).kept.adopt(config(), resumed=False)
+    assert RunFolder(tmp_path).kept.adopt(config(seed=1), resumed=False) == []
     assert json.loads((tmp_path / "config.json").read_text())["seed"] == 1
 
 
 def test_a_key_that_is_newer_than_the_folder_had_its_default(tmp_path):
     folder = RunFolder(tmp_path)
-    folder.adopt(config(), resumed=False)
+    folder.kept.adopt(config(), resumed=False)
     old = json.loads(folder.config.read_text())
     del old["loss"]["aux_weight"]
     folder.config.write_text(json.dumps(old))
-    assert RunFolder(tmp_path).adopt(config(), resumed=True) == []
+    assert RunFolder(tmp_path).kept.adopt(config(), resumed=True) == []
     with pytest.raises(UserError, match=r"loss.aux_weight"):
-        RunFolder(tmp_path).adopt(config(**{"loss.aux_weight": 1.0}), resumed=True)
+        RunFolder(tmp_path).kept.adopt(config(**{"loss.aux_weight": 1.0}), resumed=True)
 
 
 @pytest.mark.parametrize("content", ["[1]", "null", "{"])
@@ -146,7 +146,7 @@ def test_a_config_file_without_an_object_is_one_line(tmp_path, content):
     folder = RunFolder(tmp_path)
     folder.config.write_text(content)
     with pytest.raises(UserError, match=r"config\.json cannot be read") as caught:
-        folder.adopt(config(), resumed=True)
+        folder.kept.adopt(config(), resumed=True)
     assert "\n" not in str(caught.value)
 
 
@@ -155,7 +155,7 @@ def test_a_metrics_file_that_is_none_is_refused_and_kept(tmp_path, content):
     folder = RunFolder(tmp_path)
     folder.metrics.write_text(content)
     with pytest.raises(UserError, match=r"metrics\.jsonl:[12] is no line of metrics"):
-        loop._history(folder, 0)
+        resume._history(folder, 0)
     assert folder.metrics.read_text() == content
 
 
@@ -170,7 +170,7 @@ def test_what_is_not_finite_is_null(tmp_path):
     write(folder, 0, [(5, {"test/accuracy": 0.5, "test/loss": float("nan")})])
     assert "NaN" not in folder.metrics.read_text()
     assert read_lines(folder.metrics) == [{"step": 5, "test/accuracy": 0.5, "test/loss": None}]
-    assert math.isnan(loop._test_of(loop._history(folder, 5), 5)["test/loss"])
+    assert math.isnan(resume._test_of(resume._history(folder, 5), 5)["test/loss"])
 
 
 def test_events_of_the_step_that_a_run_goes_on_from_stay(tmp_path):

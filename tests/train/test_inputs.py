@@ -13,14 +13,15 @@ from jaxcnn.data.read import measure
 from jaxcnn.data.read.sources import array_dataset
 from jaxcnn.data.sets.builders import prepare
 from jaxcnn.errors import UserError
-from jaxcnn.train import inputs, training
+from jaxcnn.train import placing, training
 from jaxcnn.train.ahead import resolve_blank
 from jaxcnn.train.devices.mesh import replicated
+from jaxcnn.train.evaluate import make_evaluator
 from jaxcnn.train.files.card import run_card
 from jaxcnn.train.files.checkpoint import Checkpoints
 from jaxcnn.train.files.folder import read_lines
 from jaxcnn.train.hooks.report import opening
-from jaxcnn.train.loop import make_evaluator, train_and_evaluate
+from jaxcnn.train.loop import train_and_evaluate
 from jaxcnn.train.setup import make_run
 from tests.data.archives import TEST, tiny_catalog, write_archive
 from tests.data.photos import write_folder
@@ -293,7 +294,7 @@ def test_auto_goes_by_the_decoded_size_and_the_augmentation(root, monkeypatch):
         augment: make_run(photographs(root, **{"data.augment": augment})).data["placement"] for augment in ("", "flip")
     }
     assert set(placements.values()) == {"device"}
-    monkeypatch.setattr(inputs, "DEVICE_LIMIT", 10_000)
+    monkeypatch.setattr(placing, "DEVICE_LIMIT", 10_000)
     assert make_run(config(), data=ARRAYS).data["placement"] == "stream"
 
 

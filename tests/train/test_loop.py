@@ -8,8 +8,9 @@ import pytest
 
 from jaxcnn.config import base_config
 from jaxcnn.errors import UserError
-from jaxcnn.train import loop, setup, training
+from jaxcnn.train import setup, training
 from jaxcnn.train.devices.mesh import make_mesh, replicated
+from jaxcnn.train.evaluate import make_evaluator
 from jaxcnn.train.files.checkpoint import Checkpoints
 from jaxcnn.train.files.folder import read_lines
 from jaxcnn.train.loop import train_and_evaluate
@@ -126,7 +127,7 @@ def test_a_run_is_not_shortened_below_what_it_has_done(finished):
 
 def test_label_smoothing_is_not_in_the_evaluation_loss(finished):
     smooth = config(**{"loss.label_smoothing": 0.3})
-    found = loop.make_evaluator(make_run(smooth), batch_size=64)(last_state(config(), finished[0]), "test")
+    found = make_evaluator(make_run(smooth), batch_size=64)(last_state(config(), finished[0]), "test")
     assert found["test/loss"] == pytest.approx(finished[1]["test/loss"], rel=1e-6)
 
 
@@ -143,7 +144,7 @@ def test_evaluation_is_the_same_number_whatever_the_batch_and_the_devices(finish
     state, run = last_state(settings, workdir), make_run(settings)
     assert run.mesh.size == devices
     for batch_size in (7, 64, 10**12):
-        found = loop.make_evaluator(run, batch_size=batch_size)(state, "test")
+        found = make_evaluator(run, batch_size=batch_size)(state, "test")
         assert (found["test/examples"], found["test/accuracy"]) == (360, expected["test/accuracy"])
         assert found["test/loss"] == pytest.approx(expected["test/loss"], rel=1e-6)
 

@@ -11,6 +11,7 @@ from fractions import Fraction
 import pytest
 from rich.console import Console
 
+from jaxcnn.train.hooks import bar as bars
 from jaxcnn.train.hooks import progress
 from jaxcnn.train.hooks.figures import epoch_counter, speed, time_span
 from jaxcnn.train.hooks.progress import Progress
@@ -76,7 +77,7 @@ def without_an_opening(monkeypatch):
 def clock(monkeypatch):
     """The seconds that have passed, as a list of one number."""
     now = [100.0]
-    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(bars.time, "monotonic", lambda: now[0])
     return now
 
 
@@ -104,7 +105,7 @@ def test_into_a_file_a_run_tells_what_it_does_in_lines(capsys, clock):
 
 
 def test_the_time_that_is_left_is_known_between_the_first_step_and_the_last(clock):
-    pace = progress._Pace(10)
+    pace = bars.Pace(10)
     pace.reach(4)
     assert pace.left() is None
     pace.begin(4)
@@ -121,7 +122,7 @@ def test_the_time_that_is_left_is_known_between_the_first_step_and_the_last(cloc
 def row(width, bar):
     """What the bar looks like on a terminal of this width, and how many of its characters are the bar itself."""
     terminal = Console(width=width, file=io.StringIO(), force_terminal=True, color_system="truecolor")
-    terminal.print(progress._row(bar._bar.tasks[0], width))
+    terminal.print(bars._row(bar._bar.tasks[0], width))
     (line,) = re.sub(r"\x1b\[[0-9;]*m", "", terminal.file.getvalue()).splitlines()
     assert len(line) <= width
     return line, len(re.findall("[━╸╺]", line))

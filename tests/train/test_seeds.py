@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from jaxcnn.errors import UserError
-from jaxcnn.train.files.folder import read_json, read_lines
+from jaxcnn.json_file import read_json
+from jaxcnn.train.files.folder import read_lines
 from jaxcnn.train.hooks.preemption import Preempted
 from jaxcnn.train.loop import train_and_evaluate
 from jaxcnn.train.seeds import each, init_key, one_of, randomness_of, seeds_of

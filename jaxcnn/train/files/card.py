@@ -2,9 +2,11 @@
 
 import os
 import platform
+import subprocess
 import sys
 from collections.abc import Collection, Mapping, Sequence
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -12,7 +14,7 @@ import jax
 import jaxcnn
 from jaxcnn import runtime
 from jaxcnn.train.files.clock import Clock
-from jaxcnn.train.files.folder import RunFolder, git_commit, read_lines
+from jaxcnn.train.files.folder import RunFolder, read_lines
 from jaxcnn.train.resolved import resolved
 from jaxcnn.train.run import Run
 
@@ -90,7 +92,7 @@ def run_card(
         "given": dict(run.given),
         "versions": {"jaxcnn": jaxcnn.__version__, "python": platform.python_version()}
         | {name: metadata.version(name) for name in _PACKAGES},
-        "git_commit": git_commit(),
+        "git_commit": _git_commit(),
         "devices": [f"{device.platform} {device.device_kind}" for device in run.mesh.devices.flat],
         "processes": jax.process_count(),
         "cpus": os.cpu_count(),
@@ -136,3 +138,16 @@ def _skipped(now: Mapping[str, Collection[str]], earlier: Mapping[str, Any] | No
     names = {split: sorted({*now.get(split, ()), *before.get(split, {}).get("names", ())}) for split in {*now, *before}}
     parts = {split: {"images": len(found), "names": found} for split, found in sorted(names.items()) if found}
     return {"skipped": parts} if parts else {}
+
+
+def _git_commit() -> str | None:
+    """Returns the commit of the checkout from which this package runs, with "+" if files differ from it."""
+    here = Path(__file__).parent
+    try:
+        commit = subprocess.run(
+            ["git", "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty=+"],
+            cwd=here, capture_output=True, text=True, timeout=10, check=True,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return commit.stdout.strip()

@@ -9,7 +9,8 @@ from jax.sharding import Sharding
 
 from jaxcnn.errors import UserError
 from jaxcnn.train.devices import hosts
-from jaxcnn.train.files.store import NOT_EVALUATED, Store
+from jaxcnn.train.files.reading import NOT_EVALUATED
+from jaxcnn.train.files.store import Store
 
 __all__ = ["NOT_EVALUATED", "Checkpoints"]
 
@@ -17,12 +18,12 @@ __all__ = ["NOT_EVALUATED", "Checkpoints"]
 class Checkpoints:
     """The checkpoints of one run, written by all its processes. A context manager: leaving it waits for writes."""
 
-    def __init__(self, path: Path, *, carry_over: Callable[[], str] = str, **options: Any) -> None:
+    def __init__(self, path: Path, *, carry_over: Callable[[], None] = lambda: None, **options: Any) -> None:
         """Opens a folder of checkpoints.
 
         Args:
             path: of the folder.
-            carry_over: copies what was written to its final place; returns a line that says why it cannot, else "".
+            carry_over: copies what was written to its final place, or raises `UnsavedError`.
             **options: as of `Store`, which raises what is wrong with the folder.
         """
         self._path, self._carry_over = path, carry_over
@@ -56,35 +57,37 @@ class Checkpoints:
         """Returns the score of the state of a step, or `NOT_EVALUATED`, also where its record cannot be read."""
         return hosts.from_first(lambda: self._store.score(step))
 
-    def save(self, step: int, state: Any, score: float = NOT_EVALUATED) -> str:
+    def save(self, step: int, state: Any, score: float = NOT_EVALUATED) -> None:
         """Begins to write `state` and its checksums; returns before they are written.
 
         `score` is how good the state is on the validation split, the larger the better.
 
-        Returns:
-            A line about an error of this write or of the one before it, whose checkpoint then does not exist; else "".
+        Raises:
+            UnsavedError: if the write before has failed, and this one is not begun, or this one fails at once. Such a
+                checkpoint does not exist.
         """
-        return self._store.save(step, state, score)
+        self._store.save(step, state, score)
 
     @property
     def writing(self) -> int | None:
         """The step whose checkpoint is being written; None if there is none, or `settle` has found it written."""
         return self._store.writing
 
-    def settle(self, *, wait: bool = True) -> str:
-        """Waits for the current write; returns a line about its error, else "".
+    def settle(self, *, wait: bool = True) -> None:
+        """Waits for the current write. Without `wait`, it returns at once if the write is not finished.
 
-        Without `wait`, it returns at once if the write is not finished.
+        Raises:
+            UnsavedError: if the write has failed. Its checkpoint does not exist.
         """
-        return self._store.settle(wait=wait)
+        self._store.settle(wait=wait)
 
-    def carried_over(self) -> str:
-        """Copies what was written to its final place; returns a line that says why it cannot, else ""."""
-        return self._carry_over()
+    def carry_over(self) -> None:
+        """Copies what was written to its final place; raises `UnsavedError` if it cannot."""
+        self._carry_over()
 
-    def misfit(self, abstract_state: Any, step: int) -> str:
-        """Returns a text about an array that differs between a checkpoint and `abstract_state`, or ""."""
-        return self._store.misfit(abstract_state, step)
+    def check_fit(self, abstract_state: Any, step: int) -> None:
+        """Raises `UserError` if the state of a step has other arrays than `abstract_state`, and names the first."""
+        self._store.check_fit(abstract_state, step)
 
     def restore(self, abstract_state: Any, sharding: Sharding, step: int | None = None) -> Any:
         """Returns the state of `step`, by default the latest, on the devices of `sharding`.
@@ -101,7 +104,7 @@ class Checkpoints:
         return self._store.restore(abstract_state, sharding, self.steps()[-1] if step is None else step)
 
     def read(self, step: int, names: Collection[str] | None = None) -> dict[str, Any]:
-        """Returns parts of the state of a step as of `Store.read`, in this process."""
+        """Returns parts of the state of a step as of `Reader.read`, in this process."""
         return self._store.read(step, names)
 
     def set_aside(self, step: int) -> Path:

@@ -3,27 +3,21 @@
 import errno
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 from jaxcnn import streams
 from jaxcnn.addresses import bucket_address
 from jaxcnn.buckets import Bucket
-from jaxcnn.config import base_config
-from jaxcnn.config.keys import flat
 from jaxcnn.errors import UserError, say
-from jaxcnn.json_file import read_json
-from jaxcnn.train.files.changes import BACK, FORCED, MAY_DIFFER, Change, as_json, differences, resumed_line
+from jaxcnn.json_file import read_json, write_json
+from jaxcnn.train.files.changes import BACK, FORCED, NOTHING, Given, KeptConfig
 from jaxcnn.train.files.fetch import copy_of
 from jaxcnn.train.files.lock import Lock
 from jaxcnn.train.files.mirror import Mirror
 
-Given: TypeAlias = Mapping[str, str]
-"""By part, the qualified names of objects that were handed over in Python."""
-NOTHING: Given = {}
 OUTPUT = "output.log"
 """Output of a run that standard output could not take, because nobody reads it any more."""
 
@@ -49,6 +43,7 @@ class RunFolder:
         self.metrics = self.place / "metrics.jsonl"
         self.checkpoints = self.place / "checkpoints"
         self.tensorboard = self.place / "tensorboard"
+        self.kept = KeptConfig(name=str(self.path), config=self.config, history=self.history, card=self.card)
         self._held: Lock | Mirror | None = None
         if not self.in_bucket:
             _check_name(here)
@@ -69,9 +64,10 @@ class RunFolder:
             streams.keep_with(self._keep_output)
         return self._held
 
-    def carry_over(self) -> str:
-        """Copies changes to the bucket, if the folder is in one; returns a line that says why it cannot, else ""."""
-        return self._held.flush() if isinstance(self._held, Mirror) else ""
+    def carry_over(self) -> None:
+        """Copies changes to the bucket, if the folder is in one; raises `UnsavedError` if it cannot."""
+        if isinstance(self._held, Mirror):
+            self._held.flush()
 
     def _keep_output(self, text: str) -> None:
         """Appends to output.log; in the bucket, once the local copy is gone. Raises OSError."""
@@ -92,67 +88,13 @@ class RunFolder:
         """Raises `UserError` if there are checkpoints of a run with another config, unless `force`. It writes nothing.
 
         `asked` are the values of the config that is asked for, `given` what is handed over with it. A folder in a
-        bucket is not copied yet; `adopt` refuses then. The keys that count are those that a resumed run
-        must keep and that never had this value in the folder.
+        bucket is not copied yet; `KeptConfig.adopt` refuses then.
         """
         if not self.in_bucket and self._holds_state():
-            self._refuse(self._changes(as_json(asked), given), force=force)
-
-    def differs(self, asked: Mapping[str, Any], given: Given = NOTHING) -> bool:
-        """Returns whether the saved state may belong to a config that cannot be resumed with this one."""
-        return not self.config.exists() or bool(self._changes(as_json(asked), given).keys() - MAY_DIFFER)
-
-    def adopt(
-        self, asked: Mapping[str, Any], given: Given = NOTHING, *, resumed: bool, force: bool = False
-    ) -> list[str]:
-        """Writes config.json; returns lines about the differences from the resumed run.
-
-        Values that were changed by force are remembered, so that a run may return to them.
-
-        Args:
-            asked: values of the run's config.
-            given: objects that were handed over.
-            resumed: whether the run is resumed.
-            force: whether changes are allowed that a resumed run may not make.
-
-        Raises:
-            UserError: as `check`.
-        """
-        new = as_json(asked)
-        changes = self._changes(new, given) if resumed else {}
-        forced = self._refuse(changes, force=force)
-        self._remember(changes, resumed=resumed)
-        write_json(self.config, new)
-        return [resumed_line(change, forced) for change in changes.values()]
-
-    def _refuse(self, changes: Mapping[str, Change], *, force: bool) -> list[Change]:
-        """Returns the changes that need force; raises `UserError` if there are some without it."""
-        found = [
-            change for key, change in changes.items() if key not in MAY_DIFFER and change.new not in self._had(key)
-        ]
-        if found and not force:
-            differ = ", ".join(map(str, found))
-            raise UserError(f"{self.path} holds a run of another config: {differ}; use another --workdir, or --force")
-        return found
-
-    def _remember(self, changes: Mapping[str, Change], *, resumed: bool) -> None:
-        """Remembers the former values of keys; forgets those of earlier starts if the run begins anew."""
-        if not resumed:
-            self.history.unlink(missing_ok=True)
-        left = {key: change.old for key, change in changes.items() if key not in MAY_DIFFER}
-        new = {key: [*self._had(key), old] for key, old in left.items() if old not in self._had(key)}
-        if new:
-            write_json(self.history, self._history() | new)
+            self.kept.check(asked, given, force=force)
 
     def _holds_state(self) -> bool:
         return self.checkpoints.is_dir() and any(entry.name.isdigit() for entry in self.checkpoints.iterdir())
-
-    def _history(self) -> dict[str, Any]:
-        return read_json(self.history) if self.history.exists() else {}
-
-    def _had(self, key: str) -> list[Any]:
-        """Returns the former values of a key."""
-        return list(self._history().get(key, []))
 
     def gone(self, *, resumed: bool) -> list[str]:
         """Returns a line for each file that was removed by somebody, before it is written again."""
@@ -174,20 +116,6 @@ class RunFolder:
         forced += [{"step": step, "changes": new}] if new else []
         write_json(self.card, {**card, "forced": forced})
 
-    def _changes(self, new: dict[str, Any], given: Given) -> dict[str, Change]:
-        """Returns the differences from config.json, by key. Keys that are newer than the folder had their defaults.
-
-        Objects that are handed over are compared by name with those in the card.
-        """
-        if not self.config.exists():
-            return {}
-        defaults = as_json(base_config().to_dict())
-        before = flat(defaults, within=True) | flat(read_json(self.config), within=True)
-        if self.card.exists():
-            before |= _handed_over(read_json(self.card).get("given", {}))
-            new = {**new, **_handed_over(given)}
-        return {change.key: change for change in differences(before, flat(new, within=True))}
-
     def earlier_card(self, fingerprint: str, *, resumed: bool) -> dict[str, Any] | None:
         """Returns the card of the run that is resumed, if there is one.
 
@@ -203,11 +131,6 @@ class RunFolder:
         return card
 
 
-def _handed_over(given: Given) -> dict[str, str]:
-    """Returns the handed-over parts as keys of a config, without data, which have a name and a fingerprint there."""
-    return {f"{part} handed over in Python": name for part, name in given.items() if part != "data"}
-
-
 def _check_name(path: Path) -> None:
     """Raises `UserError` for a name that Python encodes in other bytes than orbax, which uses UTF-8."""
     try:
@@ -219,22 +142,6 @@ def _check_name(path: Path) -> None:
             f"checkpoints cannot be kept under the name {path}, which is no UTF-8 here: use another --workdir"
             + ("" if sys.getfilesystemencoding() == "utf-8" else ", or set PYTHONUTF8=1")
         )
-
-
-def write_json(path: Path, value: Mapping[str, Any]) -> None:
-    """Writes a JSON file, completely or not at all, unless it already has this content."""
-    replace_text(path, json.dumps(value, indent=2) + "\n")
-
-
-def replace_text(path: Path, text: str) -> None:
-    """Writes a file, completely or not at all, unless it already has this content."""
-    partial = path.with_name(path.name + ".partial")
-    try:
-        if not path.exists() or path.read_bytes() != text.encode():
-            partial.write_bytes(text.encode())
-            partial.replace(path)
-    except OSError as error:
-        raise UserError(f"{path} cannot be written: {error.strerror}") from None
 
 
 def append_text(path: Path, text: str) -> None:
@@ -271,16 +178,3 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
             raise UserError(f"{path}:{number} is no line of metrics; move the file away") from None
         lines.append(line)
     return lines
-
-
-def git_commit() -> str | None:
-    """Returns the commit of the checkout from which this package runs, with "+" if files differ from it."""
-    here = Path(__file__).parent
-    try:
-        commit = subprocess.run(
-            ["git", "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty=+"],
-            cwd=here, capture_output=True, text=True, timeout=10, check=True,
-        )  # fmt: skip
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return commit.stdout.strip()

@@ -7,7 +7,6 @@ folder is in use; if not, its owner is gone.
 import contextlib
 import os
 import socket
-import threading
 import time
 import uuid
 from collections.abc import Callable
@@ -16,6 +15,7 @@ from types import TracebackType
 
 from jaxcnn.buckets import Bucket
 from jaxcnn.errors import UserError
+from jaxcnn.train.files.repeated import Repeated
 
 NAME = "lock"
 BEAT = 10.0
@@ -48,17 +48,15 @@ class Lease:
         if (found := self._read()) and not (taken_here and found.startswith(taken_here)):
             self._wait_for(found)
         mark.write_text(self._own, encoding="utf-8")
-        self._write(0)
-        self._end = threading.Event()
-        self._thread = threading.Thread(target=self._renew, name="lease", daemon=True)
-        self._thread.start()
+        self._beat = 0
+        self._write()
+        self._renewing = Repeated(self._renew, BEAT, name="lease")
 
     def __enter__(self) -> "Lease":
         return self
 
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
-        self._end.set()
-        self._thread.join()
+        self._renewing.stop()
         with contextlib.suppress(OSError):
             if self._read().startswith(self._own):
                 self._bucket.remove([NAME])
@@ -78,16 +76,17 @@ class Lease:
                 raise UserError(f"{where} is in use by {owner}: wait for it, or use another --workdir")
 
     def _renew(self) -> None:
-        beat = 0
-        while not self._end.wait(BEAT) and not self.lost:
-            beat += 1
-            with contextlib.suppress(OSError):  # tried again at the next beat
-                found = self._read()
-                if found and not found.startswith(self._own):
-                    taken_by = found.partition(" ")[2].partition(",")[0]
-                    self.lost = f"{self._bucket.address} has been taken over by {taken_by}, and is no longer written"
-                else:
-                    self._write(beat)
+        """Writes the lease again, unless somebody else has taken it."""
+        if self.lost:
+            return
+        self._beat += 1
+        with contextlib.suppress(OSError):  # tried again at the next beat
+            found = self._read()
+            if found and not found.startswith(self._own):
+                taken_by = found.partition(" ")[2].partition(",")[0]
+                self.lost = f"{self._bucket.address} has been taken over by {taken_by}, and is no longer written"
+            else:
+                self._write()
 
     def _read(self) -> str:
         try:
@@ -95,5 +94,5 @@ class Lease:
         except FileNotFoundError:
             return ""
 
-    def _write(self, beat: int) -> None:
-        self._bucket.write(NAME, f"{self._own} {self._owner}, {beat}\n".encode())
+    def _write(self) -> None:
+        self._bucket.write(NAME, f"{self._own} {self._owner}, {self._beat}\n".encode())

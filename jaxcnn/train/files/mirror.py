@@ -17,10 +17,11 @@ from pathlib import Path
 from types import TracebackType
 
 from jaxcnn.buckets import Bucket, BucketError
-from jaxcnn.errors import UserError
+from jaxcnn.errors import UnsavedError, UserError
 from jaxcnn.train.files.fetch import MARKER, STEP, asked, fetch, marker
 from jaxcnn.train.files.lease import Lease
 from jaxcnn.train.files.lock import Lock
+from jaxcnn.train.files.repeated import Repeated
 
 INTERVAL = 3.0
 """Seconds between two searches for changes."""
@@ -56,7 +57,7 @@ class Mirror:
         self._address, self._copy, self._say = address, copy, say
         self._bucket = Bucket(address)
         self._trouble = ""
-        self._turn, self._end = threading.Lock(), threading.Event()
+        self._turn = threading.Lock()
         with contextlib.ExitStack() as opening, asked(address):
             copy.mkdir(parents=True, exist_ok=True, mode=0o700)
             opening.enter_context(_locked(copy, address))
@@ -69,35 +70,29 @@ class Mirror:
             self._sent = {name: _signature(copy / name) for name in brought}
             self._whole = {match[1] for name in brought if (match := STEP.fullmatch(name))}
             self._lock = opening.pop_all()
-        self._thread = threading.Thread(target=self._carry_on, name="mirror", daemon=True)
-        self._thread.start()
+        self._carrying = Repeated(self._carry, INTERVAL, name="mirror")
 
     def __enter__(self) -> "Mirror":
         return self
 
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
-        self._end.set()
-        self._thread.join()
-        trouble = self.flush()
-        self._lock.close()
-        if trouble:
-            self._say(f"warning: {trouble}")
+        self._carrying.stop()
+        try:
+            self.flush()
+        except UnsavedError as error:
+            self._lock.close()
+            self._say(f"warning: {error}")
         else:
+            self._lock.close()
             shutil.rmtree(self._copy, ignore_errors=True)
 
-    def flush(self) -> str:
-        """Copies all changes to the bucket.
-
-        Returns a line that says why this is not done after `LAST` seconds, else "".
-        """
+    def flush(self) -> None:
+        """Copies all changes to the bucket; raises `UnsavedError` if this is not done after `LAST` seconds."""
         until = time.monotonic() + LAST
-        while not (whole := self._carry()) and time.monotonic() < until:
+        while not self._carry():
+            if time.monotonic() >= until:
+                raise UnsavedError(f"{self._trouble or self._address}; what is missing there is in {self._copy}")
             time.sleep(1.0)
-        return "" if whole else f"{self._trouble or self._address}; what is missing there is in {self._copy}"
-
-    def _carry_on(self) -> None:
-        while not self._end.wait(INTERVAL):
-            self._carry()
 
     def _carry(self) -> bool:
         """Copies changes to the bucket once; returns whether all are copied."""

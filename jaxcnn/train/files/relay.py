@@ -1,11 +1,13 @@
 """Checkpoints of several processes without a shared disk: process 0 reads and writes them for all."""
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import orbax.checkpoint as ocp
 from jax.sharding import Sharding, SingleDeviceSharding
 
+from jaxcnn.errors import UnsavedError
 from jaxcnn.train.devices import hosts
 from jaxcnn.train.files.checkpoint import NOT_EVALUATED, Checkpoints
 from jaxcnn.train.files.folder import RunFolder
@@ -28,26 +30,26 @@ class Relay(Checkpoints):
         if self._store:
             self._store.close()
 
-    def save(self, step: int, state: Any, score: float = NOT_EVALUATED) -> str:
-        """Returns process 0's error, or "", in all processes."""
-        return hosts.from_first(lambda: self._store.save(step, state, score))
+    def save(self, step: int, state: Any, score: float = NOT_EVALUATED) -> None:
+        """Does so in process 0, and raises its `UnsavedError` in all processes."""
+        _in_first(lambda: self._store.save(step, state, score))
 
     @property
     def writing(self) -> int | None:
         """That of process 0; None elsewhere."""
         return self._store.writing if self._store else None
 
-    def settle(self, *, wait: bool = True) -> str:
-        """Returns process 0's error, or "", in all processes."""
-        return hosts.from_first(lambda: self._store.settle(wait=wait))
+    def settle(self, *, wait: bool = True) -> None:
+        """Does so in process 0, and raises its `UnsavedError` in all processes."""
+        _in_first(lambda: self._store.settle(wait=wait))
 
-    def carried_over(self) -> str:
-        """Returns process 0's result in all processes."""
-        return hosts.from_first(lambda: self._carry_over())  # only process 0 has it
+    def carry_over(self) -> None:
+        """Does so in process 0, and raises its `UnsavedError` in all processes."""
+        _in_first(lambda: self._carry_over())  # only process 0 has it
 
-    def misfit(self, abstract_state: Any, step: int) -> str:
-        """Returns process 0's result in all processes."""
-        return hosts.from_first(lambda: self._store.misfit(abstract_state, step))
+    def check_fit(self, abstract_state: Any, step: int) -> None:
+        """Does so in process 0, and raises its `UserError` in all processes."""
+        hosts.on_first(lambda: self._store.check_fit(abstract_state, step), None)
 
     def restore(self, abstract_state: Any, sharding: Sharding, step: int | None = None) -> Any:
         """Returns the state that process 0 has restored in all processes."""
@@ -60,6 +62,20 @@ class Relay(Checkpoints):
         """Does so in process 0."""
         if self._store:
             self._store.reload()
+
+
+def _in_first(action: Callable[[], None]) -> None:
+    """Does `action` in process 0; raises its `UnsavedError` in all processes."""
+
+    def tried() -> str:
+        try:
+            action()
+        except UnsavedError as error:
+            return str(error)
+        return ""
+
+    if line := hosts.from_first(tried):
+        raise UnsavedError(line)
 
 
 def open_checkpoints(folder: RunFolder, *, read_only: bool = False) -> Checkpoints:

@@ -1,29 +1,21 @@
 """Shows the progress of a training: lines, and on a terminal a bar below them."""
 
-import contextlib
 import math
 import sys
 import textwrap
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import IO, Any, cast
+from typing import Any
 
-import rich.progress
-from rich.console import Console, RenderableType
-from rich.progress_bar import ProgressBar
-from rich.table import Column, Table
-from rich.text import Text
+from rich.console import Console
 
 from jaxcnn.errors import say
 from jaxcnn.table import aligned
+from jaxcnn.train.hooks.bar import GAP, Bar, Pace, standard_output
 from jaxcnn.train.hooks.figures import metrics_of, scored, speed, time_span
 from jaxcnn.train.hooks.report import opening
 from jaxcnn.train.parts.best import ACCURACY, Best
 from jaxcnn.train.training import Training
 
-_WIDEST, _NARROWEST = 24, 8
-"""Characters of the bar."""
-_GAP = 2
 _NAME = 9
 """Characters of the column for the name of a block of lines."""
 
@@ -54,15 +46,15 @@ class Progress:
             epochs: formats a number of steps as epochs.
             console: for the output; None for standard output.
         """
-        self.console = console or _standard_output()
+        self.console = console or standard_output()
         self._total, self._epochs = total, epochs
         self._score, self._best = best.score, -math.inf
-        self._step, self._pace = start, _Pace(total)
+        self._step, self._pace = start, Pace(total)
         self._details: tuple[str, ...] = ()
         self._said: set[tuple[str, str]] = set()
-        self._bar: _Bar | None = None
+        self._bar: Bar | None = None
         if show and self.console.is_interactive:
-            self._bar = _Bar(console=self.console)
+            self._bar = Bar(console=self.console)
             self._task = self._bar.add_task("", completed=start, total=total, details=(), left="")
 
     def start(self, training: Training) -> None:
@@ -129,7 +121,7 @@ class Progress:
         details = (*_scores("train", values), speed(values["train/images_per_second"]))
         self._details = details
         self._beside(details)
-        self.note((" " * _GAP).join(self._row(step, "train", (*details, self._left()))))
+        self.note((" " * GAP).join(self._row(step, "train", (*details, self._left()))))
 
     def evaluated(self, step: int, values: Mapping[str, Any]) -> None:
         """Shows validation metrics, and whether they are the best so far."""
@@ -164,88 +156,9 @@ class Progress:
             self._bar.update(self._task, details=details)
 
 
-def _standard_output() -> Console:
-    """Returns the console. A file is not a terminal, whatever the environment says about colours."""
-    terminal = sys.stdout.isatty()
-    file = cast(IO[str], _Outlet(sys.stdout))
-    return Console(file=file, force_terminal=terminal, highlight=False, emoji=False, soft_wrap=True)
-
-
-class _Outlet:
-    """A stream whose writes never fail; otherwise rich would end the process, or the thread that redraws the bar."""
-
-    def __init__(self, stream: IO[str]) -> None:
-        self._stream = stream
-
-    def write(self, text: str) -> None:
-        with contextlib.suppress(OSError):
-            self._stream.write(text)
-
-    def flush(self) -> None:
-        with contextlib.suppress(OSError):
-            self._stream.flush()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
-
-
-class _Pace:
-    """The pace of steps, including all that happens between them, from the first compiled step on."""
-
-    def __init__(self, total: int) -> None:
-        self._total, self._step = total, 0
-        self._first: int | None = None
-
-    def begin(self, step: int) -> None:
-        """Begins at `step`, unless it has already begun."""
-        if self._first is None:
-            self._first, self._began = step, time.monotonic()
-
-    def reach(self, step: int) -> None:
-        """Notes that `step` is reached."""
-        self._step = step
-
-    def left(self) -> float | None:
-        """Returns the seconds to the last step; None if they are not known, and at that step."""
-        if self._first is None or not self._first < self._step < self._total:
-            return None
-        return (time.monotonic() - self._began) / (self._step - self._first) * (self._total - self._step)
-
-
-class _Bar(rich.progress.Progress):
-    """One row. On a narrow terminal it drops images/s, then accuracy, then loss."""
-
-    def get_renderables(self) -> Iterable[RenderableType]:
-        """Yields the row of each task."""
-        for task in self.tasks:
-            yield _row(task, self.console.width)
-
-
-def _row(task: rich.progress.Task, width: int) -> Table:
-    total, bar = int(task.total or 0), "bar"
-    steps, left = f"{int(task.completed):>{len(str(total))}}/{total} steps", task.fields["left"]
-    shown: list[str] = []
-    room = width + _GAP
-    for text in filter(None, (steps, left, bar, *task.fields["details"])):  # the most important first
-        taken = _GAP + (_NARROWEST if text == bar else len(text))
-        if taken > room:
-            break
-        shown.append(text)
-        room -= taken
-    cells: dict[str, RenderableType] = {
-        bar: ProgressBar(total=total, completed=task.completed, width=min(_WIDEST, _NARROWEST + room)),
-        steps: Text(steps, "progress.download"),
-        **{text: Text(text) for text in task.fields["details"]},
-        left: Text(left, "progress.remaining"),
-    }
-    row = Table.grid(*(Column(no_wrap=True) for _ in shown), padding=(0, _GAP, 0, 0))
-    row.add_row(*(cell for text, cell in cells.items() if text in shown))
-    return row
-
-
 def _folded(parts: Sequence[str], width: int) -> list[str]:
     """Returns parts joined to as few lines as possible; continued lines are indented."""
-    gap, lines = " " * _GAP, [parts[0]]
+    gap, lines = " " * GAP, [parts[0]]
     for part in parts[1:]:
         if len(lines[-1] + gap + part) > width:
             lines.append("")

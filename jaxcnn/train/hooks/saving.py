@@ -1,12 +1,13 @@
 """A hook that writes checkpoints: when they are due, and after the best validation so far."""
 
+import contextlib
 from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
 import jax
 
-from jaxcnn.errors import Fault
+from jaxcnn.errors import Fault, UnsavedError
 from jaxcnn.train.files.checkpoint import NOT_EVALUATED, Checkpoints
 from jaxcnn.train.hooks.periodic import Periodic
 
@@ -31,51 +32,61 @@ class Saving(Periodic):
         """Checks whether the last checkpoint is written."""
         del step, values
         if jax.process_count() == 1:
-            self._warn_of(self._settle(wait=False))
+            self._settle_or_warn(wait=False)
 
     def reached(self, step: int) -> None:
         """Saves if it is due, or if the state is the best so far."""
         score = self._score(step)
         if score > self._best or self._is_due(step):
-            trouble = self._save(step)
-            self._warn_of(trouble)
-            self._best = self._checkpoints.best() if trouble else max(self._best, score)
+            self._settle_or_warn()
+            try:
+                self._save(step)
+            except UnsavedError as error:
+                self._warn_of(error)
+            else:
+                self._best = max(self._best, score)
 
-    def secure(self, step: int) -> str:
-        """Makes sure that the state of `step` is saved; returns a text that says why it is not, else ""."""
-        trouble = self._settle()
-        if step in self._checkpoints.steps():
-            return self._checkpoints.carried_over()
-        trouble = self._save(step) or self._settle() or trouble
-        saved = self._checkpoints.steps()
-        if step in saved:
-            return self._checkpoints.carried_over()
-        return f"{trouble}; " + (f"step {saved[-1]} is the last that is saved" if saved else "nothing is saved")
+    def secure(self, step: int) -> None:
+        """Makes sure that the state of `step` is saved; raises `UnsavedError` if it cannot be."""
+        with contextlib.suppress(UnsavedError):  # another attempt follows
+            self._settle()
+        if step not in self._checkpoints.steps():
+            try:
+                self._save(step)
+                self._settle()
+            except UnsavedError as error:
+                saved = self._checkpoints.steps()
+                left = f"step {saved[-1]} is the last that is saved" if saved else "nothing is saved"
+                raise UnsavedError(f"{error}; {left}") from error
+        self._checkpoints.carry_over()
 
     def _score(self, step: int) -> float:
         """Returns the score of a step's state, which is not known if only an earlier step was evaluated."""
         return self._found[1] if self._found[0] == step else NOT_EVALUATED
 
-    def _save(self, step: int) -> str:
-        """Begins to save the state; returns an error of this save or of the one before it, else ""."""
-        trouble = self._settle()
-        trouble = self._checkpoints.save(step, self._training.state, self._score(step)) or trouble
-        self._unwritten = None if trouble else step
-        return trouble
+    def _save(self, step: int) -> None:
+        """Begins to save the state."""
+        self._checkpoints.save(step, self._training.state, self._score(step))
+        self._unwritten = step
 
-    def _settle(self, *, wait: bool = True) -> str:
-        """Tells the hooks once a checkpoint is written; returns an error of the write, else ""."""
-        trouble = self._checkpoints.settle(wait=wait)
-        if trouble:
-            self._unwritten = None
-        elif self._unwritten is not None and not self._checkpoints.writing:
-            written, self._unwritten = self._unwritten, None
-            self._training.tell("checkpointed", written)
-        return trouble
+    def _settle(self, *, wait: bool = True) -> None:
+        """Waits for the checkpoint that is being written, and tells the hooks once it is."""
+        unwritten, self._unwritten = self._unwritten, None
+        self._checkpoints.settle(wait=wait)
+        if self._checkpoints.writing:
+            self._unwritten = unwritten
+        elif unwritten is not None:
+            self._training.tell("checkpointed", unwritten)
 
-    def _warn_of(self, trouble: str) -> None:
+    def _settle_or_warn(self, *, wait: bool = True) -> None:
+        try:
+            self._settle(wait=wait)
+        except UnsavedError as error:
+            self._warn_of(error)
+
+    def _warn_of(self, error: UnsavedError) -> None:
         """Shows an error of a checkpoint. Several processes end, since they write a checkpoint together."""
-        if trouble and jax.process_count() > 1:
-            raise Fault(f"{trouble}; what was saved before can be gone on from")
-        if trouble:
-            self._training.say(f"warning: {trouble}; the training goes on, and the next one is tried")
+        if jax.process_count() > 1:
+            raise Fault(f"{error}; what was saved before can be gone on from") from error
+        self._training.say(f"warning: {error}; the training goes on, and the next one is tried")
+        self._best = self._checkpoints.best()

@@ -11,7 +11,8 @@ from typing import Any
 from tensorboardX.event_file_writer import EventsWriter
 from tensorboardX.proto import event_pb2, summary_pb2
 
-from jaxcnn.train.files.folder import append_text, replace_text
+from jaxcnn.json_file import replace_text
+from jaxcnn.train.files.folder import append_text
 from jaxcnn.train.training import Training
 
 FLUSH_SECONDS = 10
