@@ -18,6 +18,7 @@ _HOME = {  # public name -> the module it lives in; resolved on first use, so th
     "base_config": "jaxcnn.config",
     "create_model": "jaxcnn.models",
     "create_state": "jaxcnn.train.state",
+    "doctor": "jaxcnn.evaluation.doctor",
     "evaluate": "jaxcnn.evaluation.evaluate",
     "features": "jaxcnn.evaluation.features",
     "fold_batch_norm": "jaxcnn.accel.fold",

@@ -15,6 +15,7 @@ COMMANDS = {  # command -> a module with main(argv) -> exit status and make_pars
     "evaluate": ("jaxcnn.commands.evaluate", "evaluate a trained net: scores, calibration, mistakes"),
     "features": ("jaxcnn.commands.features", "write the output of a layer for every image of a data set"),
     "probe": ("jaxcnn.commands.probe", "fit a linear classifier on the features of a trained net"),
+    "doctor": ("jaxcnn.commands.doctor", "examine a trained run: what is wrong, and what mends it"),
     "recalibrate": ("jaxcnn.commands.recalibrate", "give batch norms the statistics of un-augmented images"),
     "predict": ("jaxcnn.commands.predict", "classify images with a trained net"),
     "verify": ("jaxcnn.commands.verify", "check the checkpoints of a run, and evaluate them again"),
@@ -22,10 +23,10 @@ COMMANDS = {  # command -> a module with main(argv) -> exit status and make_pars
     "benchmark": ("jaxcnn.commands.benchmark", "measure speed on this machine"),
     "completion": ("jaxcnn.commands.completion", "print the completion script for a shell"),
 }
-COMPUTING = {"benchmark", "browse", "evaluate", "features", "predict", "probe", "recalibrate", "train", "verify"}
-"""Commands that compile programs."""
 LISTING = {"completion", "configs", "datasets", "models", "settings"}
 """Commands that do nothing but print."""
+COMPUTING = COMMANDS.keys() - LISTING - {"import-weights", "prepare"}
+"""Commands that compile programs."""
 
 
 def make_parsers() -> dict[str, CommandParser]:

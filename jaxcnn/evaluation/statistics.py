@@ -5,7 +5,7 @@ without dropout, sees un-augmented training images. The statistics of its batche
 means, and the variances plus the variance of the means (Wu and Johnson, arXiv:2105.07576, section 3).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import flax.linen as nn
@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import traverse_util
 
+from jaxcnn.data.feed.batches import HostBatch
 from jaxcnn.data.feed.pipeline import whiten
 from jaxcnn.data.read.records import Source
 from jaxcnn.evaluation.forward import batches_of
@@ -51,15 +52,11 @@ def batch_statistics(apply_fn: ApplyFn) -> Any:
     The weight of the old value in a running statistic is found by moving 0 and 1 towards the batch's. A statistic that
     does not move keeps its value.
     """
+    apply = _in_training_mode(apply_fn)
 
     def moved(variables: Variables, image: Array, start: float) -> Any:
         filled = jax.tree.map(lambda leaf: jnp.full_like(leaf, start), variables[STATISTICS])
-        rngs = {name: jax.random.key(0) for name in ("params", "dropout")}
-        with nn.intercept_methods(_without_dropout):
-            _, updated = apply_fn(
-                {**variables, STATISTICS: filled}, image, train=True, mutable=[STATISTICS, "aux_logits"], rngs=rngs
-            )
-        return updated[STATISTICS]
+        return apply({**variables, STATISTICS: filled}, image)[1]
 
     def forward(variables: Variables, image: Array) -> Any:
         zero, one = (moved(variables, image, start) for start in (0.0, 1.0))
@@ -71,6 +68,18 @@ def batch_statistics(apply_fn: ApplyFn) -> Any:
         return jax.tree.map(found, variables[STATISTICS], zero, one)
 
     return forward
+
+
+def _in_training_mode(apply_fn: ApplyFn) -> Callable[[Variables, Array], tuple[Array, Any]]:
+    """Returns `apply(variables, image)` -> logits and moved statistics, in training mode but without dropout."""
+
+    def apply(variables: Variables, image: Array) -> tuple[Array, Any]:
+        rngs = {name: jax.random.key(0) for name in ("params", "dropout")}
+        with nn.intercept_methods(_without_dropout):
+            logits, updated = apply_fn(variables, image, train=True, mutable=[STATISTICS, "aux_logits"], rngs=rngs)
+        return logits, updated[STATISTICS]
+
+    return apply
 
 
 def combined(batches: Iterable[Any]) -> Any:
@@ -91,3 +100,13 @@ def _without_dropout(call: Any, args: Any, kwargs: Any, context: Any) -> Any:
     if isinstance(context.module, nn.Dropout) and context.method_name == "__call__":
         return args[0]
     return call(*args, **kwargs)
+
+
+def batch_accuracy(subject: Subject, batches: Iterable[HostBatch]) -> float:
+    """Returns the accuracy of the first net if each batch is normalised by its own statistics; NaN for no batches."""
+    known, variables = subject.preprocessing, subject.members[0]
+    mean, std = (np.array(known[key], np.float32) for key in ("mean", "std"))
+    forward = _in_training_mode(subject.model.apply)
+    program = jax.jit(lambda variables, image: forward(variables, whiten(image, mean, std))[0])
+    hits = [np.argmax(program(variables, batch["image"]), axis=-1) == batch["label"] for batch in batches]
+    return float(np.mean(np.concatenate(hits))) if hits else float("nan")

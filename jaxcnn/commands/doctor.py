@@ -1,0 +1,39 @@
+"""`jaxcnn doctor RUN`: what is wrong with a trained run, and what mends it."""
+
+import dataclasses
+from collections.abc import Sequence
+
+from jaxcnn.commands.evaluate import write_json
+from jaxcnn.commands.parser import CommandParser, new_file
+from jaxcnn.evaluation.doctor import doctor
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs the command; returns the exit status: 0 if nothing is wrong, else 1.
+
+    Raises:
+        UserError: for a run that cannot be examined, in one line.
+    """
+    arguments = make_parser().parse_args(argv)
+    found = doctor(arguments.run, data_dir=arguments.data_dir)
+    for verdict in found:
+        mend = f"\n       mend: {verdict.mend.replace('RUN', arguments.run)}" if verdict.mend else ""
+        print(f"{'ok     ' if verdict.good else 'WRONG  '}{verdict.question}: {verdict.figures}{mend}")
+    if arguments.json:
+        write_json(arguments.json, [dataclasses.asdict(verdict) for verdict in found])
+    ill = sum(not verdict.good for verdict in found)
+    print(f"\n{ill} of {len(found)} questions show something wrong" if ill else f"\nall {len(found)} questions: fine")
+    return 1 if ill else 0
+
+
+def make_parser() -> CommandParser:
+    """Returns the command line of the command."""
+    parser = CommandParser(
+        "jaxcnn doctor",
+        description="Examine a trained run: what is wrong with it, and what mends it.",
+        example="jaxcnn doctor runs/cifar10",
+    )
+    parser.add_run()
+    parser.add_argument("--data-dir", metavar="DIR", help="where its data lies now, if not where it was")
+    parser.add_argument("--json", metavar="FILE", type=new_file, help="write the verdicts there")
+    return parser

@@ -1,0 +1,78 @@
+"""What is wrong with a trained run: verdicts with figures, and what mends each."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from ml_collections import ConfigDict
+
+from jaxcnn.config.file import load_json
+from jaxcnn.data.read.dataset import Dataset
+from jaxcnn.errors import UserError
+from jaxcnn.evaluation.doctor import norms, record, units, updates
+from jaxcnn.evaluation.doctor.verdict import Verdict
+from jaxcnn.evaluation.subject import Subject, open_subject
+from jaxcnn.json_file import read_json
+from jaxcnn.train.devices.mesh import replicated
+from jaxcnn.train.files.folder import RunFolder, read_lines
+from jaxcnn.train.files.relay import open_checkpoints
+from jaxcnn.train.run import Run
+from jaxcnn.train.setup import make_run
+from jaxcnn.train.state import TrainState
+
+__all__ = ["Verdict", "doctor"]
+
+
+def doctor(run: str | os.PathLike[str], *, data_dir: str | os.PathLike[str] | None = None) -> list[Verdict]:
+    """Returns what was found, a verdict for each question that can be asked of the run.
+
+    | question | a run is ill if |
+    |---|---|
+    | running statistics | a layer's running variance is off by more than 1.5 times from that of the training images |
+    | statistics and accuracy | new statistics gain more than a percentage point on the validation split |
+    | dead units | more than a tenth of a stage's channels are 0 for all images |
+    | saturated units | more than half of a stage's values are at an end of a bounded activation |
+    | updates | a layer's update is more than 0.1 or less than 1e-6 of its weights |
+    | validation split | its 95 % interval is wider than 4 percentage points |
+    | data | reading takes longer than training |
+    | learning rate | it ends at more than a tenth of its peak |
+    | generalisation | training accuracy is more than 10 percentage points above validation accuracy |
+
+    Args:
+        run: the run folder, on this machine. Of several seeds the first net is examined.
+        data_dir: where its data lie now, if not where they were.
+
+    Raises:
+        UserError: for a folder without a run, a run that was given parts in Python, or data that cannot be read.
+    """
+    subject = open_subject(run, splits=("val",))
+    if subject.config is None:
+        raise UserError(f"{run} is no run: of imported weights nothing is recorded")
+    folder = RunFolder(run, make=False)
+    card = read_json(folder.card)
+    found = list(record.verdicts(subject, card, read_lines(folder.metrics)))
+    if card.get("given"):
+        return found  # the config alone does not make the run again
+    config = load_json(folder.config)[0]
+    with _made(config, data_dir) as made, open_checkpoints(folder, read_only=True) as checkpoints:
+        assert subject.step is not None
+        state = checkpoints.restore(made.abstract_state(), replicated(made.mesh), subject.step)
+        return [*found, *_measured(made, subject, state, read_lines(folder.metrics))]
+
+
+def _measured(run: Run, subject: Subject, state: TrainState, rows: list[dict[str, object]]) -> Iterator[Verdict]:
+    assert isinstance(run.dataset, Dataset)
+    yield from norms.verdicts(run, subject)
+    yield from units.verdicts(run, subject)
+    yield from updates.verdicts(run, state)
+    yield from record.of_reading(run, rows)
+
+
+@contextlib.contextmanager
+def _made(config: ConfigDict, data_dir: str | os.PathLike[str] | None) -> Iterator[Run]:
+    if data_dir is not None:
+        config.data.dir = str(Path(data_dir))
+    run = make_run(config)
+    with contextlib.closing(run.pipeline):
+        yield run

@@ -1,0 +1,83 @@
+"""Verdicts from what a run has recorded, and how fast its data are read."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxcnn.evaluation.doctor.verdict import Verdict
+from jaxcnn.evaluation.scores import interval, predicted
+from jaxcnn.evaluation.subject import Subject
+from jaxcnn.train.run import Run
+
+WIDEST = 0.04
+"""Widest interval of the validation accuracy."""
+END_RATE = 0.1
+"""Highest learning rate at the end, as a fraction of its peak."""
+GAP = 0.10
+"""Largest difference between training and validation accuracy."""
+_READ = 8
+"""Batches that are read to measure."""
+
+
+def verdicts(subject: Subject, card: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> Iterator[Verdict]:
+    """Yields the verdicts that need no computing."""
+    if "val" in subject.kept:
+        yield _validation(subject)
+    if rates := [row["train/learning_rate"] for row in rows if row.get("train/learning_rate") is not None]:
+        yield _learning_rate(rates, card)
+    train = [row["train/accuracy"] for row in rows if row.get("train/accuracy") is not None]
+    val = [row["val/accuracy"] for row in rows if row.get("val/accuracy") is not None]
+    if train and val:
+        yield _generalisation(train[-1], val[-1])
+
+
+def _validation(subject: Subject) -> Verdict:
+    kept = subject.kept["val"]
+    logits = kept.logits[0] if kept.logits.ndim == 3 else kept.logits
+    label = kept.label if kept.label.ndim == 1 else kept.label.argmax(axis=-1)
+    low, high = interval(int(np.sum(predicted(logits) == label)), len(label))
+    figures = f"{len(label):,} validation images: the 95 % interval of the accuracy is {low:.1%} to {high:.1%}"
+    if high - low <= WIDEST:
+        return Verdict("validation split", True, figures)
+    needed = int(np.ceil(len(label) * ((high - low) / WIDEST) ** 2))
+    mend = f"--config.data.validation={needed} and a new --workdir, or compare several seeds"
+    return Verdict("validation split", False, f"{figures}; smaller differences cannot be told", mend)
+
+
+def _learning_rate(rates: Sequence[float], card: Mapping[str, Any]) -> Verdict:
+    recorded = (card.get("resolved", {}).get("learning_rate") or {}).get("peak")
+    peak = max(recorded or 0.0, *rates)
+    share = rates[-1] / peak if peak else 0.0
+    figures = f"it ends at {rates[-1]:.3g}, {share:.1%} of its peak {peak:.3g}"
+    if share <= END_RATE:
+        return Verdict("learning rate", True, figures)
+    return Verdict("learning rate", False, figures, "--config.schedule.name=cosine, or a longer run")
+
+
+def _generalisation(train: float, val: float) -> Verdict:
+    figures = f"accuracy is {train:.1%} in training and {val:.1%} on validation"
+    if train - val <= GAP:
+        return Verdict("generalisation", True, figures)
+    mend = "more augmentation (--config.data.augment), weight decay or data, or a smaller net"
+    return Verdict("generalisation", False, figures, mend)
+
+
+def of_reading(run: Run, rows: Sequence[Mapping[str, Any]]) -> Iterator[Verdict]:
+    """Yields whether batches are read as fast as the run was trained."""
+    speeds = [row["train/images_per_second"] for row in rows if row.get("train/images_per_second")]
+    if not speeds:
+        return
+    trained = float(np.median(speeds)) / run.num_seeds
+    steps = range(min(_READ, run.total_steps))
+    jax.block_until_ready(run.pipeline.feed(0))  # starts the readers
+    began = time.perf_counter()
+    for step in steps[1:]:
+        jax.block_until_ready(run.pipeline.feed(step))
+    seconds = max(time.perf_counter() - began, 1e-9)
+    read = max(len(steps) - 1, 1) * run.batch_size / seconds
+    figures = f"{trained:,.0f} images/s are trained, and {min(read, 1e6):,.0f}{'' if read < 1e6 else ' or more'} read"
+    good = read >= trained
+    yield Verdict("data", good, figures, "" if good else "--config.data.workers, or `jaxcnn benchmark data`")

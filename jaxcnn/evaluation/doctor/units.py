@@ -1,0 +1,83 @@
+"""Verdicts on the values of each stage."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxcnn.data.feed.pipeline import whiten
+from jaxcnn.data.read.dataset import Dataset
+from jaxcnn.evaluation.doctor.norms import few
+from jaxcnn.evaluation.doctor.verdict import Verdict
+from jaxcnn.evaluation.forward import batches_of
+from jaxcnn.evaluation.subject import Subject
+from jaxcnn.train.run import Run
+from jaxcnn.types import Array, Variables
+
+DEAD = 0.1
+"""Largest share of a stage's channels that may be 0 for all images."""
+SATURATED = 0.5
+"""Largest share of a stage's values that may be at an end of the activation."""
+MOST = 512
+"""Most images that are looked at."""
+_ENDS = {"tanh": (-1.0, 1.0), "scaled_tanh": (-1.7159, 1.7159), "sigmoid": (0.0, 1.0), "hard_tanh": (-1.0, 1.0)}
+"""Ends of bounded activations."""
+_NEAR = 0.01
+"""How near to an end a value counts as saturated, as a fraction of the range."""
+
+
+def verdicts(run: Run, subject: Subject) -> Iterator[Verdict]:
+    """Yields nothing for a net that sows no stages."""
+    assert isinstance(run.dataset, Dataset)
+    source = few(run.dataset.sources["train"], MOST)
+    ends = _ENDS.get(str(getattr(run.model, "act", "")))
+    size = min(64, len(source.labels))
+    known = subject.preprocessing
+    mean, std = (np.array(known[key], np.float32) for key in ("mean", "std"))
+
+    @jax.jit
+    def look(variables: Variables, image: Array) -> dict[str, tuple[Array, Array]]:
+        _, sown = subject.model.apply(variables, whiten(image, mean, std), train=False, mutable=["intermediates"])
+        outputs = sown.get("intermediates", {})
+        return {name: _seen(each[0], ends) for name, each in outputs.items() if isinstance(each, tuple)}
+
+    alive: dict[str, Any] = {}
+    near: dict[str, list[float]] = {}
+    for batch in batches_of(source, subject.square, size, what="stages"):
+        if batch["mask"].all():
+            for name, (largest, share) in jax.device_get(look(subject.members[0], batch["image"])).items():
+                alive[name] = np.maximum(alive.get(name, 0.0), largest)
+                near.setdefault(name, []).append(float(share))
+    if alive:
+        yield _of_dead({name: float(np.mean(largest == 0)) for name, largest in alive.items()}, len(source.labels))
+    if alive and ends:
+        yield _of_saturated({name: float(np.mean(shares)) for name, shares in near.items()})
+
+
+def _seen(output: Array, ends: tuple[float, float] | None) -> tuple[Array, Array]:
+    """Returns the largest size of each channel's values, and the share of values that are at an end."""
+    largest = jnp.max(jnp.abs(output), axis=tuple(range(output.ndim - 1)))
+    if ends is None:
+        return largest, jnp.zeros(())
+    margin = _NEAR * (ends[1] - ends[0])
+    return largest, jnp.mean((output <= ends[0] + margin) | (output >= ends[1] - margin))
+
+
+def _of_dead(shares: dict[str, float], images: int) -> Verdict:
+    worst = max(shares, key=shares.__getitem__)
+    figures = f"in {worst}, {shares[worst]:.1%} of the channels are 0 for all of {images:,} images"
+    if shares[worst] <= DEAD:
+        return Verdict("dead units", True, figures)
+    mend = "a lower --config.optimizer.learning_rate or a longer warm-up, or --config.model.act=leaky_relu"
+    return Verdict("dead units", False, figures, mend)
+
+
+def _of_saturated(shares: dict[str, float]) -> Verdict:
+    worst = max(shares, key=shares.__getitem__)
+    figures = f"in {worst}, {shares[worst]:.1%} of the values are at an end of the activation"
+    if shares[worst] <= SATURATED:
+        return Verdict("saturated units", True, figures)
+    mend = "a lower --config.optimizer.learning_rate, a norm, or --config.model.act=relu"
+    return Verdict("saturated units", False, figures, mend)

@@ -1,0 +1,78 @@
+"""A verdict on the size of updates."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import traverse_util
+
+from jaxcnn.evaluation.doctor.verdict import Verdict
+from jaxcnn.train.run import Run
+from jaxcnn.train.seeds import one_of
+from jaxcnn.train.state import TrainState
+from jaxcnn.types import Array
+
+LARGEST, SMALLEST = 0.1, 1e-6
+"""Range of the size of a kernel's update, as a fraction of the kernel's."""
+
+
+def verdicts(run: Run, state: TrainState) -> Iterator[Verdict]:
+    """Yields the verdict on a training step at the highest learning rate of the schedule.
+
+    The last step of most schedules has none.
+    """
+    if run.learning_rate is None or run.step is not None:
+        return
+    one = one_of(state, 0, run.num_seeds)
+    ratios = {
+        path: float(ratio)
+        for path, ratio in jax.device_get(_ratios(run, one.replace(opt_state=_at_peak(run, one)))).items()
+    }
+    large, small = max(ratios, key=ratios.__getitem__), min(ratios, key=ratios.__getitem__)
+    figures = f"a step at the peak learning rate moves kernels by {ratios[small]:.1e} ({small}) to "
+    figures += f"{ratios[large]:.1e} ({large}) of their size"
+    if ratios[large] > LARGEST:
+        yield Verdict("updates", False, figures, "a lower --config.optimizer.learning_rate")
+    elif ratios[small] < SMALLEST:
+        yield Verdict("updates", False, figures, "a higher --config.optimizer.learning_rate, or another optimizer")
+    else:
+        yield Verdict("updates", True, figures)
+
+
+def _ratios(run: Run, state: TrainState) -> dict[str, Array]:
+    """Returns the size of the update of each kernel, relative to the kernel's."""
+
+    def step(state: TrainState, feed: Any) -> dict[str, Array]:
+        batch = run.pipeline.train_batch(feed, jnp.zeros((), jnp.int32))
+
+        def loss(params: Any) -> Array:
+            variables = {"params": params, **state.collections}
+            rngs = {name: jax.random.key(0) for name in ("params", "dropout")}
+            kept = [*state.collections, "aux_logits"]
+            logits, _ = run.apply_on(run.mesh)(variables, batch["image"], train=True, mutable=kept, rngs=rngs)
+            return jnp.mean(run.loss_fn(logits, batch["label"]))
+
+        gradients = jax.grad(loss)(state.params)
+        updates, _ = run.tx.update(gradients, state.opt_state, state.params)
+        sizes, moved = (_sizes(tree) for tree in (state.params, updates))
+        return {path: moved[path] / sizes[path] for path in sizes if path.endswith("kernel")}
+
+    return jax.jit(step)(state, run.pipeline.feed(0))
+
+
+def _at_peak(run: Run, state: TrainState) -> Any:
+    """Returns the optimizer's state with its count of steps at the highest learning rate."""
+    rate = run.learning_rate
+    assert rate is not None
+    tried = np.arange(0, run.total_steps, max(run.total_steps // 1000, 1))
+    peak = int(tried[np.argmax([float(rate(step)) for step in tried])])
+    return jax.tree.map(
+        lambda leaf: jnp.full_like(leaf, peak) if leaf.ndim == 0 and jnp.issubdtype(leaf.dtype, jnp.integer) else leaf,
+        state.opt_state,
+    )
+
+
+def _sizes(tree: Any) -> dict[str, Array]:
+    return {path: jnp.linalg.norm(leaf.ravel()) for path, leaf in traverse_util.flatten_dict(tree, sep="/").items()}

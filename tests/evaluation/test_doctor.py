@@ -1,0 +1,159 @@
+"""Each verdict of `doctor`, on a run that deserves it and on one that does not."""
+
+import json
+
+import jax
+import numpy as np
+import pytest
+
+import jaxcnn
+from jaxcnn.commands import doctor as command
+from jaxcnn.config.file import load_json
+from jaxcnn.errors import UserError
+from jaxcnn.train.devices.mesh import replicated
+from jaxcnn.train.files.folder import RunFolder
+from jaxcnn.train.files.relay import open_checkpoints
+from jaxcnn.train.setup import make_run
+from tests.train.small_runs import config
+
+HEALTHY = {
+    "data.name": "digits",
+    "data.image_size": None,
+    "data.augment": "",
+    "model.norm": "batch",
+    "model.act": "leaky_relu",
+    "model.norm_options.momentum": 0.8,
+    "schedule.name": "cosine",
+    "total_steps": 120,
+    "batch_size": 64,
+    "eval_every": "60 steps",
+    "log_every": "20 steps",
+    "checkpoint_every": "120 steps",
+}
+
+
+def trained(place, **changes):
+    jaxcnn.train_and_evaluate(config(**HEALTHY | changes), place)
+    return place
+
+
+def altered(run, place, change):
+    """Returns a copy of a run whose state was changed."""
+    old, new = RunFolder(run), RunFolder(place)
+    made = make_run(load_json(old.config)[0])
+    with open_checkpoints(old, read_only=True) as checkpoints:
+        step = checkpoints.steps()[-1]
+        state = checkpoints.restore(made.abstract_state(), replicated(made.mesh), step)
+    for name in ("config.json", "run.json", "metrics.jsonl"):
+        (place / name).write_bytes((run / name).read_bytes())
+    with open_checkpoints(new) as checkpoints:
+        checkpoints.save(step, change(state))
+    return place
+
+
+def verdicts(run):
+    return {each.question: each for each in jaxcnn.doctor(run)}
+
+
+@pytest.fixture(scope="module")
+def healthy(tmp_path_factory):
+    return trained(tmp_path_factory.mktemp("runs") / "healthy")
+
+
+def test_a_healthy_run_has_one_thing_to_be_said(healthy, tmp_path, capsys):
+    """Of 180 validation images more cannot be told, and all else is fine."""
+    file = tmp_path / "verdicts.json"
+    assert command.main([str(healthy), f"--json={file}"]) == 1
+    found = {each["question"]: each for each in json.loads(file.read_text())}
+    assert [name for name, each in found.items() if not each["good"]] == ["validation split"]
+    assert found.keys() == {
+        *("validation split", "learning rate", "generalisation", "running statistics", "statistics and accuracy"),
+        *("dead units", "updates", "data"),
+    }
+    assert "180 validation images" in found["validation split"]["figures"]
+    assert "1 of 8 questions" in capsys.readouterr().out
+
+
+def test_a_larger_validation_split_is_enough(healthy, tmp_path):
+    (tmp_path / "run").mkdir()
+    found = np.load(healthy / "predictions" / "val.npz")
+    many = {name: np.concatenate([found[name]] * 12, axis=0) if found[name].ndim else found[name] for name in found}
+    altered(healthy, tmp_path / "run", lambda state: state)
+    (tmp_path / "run" / "predictions").mkdir()
+    np.savez(tmp_path / "run" / "predictions" / "val.npz", **many)
+    assert verdicts(tmp_path / "run")["validation split"].good
+
+
+def test_running_statistics_that_are_off(healthy, tmp_path):
+    def spoil(state):
+        random = np.random.RandomState(0)
+        factors = jax.tree.map(lambda leaf: np.exp(2 * random.normal(size=leaf.shape)), state.collections)
+        spoilt = jax.tree.map(lambda leaf, factor: (leaf * factor).astype(leaf.dtype), state.collections, factors)
+        return state.replace(collections=spoilt)
+
+    found = verdicts(altered(healthy, tmp_path / "spoilt", spoil))
+    for question in ("running statistics", "statistics and accuracy"):
+        assert not found[question].good
+        assert found[question].mend.startswith("`jaxcnn recalibrate")
+    assert "by a factor of" in found["running statistics"].figures
+
+
+def test_dead_units(tmp_path):
+    alive = trained(tmp_path / "alive", **{"model.act": "relu", "total_steps": 2})
+
+    def kill(state):
+        params = dict(state.params)
+        name = next(name for name in params if "norm" in name and params[name]["bias"].ndim == 1)
+        params[name] = {**params[name], "bias": params[name]["bias"] - 100.0}
+        return state.replace(params=params)
+
+    found = verdicts(altered(alive, tmp_path / "dead", kill))["dead units"]
+    assert not found.good
+    assert "100.0% of the channels are 0 for all of 512 images" in found.figures
+
+
+def test_saturated_units(tmp_path):
+    calm = trained(
+        tmp_path / "calm",
+        **{"model.act": "tanh", "total_steps": 20, "model.norm": "none", "model.norm_options.momentum": None},
+    )
+    assert verdicts(calm)["saturated units"].good
+
+    def push(state):
+        return state.replace(params=jax.tree.map(lambda leaf: leaf * 50, state.params))
+
+    assert not verdicts(altered(calm, tmp_path / "pushed", push))["saturated units"].good
+
+
+def test_a_learning_rate_that_stays_high_and_updates_that_are_too_large(tmp_path):
+    changes = {"schedule.name": "constant", "optimizer.learning_rate": 30.0, "total_steps": 6}
+    found = verdicts(trained(tmp_path / "wild", **changes, **{"optimizer.name": "sgd", "on_nonfinite": "skip"}))
+    assert not found["learning rate"].good
+    assert "100.0% of its peak" in found["learning rate"].figures
+    assert not found["updates"].good
+    assert "lower --config.optimizer.learning_rate" in found["updates"].mend
+
+
+def test_training_far_above_validation(healthy, tmp_path):
+    run = altered(healthy, tmp_path / "fitted", lambda state: state)
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    for line in lines:
+        if "val/accuracy" in line:
+            line["val/accuracy"] = 0.2
+    (run / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert not verdicts(run)["generalisation"].good
+
+
+def test_reading_that_is_slower_than_training(healthy, tmp_path):
+    run = altered(healthy, tmp_path / "slow", lambda state: state)
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    for line in lines:
+        if "train/images_per_second" in line:
+            line["train/images_per_second"] = 1e15
+    (run / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert not verdicts(run)["data"].good
+
+
+def test_what_cannot_be_examined_is_said(tmp_path):
+    with pytest.raises(UserError, match="is neither a run"):
+        jaxcnn.doctor(tmp_path / "nothing")
