@@ -1,7 +1,7 @@
-"""How long each model's training step takes to compile: `python benchmarks/compile/members.py [PATTERN]`.
+"""Measures how long each model's training step takes to compile: `python benchmarks/compile/members.py [PATTERN]`.
 
-Each step is traced and compiled in a process of its own, without the cache of compiled programs and without running.
-What is found is added to figures.json as it comes, and the table of README.md is written anew from all that it holds.
+Each step is traced and compiled in its own process, without the cache of compiled programs, and is not run. Results are
+added to figures.json one by one, and the table of README.md is written from all of them.
 """
 
 import argparse
@@ -28,7 +28,7 @@ BATCH = 8
 
 
 def main() -> None:
-    """Compiles what is asked for and has not been yet, and writes the table."""
+    """Compiles the requested models that have no figures yet, and writes the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("pattern", nargs="?", default="*", help="of names of models; default: all")
     parser.add_argument("--again", action="store_true", help="also those that figures.json has")
@@ -49,7 +49,7 @@ def _names(pattern: str) -> list[str]:
 
 
 def _apart(name: str) -> dict[str, Any]:
-    """Returns what `_measure` does, in a process of its own."""
+    """Returns the result of `_measure` in its own process."""
     context = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(1, mp_context=context) as pool:
         return pool.submit(_measure, name).result()

@@ -1,9 +1,8 @@
-"""How long a run takes to begin: `python benchmarks/compile/start.py [--rounds N]`.
+"""Measures how long a run takes to begin: `python benchmarks/compile/start.py [--rounds N]`.
 
-ResNet-50 of configs/imagenet_resnet50.py is trained for one step, in float32, on a folder of images that are made here,
-by the command that a user would give: on an empty cache of compiled programs, then with what that has left behind.
-Time is counted from the start of the process to its first line, and to the line of its first step. What is found is
-set into README.md.
+A user's command trains ResNet-50 of configs/imagenet_resnet50.py for one step, in float32, on a folder of images that
+this script makes: first with an empty cache of compiled programs, then with the cache of the first start. Times are
+from the start of the process to its first line, and to the metrics of its first step. They are written to README.md.
 """
 
 import argparse
@@ -30,7 +29,7 @@ HEADER = ("start", "first line s", "first step s")
 
 
 def main() -> None:
-    """Starts it once cold and some times warm."""
+    """Starts a run once with an empty cache, and then several times with the cache."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3, help="warm starts; default: 3")
     arguments = parser.parse_args()
@@ -42,7 +41,7 @@ def main() -> None:
 
 
 def make_images(folder: Path) -> None:
-    """Writes 64 images of noise, of two classes."""
+    """Writes 64 images of noise, in two classes."""
     random = np.random.default_rng(0)
     for split in ("train", "test"):
         for label in ("a", "b"):
@@ -53,7 +52,7 @@ def make_images(folder: Path) -> None:
 
 
 def start(folder: Path, run: str) -> tuple[float, float]:
-    """Returns the seconds to the first line and to that of the first step; both in a run folder of its own."""
+    """Returns the seconds to the first line and to the metrics of the first step, of a run in its own folder."""
     command = [
         *(sys.executable, "-m", "jaxcnn.main", "--config=configs/imagenet_resnet50.py", f"--workdir={folder / run}"),
         *("--config.data.name=folder", f"--config.data.dir={folder / 'images'}", "--config.data.validation=0.25"),
@@ -78,7 +77,7 @@ def start(folder: Path, run: str) -> tuple[float, float]:
 
 
 def write_table(found: list[tuple[float, float]]) -> None:
-    """Sets the figures between the two marks of the README."""
+    """Writes the figures between the two marks of the README."""
     names = ["nothing cached", *(f"cached, {number}" for number in range(1, len(found)))]
     rows = [(name, *(f"{value:.1f}" for value in times)) for name, times in zip(names, found, strict=True)]
     where = measured_on(runtime.machine(), JAX=importlib.metadata.version("jax"))

@@ -1,12 +1,13 @@
-"""What is compared: each a function of the folder of photographs -> (endless batches, ahead, count).
+"""The contenders. Each is a function of the folder of photographs, and returns (endless batches, ahead, count).
 
-The batches are numbers of images, made on the way; `ahead` is how many may lie ready before a turn, `count` how many a
-turn measures. All photographs are read from their files, decoded, cut at a random box of 8 to 100 % of the area, and
-made 224 x 224 x 3 uint8, bilinear; batches are of 64. All small images, 28 x 28 in memory, are shifted by up to 2
-pixels, mirrored or not, and whitened to float32, or only whitened; batches are of 128.
+A batch is the number of its images, which are made meanwhile. `ahead` is the number of batches that can be ready before
+a turn, and `count` the number that a turn measures. All photographs are read from their files, decoded, cropped to a
+random box of 8 to 100 % of the area, and resized to 224 x 224 x 3 uint8, bilinear, in batches of 64. All small images,
+28 x 28 in memory, are shifted by up to 2 pixels, mirrored or not, and whitened to float32, or only whitened, in batches
+of 128.
 
-jaxcnn runs as its entry points start it, with their process settings; all else runs as it comes, but where it says that
-it has jaxcnn's malloc.
+jaxcnn runs with the process settings that its entry points make. The others run without, except those with jaxcnn's
+malloc.
 """
 
 import io
@@ -31,7 +32,7 @@ def _files(folder: Path) -> list[tuple[Path, int]]:
 
 
 def _box(height: int, width: int, random: np.random.Generator) -> tuple[int, int, int, int]:
-    """Returns (top, left, height, width) of random area, aspect and place, as all loaders here draw it."""
+    """Returns (top, left, height, width) of a box with random area, aspect and place, for all loaders."""
     for _ in range(10):
         area, aspect = (
             height * width * random.uniform(0.08, 1),
@@ -67,14 +68,14 @@ def _with_simplejpeg(data: bytes, random: np.random.Generator) -> np.ndarray:
 
 
 def configure() -> None:
-    """Makes jaxcnn's process settings; to be called before JAX is imported."""
+    """Makes jaxcnn's process settings. Call it before JAX is imported."""
     from jaxcnn import runtime
 
     runtime.configure()
 
 
 def _configured(contender: Contender) -> Contender:
-    """The same with jaxcnn's process settings, of which malloc's are the ones that anything but JAX notices."""
+    """Returns a contender with jaxcnn's process settings. Of these, only malloc's affect other libraries than JAX."""
 
     def make(folder: Path) -> tuple[Iterator[int], int, int]:
         configure()
@@ -84,7 +85,7 @@ def _configured(contender: Contender) -> Contender:
 
 
 def _loop(read: Callable[[bytes, np.random.Generator], np.ndarray]) -> Contender:
-    """The bare loop: one thread, nothing but the work, into one batch that is used again and again."""
+    """A plain loop: one thread that does only the work, into one batch that is reused."""
 
     def make(folder: Path) -> tuple[Iterator[int], int, int]:
         import cv2
@@ -106,7 +107,7 @@ def _loop(read: Callable[[bytes, np.random.Generator], np.ndarray]) -> Contender
 
 
 class _Photos:
-    """A data set of torch.utils.data, as one writes it with Pillow."""
+    """A data set for torch.utils.data with Pillow, as is usual."""
 
     def __init__(self, folder: Path) -> None:
         self.files, self.random = _files(folder), np.random.default_rng()
@@ -122,7 +123,7 @@ class _Photos:
 
 
 class _Small:
-    """The same of small images in memory."""
+    """The same for small images in memory."""
 
     def __init__(self, *, augmented: bool) -> None:
         self.images, self.random, self.augmented = _small_images(), np.random.default_rng(), augmented
@@ -214,14 +215,20 @@ def small_pipeline(augment: str, batch: int):
 
 
 def one_core() -> None:
-    """Keeps this process on one core; to be called before JAX starts its threads, one for every core it may use."""
+    """Keeps this process on one core. Call it before JAX starts its threads, one for every core that it may use."""
     os.sched_setaffinity(0, [max(os.sched_getaffinity(0))])
 
 
 def _device(augment: str, batch: int = SMALL_BATCH, *, steps: int = 1, pinned: bool = True) -> Contender:
     """Images on the device: everything from the permutation to whitening is one compiled function.
 
-    As in training, the number of the step lives there too, and a call may make the batches of several `steps`.
+    As in training, the number of the step is on the device, too, and a call can make the batches of several steps.
+
+    Args:
+        augment: the augmentations, as in a config.
+        batch: size of a batch.
+        steps: in one call.
+        pinned: whether the process is kept on one core.
     """
 
     def make(folder: Path) -> tuple[Iterator[int], int, int]:  # noqa: ARG001

@@ -1,8 +1,8 @@
-"""How long the device waits for the host in CIFAR-size training: `python benchmarks/gpu/idle.py [MODEL...]`.
+"""Measures how long the device waits for the host in CIFAR-size training: `python benchmarks/gpu/idle.py [MODEL...]`.
 
 The trainer's own dispatches (images on the device; gather, augmentation and whitening inside the step) are recorded by
-JAX's profiler. Busy is the union of what the device's streams did; idle is the rest, from its first event to its last.
-Prints one line of JSON a model. The images are random: their values change no time.
+JAX's profiler. The device is busy if any of its streams is; otherwise it is idle, from its first event to its last.
+Prints one line of JSON for each model. The images are random, since their values do not affect the time.
 """
 
 import argparse
@@ -61,7 +61,7 @@ def _run(model: str, arguments: argparse.Namespace) -> Run:
 
 
 def _record(run: Run, folder: str, dispatches: int) -> None:
-    """Has JAX's profiler write into `folder` what so many dispatches make the machine do."""
+    """Records this number of dispatches with JAX's profiler, in `folder`."""
     dispatch, feed, state = make_run_dispatch(run), run.pipeline.feed(0), run.init_state()
     sums = on_every_device(run.mesh, metrics.zeros(1))
 

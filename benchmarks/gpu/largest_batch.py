@@ -39,7 +39,7 @@ def largest(model: str, arguments: argparse.Namespace, *, remat: bool) -> int:
 def _fits(model: str, size: int, precision: str, *, remat: bool) -> bool:
     work = work_of(model, batch_size=size, precision=precision, remat=remat)
     try:
-        with contextlib.closing(Process(OURS, work, WHOLE)):  # once made, it has taken three steps
+        with contextlib.closing(Process(OURS, work, WHOLE)):  # making it has taken three steps
             return True
     except UserError as error:
         print(f"{model}, batch {size}: {error}", file=sys.stderr)

@@ -1,8 +1,8 @@
-"""How a training step's cost grows: `python benchmarks/growth/growth.py [--draw]` (needs matplotlib).
+"""Measures how the cost of a training step grows: `python benchmarks/growth/growth.py [--draw]` (needs matplotlib).
 
-From ResNet-20 on 32 x 32 images in batches of 64, one thing at a time is changed: batch size, image size, depth, width.
-The points of a line work in turns, each in a process of its own. What is found is written to figures.json, drawn in
-growth.png and set into README.md; `--draw` only draws.
+The base is ResNet-20 on 32 x 32 images in batches of 64. One thing is changed at a time: batch size, image size, depth,
+width. The points of a line take turns, each in its own process. Results are written to figures.json, drawn in
+growth.png, and written to README.md; `--draw` only draws.
 """
 
 import argparse
@@ -45,7 +45,7 @@ SECONDS, ROUNDS = 12.0, 5
 
 
 def main() -> None:
-    """Measures, unless told not to; draws; writes the table."""
+    """Measures, except with --draw; draws; writes the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--draw", action="store_true", help="only draw what figures.json holds")
     parser.add_argument("--only", choices=LINES, help="measure this line alone")
@@ -59,7 +59,7 @@ def main() -> None:
 
 
 def measure(points: dict[int, dict[str, Any]]) -> list[dict[str, float]]:
-    """Returns what is found at each point of a line."""
+    """Returns the result of each point of a line."""
     with contextlib.ExitStack() as stack:
         works = {value: dataclasses.replace(BASE, **change) for value, change in points.items()}
         processes = {
@@ -88,7 +88,7 @@ def _taker(process: Process) -> Any:
 
 
 def draw(figures: dict[str, list[dict[str, float]]]) -> None:
-    """Draws images in a second and the memory of a step's temporaries over each line, both axes logarithmic."""
+    """Draws images per second, and the memory of a step's temporaries, over each line, with logarithmic axes."""
     mpl.use("Agg")
     panels, axes = plt.subplots(2, len(figures), figsize=(3.2 * len(figures), 5.6), sharey="row", squeeze=False)
     for (name, found), (upper, lower) in zip(figures.items(), axes.T, strict=True):
@@ -115,7 +115,7 @@ def draw(figures: dict[str, list[dict[str, float]]]) -> None:
 
 
 def write_table(figures: dict[str, list[dict[str, float]]]) -> None:
-    """Sets the figures between the two marks of the README."""
+    """Writes the figures between the two marks of the README."""
     header, rows = ("changed", "to", "images/s", "MFLOP an image", "GFLOP/s", "MiB of temporaries"), []
     for name, found in figures.items():
         for point in found:

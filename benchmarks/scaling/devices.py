@@ -1,7 +1,7 @@
-"""What splitting a step costs: the same global batch on 1, 2, 4 and 8 devices that are all the same few CPU cores.
+"""Measures what splitting a step costs: the same global batch on 1, 2, 4 and 8 simulated devices of the same CPU cores.
 
-The arithmetic is the same and so is the machine: what a step takes longer than on one device is the price of dividing
-it, of running it and of the sums between the parts. Run `python benchmarks/scaling/devices.py`; it writes devices.json.
+Arithmetic and machine are the same. So any time beyond that of one device is the cost of splitting: more programs, and
+the sums between the parts. Run `python benchmarks/scaling/devices.py`; it writes devices.json.
 """
 
 import os
@@ -43,7 +43,7 @@ SECONDS = 3.0
 
 
 def training(mode: str, norm: str, devices: int) -> Callable[[], int]:
-    """Returns what takes a step of LeNet-5 on the digits."""
+    """Returns a function that takes a step of LeNet-5 on the digits."""
     changes = [f"--config.parallel={mode}", f"--config.model.norm={norm}", f"--config.batch_size={BATCH}"]
     config = read_config(["", f"--config={HERE.parents[1]}/configs/digits_lenet5.py", *changes])
     run = make_run(config, devices=jax.devices()[:devices])
@@ -60,7 +60,7 @@ def training(mode: str, norm: str, devices: int) -> Callable[[], int]:
 
 
 def main() -> None:
-    """Measures all of them in turns, and writes the milliseconds of a step: the quartiles over the rounds."""
+    """Measures all of them in turns, and writes milliseconds per step: median and quartiles of the rounds."""
     cases = {(name, count): training(*SETTINGS[name], count) for name, count in itertools.product(SETTINGS, DEVICES)}
     taken = in_turns(cases, seconds=SECONDS)
     found: dict[str, dict[str, list[float]]] = {name: {} for name in SETTINGS}

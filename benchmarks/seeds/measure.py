@@ -1,4 +1,4 @@
-"""Steps of several seeds at once, beside as many steps of one: `python benchmarks/seeds/measure.py [--json FILE]`."""
+"""Measures steps of several seeds at once, and of one seed: `python benchmarks/seeds/measure.py [--json FILE]`."""
 
 import argparse
 import json
@@ -24,7 +24,7 @@ Gains: TypeAlias = dict[str, dict[str, float]]
 
 
 def steps(model: str, num_seeds: int, *, batch_size: int, number: int) -> Callable[[], float]:
-    """Returns what takes `number` training steps on the digits, and returns the seconds of one.
+    """Returns a function that takes `number` training steps on the digits, and returns the seconds of one step.
 
     Args:
         model: name of the net.
@@ -54,7 +54,7 @@ def steps(model: str, num_seeds: int, *, batch_size: int, number: int) -> Callab
 def measure(
     model: str, seeds: Sequence[int], *, batch_size: int, rounds: int, number: int
 ) -> dict[str, dict[str, float]]:
-    """Returns, by the number of seeds, how many times as fast they are at once as one after the other.
+    """Returns, by number of seeds, the time of single seeds one after the other divided by that of all at once.
 
     Args:
         model: name of the net.
@@ -67,7 +67,7 @@ def measure(
     several = {count: steps(model, count, batch_size=batch_size, number=number) for count in seeds}
     ratios: dict[int, list[float]] = {count: [] for count in seeds}
     times: dict[int, list[float]] = {count: [] for count in seeds}
-    for _ in range(rounds):  # in turn, so that a busy moment touches all
+    for _ in range(rounds):  # in turns, so that other work slows all alike
         for count, take in several.items():
             times[count].append(take())
             ratios[count].append(count * alone() / times[count][-1])

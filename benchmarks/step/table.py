@@ -1,4 +1,4 @@
-"""Writes the tables of ../README.md from the figures that lie beside this file: `python benchmarks/step/table.py`."""
+"""Writes the tables of ../README.md from the figures next to this file: `python benchmarks/step/table.py`."""
 
 import json
 from pathlib import Path
@@ -25,12 +25,12 @@ def table(*, train: bool) -> str:
 
 
 def conditions() -> str:
-    """Returns, a line each, on what and how long the results were measured."""
+    """Returns a line for each kind of results: the machine, the versions, and the time of the measurement."""
     return "\n".join(dict.fromkeys(map(_conditions, _results())))
 
 
 def _results() -> list[dict[str, Any]]:
-    """Returns what was measured, in the order of the files' names."""
+    """Returns the measurements, in the order of the files' names."""
     return [
         result
         for file in sorted(HERE.glob("*.json"))
@@ -75,7 +75,7 @@ def _spread(ratio: dict[str, float]) -> str:
 
 
 def main() -> None:
-    """Replaces what stands in the README between two marks of a kind."""
+    """Replaces the text between each pair of marks in the README."""
     for mark, text in ((TRAINING, table(train=True)), (INFERENCE, table(train=False)), (CONDITIONS, conditions())):
         set_between(README, mark, text)
 

@@ -28,7 +28,7 @@ def hbm_bytes(text: str) -> int:
 
 
 def traffic(text: str) -> Iterator[tuple[str, int]]:
-    """Yields the `op_name` (or "") of each operation that moves something, and the number of bytes.
+    """Yields the `op_name` (or "") of each operation that moves bytes, and their number.
 
     Each operand and result counts in full, unless it is in the core's memory.
     """

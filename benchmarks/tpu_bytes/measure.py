@@ -1,11 +1,11 @@
-"""What one training step of a net reads and writes on a TPU chip, by its compiler, beside the same net in stock Flax.
+"""Counts what a training step of a net reads and writes on a TPU chip, compared with the same net in stock Flax.
 
     python benchmarks/tpu_bytes/measure.py [MEMBER ...] [--batch-size N] [--topology v5e:1x1] [--only ours|stock]
 
 The step is that of configs/imagenet_resnet50.py (bfloat16, SGD with momentum), compiled for one chip by libtpu
 (`pip install 'jaxcnn[tpu-aot]'`), with no TPU. *Stock* is the same net with `flax.linen.BatchNorm`, the gradient of
-`flax.linen.max_pool` and no form of ours. A member's figures go into figures/MEMBER.json; what is there already
-is not compiled again. Figures do not vary.
+`flax.linen.max_pool` and none of our forms. A member's figures are written to figures/MEMBER.json. Figures that are
+there are not compiled again, since they do not vary.
 """
 
 import argparse
@@ -67,7 +67,7 @@ def compiled_step(member: str, batch_size: int, on: str) -> jax.stages.Compiled:
 
 
 def cost(member: str, batch_size: int, on: str) -> dict[str, float]:
-    """Returns of one step FLOP, bytes accessed and bytes of temporaries, as the compiler counts them; see hbm.py."""
+    """Returns FLOP, bytes accessed and bytes of temporaries of a step, by the compiler's count; see hbm.py."""
     compiled = compiled_step(member, batch_size, on)
     analysis: Any = compiled.cost_analysis()
     memory: Any = compiled.memory_analysis()
@@ -80,11 +80,11 @@ def cost(member: str, batch_size: int, on: str) -> dict[str, float]:
 
 
 def floor(run: Run) -> float:
-    """Returns the bytes that a step cannot do without if it does one convolution or matrix product at a time.
+    """Returns the bytes that a step needs at least, if it computes one convolution or matrix product at a time.
 
-    Each of them reads what goes in and writes what comes out, forward, and twice backward, for its kernel and for its
-    input, of which the first has none; parameters, momenta and gradients are read and written once. All that lies
-    between (norms, activations, sums, pooling, statistics) is free: done in passing.
+    Each of them reads its inputs and writes its output once forward, and twice backward: for its kernel and for its
+    input, except the first one's. Parameters, momenta and gradients are read and written once. Everything else (norms,
+    activations, sums, pooling, statistics) is free.
     """
     products = ("conv_general_dilated", "dot_general")
     found = [(eqn, times) for eqn, times in operations(run.model, run.image_shape) if eqn.primitive.name in products]
@@ -94,7 +94,7 @@ def floor(run: Run) -> float:
 
 
 def stock_norm(word: str, *, train: bool, dtype: Any = jnp.float32, options: Any = None) -> Any:
-    """Returns what `make_norm` does, but Flax's batch norm.
+    """Returns the result of `make_norm`, with Flax's batch norm instead of ours.
 
     Args:
         word: name of the norm.
@@ -111,7 +111,7 @@ def stock_norm(word: str, *, train: bool, dtype: Any = jnp.float32, options: Any
 
 @contextlib.contextmanager
 def stock() -> Iterator[None]:
-    """Has nets be made of Flax's parts, and computed in no form of ours."""
+    """Makes nets of Flax's parts, without our forms, while it is entered."""
     with mock.patch("jaxcnn.models.net.make_norm", stock_norm), mock.patch.dict(os.environ, JAXCNN_TUNING="off"):
         yield
 

@@ -1,4 +1,4 @@
-"""Writes the table of ../README.md from the figures that lie beside: `python benchmarks/tpu_bytes/table.py`."""
+"""Writes the table of ../README.md from the figures next to this file: `python benchmarks/tpu_bytes/table.py`."""
 
 import json
 from pathlib import Path

@@ -1,9 +1,9 @@
-"""Which layers of a net the bytes to and from a TPU chip's memory belong to.
+"""Counts the bytes to and from a TPU chip's memory by layer of a net.
 
     python benchmarks/tpu_bytes/where.py MEMBER [--batch-size N] [--topology v5e:1x1]
 
-The step is that of measure.py. Blocks of a stage are added up. What the compiler has done along with something else
-counts for the operation that it calls the fusion after, mostly the last in it.
+The step is that of measure.py. Blocks of a stage are added up. A fusion counts for the operation after which the
+compiler names it, mostly its last one.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from jaxcnn.table import markdown_table
 
 
 def part(origin: str) -> tuple[str, str]:
-    """Returns the pass and the layer that an `op_name` speaks of, as ("backward", "stage1_block/conv1")."""
+    """Returns the pass and the layer of an `op_name`, as ("backward", "stage1_block/conv1")."""
     way = "backward" if "transpose(" in origin else "forward" if "jvp(" in origin else "update and rest"
     modules = [name for name in origin.split("/")[:-1] if re.fullmatch(r"\w+", name) and name not in ("cond", "while")]
     layers = [re.sub(r"_block\d+", "_block", name) for name in modules if not name.startswith("branch_")]
@@ -26,7 +26,7 @@ def part(origin: str) -> tuple[str, str]:
 
 
 def main() -> None:
-    """Prints the table, what moves most first."""
+    """Prints the table, the largest traffic first."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("member")
     parser.add_argument("--batch-size", type=int, default=128)

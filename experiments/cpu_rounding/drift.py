@@ -118,7 +118,7 @@ def compiled_step(model, carry, batch, compiler):
 
 
 def train(step, carry, batch, steps) -> list[float]:
-    """Returns the loss before each of `steps` steps; `carry` and `batch` as of `compiled_step`."""
+    """Returns the loss before each of `steps` steps; other arguments as of `compiled_step`."""
     values = []
     for _ in range(steps):
         *carry, value = step(*carry, *batch)
