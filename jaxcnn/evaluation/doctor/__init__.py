@@ -5,8 +5,6 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from ml_collections import ConfigDict
-
 from jaxcnn.config.file import load_json
 from jaxcnn.data.read.dataset import Dataset
 from jaxcnn.errors import UserError
@@ -54,8 +52,7 @@ def doctor(run: str | os.PathLike[str], *, data_dir: str | os.PathLike[str] | No
     found = list(record.verdicts(subject, card, read_lines(folder.metrics)))
     if card.get("given"):
         return found  # the config alone does not make the run again
-    config = load_json(folder.config)[0]
-    with _made(config, data_dir) as made, open_checkpoints(folder, read_only=True) as checkpoints:
+    with _made(folder, data_dir) as made, open_checkpoints(folder, read_only=True) as checkpoints:
         assert subject.step is not None
         state = checkpoints.restore(made.abstract_state(), replicated(made.mesh), subject.step)
         return [*found, *_measured(made, subject, state, read_lines(folder.metrics))]
@@ -70,7 +67,8 @@ def _measured(run: Run, subject: Subject, state: TrainState, rows: list[dict[str
 
 
 @contextlib.contextmanager
-def _made(config: ConfigDict, data_dir: str | os.PathLike[str] | None) -> Iterator[Run]:
+def _made(folder: RunFolder, data_dir: str | os.PathLike[str] | None) -> Iterator[Run]:
+    config = load_json(folder.config)[0]
     if data_dir is not None:
         config.data.dir = str(Path(data_dir))
     run = make_run(config)
