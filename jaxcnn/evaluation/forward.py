@@ -15,7 +15,6 @@ from jaxcnn import runtime
 from jaxcnn.accel.accelerate import accelerate
 from jaxcnn.augment.views import parse_views
 from jaxcnn.data.feed.batches import EvalBatches, HostBatch
-from jaxcnn.data.feed.pipeline import whiten
 from jaxcnn.data.feed.reader import Reader
 from jaxcnn.data.read.crops import ToSquare
 from jaxcnn.data.read.records import Source
@@ -66,11 +65,9 @@ class Forward:
             apply_fn = over_views(apply_fn, parse_views(subject.views if views is None else views))
         else:
             apply_fn = _at_layer(apply_fn, layer)
-        known = subject.preprocessing
-        mean, std = (np.array(known[key], np.float32) for key in ("mean", "std"))
 
         def forward(variables: Variables, image: Array) -> Array:
-            return apply_fn(variables, whiten(image, mean, std), train=False)
+            return apply_fn(variables, subject.whitened(image), train=False)
 
         self._forward = jax.jit(forward, out_shardings=replicated(self._mesh))
 

@@ -15,7 +15,6 @@ import numpy as np
 from flax import traverse_util
 
 from jaxcnn.data.feed.batches import HostBatch
-from jaxcnn.data.feed.pipeline import whiten
 from jaxcnn.data.read.records import Source
 from jaxcnn.evaluation.forward import batches_of
 from jaxcnn.evaluation.subject import Subject
@@ -34,10 +33,8 @@ def estimate(subject: Subject, variables: Variables, source: Source, *, batch_si
         source: the training images; their order does not matter but for the division into batches.
         batch_size: at most the number of images.
     """
-    known = subject.preprocessing
-    mean, std = (np.array(known[key], np.float32) for key in ("mean", "std"))
     forward = batch_statistics(subject.model.apply)
-    program = jax.jit(lambda variables, image: forward(variables, whiten(image, mean, std)))
+    program = jax.jit(lambda variables, image: forward(variables, subject.whitened(image)))
     found = (
         jax.device_get(program(variables, batch["image"]))
         for batch in batches_of(source, subject.square, batch_size, what="statistics")
@@ -104,9 +101,8 @@ def _without_dropout(call: Any, args: Any, kwargs: Any, context: Any) -> Any:
 
 def batch_accuracy(subject: Subject, batches: Iterable[HostBatch]) -> float:
     """Returns the accuracy of the first net if each batch is normalised by its own statistics; NaN for no batches."""
-    known, variables = subject.preprocessing, subject.members[0]
-    mean, std = (np.array(known[key], np.float32) for key in ("mean", "std"))
+    variables = subject.members[0]
     forward = _in_training_mode(subject.model.apply)
-    program = jax.jit(lambda variables, image: forward(variables, whiten(image, mean, std))[0])
+    program = jax.jit(lambda variables, image: forward(variables, subject.whitened(image))[0])
     hits = [np.argmax(program(variables, batch["image"]), axis=-1) == batch["label"] for batch in batches]
     return float(np.mean(np.concatenate(hits))) if hits else float("nan")

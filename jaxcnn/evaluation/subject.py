@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import flax.linen as nn
+import numpy as np
 from ml_collections import ConfigDict
 
 from jaxcnn.addresses import bucket_address
 from jaxcnn.data.catalog import CATALOG
+from jaxcnn.data.feed.pipeline import whiten
 from jaxcnn.data.read.crops import ToSquare
 from jaxcnn.data.read.decode import Encoded, Photograph
 from jaxcnn.errors import UserError
@@ -22,7 +24,7 @@ from jaxcnn.models import list_models
 from jaxcnn.train.files.fetch import fetched
 from jaxcnn.train.files.predictions import Predictions, kept_file, load_predictions
 from jaxcnn.train.load import load_run
-from jaxcnn.types import Variables
+from jaxcnn.types import Array, Variables
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
@@ -64,6 +66,11 @@ class Subject:
         known = self.preprocessing
         resampling = str(known.get("filter", "bilinear")).partition(",")[0]
         return ToSquare(known["image_size"], known["channels"], known["crop_fraction"], known["fit"], resampling)
+
+    def whitened(self, image: Array) -> Array:
+        """Returns the input of the net, float32, for squares (batch, size, size, channels) uint8; may be traced."""
+        mean, std = (np.array(self.preprocessing[key], np.float32) for key in ("mean", "std"))
+        return whiten(image, mean, std)
 
     def encoded(self, content: bytes) -> Encoded:
         """Returns an image file as it is decoded: turned upright, unless the net learnt from files as stored."""

@@ -7,7 +7,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxcnn.data.feed.pipeline import whiten
 from jaxcnn.data.read.dataset import Dataset
 from jaxcnn.evaluation.doctor.norms import few
 from jaxcnn.evaluation.doctor.verdict import Verdict
@@ -34,12 +33,10 @@ def verdicts(run: Run, subject: Subject) -> Iterator[Verdict]:
     source = few(run.dataset.sources["train"], MOST)
     ends = _ENDS.get(str(getattr(run.model, "act", "")))
     size = min(64, len(source.labels))
-    known = subject.preprocessing
-    mean, std = (np.array(known[key], np.float32) for key in ("mean", "std"))
 
     @jax.jit
     def look(variables: Variables, image: Array) -> dict[str, tuple[Array, Array]]:
-        _, sown = subject.model.apply(variables, whiten(image, mean, std), train=False, mutable=["intermediates"])
+        _, sown = subject.model.apply(variables, subject.whitened(image), train=False, mutable=["intermediates"])
         outputs = sown.get("intermediates", {})
         return {name: _seen(each[0], ends) for name, each in outputs.items() if isinstance(each, tuple)}
 
