@@ -10,6 +10,8 @@ import jaxcnn
 from jaxcnn.commands import doctor as command
 from jaxcnn.config.file import load_json
 from jaxcnn.errors import UserError
+from jaxcnn.evaluation.doctor import record, units
+from jaxcnn.evaluation.subject import open_subject
 from jaxcnn.train.devices.mesh import replicated
 from jaxcnn.train.files.folder import RunFolder
 from jaxcnn.train.files.relay import open_checkpoints
@@ -74,14 +76,24 @@ def test_a_healthy_run_has_one_thing_to_be_said(healthy, tmp_path, capsys):
     assert "1 of 8 questions" in capsys.readouterr().out
 
 
+def recorded(run, **values):
+    """Returns the verdicts on what a run has recorded, with other values in all rows that have such."""
+    subject = open_subject(run, splits=("val",))
+    rows = [row | {key: value for key, value in values.items() if key in row} for row in rows_of(run)]
+    return {each.question: each for each in record.verdicts(subject, json.loads((run / "run.json").read_text()), rows)}
+
+
+def rows_of(run):
+    return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+
+
 def test_a_larger_validation_split_is_enough(healthy, tmp_path):
-    (tmp_path / "run").mkdir()
+    run = altered(healthy, tmp_path / "run", lambda state: state)
     found = np.load(healthy / "predictions" / "val.npz")
     many = {name: np.concatenate([found[name]] * 12, axis=0) if found[name].ndim else found[name] for name in found}
-    altered(healthy, tmp_path / "run", lambda state: state)
-    (tmp_path / "run" / "predictions").mkdir()
-    np.savez(tmp_path / "run" / "predictions" / "val.npz", **many)
-    assert verdicts(tmp_path / "run")["validation split"].good
+    (run / "predictions").mkdir()
+    np.savez(run / "predictions" / "val.npz", **many)
+    assert recorded(run)["validation split"].good
 
 
 def test_running_statistics_that_are_off(healthy, tmp_path):
@@ -98,6 +110,11 @@ def test_running_statistics_that_are_off(healthy, tmp_path):
     assert "by a factor of" in found["running statistics"].figures
 
 
+def of_units(run):
+    made = make_run(load_json(run / "config.json")[0])
+    return {each.question: each for each in units.verdicts(made, open_subject(run))}
+
+
 def test_dead_units(tmp_path):
     alive = trained(tmp_path / "alive", **{"model.act": "relu", "total_steps": 2})
 
@@ -107,22 +124,20 @@ def test_dead_units(tmp_path):
         params[name] = {**params[name], "bias": params[name]["bias"] - 100.0}
         return state.replace(params=params)
 
-    found = verdicts(altered(alive, tmp_path / "dead", kill))["dead units"]
+    found = of_units(altered(alive, tmp_path / "dead", kill))["dead units"]
     assert not found.good
     assert "100.0% of the channels are 0 for all of 512 images" in found.figures
 
 
 def test_saturated_units(tmp_path):
-    calm = trained(
-        tmp_path / "calm",
-        **{"model.act": "tanh", "total_steps": 20, "model.norm": "none", "model.norm_options.momentum": None},
-    )
-    assert verdicts(calm)["saturated units"].good
+    plain = {"model.act": "tanh", "model.norm": "none", "model.norm_options.momentum": None}
+    calm = trained(tmp_path / "calm", **plain, total_steps=2)
+    assert of_units(calm)["saturated units"].good
 
     def push(state):
         return state.replace(params=jax.tree.map(lambda leaf: leaf * 50, state.params))
 
-    assert not verdicts(altered(calm, tmp_path / "pushed", push))["saturated units"].good
+    assert not of_units(altered(calm, tmp_path / "pushed", push))["saturated units"].good
 
 
 def test_a_learning_rate_that_stays_high_and_updates_that_are_too_large(tmp_path):
@@ -134,24 +149,16 @@ def test_a_learning_rate_that_stays_high_and_updates_that_are_too_large(tmp_path
     assert "lower --config.optimizer.learning_rate" in found["updates"].mend
 
 
-def test_training_far_above_validation(healthy, tmp_path):
-    run = altered(healthy, tmp_path / "fitted", lambda state: state)
-    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    for line in lines:
-        if "val/accuracy" in line:
-            line["val/accuracy"] = 0.2
-    (run / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    assert not verdicts(run)["generalisation"].good
+def test_training_far_above_validation(healthy):
+    assert recorded(healthy)["generalisation"].good
+    assert not recorded(healthy, **{"val/accuracy": 0.2})["generalisation"].good
 
 
-def test_reading_that_is_slower_than_training(healthy, tmp_path):
-    run = altered(healthy, tmp_path / "slow", lambda state: state)
-    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    for line in lines:
-        if "train/images_per_second" in line:
-            line["train/images_per_second"] = 1e15
-    (run / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    assert not verdicts(run)["data"].good
+def test_reading_that_is_slower_than_training(healthy):
+    made = make_run(load_json(healthy / "config.json")[0])
+    [verdict] = record.of_reading(made, [{"train/images_per_second": 1e15}])
+    assert not verdict.good
+    assert "1,000,000,000,000,000 images/s are trained" in verdict.figures
 
 
 def test_what_cannot_be_examined_is_said(tmp_path):
