@@ -43,6 +43,16 @@ def bucket_address(what: str, place: str | os.PathLike[str]) -> str | None:
 
 
 def _checked(what: str, text: str, scheme: str, slashes: str, bucket: str, key: str) -> str:
+    """Returns the address of a bucket without needless slashes; raises `UserError` if it is written wrongly.
+
+    Args:
+        what: name of the setting, for messages.
+        text: the address, as it was given.
+        scheme: of the address.
+        slashes: between scheme and bucket.
+        bucket: its name.
+        key: what follows the bucket.
+    """
     key = posixpath.normpath(f"/{key}").lstrip("/")
     named = _BUCKET.fullmatch(bucket) is not None
     right = "/".join(filter(None, (f"{scheme.lower()}://{bucket}" if named else f"{scheme.lower()}://BUCKET", key)))

@@ -74,6 +74,14 @@ def _caption(label: np.ndarray, names: Sequence[str]) -> list[str]:
 
 
 def _title(run: Run, shape: tuple[int, ...], split: str, number: int) -> str:
+    """Returns the line above the images.
+
+    Args:
+        run: whose batch it is.
+        shape: (height, width, channels) of the images.
+        split: of the batch.
+        number: of the batch.
+    """
     name = f"{run.dataset.name} (partial)" if run.dataset.partial else run.dataset.name
     augment = run.config.data.augment if split == "train" else ""
     return f"{name}, {split}, batch {number}: {'x'.join(map(str, shape))}, {augment or 'not augmented'}"

@@ -77,6 +77,14 @@ def unwrapped(name: str) -> str:
 def _behind_prefixes(
     reference: Reference, key: str, entries: Mapping[str, Any], *, inner: tuple[str, ...] = ()
 ) -> Iterator[Match]:
+    """Yields a match for every prefix of the entries.
+
+    Args:
+        reference: what the net needs.
+        key: of the wrapper around the entries.
+        entries: arrays by name.
+        inner: prefixes inside of names, which were removed already.
+    """
     for prefix in prefixes(reference, entries):
         behind = {name.removeprefix(prefix): value for name, value in entries.items() if name.startswith(prefix)}
         beside = _beside(reference, behind, [name for name in entries if not name.startswith(prefix)])

@@ -172,7 +172,14 @@ def _make(name: Inert, arguments: tuple[Any, ...]) -> Any:
 
 
 def _tensor(storage: Any, offset: int, size: tuple[int, ...], stride: tuple[int, ...], *_: Any) -> Any:
-    """Returns a tensor as a strided view of a storage. Offset and strides are in elements."""
+    """Returns a tensor as a strided view of a storage.
+
+    Args:
+        storage: its numbers.
+        offset: of the first one, in elements.
+        size: shape of the tensor.
+        stride: of each axis, in elements.
+    """
     return _view(storage, storage.dtype, offset, size, stride) if isinstance(storage, _Storage) else storage
 
 
@@ -180,12 +187,29 @@ def _tensor_of(
     storage: Any, offset: int, size: tuple[int, ...], stride: tuple[int, ...], _grad: Any, _hooks: Any, dtype: Inert,
     *_: Any
 ) -> Any:  # fmt: skip
-    """Returns a tensor as a strided view of an untyped storage; `dtype` is given separately."""
+    """Returns a tensor as a strided view of an untyped storage.
+
+    Args:
+        storage: as of `_tensor`.
+        offset: likewise.
+        size: likewise.
+        stride: likewise.
+        dtype: of the tensor.
+    """
     kind = dtype.name.removeprefix("torch.")
     return _view(storage, kind, offset, size, stride) if kind in _DTYPES else Inert(dtype.name, ())
 
 
 def _view(storage: _Storage, dtype: str, offset: int, size: tuple[int, ...], stride: tuple[int, ...]) -> np.ndarray:
+    """Returns a read-only array; raises ValueError if it would reach beyond its storage.
+
+    Args:
+        storage: its numbers.
+        dtype: name in PyTorch.
+        offset: of the first one, in elements.
+        size: shape of the array.
+        stride: of each axis, in elements.
+    """
     kind = np.dtype(_DTYPES[dtype])
     if min((offset, *stride), default=0) < 0 or math.prod(size) * kind.itemsize > max(len(storage.content), _SPREAD):
         raise ValueError("a tensor reaches beyond its storage")

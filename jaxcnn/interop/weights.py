@@ -139,6 +139,14 @@ def check_unused(directory: str | os.PathLike[str]) -> Path:
 
 
 def _card(name: str, source: Path, fields: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the content of model.json.
+
+    Args:
+        name: of the model.
+        source: the file of the weights.
+        fields: of the model, other than the default ones.
+        known: class names and preprocessing.
+    """
     variant = model_variant(name)
     with source.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()

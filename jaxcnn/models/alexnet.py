@@ -135,7 +135,14 @@ class AlexNet(Net, kw_only=True):
         return first, *self.layers[1:]
 
     def _convolve(self, number: int, layer: Layer, norm: ModuleDef, x: Array) -> Array:
-        """Returns the output of one layer; local response norm follows the activation, every other norm precedes it."""
+        """Returns the output of one layer. Local response norm follows the activation; others precede it.
+
+        Args:
+            number: of the layer, from 1.
+            layer: its description.
+            norm: makes a norm.
+            x: (batch, height, width, channels).
+        """
         bias = nn.initializers.constant(self.split_bias if layer.split else 0.0)
         conv = self.conv_before_norm(kernel_init=self.kernel_init, bias_init=bias, padding=layer.padding)
         groups = self.groups if layer.split else 1

@@ -149,6 +149,16 @@ class EfficientNet(Net, kw_only=True):
 
 
 def _b(width: float, depth: float, image_size: int, dropout_rate: float, parameters: int, **fields: Any) -> Variant:
+    """Returns a variant of EfficientNet.
+
+    Args:
+        width: factor of the features.
+        depth: factor of the blocks.
+        image_size: in pixels.
+        dropout_rate: before the classifier.
+        parameters: in the paper's net.
+        **fields: further ones.
+    """
     net = functools.partial(EfficientNet, width=width, depth=depth, dropout_rate=dropout_rate, **fields)
     return Variant(net, paper="Tan and Le, ICML 2019", year=2019, image_size=image_size, parameters=parameters)
 

@@ -88,6 +88,14 @@ class HighwayNet(Net, kw_only=True):
 
 
 def _variant(sizes: Sequence[int], features: Sequence[int], last_features: int, parameters: int) -> Variant:
+    """Returns a variant for CIFAR-10.
+
+    Args:
+        sizes: layers of each stage.
+        features: of each stage.
+        last_features: of the 1x1 convolution.
+        parameters: in the paper's net.
+    """
     return Variant(
         functools.partial(HighwayNet, stage_sizes=sizes, features=features, last_features=last_features),
         paper="Srivastava et al., NIPS 2015",

@@ -172,6 +172,14 @@ class Cell(nn.Module):
         return lambda path: drop_path(path, next(uniform), rate)
 
     def _separable(self, x: Array, size: int, name: str, strides: int = 1) -> Array:
+        """Returns the output of a separable convolution.
+
+        Args:
+            x: (batch, height, width, channels).
+            size: of the kernel.
+            name: of the module.
+            strides: of its first half.
+        """
         return Separable(self.features, size, strides, self.conv, self.norm, self.act, name=name)(x)
 
     def _average(self, x: Array, name: str, strides: int = 1) -> Array:
@@ -180,10 +188,18 @@ class Cell(nn.Module):
         return self._fitted(pool(x), name)
 
     def _fitted(self, x: Array, name: str, *, halve: bool = False, act: Activation | None = None) -> Array:
-        """Returns x with the cell's features and size; x itself if it has them."""
+        """Returns x with the cell's features and size; x itself if it has them.
+
+        Args:
+            x: (batch, height, width, channels).
+            name: of the module.
+            halve: whether height and width are halved.
+            act: activation before it, if any.
+        """
         return self._project(x, name, halve=halve, act=act) if halve or x.shape[-1] != self.features else x
 
     def _project(self, x: Array, name: str, *, halve: bool = False, act: Activation | None = None) -> Array:
+        """Returns x with the cell's features; arguments as of `_fitted`."""
         return Project(self.features, halve, self.conv, self.norm, act, name=name)(x)
 
 

@@ -27,6 +27,14 @@ _PAPER = functools.partial(Variant, paper="Xie et al., CVPR 2017", year=2016)
 
 
 def _imagenet(stage_sizes: tuple[int, ...], groups: int, base_width: int, parameters: int) -> Variant:
+    """Returns a variant for ImageNet.
+
+    Args:
+        stage_sizes: blocks of each stage.
+        groups: of the 3x3 convolutions.
+        base_width: features of a group in the first stage.
+        parameters: in the paper's net.
+    """
     block = functools.partial(BottleneckBlock, groups=groups, base_width=base_width)
     return _PAPER(functools.partial(ResNet, stage_sizes=stage_sizes, block=block), parameters=parameters)
 

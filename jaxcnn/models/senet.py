@@ -81,7 +81,16 @@ class SENet(ResNet, kw_only=True):
 def _gate(
     squeeze: ModuleDef, reduction: int, multiple: int, act: Activation | None, channels: int, name: str
 ) -> Callable[[Array], Array]:
-    """Returns the gate for `channels` inputs. The features of its hidden layer are a multiple of `multiple`."""
+    """Returns the gate for `channels` inputs.
+
+    Args:
+        squeeze: makes the module.
+        reduction: inputs divided by the features of its hidden layer.
+        multiple: of which these features are a multiple.
+        act: activation before it, if any.
+        channels: number of inputs.
+        name: of the module.
+    """
     hidden = (channels // reduction + multiple // 2) // multiple * multiple
     gate = squeeze(max(hidden, multiple), name=name)
     return gate if act is None else lambda x: gate(act(x))

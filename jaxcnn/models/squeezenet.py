@@ -98,6 +98,14 @@ class SqueezeNet(Net, kw_only=True):
 
 
 def _variant(features: int, kernel_size: int, stage_sizes: tuple[int, ...], parameters: int) -> Variant:
+    """Returns a variant of SqueezeNet.
+
+    Args:
+        features: of the first convolution.
+        kernel_size: of the first convolution.
+        stage_sizes: fire modules of each stage.
+        parameters: in the paper's net.
+    """
     net = functools.partial(SqueezeNet, features=features, kernel_size=kernel_size, stage_sizes=stage_sizes)
     return Variant(net, paper="Iandola et al., arXiv:1602.07360", year=2016, parameters=parameters)
 

@@ -61,6 +61,15 @@ class TrainBatches:
     def _fill(
         self, batch: HostBatch, row: int, example: int, image: Callable[[], Encoded], uniform: Sequence[float]
     ) -> None:
+        """Writes an example into a batch; the next readable one takes the place of one that cannot be read.
+
+        Args:
+            batch: to write to.
+            row: of the batch.
+            example: number of the example.
+            image: returns its encoded image.
+            uniform: random numbers for the crop.
+        """
         labels = self.source.labels
         for number in range(example, example + _TRIES):
             found = number % len(labels)

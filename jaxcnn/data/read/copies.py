@@ -130,6 +130,12 @@ def _fetch_one(bucket: Bucket, name: str, entry: Entry, path: Path) -> None:
 
     If its MD5 differs from the bucket's, it is fetched again. If two fetches agree it is accepted, since S3 gives
     another number for objects that it encrypts.
+
+    Args:
+        bucket: of the object.
+        name: of the object.
+        entry: its size and MD5.
+        path: of the file.
     """
     partial, before = path.with_name(f"{name}.{os.getpid()}.partial"), ""
     try:

@@ -178,13 +178,29 @@ def _scaled(start: int, length: int, scale: float) -> slice:
 
 
 def _of_stretched(start: int, length: int, real: int, side: int, size: int) -> tuple[int, int, int, int]:
-    """Returns (start, length) of the pixels in a box of a stretched image, and (start, length) that they fill."""
+    """Returns (start, length) of the pixels in a box of a stretched image, and (start, length) that they fill.
+
+    Args:
+        start: of the box, along one axis of the square.
+        length: of the box.
+        real: pixels of the image along this axis.
+        side: of the square.
+        size: of the result.
+    """
     first = min(round(start * real / side), real - 1)
     return first, max(round((start + length) * real / side) - first, 1), 0, size
 
 
 def _of_padded(start: int, length: int, real: int, side: int, size: int) -> tuple[int, int, int, int] | None:
-    """Returns the same for a padded image, whose pixels are in the middle; None if the box has none of them."""
+    """Returns the same for a padded image, whose pixels are in the middle; None if the box has none of them.
+
+    Args:
+        start: as of `_of_stretched`.
+        length: likewise.
+        real: likewise.
+        side: likewise.
+        size: likewise.
+    """
     before = (side - real) // 2
     first, last = max(start, before), min(start + length, before + real)
     if first >= last:

@@ -115,6 +115,14 @@ def decode_fast(data: Encoded, channels: int, shrink: Callable[[int, int], int])
 def _decode_jpeg(
     data: bytes, channels: int, shrink: Callable[[int, int], int], turned: int
 ) -> tuple[np.ndarray, tuple[int, int]]:
+    """Returns upright pixels, and (height, width) of the whole image; raises ValueError for unusual colours.
+
+    Args:
+        data: a JPEG file.
+        channels: 1 or 3.
+        shrink: (height, width) -> the factor by which decoding may shrink the image.
+        turned: orientation of the EXIF tag, 1 to 8.
+    """
     height, width, colors, _ = simplejpeg.decode_jpeg_header(data)
     check_pixels(width, height)
     if colors not in ("YCbCr", "Gray", "RGB"):

@@ -105,7 +105,14 @@ def open_folder(path: str | os.PathLike[str] | None) -> Folder:
 
 
 def _read_split(split: Entry, classes: list[Entry], names: tuple[str, ...], left_out: list[Entry]) -> FolderSource:
-    """Returns the images of a split. Files that are not images of a class are appended to `left_out`."""
+    """Returns the images of a split.
+
+    Args:
+        split: folder of the split.
+        classes: folders of its classes.
+        names: classes of the training split.
+        left_out: list to which files that are not images of a class are appended.
+    """
     beside = [entry for entry in listing(split) if entry.kind == "file"]
     without_class = {*images(beside)}
     left_out += [entry for entry in beside if entry in without_class or _perhaps_class(entry)]

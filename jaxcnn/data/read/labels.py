@@ -44,6 +44,14 @@ def as_whole(where: str, labels: Any, hints: Mapping[str, str] | None = None) ->
 
 
 def _check_each(where: str, labels: np.ndarray, good: np.ndarray, what: str) -> None:
+    """Raises `UserError` for the first label that is not good.
+
+    Args:
+        where: name of the labels, for messages.
+        labels: of any shape.
+        good: of the same shape, bool.
+        what: a label must be, for messages.
+    """
     if not good.all():
         first = tuple(np.argwhere(~good)[0])
         image = f"image {first[0]}" if first else "every image"

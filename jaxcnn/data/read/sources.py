@@ -249,6 +249,14 @@ def described(info: DatasetInfo, sources: Mapping[str, Source]) -> Dataset:
 
 
 def _cut(source: Source, key: str, part: float, *, seed: int | None) -> tuple[Source, Source]:
+    """Returns the rest of a source and the part that is cut from it, with the same fractions of classes.
+
+    Args:
+        source: to be divided.
+        key: name of the setting, for messages.
+        part: a fraction below 1, or a number of examples.
+        seed: chooses the examples; None: equally spaced ones.
+    """
     rest, taken = cut(source.labels, part_count(key, part, len(source.labels)), seed=seed)
     return Subset(source, rest), Subset(source, taken)
 

@@ -208,7 +208,14 @@ def _open(here: _Here, split: str) -> PreparedSource:
 
 
 def _check_labels(here: _Here, split: str, source: PreparedSource, expected: int) -> None:
-    """Raises `UserError` if the labels of a split cannot be read, or are not as many as expected."""
+    """Raises `UserError` if the labels of a split cannot be read, or are not as many as expected.
+
+    Args:
+        here: where the data set is.
+        split: name of the split.
+        source: its examples.
+        expected: number of examples.
+    """
     try:
         size = len(source.labels)
     except Exception as error:  # array_record and its parser raise different kinds

@@ -114,7 +114,14 @@ def _no_empty_folders(*places: Path) -> Iterator[None]:
 
 
 def _kept(info: DatasetInfo, folder: Where, allow_partial: bool, form: str) -> Where | None:
-    """Returns the folder of the data set if it is prepared already, else None."""
+    """Returns the folder of the data set if it is prepared already, else None.
+
+    Args:
+        info: entry of the data set.
+        folder: of all prepared data sets.
+        allow_partial: whether it may be incomplete.
+        form: format that it must have.
+    """
     found = find_prepared(info, folder)
     if found is None:
         return None
@@ -177,6 +184,16 @@ def _check_brightness(info: DatasetInfo, source: Path, image: np.ndarray | Encod
 
 
 def _check_count(info: DatasetInfo, holds: str, split: str, found: int, count: int, allow_partial: bool) -> None:
+    """Raises `UserError` for too many examples, or too few.
+
+    Args:
+        info: entry of the data set.
+        holds: beginning of the message, with the number found.
+        split: name of the split.
+        found: number of its examples.
+        count: number in the catalog.
+        allow_partial: whether there may be fewer.
+    """
     if found > count:
         raise UserError(f"{holds} {split} examples, where {info.name} has {count:,}")
     if found < count and not allow_partial:

@@ -71,6 +71,14 @@ def _size(path: Path) -> int | None:
 
 
 def _fetch(info: DatasetInfo, file: SourceFile, path: Path, progress: Progress) -> None:
+    """Downloads a file and checks it; raises `UserError` if that fails.
+
+    Args:
+        info: entry of the data set.
+        file: its address and checksum.
+        path: to write to, when it is complete.
+        progress: shows the bytes.
+    """
     partial = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         _copy(file.url, partial, progress.add_task(file.name, total=None), progress)
@@ -88,6 +96,14 @@ def _fetch(info: DatasetInfo, file: SourceFile, path: Path, progress: Progress) 
 
 
 def _copy(url: str, path: Path, task: TaskID, progress: Progress) -> None:
+    """Writes what an address returns to a file.
+
+    Args:
+        url: to read.
+        path: of the file.
+        task: of `progress`.
+        progress: shows the bytes.
+    """
     with contextlib.closing(urllib.request.urlopen(url, timeout=_TIMEOUT)) as answer, path.open("wb") as out:
         length = answer.headers.get("Content-Length")
         progress.update(task, total=int(length) if length else None)

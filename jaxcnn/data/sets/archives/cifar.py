@@ -113,6 +113,14 @@ def read_cifar_split(info: DatasetInfo, folder: Path, split: str) -> Examples:
 
 
 def _examples(info: DatasetInfo, layout: _Layout, split: str, files: Mapping[str, bytes]) -> Examples:
+    """Returns the examples of a split; raises `UserError` for damaged files.
+
+    Args:
+        info: entry of the data set.
+        layout: its files and their format.
+        split: "train" or "test".
+        files: contents by name.
+    """
     read = _unpickle if layout.pickled else _parse
     batches = []
     for name in layout.batches[split]:
