@@ -3,12 +3,12 @@
 import jax
 import jax.numpy as jnp
 
-from jaxcnn.augment import Augment, Draw, chain, make_augment
+from jaxcnn.augment import Augment, Draw, chain
 from jaxcnn.data.read.crops import ToSquare
 from jaxcnn.data.read.dataset import Dataset
 from jaxcnn.data.read.remarks import of_labels, of_sizes, of_view
 from jaxcnn.errors import UserError
-from jaxcnn.parts import part_name
+from jaxcnn.parts import is_path, part_name
 from jaxcnn.train.feeding import Feeding
 from jaxcnn.train.parts.shapes import shapes_of
 from jaxcnn.types import Array
@@ -29,8 +29,10 @@ def train_batch(feeding: Feeding, dataset: Dataset, num_classes: int) -> dict[st
         UserError: for an augmentation or views that do not fit the images.
     """
     shape, size = stored_shape(feeding, dataset), feeding.batch_size
-    own = None if feeding.augment is None else _checked(feeding.augment)
-    augment = extended(make_augment(feeding.calls, num_classes, (0.5,) * shape[-1]), own)
+    own = None if feeding.augment is None else _checked("augment", part_name(feeding.augment), feeding.augment)
+    made = ((call.name, call.make(num_classes=num_classes, mean=(0.5,) * shape[-1])) for call in feeding.calls)
+    called = (_checked("data.augment", name, each) if is_path(name) else each for name, each in made)
+    augment = extended(chain(*called), own)
     images = jax.ShapeDtypeStruct((size, *shape), jnp.float32)
     labels = jax.ShapeDtypeStruct((size,), jnp.int32)
     draw = jax.eval_shape(lambda: Draw.of(jax.random.key(0), size))
@@ -39,14 +41,14 @@ def train_batch(feeding: Feeding, dataset: Dataset, num_classes: int) -> dict[st
     return {"image": image, "label": label}
 
 
-def _checked(own: Augment) -> Augment:
-    """Returns an augmentation that, traced, raises `UserError` where it does not return images and labels."""
+def _checked(what: str, name: str, own: Augment) -> Augment:
+    """Returns an augmentation that raises `UserError` when it is traced, if it does not return images and labels."""
 
     def augment(draw: Draw, images: Array, labels: Array) -> tuple[Array, Array]:
-        found = shapes_of("augment", own, draw, images, labels)
+        found = shapes_of(what, own, draw, images, labels)
         shapes = [getattr(each, "shape", ()) for each in found] if isinstance(found, tuple) else []
         if len(shapes) != 2 or len(shapes[0]) != 4 or shapes[0][:1] != images.shape[:1] or not shapes[1]:
-            raise UserError(f"augment {part_name(own)} must return (images, labels), as many as it is given")
+            raise UserError(f"{what} {name} must return (images, labels), as many as it is given")
         return own(draw, images, labels)
 
     return augment

@@ -63,6 +63,10 @@ def test_every_part_of_a_run_may_be_a_users_own(tmp_path):
         ({"model.name": f"{OWN}TwoLayers", "model.fields": {"num_classes": 3}}, "model.fields holds num_classes"),
         ({"data.name": f"{OWN}stripes_in"}, "is called without arguments, and needs 1"),
         ({"data.name": f"{OWN}strips"}, "has no strips; did you mean stripes"),
+        (
+            {"data.augment": f"{OWN}images_alone()"},
+            f"data.augment {OWN}images_alone must return .images, lab",
+        ),
         ({"model.norm": "nowhere:Norm"}, "there is no module nowhere"),
     ],
 )
