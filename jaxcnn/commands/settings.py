@@ -19,11 +19,11 @@ PAGE = """\
 
 `jaxcnn.base_config()` returns an `ml_collections.ConfigDict` that has all of these settings at their defaults. A config
 file changes some of them (`config.model.name = "resnet20"`), and the command line changes them again
-(`--config.model.name=resnet20`). In the terminal `jaxcnn settings` lists all of them, `jaxcnn settings data` a group, and
-`jaxcnn settings lr` those that have this name in other libraries.
+(`--config.model.name=resnet20`). In the terminal `jaxcnn settings` lists all of them, `jaxcnn settings data` a group,
+and `jaxcnn settings lr` those that have this name in other libraries.
 
-None stands for the value of the paper, the data set or the platform. Each setting that may be None says what that is. On
-the command line it is `--config.KEY=None`, or an empty value, `--config.KEY=`. A time is a text: "500 steps",
+None stands for the value of the paper, the data set or the platform. Each setting that may be None says what that is.
+On the command line it is `--config.KEY=None`, or an empty value, `--config.KEY=`. A time is a text: "500 steps",
 "2.5 epochs", or a number of steps alone. Several values are separated by commas: `--config.KEY="a, b"`.
 
 A resumed run keeps the settings that it began with. Settings that may change between two starts say so.
