@@ -20,6 +20,7 @@ _HOME = {  # public name -> the module it lives in; resolved on first use, so th
     "create_state": "jaxcnn.train.state",
     "doctor": "jaxcnn.evaluation.doctor",
     "evaluate": "jaxcnn.evaluation.evaluate",
+    "export": "jaxcnn.exporting.export",
     "features": "jaxcnn.evaluation.features",
     "fold_batch_norm": "jaxcnn.accel.fold",
     "list_models": "jaxcnn.models",

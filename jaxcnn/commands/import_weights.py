@@ -1,5 +1,6 @@
-"""`jaxcnn import-weights MODEL FILE --output DIR`: converts the weights of a reference implementation."""
+"""`jaxcnn import-weights MODEL FILE --output DIR`: converts weights of a reference implementation, or exported ones."""
 
+import argparse
 import re
 import sys
 from collections import Counter
@@ -11,11 +12,13 @@ import jax
 
 from jaxcnn.commands.parser import CommandParser, new_file
 from jaxcnn.errors import UserError
+from jaxcnn.interop.own_file import load_own, own_card
 from jaxcnn.interop.preprocessing import check_statistics, predicting, read_class_names
 from jaxcnn.interop.state_dict import READABLE, read_weights
 from jaxcnn.interop.torch import WrongWeightsError, find_variables
 from jaxcnn.interop.weights import check_unused, save_variables
 from jaxcnn.models import model_variant
+from jaxcnn.types import Variables
 
 LINES = 10
 """Largest number of lines of a list of errors."""
@@ -29,6 +32,8 @@ def main(argv: Sequence[str]) -> int:
             standard error, by layer.
     """
     arguments = make_parser().parse_args(argv)
+    if (card := own_card(arguments.file)) is not None:
+        return _keep_own(arguments, card)
     fields = dict(arguments.field)
     if arguments.num_classes is not None:
         fields["num_classes"] = arguments.num_classes
@@ -52,8 +57,42 @@ def main(argv: Sequence[str]) -> int:
     inert = [f"ignored, and not executed: {', '.join(weights.inert[:8])}"] if weights.inert else []
     for remark in (*found.remarks, *inert, *_assumed(known)):
         print(remark)
-    count = sum(leaf.size for leaf in jax.tree.leaves(found.variables["params"]))
-    print(f"{arguments.model}, {count:,} parameters, is in {folder}: jaxcnn.load_variables({str(folder)!r})")
+    return _kept(arguments.model, found.variables, folder)
+
+
+def _keep_own(arguments: argparse.Namespace, card: Mapping[str, Any]) -> int:
+    """Keeps the weights of a file that `jaxcnn export` wrote, which says itself what they are of."""
+    file, size, channels = arguments.file, card["image_size"], card["channels"]
+    if arguments.model != card["model"]:
+        raise UserError(f"{file} has the weights of {card['model'] or card['module']}, not of {arguments.model}")
+    if arguments.field or arguments.num_classes is not None or arguments.key:
+        raise UserError(f"{file} says itself what its weights are of: leave --field, --num-classes and --key out")
+    statistics = check_statistics(arguments.mean, arguments.std, channels)
+    known = {name: card[name] for name in ("class_names", "preprocessing")}
+    if statistics:
+        mean, std = map(list, statistics)
+        known["preprocessing"] = card["preprocessing"] | {"mean": mean, "std": std, "statistics": "given"}
+    if arguments.classes:
+        known["class_names"] = read_class_names(arguments.classes, card["num_classes"])
+    check_unused(arguments.output)
+    variables = load_own(file, card)
+    folder = save_variables(
+        arguments.output,
+        arguments.model,
+        variables,
+        source=file,
+        known=known,
+        image_shape=(size, size, channels),
+        num_classes=card["num_classes"],
+        **card["fields"],
+    )
+    return _kept(arguments.model, variables, folder)
+
+
+def _kept(name: str, variables: Variables, folder: Path) -> int:
+    """Says where weights are; returns the exit status."""
+    count = sum(leaf.size for leaf in jax.tree.leaves(variables["params"]))
+    print(f"{name}, {count:,} parameters, is in {folder}: jaxcnn.load_variables({str(folder)!r})")
     return 0
 
 

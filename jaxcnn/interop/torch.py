@@ -1,7 +1,6 @@
 """Turns PyTorch state dicts into variables of our models."""
 
 import dataclasses
-import re
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -13,6 +12,7 @@ from flax import traverse_util
 
 from jaxcnn.errors import UserError
 from jaxcnn.interop.advice import Advice, advise, as_options
+from jaxcnn.interop.loops import stacked
 from jaxcnn.interop.matching import Match, matches, prefixes
 from jaxcnn.interop.reference import Path, Reference, expected_shapes, is_float, make_reference, shown
 from jaxcnn.interop.state_dict import choose, several, under
@@ -179,24 +179,7 @@ def _as_asked(model_name: str, fields: Mapping[str, Any], found: Mapping[Path, A
     asked = create_net(model_name, **{"num_classes": model_variant(model_name).num_classes} | dict(fields))
     if not getattr(asked, "scan", False):
         return found
-    return _in_loops(found, expected_shapes(model_name, asked, fields))
-
-
-def _in_loops(found: Mapping[Path, Any], paths: Iterable[Path]) -> dict[Path, Any]:
-    """Returns arrays for `paths`, those of a net with loops. A loop has all blocks of its stage without a path."""
-    alone = {block for _, block, *_ in paths}
-    looped = sorted({block for _, block, *_ in found} - alone, key=_number)
-
-    def stacked(collection: str, loop: str, *rest: str) -> Any:
-        turns = [name for name in looped if name.startswith(loop.removesuffix("rest"))]
-        return jnp.stack([found[collection, name, *rest] for name in turns])
-
-    return {path: found[path] if path in found else stacked(*path) for path in paths}
-
-
-def _number(block: str) -> int:
-    """Returns the number at the end of a block's name."""
-    return int(re.sub(r".*\D", "", block))
+    return stacked(found, expected_shapes(model_name, asked, fields))
 
 
 def _some(entries: list[str], most: int = 8) -> str:

@@ -45,6 +45,7 @@ def save_variables(
     *,
     source: Path,
     known: Mapping[str, Any] | None = None,
+    image_shape: tuple[int, int, int] | None = None,
     **fields: Any,
 ) -> Path:
     """Writes variables for `load_variables`; returns the folder's absolute path.
@@ -57,13 +58,14 @@ def save_variables(
         variables: of this model, as `variables_from_torch` returns them.
         source: the file of the weights. Its name and SHA-256 are recorded.
         known: what predicting needs besides the net (`jaxcnn.interop.preprocessing`), kept in `model.json`.
+        image_shape: (height, width, channels) of the square images that the net is for; None for the paper's.
         **fields: of `create_model`, as JSON values; the default of `num_classes` is the paper's.
 
     Raises:
         UserError: if `directory` is in use or cannot be written.
     """
     folder = check_unused(directory)
-    card = json.dumps(_card(name, source, fields, known or {}), indent=2) + "\n"
+    card = json.dumps(_card(name, source, fields, known or {}, image_shape), indent=2) + "\n"
     partial = folder.with_name(f".{folder.name}.partial-{os.getpid()}")
     try:
         shutil.rmtree(partial, ignore_errors=True)
@@ -138,7 +140,13 @@ def check_unused(directory: str | os.PathLike[str]) -> Path:
     return folder
 
 
-def _card(name: str, source: Path, fields: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
+def _card(
+    name: str,
+    source: Path,
+    fields: Mapping[str, Any],
+    known: Mapping[str, Any],
+    image_shape: tuple[int, int, int] | None,
+) -> dict[str, Any]:
     """Returns the content of model.json.
 
     Args:
@@ -146,16 +154,18 @@ def _card(name: str, source: Path, fields: Mapping[str, Any], known: Mapping[str
         source: the file of the weights.
         fields: of the model, other than the default ones.
         known: class names and preprocessing.
+        image_shape: (height, width, channels) of square images; None for the paper's.
     """
     variant = model_variant(name)
+    side, _, channels = image_shape or (variant.image_size, variant.image_size, variant.channels)
     with source.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     return {
         "model": name,
         "num_classes": ({"num_classes": variant.num_classes} | dict(fields))["num_classes"],
         "fields": {key: value for key, value in fields.items() if key != "num_classes"},
-        "image_size": variant.image_size,
-        "channels": variant.channels,
+        "image_size": side,
+        "channels": channels,
         **known,
         "source": {"file": source.name, "sha256": digest},
         "jaxcnn": jaxcnn.__version__,

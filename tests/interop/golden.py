@@ -1,7 +1,8 @@
 """Golden logits: what the references answer to weights that NumPy draws, kept for comparing without PyTorch.
 
 `golden.json` has a row a net: our name and fields, the image size, the reference with its version, and the logits that
-it computed in float64; `golden.names.xz` has the names and shapes of each state dict. With the extra [parity]
+it computed in float64. The names and shapes of each state dict are in the package, which exports by them
+(`jaxcnn.interop.names`). With the extra [parity]
 
     python -m tests.interop.golden
 
@@ -17,10 +18,10 @@ import zlib
 
 import numpy as np
 
+from jaxcnn.interop.names import NAMES
 from tests.interop import reference, test_parity, test_parity_layouts
 
 ROWS_FILE = pathlib.Path(__file__).with_name("golden.json")
-NAMES_FILE = ROWS_FILE.with_name("golden.names.xz")
 NUM_CLASSES = 5
 """Unless the row's fields say otherwise."""
 SMALL = 65
@@ -46,7 +47,7 @@ def load_rows():
 
 def load_names():
     """Returns the shapes of each state dict's entries by name, by id."""
-    return json.loads(lzma.decompress(NAMES_FILE.read_bytes()))
+    return {key: each["shapes"] for key, each in json.loads(lzma.decompress(NAMES.read_bytes())).items()}
 
 
 def draw(shapes):
@@ -104,11 +105,18 @@ def make(case):
 
 def write():
     """Computes every case's row and names and writes them."""
-    made = {key: make(case) for key, case in cases().items()}
+    all_cases = cases()
+    made = {key: make(case) for key, case in all_cases.items()}
     rows = ",\n".join(f"{json.dumps(key)}: {json.dumps(row)}" for key, (row, _) in made.items())
     ROWS_FILE.write_text("{\n" + rows + "\n}\n")
-    names = json.dumps({key: shapes for key, (_, shapes) in made.items()}, separators=(",", ":"))
-    NAMES_FILE.write_bytes(lzma.compress(names.encode(), preset=9))
+    named = {key: described(all_cases[key], shapes) for key, (_, shapes) in made.items()}
+    NAMES.write_bytes(lzma.compress(json.dumps(named, separators=(",", ":")).encode(), preset=9))
+
+
+def described(case, shapes):
+    """Returns what the package knows of a reference."""
+    reference_name = f"{case.library}: {case.reference}"
+    return {"model": case.name, "fields": dict(case.fields), "reference": reference_name, "shapes": shapes}
 
 
 if __name__ == "__main__":

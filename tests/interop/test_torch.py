@@ -9,7 +9,7 @@ import pytest
 from flax import traverse_util
 
 from jaxcnn.errors import UserError
-from jaxcnn.interop import torch
+from jaxcnn.interop import loops, torch
 from jaxcnn.interop.matching import prefixes
 from jaxcnn.interop.reference import make_reference
 from jaxcnn.interop.torch import WrongWeightsError, variables_from_torch
@@ -348,8 +348,10 @@ def test_blocks_in_a_loop_take_their_weights_in_order():
 def test_turns_are_ordered_as_numbers():
     found = {("params", f"stage1_cell{number}", "kernel"): number for number in (10, 2, 1, 9)}
     found[("params", "stage10_cell2", "kernel")] = 7
-    stacked = torch._in_loops(found, [("params", "stage1_cell1", "kernel"), ("params", "stage1_rest", "kernel")])
+    stacked = loops.stacked(found, [("params", "stage1_cell1", "kernel"), ("params", "stage1_rest", "kernel")])
     assert list(stacked[("params", "stage1_rest", "kernel")]) == [2, 9, 10]
+    paths = [path for path in found if path[1].startswith("stage1_")]
+    assert loops.unstacked(stacked, paths) == {path: found[path] for path in paths}
 
 
 FOREIGN = [

@@ -1,0 +1,68 @@
+"""A net's weights: under our names in safetensors, and under a reference implementation's as `torch.save` has them.
+
+`jaxcnn import-weights` makes the net of either again.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from flax.traverse_util import flatten_dict
+
+from jaxcnn.errors import Fault, UserError
+from jaxcnn.exporting.check import Program
+from jaxcnn.exporting.exportable import Exportable, module_name
+from jaxcnn.interop.own_file import load_own, own_card, read_own, write_own
+from jaxcnn.interop.state_dict import read_weights
+from jaxcnn.interop.to_torch import to_torch
+from jaxcnn.interop.torch import find_variables
+from jaxcnn.interop.torch_writer import write_state_dict
+
+
+def write_ours(exportable: Exportable, paths: Sequence[Path], card: dict[str, Any]) -> None:
+    """Writes the variables as they were trained, and the card in the file's metadata."""
+    write_own(paths[0], exportable.variables, card)
+
+
+def load_ours(exportable: Exportable, paths: Sequence[Path]) -> Program:
+    """Returns the net with the variables of the file: of a net of ours, as `import-weights` reads them."""
+    card = own_card(paths[0])
+    assert card is not None, "it was written just now"
+    variables = load_own(paths[0], card) if exportable.recipe else read_own(paths[0])
+    return jax.jit(exportable.forward(exportable.model.apply, variables))
+
+
+def write_torch(exportable: Exportable, paths: Sequence[Path], card: dict[str, Any]) -> None:
+    """Writes a state dict that `load_state_dict` of the reference implementation takes with `strict=True`.
+
+    The card gets `torch`, whose net it is for, and `remarks`.
+
+    Raises:
+        UserError: if no reference implementation is known that has these variables.
+    """
+    recipe, step = exportable.recipe, exportable.subject.step
+    if recipe is None:
+        raise UserError(f"{module_name(exportable)} is a net of your own: PyTorch has none with its names")
+    fields = {**recipe.fields, "num_classes": recipe.num_classes}
+    found = to_torch(recipe.name, exportable.variables, fields, batches=step or 0)
+    write_state_dict(paths[0], found.entries)
+    card["torch"], card["remarks"] = found.reference, list(found.remarks)
+
+
+def load_torch(exportable: Exportable, paths: Sequence[Path]) -> Program:
+    """Returns the net with the weights of the file, as `import-weights` reads it; they are the same to the last bit.
+
+    Raises:
+        Fault: if they are not.
+    """
+    recipe = exportable.recipe
+    assert recipe is not None, "it was written just now"
+    fields = {**recipe.fields, "num_classes": recipe.num_classes}
+    found = find_variables(recipe.name, read_weights(paths[0]).state_dicts, fields)
+    flat, before = (flatten_dict(variables) for variables in (found.variables, exportable.variables))
+    changed = [path for path, value in before.items() if not np.array_equal(flat.get(path, ()), value)]
+    if changed:
+        raise Fault(f"{'/'.join(changed[0])} is another after the way to PyTorch's names and back: nothing is written")
+    return jax.jit(exportable.forward(exportable.model.apply, exportable.variables))

@@ -1,0 +1,98 @@
+"""Weights of ours in one file: safetensors, by our paths, with a card in the metadata that says what net it is."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import safetensors
+import safetensors.numpy
+from flax import traverse_util
+
+from jaxcnn.errors import UserError
+from jaxcnn.interop.weights import expected_variables
+from jaxcnn.models import create_net, list_models
+from jaxcnn.types import Variables
+
+CARD = "jaxcnn"
+"""The entry of the metadata with the card, as JSON: metadata maps texts to texts."""
+
+
+def write_own(path: Path, variables: Variables, card: Mapping[str, Any]) -> None:
+    """Writes variables by their paths, such as `params/stem_conv/kernel`, and a card.
+
+    Args:
+        path: of the file.
+        variables: of a net, of any dtype that safetensors knows.
+        card: ready for JSON; of a net of ours it has what `load_own` reads.
+
+    Raises:
+        UserError: for a dtype that safetensors does not know.
+    """
+    arrays = {name: np.array(leaf, order="C") for name, leaf in _flat(jax.device_get(variables)).items()}
+    try:
+        safetensors.numpy.save_file(arrays, path, metadata={CARD: json.dumps(card)})
+    except KeyError as error:  # it looks the name of a dtype up
+        raise UserError(f"safetensors has no dtype {error.args[0]}, which variables of this net have") from None
+
+
+def read_own(path: Path) -> Variables:
+    """Returns the variables in a file that `write_own` wrote."""
+    return _nested(safetensors.numpy.load_file(path))
+
+
+def own_card(path: Path) -> dict[str, Any] | None:
+    """Returns the card in a file of ours; None for any other file, or none."""
+    try:
+        with path.open("rb") as file:
+            if file.read(9)[8:] != b"{":
+                return None
+        with safetensors.safe_open(path, "numpy") as content:
+            card = json.loads((content.metadata() or {}).get(CARD, "null"))
+    except (OSError, ValueError, safetensors.SafetensorError):
+        return None
+    return card if isinstance(card, dict) and "model" in card else None
+
+
+def load_own(path: Path, card: Mapping[str, Any]) -> Variables:
+    """Returns the variables of a net of ours from a file that `write_own` wrote.
+
+    Args:
+        path: of the file.
+        card: of the file, with `model`, `num_classes`, `fields`, `image_size` and `channels`.
+
+    Raises:
+        UserError: if they are not those of the net that the card names, or the file is damaged.
+    """
+    if card["model"] not in list_models():
+        raise UserError(f"{path} has the weights of a net that is none of ours: safetensors reads them, by their paths")
+    model = create_net(card["model"], num_classes=card["num_classes"], **card["fields"])
+    expected = _flat(expected_variables(model, (card["image_size"], card["image_size"], card["channels"])))
+    try:
+        variables = read_own(path)
+    except (OSError, ValueError, safetensors.SafetensorError) as error:
+        raise UserError(f"{path} is damaged: {' '.join(str(error).split())[:120]}") from None
+    found = _flat(variables)
+    differ = [name for name in expected.keys() | found.keys() if _shape(expected, name) != _shape(found, name)]
+    if differ:
+        name = min(differ)
+        raise UserError(
+            f"{path} holds weights of another net than it says: {name} is {_shape(found, name)}, and should be "
+            f"{_shape(expected, name)}"
+        )
+    return jax.tree.map(jnp.asarray, variables)
+
+
+def _flat(variables: Variables) -> dict[str, Any]:
+    return {"/".join(path): leaf for path, leaf in traverse_util.flatten_dict(variables).items()}
+
+
+def _nested(arrays: Mapping[str, Any]) -> Variables:
+    return traverse_util.unflatten_dict({tuple(name.split("/")): value for name, value in arrays.items()})
+
+
+def _shape(leaves: Mapping[str, Any], name: str) -> tuple[int, ...] | None:
+    return leaves[name].shape if name in leaves else None
