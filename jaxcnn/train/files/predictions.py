@@ -36,7 +36,7 @@ class Predictions:
         """
         partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir(exist_ok=True)  # the run folder itself may be gone, and is not made again
             with partial.open("wb") as stream:
                 np.savez(stream, **dataclasses.asdict(self))
             partial.replace(path)
