@@ -121,7 +121,8 @@ def make_optimizer(settings: OptimizerSettings, learning_rate: optax.Schedule) -
     """
     update = _of_settings(find_part("optimizer", settings.name, OPTIMIZERS))(settings, learning_rate)
     if not callable(getattr(update, "init", None)) or not callable(getattr(update, "update", None)):
-        raise UserError(f"optimizer {settings.name} makes a {type(update).__name__}: it must make an optax.GradientTransformation")
+        made = type(update).__name__
+        raise UserError(f"optimizer {settings.name} makes a {made}: it must make an optax.GradientTransformation")
     parts = []
     if settings.clip_norm is not None:
         parts.append(optax.clip_by_global_norm(settings.clip_norm))
