@@ -24,10 +24,10 @@ from jaxcnn.json_file import read_json
 
 USAGE = """\
 jaxcnn train --config=CONFIG --workdir=DIR [--config.key=value ...]
-       jaxcnn train --workdir=DIR [--config.key=value ...]    goes on with the run in DIR"""
+       jaxcnn train --workdir=DIR [--config.key=value ...]    resumes the run in DIR"""
 _MORE = """\
-Several processes find each other by what SLURM, Open MPI, Kubernetes or a TPU slice says, or are told by the options
-above. `jaxcnn settings` says more of these settings, which --config.KEY=VALUE changes:"""
+Several processes find each other through SLURM, Open MPI, Kubernetes or a TPU slice, or by the options above.
+--config.KEY=VALUE changes these settings, which `jaxcnn settings` explains:"""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -90,13 +90,13 @@ def make_parser() -> CommandParser:
     parser = _TrainParser("jaxcnn train", description=(__doc__ or "").partition("\n")[0], usage=USAGE, epilog=_MORE)
     parser.add_argument("--config", metavar="CONFIG", help="a Python file, a config.json or a name of `jaxcnn configs`")
     parser.add_argument("--config.KEY", metavar="VALUE", help="changes a key of it; written --config.key=value")
-    parser.add_argument("--workdir", metavar="DIR", help="the run folder: made, or gone on from where it has this run")
+    parser.add_argument("--workdir", metavar="DIR", help="the run folder; a run that it contains is resumed")
     switch = argparse.BooleanOptionalAction
-    parser.add_argument("--force", action=switch, default=False, help="go on with another config, where its state fits")
-    parser.add_argument("--coordinator", metavar="HOST:PORT", help="of several processes: where process 0 is reached")
-    parser.add_argument("--num-processes", metavar="N", type=int, help="of several processes: how many")
-    parser.add_argument("--process-id", metavar="I", type=int, help="of several processes: which one this is, from 0")
-    parser.add_argument("--distributed", action=switch, help="join several processes; else where the environment says")
+    parser.add_argument("--force", action=switch, default=False, help="resume with another config, if its state fits")
+    parser.add_argument("--coordinator", metavar="HOST:PORT", help="for several processes: the address of process 0")
+    parser.add_argument("--num-processes", metavar="N", type=int, help="for several processes: their number")
+    parser.add_argument("--process-id", metavar="I", type=int, help="for several processes: which this is, from 0")
+    parser.add_argument("--distributed", action=switch, help="join several processes; default: as the environment says")
     return parser
 
 
@@ -109,7 +109,7 @@ def _file_of_run(workdir: str) -> Iterator[str]:
         if address:
             _fetch_config(address, file)
         if not file.is_file():
-            raise UserError(f"--config is missing: {_SHORT}; there is no run in {workdir} to go on with")
+            raise UserError(f"--config is missing: {_SHORT}; there is no run in {workdir} to resume")
         yield str(file)
 
 

@@ -67,7 +67,7 @@ def test_overrides_reach_the_config_with_their_types(parse):
         ([CONFIG + ":arg", "--workdir=w"], "takes 0 positional arguments but 1 was given"),
         ([CONFIG, "--workdir=w", "--config.optimizer.lerning_rate=1"], "did you mean optimizer.learning_rate?"),
         (["--workdir=w"], "--config is missing: "),
-        (["--workdir=w", "--config.batch_size=3"], "there is no run in w to go on with"),
+        (["--workdir=w", "--config.batch_size=3"], "there is no run in w to resume"),
         (["--config=", "--workdir=w"], "--config is missing: "),
         (
             ["--config=configs/no_such.py", "--workdir=w"],

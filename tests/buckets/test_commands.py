@@ -67,7 +67,7 @@ def test_what_nobody_reads_stands_in_the_bucket(place, file, monkeypatch):
 
 
 def test_an_address_without_a_run_is_one_line(place):
-    with pytest.raises(UserError, match=f"--config is missing: .*; there is no run in {place} to go on with"):
+    with pytest.raises(UserError, match=f"--config is missing: .*; there is no run in {place} to resume"):
         main.main([f"--workdir={place}"])
     with pytest.raises(UserError, match=f"^{place} holds no run: there is no config.json in it$"):
         verify.main([place])
