@@ -1,6 +1,7 @@
 """What the forms for CPUs compute is what the plain layers compute, gradients too."""
 
 import functools
+import re
 
 import jax
 import jax.numpy as jnp
@@ -31,6 +32,11 @@ CONVS = {  # image (height, width, channels), kernel, settings
     "depthwise, one row": ((1, 5, 4), (3, 3, 1, 4), {"padding": 1}),
     "depthwise, far padded": ((4, 3, 4), (2, 3, 1, 4), {"padding": ((3, 5), (4, 0)), "strides": (3, 1)}),
     "depthwise, multiplied": ((5, 4, 3), (3, 3, 1, 6), {"groups": 3}),
+    "dense": ((9, 8, 6), (3, 2, 6, 4), {"strides": (2, 3), "dilation": (1, 2), "padding": ((2, 1), (0, 3))}),
+    "dense, rows left over": ((8, 7, 4), (2, 3, 4, 5), {"strides": 3, "padding": "valid"}),
+    "dense, far padded": ((4, 3, 4), (2, 3, 4, 5), {"padding": ((3, 5), (4, 0)), "strides": (3, 1)}),
+    "groups in runs": ((5, 4, 64), (3, 3, 2, 96), {"groups": 32, "padding": 1}),
+    "groups in runs, strided": ((7, 6, 48), (3, 3, 8, 48), {"groups": 6, "padding": 1, "strides": 2}),
     "two groups": ((5, 4, 4), (3, 3, 2, 6), {"groups": 2}),
     "many groups": ((5, 4, 48), (3, 3, 3, 32), {"groups": 16, "strides": 2}),
     "groups, both": (
@@ -159,6 +165,22 @@ def test_gradients_of_gradients_of_several_nets_at_once(case):
         return jax.vmap(jax.grad(lambda kernel: jnp.sum(jax.grad(loss)(kernel) ** 2)))(kernels)
 
     check_equal(slopes, normal(2, *image), normal(3, *kernel))
+
+
+@pytest.mark.parametrize(("groups", "kernel"), [(1, (3, 3, 8, 4)), (4, (3, 3, 2, 8))])
+def test_convolutions_in_a_loop_have_the_axes_that_a_library_computes(groups, kernel):
+    """XLA brings axes in that order outside of loops only; in them other convolutions are slow."""
+
+    def slopes(forms, images, kernel):
+        def loss(kernel):
+            return jax.lax.map(lambda x: jnp.sum(conv(forms, x, kernel, groups=groups, strides=2) ** 2), images).sum()
+
+        return jax.grad(loss)(kernel)
+
+    operands = normal(3, 2, 8, 8, 8).astype(np.float32), normal(*kernel).astype(np.float32)
+    found, plain = (jax.jit(functools.partial(slopes, forms)).lower(*operands).compile().as_text() for forms in FORMS)
+    orders = [set(re.findall(r"dim_labels=(\S+?),? ", program)) for program in (found, plain)]
+    assert orders[0] == {"b01f_01io->b01f"} < orders[1]
 
 
 def test_half_precision_is_left_to_xla():

@@ -26,9 +26,9 @@ _NORMS = (BatchNorm, LayerNorm, ChannelLayerNorm, InstanceNorm, GroupNorm)
 
 
 def _convolve(plain: Plain, layer: Conv, x: Array, kernel: Array, slide: Slide) -> Array:
-    form = faster(x.shape, kernel.shape, slide, layer.groups)
-    if form is None or x.dtype not in _WIDE:
+    if x.dtype not in _WIDE:
         return plain(x, kernel, slide)
+    form = faster(x.shape, kernel.shape, slide, layer.groups)
     return shared(form, x, kernel, slide=slide, groups=layer.groups)
 
 
