@@ -1,7 +1,7 @@
 """Train, compare and understand CNN image classifiers in JAX."""
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
@@ -40,6 +40,41 @@ _HOME = {  # public name -> the module it lives in; resolved on first use, so th
     "train_and_evaluate": "jaxcnn.train.loop",
     "variables_from_torch": "jaxcnn.interop.torch",
 }
+if TYPE_CHECKING:  # type checkers see the names themselves
+    from jaxcnn.accel.accelerate import accelerate as accelerate
+    from jaxcnn.accel.fold import fold_batch_norm as fold_batch_norm
+    from jaxcnn.accel.remat import rematerialize as rematerialize
+    from jaxcnn.config import base_config as base_config
+    from jaxcnn.data.feed.given import Batches as Batches
+    from jaxcnn.errors import Fault as Fault
+    from jaxcnn.errors import UserError as UserError
+    from jaxcnn.evaluation.doctor import doctor as doctor
+    from jaxcnn.evaluation.evaluate import evaluate as evaluate
+    from jaxcnn.evaluation.features import features as features
+    from jaxcnn.evaluation.predict import predict as predict
+    from jaxcnn.evaluation.probe import probe as probe
+    from jaxcnn.evaluation.recalibrate import recalibrate as recalibrate
+    from jaxcnn.exporting.export import export as export
+    from jaxcnn.interop.torch import variables_from_torch as variables_from_torch
+    from jaxcnn.interop.weights import load_variables as load_variables
+    from jaxcnn.layers.activation import make_activation as make_activation
+    from jaxcnn.layers.norm_choice import make_norm as make_norm
+    from jaxcnn.models import create_model as create_model
+    from jaxcnn.models import list_models as list_models
+    from jaxcnn.train.hooks.preemption import Preempted as Preempted
+    from jaxcnn.train.load import load_run as load_run
+    from jaxcnn.train.loop import Result as Result
+    from jaxcnn.train.loop import train as train
+    from jaxcnn.train.loop import train_and_evaluate as train_and_evaluate
+    from jaxcnn.train.parts.losses import make_loss as make_loss
+    from jaxcnn.train.run import Run as Run
+    from jaxcnn.train.setup import make_run as make_run
+    from jaxcnn.train.state import TrainState as TrainState
+    from jaxcnn.train.state import create_state as create_state
+    from jaxcnn.train.step import make_eval_step as make_eval_step
+    from jaxcnn.train.step import make_train_step as make_train_step
+    from jaxcnn.train.training import Training as Training
+
 __all__ = ["__version__", *sorted(_HOME)]
 
 

@@ -1,5 +1,6 @@
 """The names of the package, and the page about them: its examples run, and import from the package alone."""
 
+import ast
 import re
 import subprocess
 import sys
@@ -26,6 +27,12 @@ def test_every_name_is_there_and_explained():
     for name in set(jaxcnn.__all__) - {"__version__"}:
         assert getattr(jaxcnn, name).__doc__, name
         assert name in explained, f"docs/api.md says nothing of {name}"
+
+
+def test_type_checkers_see_every_name_where_it_lives():
+    tree = ast.parse(Path(jaxcnn.__file__).read_text(encoding="utf-8"))
+    (block,) = (node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING")
+    assert {name.asname: line.module for line in block.body for name in line.names} == jaxcnn._HOME
 
 
 def test_a_name_that_is_not_there_is_an_attribute_error():
