@@ -40,9 +40,23 @@ class Format(NamedTuple):
     """Returns, by file, for how long it can be read."""
 
 
+def _of_onnx(name: str) -> Callable[..., Any]:
+    """Returns a function of `jaxcnn.exporting.onnx.write`, which is imported when it is called."""
+
+    def call(*arguments: Any) -> Any:
+        try:
+            from jaxcnn.exporting.onnx import write
+        except ModuleNotFoundError as error:
+            raise UserError(f"--format onnx needs {error.name}: pip install 'jaxcnn[onnx]'") from None
+        return getattr(write, name)(*arguments)
+
+    return call
+
+
 FORMATS = {
     "safetensors": Format("weights by our names", weights.write_ours, weights.load_ours, program=False),
     "torch": Format("a state dict by PyTorch's names", weights.write_torch, weights.load_torch, program=False),
+    "onnx": Format("a program in ONNX", _of_onnx("write"), _of_onnx("load"), channels_first=True),
     "stablehlo": Format(
         "a program in StableHLO, and JAX's own file beside it",
         stablehlo.write,
