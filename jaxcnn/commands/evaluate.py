@@ -7,10 +7,9 @@ from typing import Any
 
 from jaxcnn.commands.parser import CommandParser, new_file
 from jaxcnn.evaluation.evaluate import evaluate
+from jaxcnn.evaluation.words import MOST_CLASSES, confused, measures, share
 from jaxcnn.table import print_rows
 
-_MOST_CLASSES = 30
-"""Most classes whose confusion matrix is printed; of more, the pairs that are confused most."""
 _PAIRS = 10
 _LISTED = 5
 """Mistakes that are printed."""
@@ -52,7 +51,7 @@ def _print(found: dict[str, Any]) -> None:
     if found["unreadable"]:
         print(f"left out, since they cannot be read: {len(found['unreadable'])}, {found['unreadable'][0]} the first")
     print()
-    print_rows(("", ""), _measures(found), markdown=False)
+    print_rows(("", ""), measures(found), markdown=False)
     print()
     print_rows(("class", "n", "precision", "recall"), _classes(found["per_class"]), markdown=False)
     print()
@@ -60,66 +59,19 @@ def _print(found: dict[str, Any]) -> None:
     _print_mistakes(found["mistakes"])
 
 
-def _measures(found: dict[str, Any]) -> list[tuple[str, str]]:
-    low, high = found["accuracy_interval"]
-    rows = [
-        ("accuracy", f"{found['accuracy']:.2%}  (95 % interval {low:.2%} to {high:.2%})"),
-        ("top 5", f"{found['top5']:.2%}"),
-        ("negative log-likelihood", _number(found["nll"], "nats")),
-        ("Brier score", _number(found["brier"])),
-        ("calibration error", f"{_share(found['ece'])}  ({_share(found['ece_equal_mass'])} over bins of equal mass)"),
-    ]
-    if found["nonfinite"]:
-        rows.append(("not finite", f"the logits of {found['nonfinite']:,} examples, which count as wrong"))
-    if members := found.get("members"):
-        rows += _of_members(members)
-    if scaled := found.get("temperature"):
-        rows += _of_temperature(scaled)
-    return rows
-
-
-def _of_members(members: dict[str, Any]) -> list[tuple[str, str]]:
-    accuracy, ece = members["accuracy"], members.get("ece")
-    count = len(members["seeds"])
-    error = f", calibration error {_share(ece['mean'])}" if ece else ""
-    return [
-        (
-            "one net alone",
-            f"accuracy {accuracy['mean']:.2%} ± {accuracy['std']:.2%} (n = {count}, sample deviation){error}; above is "
-            "their ensemble",
-        ),
-        ("disagreement", f"the {count} nets do not agree on {members['disagreement']:.2%}"),
-    ]
-
-
-def _of_temperature(scaled: dict[str, Any]) -> list[tuple[str, str]]:
-    before, after = scaled["before"], scaled["after"]
-    told = "; ".join(
-        f"{name} {_number(before[key])} -> {_number(after[key])}"
-        for key, name in (("nll", "negative log-likelihood"), ("brier", "Brier"), ("ece", "calibration error"))
-    )
-    return [("temperature", f"{scaled['value']:.4f}, fitted on {scaled['fitted_on']}: {told}")]
-
-
 def _classes(rows: Sequence[dict[str, Any]]) -> list[tuple[str, ...]]:
-    return [(row["class"], f"{row['n']:,}", _share(row["precision"]), _share(row["recall"])) for row in rows]
+    return [(row["class"], f"{row['n']:,}", share(row["precision"]), share(row["recall"])) for row in rows]
 
 
 def _print_confusion(found: dict[str, Any]) -> None:
     counts, names = found["confusion"], [row["class"] for row in found["per_class"]]
-    if len(names) <= _MOST_CLASSES:
+    if len(names) <= MOST_CLASSES:
         print("confusion, rows are the truth:")
         rows = [(name, *(str(count or ".") for count in row)) for name, row in zip(names, counts, strict=True)]
         print_rows(("", *(_short(name) for name in names)), rows, markdown=False)
     else:
-        pairs = [
-            (count, names[true], names[guess])
-            for true, row in enumerate(counts)
-            for guess, count in enumerate(row)
-            if count and true != guess
-        ]
         print("confused most:")
-        rows = [(true, guess, str(count)) for count, true, guess in sorted(pairs, reverse=True)[:_PAIRS]]
+        rows = [(true, guess, str(count)) for true, guess, count in confused(counts, names, _PAIRS)]
         print_rows(("true", "predicted", "examples"), rows, markdown=False)
 
 
@@ -128,7 +80,7 @@ def _print_mistakes(mistakes: Sequence[dict[str, Any]]) -> None:
         return
     print("\nmost confident mistakes:")
     rows = [
-        (row["file"] or f"image {row['index']}", row["label"], row["predicted"], _share(row["probability"]))
+        (row["file"] or f"image {row['index']}", row["label"], row["predicted"], share(row["probability"]))
         for row in mistakes[:_LISTED]
     ]
     print_rows(("image", "true", "predicted", "probability"), rows, markdown=False)
@@ -136,14 +88,6 @@ def _print_mistakes(mistakes: Sequence[dict[str, Any]]) -> None:
 
 def _short(name: str) -> str:
     return name if len(name) <= 6 else name[:5] + "…"
-
-
-def _share(value: float | None) -> str:
-    return "-" if value is None else f"{value:.2%}"
-
-
-def _number(value: float | None, unit: str = "") -> str:
-    return "-" if value is None else f"{value:.4f} {unit}".rstrip()
 
 
 def make_parser() -> CommandParser:

@@ -7,6 +7,7 @@ from jaxcnn.data.read.dataset import Dataset
 from jaxcnn.data.read.sources import FOLDER, divide, open_distributed
 from jaxcnn.errors import UserError
 from jaxcnn.evaluation.subject import Subject
+from jaxcnn.train.feeding import Feeding
 from jaxcnn.train.inputs import open_data
 from jaxcnn.train.settings import read_settings
 
@@ -39,8 +40,7 @@ def opened(
     if split and set(whole.sources) == {"train"} and name == FOLDER:  # the classes alone
         return dataclasses.replace(whole, sources={split: whole.sources["train"]})
     if subject.config is not None and subject.config.data.name == name:  # the same data, elsewhere
-        settings = subject.config.data
-        return divide(whole, validation=settings.validation, test=settings.test, seed=subject.config.seed)
+        return own_data(read_settings(subject.config, {}).feeding, data_dir)
     return divide(whole, validation=None, test=_NEW_TEST if set(whole.sources) == {"train"} else None, seed=0)
 
 
@@ -54,6 +54,21 @@ def _own(subject: Subject) -> Dataset:
         raise UserError(f"{subject.name} has no data of its own: --data and --data-dir say what to evaluate on")
     if subject.given_data:
         raise UserError(f"{subject.name} was given its data in Python: --data and --data-dir say what to evaluate on")
-    found = open_data(read_settings(subject.config, {}).feeding, None)
+    return own_data(read_settings(subject.config, {}).feeding)
+
+
+def own_data(feeding: Feeding, data_dir: str | os.PathLike[str] | None = None) -> Dataset:
+    """Returns the data set of a run, divided as it was.
+
+    Args:
+        feeding: what its config says of its images.
+        data_dir: where the data lie; None for where they were.
+
+    Raises:
+        UserError: if the data cannot be opened.
+    """
+    if data_dir is not None:
+        feeding = dataclasses.replace(feeding, dir=str(data_dir))
+    found = open_data(feeding, None)
     assert isinstance(found, Dataset)  # data that make their own batches are no subject
     return found

@@ -83,8 +83,6 @@ def evaluate(
     subject = open_subject(run, step=step, model=model, class_names=class_names, splits=SPLITS)
     asked = Asked(split=split, data=data, data_dir=data_dir, views=views)
     found, unreadable = predictions_of(subject, asked)
-    logits = _one(found.logits)
-    label = checked_label(found.label, split)
     return {
         "run": subject.name,
         "data": data or subject.data.get("name") or FOLDER,
@@ -92,11 +90,27 @@ def evaluate(
         "step": subject.step,
         "image": subject.told(),
         "views": subject.views if views is None else views,
-        **score(logits, label, subject.class_names),
-        "mistakes": _listed(logits, label, found, subject.class_names),
-        **({"members": _members(found.logits, label, subject)} if found.logits.ndim == 3 else {}),
-        **({"temperature": _scaled(subject, asked, logits, label)} if temperature else {}),
+        **scores_of(found, split, class_names=subject.class_names, seeds=subject.seeds),
+        **({"temperature": _scaled(subject, asked, found)} if temperature else {}),
         "unreadable": unreadable,
+    }
+
+
+def scores_of(found: Predictions, split: str, *, class_names: Sequence[str], seeds: Sequence[int]) -> dict[str, Any]:
+    """Returns what predictions alone say, ready for JSON: `evaluate`'s scores, `mistakes` and, of several, `members`.
+
+    Args:
+        found: whose label is the output of the net that is the class.
+        split: that they are of, for messages.
+        class_names: by output.
+        seeds: of the nets.
+    """
+    logits, label = _one(found.logits), checked_label(found.label, split)
+    several = found.logits.ndim == 3
+    return {
+        **score(logits, label, class_names),
+        "mistakes": _listed(logits, label, found, class_names),
+        **({"members": _members(found.logits, label, class_names, seeds)} if several else {}),
     }
 
 
@@ -160,9 +174,9 @@ def _listed(
     ]
 
 
-def _members(logits: np.ndarray, label: np.ndarray, subject: Subject) -> dict[str, Any]:
+def _members(logits: np.ndarray, label: np.ndarray, class_names: Sequence[str], seeds: Sequence[int]) -> dict[str, Any]:
     """Returns the scores of each of several nets, and how often they do not agree."""
-    each = [score(one, label, subject.class_names) for one in logits]
+    each = [score(one, label, class_names) for one in logits]
     guesses = np.stack([predicted(one) for one in logits])
     measures = {
         name: {
@@ -174,11 +188,12 @@ def _members(logits: np.ndarray, label: np.ndarray, subject: Subject) -> dict[st
         if all(one[name] is not None for one in each)
     }
     disagreement = float(np.mean((guesses != guesses[0]).any(axis=0)))
-    return {"seeds": list(subject.seeds), **measures, "disagreement": disagreement}
+    return {"seeds": list(seeds), **measures, "disagreement": disagreement}
 
 
-def _scaled(subject: Subject, asked: Asked, logits: np.ndarray, label: np.ndarray) -> dict[str, Any]:
+def _scaled(subject: Subject, asked: Asked, found: Predictions) -> dict[str, Any]:
     """Returns the temperature that fits the validation split best, and the scores without and with it."""
+    logits, label = _one(found.logits), found.label
     held_out, _ = predictions_of(subject, dataclasses.replace(asked, split="val"))
     value = fit_temperature(_one(held_out.logits), checked_label(held_out.label, "val"))
     before, after = (score(each, label, subject.class_names) for each in (logits, logits / value))

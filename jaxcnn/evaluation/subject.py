@@ -63,9 +63,7 @@ class Subject:
     @property
     def square(self) -> ToSquare:
         """Makes what the net sees of an image."""
-        known = self.preprocessing
-        resampling = str(known.get("filter", "bilinear")).partition(",")[0]
-        return ToSquare(known["image_size"], known["channels"], known["crop_fraction"], known["fit"], resampling)
+        return square_of(self.preprocessing)
 
     def whitened(self, image: Array) -> Array:
         """Returns the input of the net, float32, for squares (batch, size, size, channels) uint8; may be traced."""
@@ -85,6 +83,13 @@ class Subject:
         if known["fit"] == "crop" and known["crop_fraction"] < 1:
             part += f" of {known['crop_fraction']:.1%} of the shorter side"
         return f"{known['image_size']} x {known['image_size']} px {kind}, {part}, {known['filter']}"
+
+
+def square_of(preprocessing: Mapping[str, Any]) -> ToSquare:
+    """Returns what makes the squares that a net sees, of what `for_predicting` says."""
+    resampling = str(preprocessing.get("filter", "bilinear")).partition(",")[0]
+    known = preprocessing
+    return ToSquare(known["image_size"], known["channels"], known["crop_fraction"], known["fit"], resampling)
 
 
 def open_subject(
@@ -143,7 +148,7 @@ def _of_run(what: str | os.PathLike[str], step: int | str, model: Any | None, sp
         model=first.model,
         members=(first.variables, *rest),
         seeds=seeds,
-        class_names=_padded(data["class_names"], first.config.model.num_classes),
+        class_names=padded(data["class_names"], first.config.model.num_classes),
         preprocessing=data["preprocessing"],
         data=data,
         given_data="data" in first.card.get("given", {}),
@@ -155,7 +160,7 @@ def _of_run(what: str | os.PathLike[str], step: int | str, model: Any | None, sp
     )
 
 
-def _padded(class_names: Sequence[str], outputs: int | None) -> tuple[str, ...]:
+def padded(class_names: Sequence[str], outputs: int | None) -> tuple[str, ...]:
     """Returns a name for every output of a net; it may have more of them than its data have classes."""
     return (*class_names, *(f"output {number}" for number in range(len(class_names), outputs or 0)))
 
