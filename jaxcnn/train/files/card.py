@@ -96,6 +96,7 @@ def run_card(
         "devices": [f"{device.platform} {device.device_kind}" for device in run.mesh.devices.flat],
         "processes": jax.process_count(),
         "cpus": os.cpu_count(),
+        "processor": runtime.processor(),
         "settings": dict(runtime.settings()),
         "data": {**run.data, **_skipped(run.pipeline.skipped if skipped is None else skipped, earlier)},
         "remarks": list(run.remarks),

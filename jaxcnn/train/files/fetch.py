@@ -17,7 +17,7 @@ MARKER = "commit_success.txt"
 STEP = re.compile(r"checkpoints/(\d+)/.+")
 """Pattern of the names of a checkpoint's files."""
 _AT_ONCE = 8
-_FETCHED = re.compile(r"(config|config_history|run)\.json|metrics\.jsonl|output\.log")
+_FETCHED = re.compile(r"(config|config_history|run)\.json|metrics\.jsonl|output\.log|predictions/\w+\.npz")
 _DAMAGED = re.compile(r"(checkpoints/damaged-[\d-]+)/.+")
 
 
