@@ -36,6 +36,7 @@ _HOME = {  # public name -> the module it lives in; resolved on first use, so th
     "probe": "jaxcnn.evaluation.probe",
     "recalibrate": "jaxcnn.evaluation.recalibrate",
     "rematerialize": "jaxcnn.accel.remat",
+    "report": "jaxcnn.report.report",
     "train": "jaxcnn.train.loop",
     "train_and_evaluate": "jaxcnn.train.loop",
     "variables_from_torch": "jaxcnn.interop.torch",

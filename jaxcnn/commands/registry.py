@@ -19,6 +19,7 @@ COMMANDS = {  # command -> a module with main(argv) -> exit status and make_pars
     "recalibrate": ("jaxcnn.commands.recalibrate", "give batch norms the statistics of un-augmented images"),
     "predict": ("jaxcnn.commands.predict", "classify images with a trained net"),
     "export": ("jaxcnn.commands.export", "write a trained net to a file that other programs read"),
+    "report": ("jaxcnn.commands.report", "write a page about runs: curves, scores, mistakes, what differs"),
     "verify": ("jaxcnn.commands.verify", "check the checkpoints of a run, and evaluate them again"),
     "import-weights": ("jaxcnn.commands.import_weights", "convert the weights of a reference implementation"),
     "benchmark": ("jaxcnn.commands.benchmark", "measure speed on this machine"),

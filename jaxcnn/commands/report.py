@@ -1,0 +1,57 @@
+"""`jaxcnn report RUN [RUN ...]`: a page about runs."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from jaxcnn.commands.evaluate import write_json
+from jaxcnn.commands.parser import CommandParser, new_file
+from jaxcnn.report.report import report
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs the command; returns the exit status.
+
+    Raises:
+        UserError: for a folder that holds no run, or an option that cannot be used, in one line.
+    """
+    arguments = make_parser().parse_args(argv)
+    found = report(arguments.runs, arguments.output, split=arguments.split, data_dir=arguments.data_dir)
+    for run in found["runs"]:
+        scores = run["scores"]
+        told = (
+            f"{scores['accuracy']:.2%} of {scores['examples']:,} {run['split']} examples" if scores else run["reason"]
+        )
+        print(f"{run['run']}: {run['state']}; {told}")
+    print(f"{found['bytes'] / 1e6:.1f} MB are in {found['output']}")
+    if arguments.json:
+        write_json(arguments.json, found)
+    return 0
+
+
+def _told(run: Mapping[str, Any]) -> str:
+    """Returns how good a run is, or why that is not known."""
+    if (scores := run["scores"]) is None:
+        return f"no scores: {run['reason']}"
+    return f"{scores['accuracy']:.2%} of {scores['examples']:,} {run['split']} examples are right"
+
+
+def make_parser() -> CommandParser:
+    """Returns the command line of the command."""
+    parser = CommandParser(
+        "jaxcnn report",
+        description="Write a page about runs: curves, scores, mistakes and what differs. It needs no network.",
+        example="jaxcnn report runs/digits runs/group --output report.html",
+    )
+    parser.add_argument("runs", metavar="RUN", nargs="+", help="run folders, as were given as --workdir")
+    parser.add_argument(
+        "--output", metavar="FILE", type=new_file, default=Path("report.html"), help="default: report.html"
+    )
+    parser.add_argument(
+        "--split",
+        choices=("train", "val", "test"),
+        help="that scores are of; else test of a finished run, val of others",
+    )
+    parser.add_argument("--data-dir", metavar="DIR", help="where the data of the runs lie now, if not where they were")
+    parser.add_argument("--json", metavar="FILE", type=new_file, help="write the scores and what differs there")
+    return parser

@@ -1,0 +1,118 @@
+"""What run folders say of their runs: config, card, metrics and kept predictions. No weights are read."""
+
+import contextlib
+import dataclasses
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from jaxcnn.addresses import bucket_address
+from jaxcnn.config.file import load_json
+from jaxcnn.errors import UserError
+from jaxcnn.evaluation.subject import is_subject
+from jaxcnn.json_file import read_json
+from jaxcnn.models import list_models
+from jaxcnn.train.files.fetch import fetched
+from jaxcnn.train.files.folder import RunFolder, read_lines
+
+
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class Recorded:
+    """A run as its folder has it."""
+
+    name: str
+    """The folder, as the user named it."""
+    label: str
+    """A short name, that no other run of the report has."""
+    place: Path
+    """The folder on this machine, a copy for one in a bucket."""
+    config: ConfigDict
+    card: Mapping[str, Any]
+    """run.json."""
+    rows: Sequence[Mapping[str, Any]]
+    """Of metrics.jsonl. A number that was not finite is None or NaN."""
+
+    @property
+    def step(self) -> int:
+        """Of the last row; 0 if there is none."""
+        return self.rows[-1]["step"] if self.rows else 0
+
+    @property
+    def finished(self) -> bool:
+        """Whether the last state was tested, as at the end of a run."""
+        return any(row["step"] == self.step and "test/loss" in row for row in self.rows)
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """Of its nets."""
+        return tuple(self.card["seeds"])
+
+    @property
+    def saved(self) -> int | None:
+        """The step of the latest checkpoint; None if there is none."""
+        there = self.place / "checkpoints"
+        steps = [int(entry.name) for entry in there.iterdir() if entry.name.isdigit()] if there.is_dir() else []
+        return max(steps, default=None)
+
+
+@contextlib.contextmanager
+def recorded(runs: Sequence[str | os.PathLike[str]]) -> Iterator[list[Recorded]]:
+    """Gives what the folders of runs say; those in buckets are copied while it lasts.
+
+    Raises:
+        UserError: for a folder that holds no run, or is damaged, and for one that is named twice.
+    """
+    names = [os.fspath(run) for run in runs]
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise UserError(f"{twice[0]} is named twice")
+    with contextlib.ExitStack() as stack:
+        places = [stack.enter_context(_place(name)) for name in names]
+        yield [_read(*each) for each in zip(names, short_names(names), places, strict=True)]
+
+
+def short_names(names: Sequence[str]) -> list[str]:
+    """Returns the last parts of paths, as many of them as tell the paths apart."""
+    parts = [PurePosixPath(name.replace("\\", "/")).parts for name in names]
+    for count in range(1, max(map(len, parts), default=0) + 1):
+        short = ["/".join(each[-count:]) for each in parts]
+        if len(set(short)) == len(short):
+            return short
+    return list(names)
+
+
+@contextlib.contextmanager
+def _place(name: str) -> Iterator[Path]:
+    """Gives the folder of a run on this machine."""
+    address = bucket_address("RUN", name)
+    with fetched(address) if address else contextlib.nullcontext(Path(name).expanduser()) as place:
+        if not (place / "config.json").is_file():
+            raise UserError(_no_run(name, place))
+        yield place
+
+
+def _no_run(name: str, place: Path) -> str:
+    """Returns why a folder without a config.json has no report."""
+    if is_subject(place):
+        return (
+            f"{name} holds imported weights, which have no history to report: `jaxcnn evaluate {name} --data NAME` "
+            "says how good they are"
+        )
+    if name in list_models():
+        return f"{name} is a net and no run: name the folder that was given as --workdir"
+    return f"{name} holds no run: there is no config.json in it"
+
+
+def _read(name: str, label: str, place: Path) -> Recorded:
+    folder = RunFolder(place, make=False)
+    return Recorded(
+        name=name,
+        label=label,
+        place=place,
+        config=load_json(folder.config)[0],
+        card=read_json(folder.card),
+        rows=read_lines(folder.metrics),
+    )
