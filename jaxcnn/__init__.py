@@ -62,6 +62,7 @@ if TYPE_CHECKING:  # type checkers see the names themselves
     from jaxcnn.layers.norm_choice import make_norm as make_norm
     from jaxcnn.models import create_model as create_model
     from jaxcnn.models import list_models as list_models
+    from jaxcnn.report.report import report as report
     from jaxcnn.train.hooks.preemption import Preempted as Preempted
     from jaxcnn.train.load import load_run as load_run
     from jaxcnn.train.loop import Result as Result
