@@ -13,9 +13,11 @@ from jaxcnn.accel.tpu import forms as tpu
 from jaxcnn.types import ApplyFn
 
 FORMS: Mapping[str, Forms] = {"cpu": cpu.FORMS, "tpu": tpu.FORMS}
+LOOPED: Mapping[str, Forms] = {**FORMS, "cpu": cpu.LOOPED}
+"""Forms for a net whose gradients are taken in a loop of the program."""
 
 
-def accelerate(apply_fn: ApplyFn, platform: str | None = None) -> ApplyFn:
+def accelerate(apply_fn: ApplyFn, platform: str | None = None, *, looped: bool = False) -> ApplyFn:
     """Returns `model.apply` with layers that compute in the faster forms of a platform.
 
     Variables, random numbers and errors do not change. For finite values, results and gradients are equal to rounding.
@@ -26,8 +28,10 @@ def accelerate(apply_fn: ApplyFn, platform: str | None = None) -> ApplyFn:
         apply_fn: `model.apply`, or a function that is called like it: `(variables, image, **settings)`.
         platform: for which the program is compiled, as in `jax.Device.platform`: cpu, gpu or tpu; None for that of
             jax's default device.
+        looped: whether gradients are taken in a loop of the program, such as `jax.lax.scan` over parts of a batch. On a
+            CPU, convolutions then have gradients that XLA computes fast there.
     """
-    forms = FORMS.get(default_platform() if platform is None else platform)
+    forms = (LOOPED if looped else FORMS).get(default_platform() if platform is None else platform)
     if not forms:
         return apply_fn
 

@@ -154,9 +154,9 @@ class Run(Timing, Measures):
         """The model without averages over devices, for a whole batch on one device."""
         return over_axis(self.model, None) if self.mapped else self.model
 
-    def apply_on(self, mesh: Mesh) -> ApplyFn:
-        """Returns `model.apply` in the forms of the devices of `mesh`."""
-        return accelerate(self.model.apply, self.forms_on(mesh))
+    def apply_on(self, mesh: Mesh, *, looped: bool = False) -> ApplyFn:
+        """Returns `model.apply` in the forms of the devices of `mesh`; `looped` as of `accelerate`."""
+        return accelerate(self.model.apply, self.forms_on(mesh), looped=looped)
 
     def batches_on(self, mesh: Mesh) -> MakeBatch:
         """Returns `pipeline.train_batch` in the form of the devices of `mesh`."""

@@ -33,7 +33,7 @@ def make_step(run: Run, mesh: Mesh | None = None) -> TrainStep:
     settings, choose = run.settings, chooser(run.forms_on(mesh or run.mesh))
     if run.step is not None:
         return guarded(run.step, settings.on_nonfinite, choose)
-    apply_fn = run.apply_on(mesh or run.mesh)
+    apply_fn = run.apply_on(mesh or run.mesh, looped=settings.sharing.parts > 1)
     return make_train_step(
         apply_fn=rematerialize(apply_fn) if settings.model.remat else apply_fn,
         tx=run.tx,

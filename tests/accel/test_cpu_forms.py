@@ -60,10 +60,10 @@ def gradients(function, *operands):
 
 
 def conv(forms, x, kernel, bias=None, **settings):
-    """Returns what a convolution layer with this kernel makes of x in the forms of a platform."""
+    """Returns what a convolution layer with this kernel makes of x in the forms of a platform, as in a loop."""
     layer = Conv(kernel.shape[-1], kernel.shape[:2], use_bias=bias is not None, dtype=x.dtype, **settings)
     params = {"kernel": kernel} if bias is None else {"kernel": kernel, "bias": bias}
-    return accelerate(layer.apply, forms)({"params": params}, x)
+    return accelerate(layer.apply, forms, looped=True)({"params": params}, x)
 
 
 def join(forms, x):

@@ -27,8 +27,8 @@ _CHANNELS, _TILES = 48, 64
 """Winograd's algorithm is used from these numbers of input and output channels, and of tiles, on."""
 
 
-def faster(shape: tuple[int, ...], kernel_shape: tuple[int, ...], slide: Slide, groups: int) -> Convolve:
-    """Returns a function that is faster than `jaxcnn.ops.conv.convolve`, with the same arguments.
+def faster(shape: tuple[int, ...], kernel_shape: tuple[int, ...], slide: Slide, groups: int) -> Convolve | None:
+    """Returns a function that is faster than `jaxcnn.ops.conv.convolve`, with the same arguments, or None.
 
     Args:
         shape: of the image batch.
@@ -41,7 +41,7 @@ def faster(shape: tuple[int, ...], kernel_shape: tuple[int, ...], slide: Slide, 
         return depthwise_conv if depth == 1 and groups == features else grouped_conv
     if (height, width) == (1, 1) and slide.pads == ((0, 0), (0, 0)) and depth > 1:
         return pointwise_conv
-    return winograd_conv if _suits_winograd(shape, kernel_shape, slide) else dense_conv
+    return winograd_conv if _suits_winograd(shape, kernel_shape, slide) else None
 
 
 def _suits_winograd(shape: tuple[int, ...], kernel_shape: tuple[int, ...], slide: Slide) -> bool:
@@ -113,7 +113,10 @@ def grouped_conv(x: Array, kernel: Array, slide: Slide, groups: int) -> Array:
 
 
 def dense_conv(x: Array, kernel: Array, slide: Slide, groups: int) -> Array:
-    """Returns `convolve` without groups, with gradients that are fast in loops, too; arguments as `convolve`."""
+    """Returns `convolve` without groups, with gradients that are fast in loops; arguments as `convolve`.
+
+    Outside of loops XLA brings the axes in that order itself.
+    """
     assert groups == 1
     return _dense(x, kernel, slide)
 

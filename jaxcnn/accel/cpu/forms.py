@@ -7,7 +7,7 @@ are not replaced.
 
 import jax.numpy as jnp
 
-from jaxcnn.accel.cpu.conv import faster
+from jaxcnn.accel.cpu.conv import dense_conv, faster
 from jaxcnn.accel.cpu.once import stored
 from jaxcnn.accel.cpu.pool import max_pool_by_taps
 from jaxcnn.accel.cpu.sums import add_bias_by_sums, scale_and_shift, sums_over
@@ -26,9 +26,16 @@ _NORMS = (BatchNorm, LayerNorm, ChannelLayerNorm, InstanceNorm, GroupNorm)
 
 
 def _convolve(plain: Plain, layer: Conv, x: Array, kernel: Array, slide: Slide) -> Array:
+    form = faster(x.shape, kernel.shape, slide, layer.groups)
+    if form is None or x.dtype not in _WIDE:
+        return plain(x, kernel, slide)
+    return shared(form, x, kernel, slide=slide, groups=layer.groups)
+
+
+def _convolve_in_loop(plain: Plain, layer: Conv, x: Array, kernel: Array, slide: Slide) -> Array:
     if x.dtype not in _WIDE:
         return plain(x, kernel, slide)
-    form = faster(x.shape, kernel.shape, slide, layer.groups)
+    form = faster(x.shape, kernel.shape, slide, layer.groups) or dense_conv
     return shared(form, x, kernel, slide=slide, groups=layer.groups)
 
 
@@ -63,3 +70,5 @@ FORMS: Forms = {
     **{(norm, "normalize"): _normalize for norm in _NORMS},
 }
 """Forms by class of layer and name of method."""
+LOOPED: Forms = {**FORMS, (Conv, "convolve"): _convolve_in_loop}
+"""Forms for a net whose gradients are taken in a loop of the program."""
