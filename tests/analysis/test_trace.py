@@ -9,9 +9,15 @@ from jaxcnn.models import MODELS, create_model
 from tests.analysis.counted import COUNTED
 
 KNOWN = [row for row in COUNTED if row.name in MODELS]
+DEEP = (
+    *("resnet152", "seresnet152", "senet154", "densenet161", "densenet169", "densenet201", "nasnet_a_large"),
+    *("efficientnet_b5", "efficientnet_b6", "efficientnet_b7"),
+)
+"""Members that take seconds to trace, of families that have others."""
+ROWS = [pytest.param(row, marks=pytest.mark.slow if row.name in DEEP else ()) for row in KNOWN]
 
 
-@pytest.mark.parametrize("row", KNOWN, ids=lambda row: "-".join((row.name, *map(str, row.fields.values()))))
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: "-".join((row.name, *map(str, row.fields.values()))))
 def test_multiply_adds_are_the_reference_implementations(row):
     model = create_model(row.name, num_classes=1000, **row.fields)
     assert multiply_adds(model, (row.image_size, row.image_size, 3)) == pytest.approx(row.multiply_adds, rel=0.01)

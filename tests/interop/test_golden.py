@@ -16,7 +16,7 @@ DEEP = (
     *("preact_resnet101-True", "preact_resnet152-True", "seresnet101", "seresnet152"),
     *("densenet161", "densenet169", "densenet201", *(f"efficientnet_b{n}" for n in range(1, 8))),
     *("vgg13", "vgg16", "vgg19", "vgg13-batch", "vgg16-batch", "vgg19-batch"),
-    *("shufflenet_v2_x1_5", "shufflenet_v2_x2_0"),
+    *("shufflenet_v2_x1_5", "shufflenet_v2_x2_0", "senet154", "nasnet_a_large-True"),
 )
 """Larger members of families that other rows cover, which take long to compile."""
 
