@@ -3,21 +3,19 @@
 import dataclasses
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from jaxcnn.data.read.records import Source
 from jaxcnn.data.read.sources import FOLDER, SPLITS
 from jaxcnn.errors import UserError, check_word
 from jaxcnn.evaluation.classes import outputs_of
 from jaxcnn.evaluation.data import opened
 from jaxcnn.evaluation.forward import Forward, collect
-from jaxcnn.evaluation.scores import ensemble, mistakes, predicted, score
+from jaxcnn.evaluation.scores import ensemble, log_probabilities, mistakes, predicted, score
 from jaxcnn.evaluation.subject import Subject, open_subject
 from jaxcnn.evaluation.temperature import fit_temperature
-from jaxcnn.train.files.predictions import Predictions
+from jaxcnn.train.files.predictions import Predictions, file_names
 
 MOST_MISTAKES = 20
 """Most mistakes that are listed."""
@@ -132,15 +130,9 @@ def predictions_of(subject: Subject, asked: Asked) -> tuple[Predictions, list[st
         logits=logits if len(logits) > 1 else logits[0],
         label=outputs[source.labels[places]],
         index=places,
-        file_name=np.array([_file(source, place) for place in places.tolist()]),
+        file_name=file_names(source, places.tolist()),
         step=subject.step or 0,
     ), list(unreadable.values())
-
-
-def _file(source: Source, place: int) -> str:
-    """Returns the name of an image file, "" for an example that has none."""
-    name = source.name(place)
-    return name if Path(name).suffix else ""
 
 
 def checked_label(label: np.ndarray, split: str) -> np.ndarray:
@@ -161,7 +153,7 @@ def _listed(
     """Returns the most confident mistakes, ready for JSON."""
     guesses = predicted(logits)
     rows = mistakes(logits, label, MOST_MISTAKES)
-    shares = np.exp(logits[rows] - np.logaddexp.reduce(logits[rows].astype(np.float64), axis=-1, keepdims=True))
+    shares = np.exp(log_probabilities(logits[rows]))
     return [
         {
             "index": int(found.index[row]),

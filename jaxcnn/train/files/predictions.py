@@ -2,11 +2,13 @@
 
 import dataclasses
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from jaxcnn.data.read.records import Source
 from jaxcnn.errors import UserError
 
 FOLDER = "predictions"
@@ -44,6 +46,12 @@ class Predictions:
             raise UserError(f"{path} cannot be written: {error.strerror or error}") from None
         finally:
             partial.unlink(missing_ok=True)
+
+
+def file_names(source: Source, places: Iterable[int]) -> np.ndarray:
+    """Returns the names of image files, (places,) str, "" for examples that have none."""
+    names = map(source.name, places)
+    return np.array([name if Path(name).suffix else "" for name in names])
 
 
 def kept_file(run: Path, split: str) -> Path:

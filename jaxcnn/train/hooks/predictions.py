@@ -8,7 +8,7 @@ import numpy as np
 from jaxcnn.data.read.dataset import Dataset
 from jaxcnn.errors import UserError
 from jaxcnn.train.evaluate import Outputs
-from jaxcnn.train.files.predictions import Predictions, kept_file
+from jaxcnn.train.files.predictions import Predictions, file_names, kept_file
 
 
 class KeptPredictions:
@@ -40,5 +40,4 @@ class KeptPredictions:
         if run.pipeline.sizes[split] < len(source.labels):  # a pipeline on the device has left out unreadable images
             skipped = run.pipeline.skipped[split]
             place = np.array([i for i in range(len(source.labels)) if source.name(i) not in skipped])[place]
-        names = [source.name(index) for index in place.tolist()]
-        return place, np.array([name if Path(name).suffix else "" for name in names])
+        return place, file_names(source, place.tolist())
