@@ -18,9 +18,9 @@ from jaxcnn.train.evaluate import make_evaluator
 from jaxcnn.train.files.folder import RunFolder
 from jaxcnn.train.files.relay import open_checkpoints
 from jaxcnn.train.run import Run
+from jaxcnn.train.seeds import one_of
 from jaxcnn.train.setup import make_run
 from jaxcnn.train.state import TrainState
-from jaxcnn.types import Variables
 
 
 def recalibrate(
@@ -78,22 +78,17 @@ def _estimated(run: Run, subject: Subject, state: TrainState) -> tuple[TrainStat
     """Returns the state with the new statistics of every net, and the number of images that they are of."""
     source = run.dataset.sources["train"]
     size = min(run.batch_size, len(source.labels))
-    last = [estimate(subject, each, source, batch_size=size) for each in _each(state.variables, run.num_seeds)]
-    collections = {**state.collections, STATISTICS: _together([each[STATISTICS] for each in last], run)}
-    ema = state.ema
-    if ema is not None:
-        averaged = [estimate(subject, each, source, batch_size=size) for each in _each(ema, run.num_seeds)]
-        ema = {**ema, STATISTICS: _together([each[STATISTICS] for each in averaged], run)}
-    return state.replace(collections=collections, ema=ema), len(source.labels) // size * size
-
-
-def _each(variables: Variables, num_seeds: int) -> list[Variables]:
-    """Returns the variables of each net, on the host."""
-    found = jax.device_get(variables)
-    return [jax.tree.map(lambda leaf: leaf[net], found) for net in range(num_seeds)] if num_seeds > 1 else [found]  # noqa: B023
+    kinds = [state.variables] if state.ema is None else [state.variables, state.ema]
+    nets = [one_of(each, net, run.num_seeds) for each in jax.device_get(kinds) for net in range(run.num_seeds)]
+    found = [each[STATISTICS] for each in estimate(subject, nets, source, batch_size=size)]
+    new = state.replace(collections={**state.collections, STATISTICS: _together(found[: run.num_seeds], run)})
+    if new.ema is not None:
+        new = new.replace(ema={**new.ema, STATISTICS: _together(found[run.num_seeds :], run)})
+    return new, len(source.labels) // size * size
 
 
 def _together(nets: list[Any], run: Run) -> Any:
+    """Returns the statistics of all nets as a state has them."""
     found = jax.tree.map(lambda *leaves: np.stack(leaves), *nets) if run.num_seeds > 1 else nets[0]
     return jax.device_put(found, replicated(run.mesh))
 

@@ -5,7 +5,7 @@ without dropout, sees un-augmented training images. The statistics of its batche
 means, and the variances plus the variance of the means (Wu and Johnson, arXiv:2105.07576, section 3).
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import flax.linen as nn
@@ -24,23 +24,24 @@ STATISTICS = "batch_stats"
 """The collection of running statistics."""
 
 
-def estimate(subject: Subject, variables: Variables, source: Source, *, batch_size: int) -> Variables:
-    """Returns variables with the statistics of the net's batch norms over all whole batches of a source.
+def estimate(subject: Subject, nets: Sequence[Variables], source: Source, *, batch_size: int) -> list[Variables]:
+    """Returns, for each of `nets`, its variables with the statistics of its batch norms over all whole batches.
 
     Args:
         subject: the net.
-        variables: of one of its members.
+        nets: their variables; all see a batch once it is read.
         source: the training images; their order does not matter but for the division into batches.
         batch_size: at most the number of images.
     """
     forward = batch_statistics(subject.model.apply)
     program = jax.jit(lambda variables, image: forward(variables, subject.whitened(image)))
-    found = (
-        jax.device_get(program(variables, batch["image"]))
+    found = [
+        jax.device_get([program(variables, batch["image"]) for variables in nets])
         for batch in batches_of(source, subject.square, batch_size, what="statistics")
         if batch["mask"].all()
-    )
-    return {**variables, STATISTICS: combined(found)}
+    ]
+    each = zip(nets, zip(*found, strict=True), strict=True)
+    return [{**variables, STATISTICS: combined(batches)} for variables, batches in each]
 
 
 def batch_statistics(apply_fn: ApplyFn) -> Any:

@@ -48,14 +48,14 @@ def doctor(run: str | os.PathLike[str], *, data_dir: str | os.PathLike[str] | No
     if subject.config is None:
         raise UserError(f"{run} is no run: of imported weights nothing is recorded")
     folder = RunFolder(run, make=False)
-    card = read_json(folder.card)
-    found = list(record.verdicts(subject, card, read_lines(folder.metrics)))
+    card, rows = read_json(folder.card), read_lines(folder.metrics)
+    found = list(record.verdicts(subject, card, rows))
     if card.get("given"):
         return found  # the config alone does not make the run again
     with _made(folder, data_dir) as made, open_checkpoints(folder, read_only=True) as checkpoints:
         assert subject.step is not None
         state = checkpoints.restore(made.abstract_state(), replicated(made.mesh), subject.step)
-        return [*found, *_measured(made, subject, state, read_lines(folder.metrics))]
+        return [*found, *_measured(made, subject, state, rows)]
 
 
 def _measured(run: Run, subject: Subject, state: TrainState, rows: list[dict[str, object]]) -> Iterator[Verdict]:

@@ -33,7 +33,7 @@ def verdicts(run: Run, subject: Subject) -> Iterator[Verdict]:
     train, val = run.dataset.sources["train"], run.dataset.sources["val"]
     images = few(train, MOST)
     old = subject.members[0]
-    new = estimate(subject, old, images, batch_size=min(run.batch_size, len(images.labels)))
+    [new] = estimate(subject, [old], images, batch_size=min(run.batch_size, len(images.labels)))
     yield _of_variances(old[STATISTICS], new[STATISTICS], len(images.labels))
     yield _of_accuracy(subject, new, val, min(run.batch_size, len(val.labels)))
 
@@ -66,8 +66,9 @@ def _ratio(one: np.ndarray, other: np.ndarray) -> np.ndarray:
 
 
 def _of_accuracy(subject: Subject, new: Any, val: Source, size: int) -> Verdict:
-    running = _accuracy(subject, val)
-    estimated = _accuracy(dataclasses.replace(subject, members=(new,)), val)
+    both = dataclasses.replace(subject, members=(subject.members[0], new))
+    logits, places, _ = collect(Forward(both, most=len(val.labels)), val, what="validation")
+    running, estimated = (float(np.mean(predicted(each) == val.labels[places])) for each in logits)
     batches = batches_of(val, subject.square, size, what="batch statistics")
     batch = batch_accuracy(subject, (each for each in batches if each["mask"].all()))
     figures = f"validation accuracy is {running:.2%} with running statistics, {batch:.2%} with those of batches of "
@@ -75,9 +76,3 @@ def _of_accuracy(subject: Subject, new: Any, val: Source, size: int) -> Verdict:
     if estimated - running <= GAIN:
         return Verdict("statistics and accuracy", True, figures)
     return Verdict("statistics and accuracy", False, figures, "`jaxcnn recalibrate RUN --output NEW`")
-
-
-def _accuracy(subject: Subject, source: Source) -> float:
-    one = dataclasses.replace(subject, members=subject.members[:1])
-    logits, places, _ = collect(Forward(one, most=len(source.labels)), source, what="validation")
-    return float(np.mean(predicted(logits[0]) == source.labels[places]))

@@ -63,18 +63,26 @@ def _seen(output: Array, ends: tuple[float, float] | None) -> tuple[Array, Array
 
 
 def _of_dead(shares: dict[str, float], images: int) -> Verdict:
-    worst = max(shares, key=shares.__getitem__)
-    figures = f"in {worst}, {shares[worst]:.1%} of the channels are 0 for all of {images:,} images"
-    if shares[worst] <= DEAD:
-        return Verdict("dead units", True, figures)
+    told = f"of the channels are 0 for all of {images:,} images"
     mend = "a lower --config.optimizer.learning_rate or a longer warm-up, or --config.model.act=leaky_relu"
-    return Verdict("dead units", False, figures, mend)
+    return _of_worst("dead units", shares, DEAD, told, mend)
 
 
 def _of_saturated(shares: dict[str, float]) -> Verdict:
-    worst = max(shares, key=shares.__getitem__)
-    figures = f"in {worst}, {shares[worst]:.1%} of the values are at an end of the activation"
-    if shares[worst] <= SATURATED:
-        return Verdict("saturated units", True, figures)
     mend = "a lower --config.optimizer.learning_rate, a norm, or --config.model.act=relu"
-    return Verdict("saturated units", False, figures, mend)
+    return _of_worst("saturated units", shares, SATURATED, "of the values are at an end of the activation", mend)
+
+
+def _of_worst(question: str, shares: dict[str, float], most: float, told: str, mend: str) -> Verdict:
+    """Returns the verdict on the stage with the largest share.
+
+    Args:
+        question: that it answers.
+        shares: by stage.
+        most: the largest share that is good.
+        told: what it is a share of.
+        mend: what mends it.
+    """
+    worst = max(shares, key=shares.__getitem__)
+    good = shares[worst] <= most
+    return Verdict(question, good, f"in {worst}, {shares[worst]:.1%} {told}", "" if good else mend)
