@@ -67,7 +67,12 @@ def test_the_fresh_state_is_traced_once(monkeypatch):
 
 def test_programs_of_a_run_have_the_forms_of_its_devices(monkeypatch):
     platforms, wrap = [], run_module.accelerate
-    monkeypatch.setattr(run_module, "accelerate", lambda *given: platforms.append(given[1]) or wrap(*given))
+
+    def noted(apply_fn, platform, **options):
+        platforms.append(platform)
+        return wrap(apply_fn, platform, **options)
+
+    monkeypatch.setattr(run_module, "accelerate", noted)
     run = make_run(config("--config.data.augment="))
     lower_step(run, run.mesh)
     make_evaluator(run, batch_size=16)
