@@ -8,7 +8,7 @@ after the softmax, and so does `average`. He et al. (2016) average the logits ov
 """
 
 from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from jaxcnn.augment.calls import read_calls
 from jaxcnn.augment.checks import check_size
 from jaxcnn.errors import UserError
-from jaxcnn.types import Array
+from jaxcnn.types import Array, Variables
 
 Views: TypeAlias = Callable[[Array], tuple[Array, ...]]
 MOST_VIEWS = 256
@@ -121,6 +121,16 @@ def average(logits: Sequence[Array]) -> Array:
     """
     log_probabilities = jax.nn.log_softmax(jnp.stack(tuple(logits)))
     return jax.nn.logsumexp(log_probabilities, axis=0) - jnp.log(jnp.float32(len(logits)))
+
+
+def over_views(apply_fn: Callable[..., Any], views: Views) -> Callable[..., Array]:
+    """Returns `apply_fn(variables, image, train)` -> logits of the mean probability over each image's views."""
+
+    def apply(variables: Variables, image: Array, *, train: bool) -> Array:
+        logits = [apply_fn(variables, view, train=train) for view in views(image)]
+        return average(logits) if len(logits) > 1 else logits[0]
+
+    return apply
 
 
 def _rest(name: str, images: Array, size: int) -> tuple[int, int]:

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from jaxcnn import runtime
 from jaxcnn.accel.accelerate import accelerate
-from jaxcnn.augment.views import parse_views
+from jaxcnn.augment.views import over_views, parse_views
 from jaxcnn.data.feed.batches import EvalBatches, HostBatch
 from jaxcnn.data.feed.reader import Reader
 from jaxcnn.data.read.crops import ToSquare
@@ -21,7 +21,6 @@ from jaxcnn.data.read.records import Source
 from jaxcnn.errors import unknown_word
 from jaxcnn.evaluation.subject import Subject
 from jaxcnn.train.devices.mesh import in_turn, make_mesh, on_every_device, over_batch, platform_of, replicated
-from jaxcnn.train.evaluate import over_views
 from jaxcnn.types import ApplyFn, Array, Variables
 
 _PIXELS = 2**22

@@ -2,33 +2,28 @@
 
 import contextlib
 import dataclasses
-import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import flax.linen as nn
-import numpy as np
 from ml_collections import ConfigDict
 
 from jaxcnn.addresses import bucket_address
 from jaxcnn.data.catalog import CATALOG
-from jaxcnn.data.feed.pipeline import whiten
-from jaxcnn.data.read.crops import ToSquare
-from jaxcnn.data.read.decode import Encoded, Photograph
+from jaxcnn.data.feed.preparation import Preparation
 from jaxcnn.errors import UserError
 from jaxcnn.interop.preprocessing import read_class_names
-from jaxcnn.interop.weights import CARD, load_variables
-from jaxcnn.models import list_models
+from jaxcnn.interop.weights import CARD, load_variables, read_card
 from jaxcnn.train.files.fetch import fetched
 from jaxcnn.train.files.predictions import Predictions, kept_file, load_predictions
-from jaxcnn.train.load import load_run
-from jaxcnn.types import Array, Variables
+from jaxcnn.train.load import holds_run, load_run
+from jaxcnn.types import Variables
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
-class Subject:
+class Subject(Preparation):
     """A trained net, or several that were trained alike with different seeds."""
 
     name: str
@@ -43,10 +38,6 @@ class Subject:
     """By label."""
     class_ids: tuple[str, ...] = ()
     """Other names of the classes, such as WordNet ids; empty if there are none."""
-    preprocessing: Mapping[str, Any]
-    """As `jaxcnn.data.read.predicting.for_predicting` returns it."""
-    data: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    """Facts about the data of a run, of its card."""
     given_data: bool = False
     """Whether the run was given its data in Python."""
     views: str = ""
@@ -59,37 +50,6 @@ class Subject:
     """Of the run; None for imported weights."""
     kept: Mapping[str, Predictions] = dataclasses.field(default_factory=dict)
     """By split, the predictions that the run has kept of this step, if they were asked for."""
-
-    @property
-    def square(self) -> ToSquare:
-        """Makes what the net sees of an image."""
-        return square_of(self.preprocessing)
-
-    def whitened(self, image: Array) -> Array:
-        """Returns the input of the net, float32, for squares (batch, size, size, channels) uint8; may be traced."""
-        mean, std = (np.array(self.preprocessing[key], np.float32) for key in ("mean", "std"))
-        return whiten(image, mean, std)
-
-    def encoded(self, content: bytes) -> Encoded:
-        """Returns an image file as it is decoded: turned upright, unless the net learnt from files as stored."""
-        if str(self.data.get("orientation", "upright")).startswith("upright"):
-            return Photograph(content, self.data.get("levels", {}))
-        return content
-
-    def told(self) -> str:
-        """Returns in words how an image becomes the net's input."""
-        known, kind = self.preprocessing, "grey" if self.preprocessing["channels"] == 1 else "RGB"
-        part = {"pad": "padded to a square", "stretch": "stretched to a square"}.get(known["fit"], "centre crop")
-        if known["fit"] == "crop" and known["crop_fraction"] < 1:
-            part += f" of {known['crop_fraction']:.1%} of the shorter side"
-        return f"{known['image_size']} x {known['image_size']} px {kind}, {part}, {known['filter']}"
-
-
-def square_of(preprocessing: Mapping[str, Any]) -> ToSquare:
-    """Returns what makes the squares that a net sees, of what `for_predicting` says."""
-    resampling = str(preprocessing.get("filter", "bilinear")).partition(",")[0]
-    known = preprocessing
-    return ToSquare(known["image_size"], known["channels"], known["crop_fraction"], known["fit"], resampling)
 
 
 def open_subject(
@@ -112,18 +72,7 @@ def open_subject(
     Raises:
         UserError: for anything else, weights whose preprocessing is not known, or another number of class names.
     """
-    folder = Path(what).expanduser()
-    if bucket_address("RUN", what) or (folder / "config.json").is_file():
-        found = _of_run(what, step, model, splits)
-    elif (folder / CARD).is_file():
-        found = _of_weights(what)
-    elif str(what) in list_models():
-        raise UserError(
-            f"{what} is a net without weights: name a run folder, or a folder that `jaxcnn import-weights {what} FILE "
-            "--output DIR` wrote"
-        )
-    else:
-        raise UserError(f"{what} is neither a run (with config.json) nor imported weights (with {CARD})")
+    found = _of_run(what, step, model, splits) if holds_run(what) else _of_weights(what)
     return _named(found, class_names) if class_names is not None else found
 
 
@@ -166,7 +115,7 @@ def padded(class_names: Sequence[str], outputs: int | None) -> tuple[str, ...]:
 
 
 def _of_weights(what: str | os.PathLike[str]) -> Subject:
-    card = json.loads((Path(what).expanduser() / CARD).read_text(encoding="utf-8"))
+    card = read_card(what)
     model, variables = load_variables(what)
     known = card.get("preprocessing") or {}
     if known.get("mean") is None:

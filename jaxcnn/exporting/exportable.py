@@ -3,9 +3,7 @@
 import contextlib
 import dataclasses
 import functools
-import json
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import flax.linen as nn
@@ -18,7 +16,7 @@ from jaxcnn.accel.fold import fold_batch_norm
 from jaxcnn.config.check import frozen
 from jaxcnn.errors import UserError
 from jaxcnn.evaluation.subject import Subject
-from jaxcnn.interop.weights import CARD
+from jaxcnn.interop.weights import read_card
 from jaxcnn.models import Net, list_models, over_axis
 from jaxcnn.parts import part_name
 from jaxcnn.train.net import make_model
@@ -141,7 +139,7 @@ def _place(subject: Subject, seed: int | None) -> int:
 
 def _recipe(subject: Subject) -> Recipe | None:
     if subject.config is None:
-        card = json.loads((Path(subject.name).expanduser() / CARD).read_text(encoding="utf-8"))
+        card = read_card(subject.name)
         return Recipe(card["model"], card["num_classes"], card["fields"])
     asked, count = model_settings(frozen(subject.config)), len(subject.class_names)
     if asked.name not in list_models() or not isinstance(subject.model, Net):

@@ -92,7 +92,7 @@ def load_variables(directory: str | os.PathLike[str]) -> tuple[Net, Variables]:
         UserError: for a folder without such weights, or with damaged ones.
     """
     folder = local_path("the folder of weights", directory).absolute()
-    card = _read_card(folder / CARD)
+    card = read_card(folder)
     model = create_net(card["model"], num_classes=card["num_classes"], **card["fields"])
     shapes = expected_variables(model, (card["image_size"], card["image_size"], card["channels"]))
     sharding = jax.sharding.SingleDeviceSharding(jax.devices()[0])
@@ -172,7 +172,9 @@ def _card(
     }
 
 
-def _read_card(path: Path) -> dict[str, Any]:
+def read_card(directory: str | os.PathLike[str]) -> dict[str, Any]:
+    """Returns model.json of imported weights; raises `UserError` where there is none, or another file of that name."""
+    path = local_path("the folder of weights", directory).absolute() / CARD
     try:
         card = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

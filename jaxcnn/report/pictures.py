@@ -13,13 +13,13 @@ import jax.numpy as jnp
 import numpy as np
 from PIL import Image
 
+from jaxcnn.data.feed.preparation import Preparation
 from jaxcnn.data.read.crops import ToSquare
 from jaxcnn.data.read.decode import UnreadableError
 from jaxcnn.data.read.records import Source
 from jaxcnn.data.read.transforms import to_pil
 from jaxcnn.errors import UserError
 from jaxcnn.evaluation.data import own_data
-from jaxcnn.evaluation.subject import square_of
 from jaxcnn.report.findings import Findings
 from jaxcnn.report.recorded import Recorded
 from jaxcnn.train.load import LoadedRun, load_run
@@ -97,7 +97,7 @@ def _pictures(
     try:
         source = own_data(read_settings(run.config, {}).feeding, data_dir).sources[found.split]
         _check_same(source, found)
-        return [_seen(source, each, square_of(known)) for each in index], ""
+        return [_seen(source, each, Preparation(preprocessing=known).square) for each in index], ""
     except (UserError, OSError) as error:
         return none, str(error)
 

@@ -3,14 +3,14 @@
 import dataclasses
 import functools
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 
-from jaxcnn.augment.views import Views, average
+from jaxcnn.augment.views import over_views
 from jaxcnn.data.feed.pipeline import Pipeline
 from jaxcnn.train.devices.mesh import in_turn, over_batch, over_processes, replicated
 from jaxcnn.train.parts import metrics
@@ -18,19 +18,9 @@ from jaxcnn.train.run import Run
 from jaxcnn.train.seeds import each
 from jaxcnn.train.state import TrainState
 from jaxcnn.train.step import make_predict_step
-from jaxcnn.types import Array, Batch, Metrics, Variables
+from jaxcnn.types import Array, Batch, Metrics
 
 PredictStep: TypeAlias = Callable[[TrainState, Batch], tuple[Metrics, Array]]
-
-
-def over_views(apply_fn: Callable[..., Any], views: Views) -> Callable[..., Array]:
-    """Returns `apply_fn(variables, image, train)` -> logits of the mean probability over each image's views."""
-
-    def apply(variables: Variables, image: Array, *, train: bool) -> Array:
-        logits = [apply_fn(variables, view, train=train) for view in views(image)]
-        return average(logits) if len(logits) > 1 else logits[0]
-
-    return apply
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -15,17 +15,16 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from jaxcnn.addresses import bucket_address
-from jaxcnn.augment.views import parse_views
+from jaxcnn.augment.views import over_views, parse_views
 from jaxcnn.config.check import frozen
 from jaxcnn.config.file import load_json
-from jaxcnn.data.feed.pipeline import whiten
-from jaxcnn.data.read.crops import ToSquare
-from jaxcnn.data.read.decode import Encoded, Photograph, UnreadableError
+from jaxcnn.data.feed.preparation import Preparation
+from jaxcnn.data.read.decode import Encoded, UnreadableError
 from jaxcnn.errors import UserError
+from jaxcnn.interop.weights import CARD
 from jaxcnn.json_file import read_json
 from jaxcnn.layers.variables import abstract_variables
-from jaxcnn.models import over_axis
-from jaxcnn.train.evaluate import over_views
+from jaxcnn.models import list_models, over_axis
 from jaxcnn.train.files.checkpoint import Checkpoints
 from jaxcnn.train.files.fetch import fetched
 from jaxcnn.train.files.folder import RunFolder
@@ -74,39 +73,63 @@ class LoadedRun:
 
     def prepare(self, image: str | os.PathLike[str] | np.ndarray) -> Array:
         """Returns what the net is given of an image, (1, height, width, channels) float32; as `predict`."""
-        known = self.card["data"].get("preprocessing")
-        if known is None:
-            raise UserError("the data of this run made their own batches: how an image becomes one is unknown")
-        square = ToSquare(known["image_size"], known["channels"], known["crop_fraction"], known["fit"])
+        preparation = self.preparation
+        square = preparation.square
         pixels = np.empty((square.size, square.size, square.channels), np.uint8)
         try:
-            square(self._encoded(image), (), pixels)
+            square(_encoded(preparation, image), (), pixels)
         except UnreadableError as error:
             what = f"an array of {image.dtype} {image.shape}" if isinstance(image, np.ndarray) else image
             raise UserError(f"{what} is no image that can be read: {error}") from None
-        mean, std = (np.array(known[key], np.float32) for key in ("mean", "std"))
-        return whiten(pixels[None], mean, std)
+        return preparation.whitened(pixels[None])
 
-    def _encoded(self, image: str | os.PathLike[str] | np.ndarray) -> Encoded:
-        if isinstance(image, np.ndarray):
-            pixels = image[..., None] if image.ndim == 2 else image
-            if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[-1] not in (1, 3):
-                raise UserError(
-                    f"the image is {image.dtype} {image.shape}: it must be uint8 (height, width[, 1 or 3]), 0 to 255"
-                )
-            return pixels
-        try:
-            content = Path(image).expanduser().read_bytes()
-        except OSError as error:
-            raise UserError(f"{image} cannot be read: {error.strerror}") from None
+    @property
+    def preparation(self) -> Preparation:
+        """How an image becomes the input; raises `UserError` for a run whose data made their own batches."""
         data = self.card["data"]
-        return Photograph(content, data.get("levels", {})) if data["orientation"].startswith("upright") else content
+        if data.get("preprocessing") is None:
+            raise UserError("the data of this run made their own batches: how an image becomes one is unknown")
+        return Preparation(preprocessing=data["preprocessing"], data=data)
 
     @functools.cached_property
     def _forward(self) -> Callable[[Variables, Array], Array]:
         apply_fn = over_views(self.model.apply, parse_views(self.config.eval_views))
         shares = jax.nn.sigmoid if self.config.loss.name == "binary" else jax.nn.softmax
         return jax.jit(lambda variables, image: shares(apply_fn(variables, image, train=False)))
+
+
+def _encoded(preparation: Preparation, image: str | os.PathLike[str] | np.ndarray) -> Encoded:
+    """Returns an image as it is decoded; raises `UserError` for an array or a file that is none."""
+    if isinstance(image, np.ndarray):
+        pixels = image[..., None] if image.ndim == 2 else image
+        if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[-1] not in (1, 3):
+            raise UserError(
+                f"the image is {image.dtype} {image.shape}: it must be uint8 (height, width[, 1 or 3]), 0 to 255"
+            )
+        return pixels
+    try:
+        return preparation.encoded(Path(image).expanduser().read_bytes())
+    except OSError as error:
+        raise UserError(f"{image} cannot be read: {error.strerror}") from None
+
+
+def holds_run(what: str | os.PathLike[str]) -> bool:
+    """Returns whether a folder holds a run, and not imported weights; one in a bucket always does.
+
+    Raises:
+        UserError: if it holds neither.
+    """
+    folder = Path(what).expanduser()
+    if bucket_address("RUN", what) or (folder / "config.json").is_file():
+        return True
+    if (folder / CARD).is_file():
+        return False
+    if str(what) in list_models():
+        raise UserError(
+            f"{what} is a net without weights: name a run folder, or a folder that `jaxcnn import-weights {what} FILE "
+            "--output DIR` wrote"
+        )
+    raise UserError(f"{what} is neither a run (with config.json) nor imported weights (with {CARD})")
 
 
 def load_run(

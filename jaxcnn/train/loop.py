@@ -10,10 +10,10 @@ from ml_collections import ConfigDict
 
 from jaxcnn.errors import Fault, UnsavedError, UserError, say
 from jaxcnn.json_file import read_json
+from jaxcnn.train.card import RunCard
 from jaxcnn.train.devices import hosts
 from jaxcnn.train.evaluate import make_evaluator
 from jaxcnn.train.events import find_hook, misspelt
-from jaxcnn.train.files.card import RunCard
 from jaxcnn.train.files.checkpoint import Checkpoints
 from jaxcnn.train.files.clock import Clock
 from jaxcnn.train.files.folder import RunFolder

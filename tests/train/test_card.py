@@ -13,7 +13,7 @@ import pytest
 
 from jaxcnn.json_file import read_json
 from jaxcnn.models import create_model, list_models
-from jaxcnn.train.files.card import RunCard
+from jaxcnn.train.card import RunCard
 from jaxcnn.train.files.clock import Clock
 from jaxcnn.train.files.folder import RunFolder, read_lines
 from jaxcnn.train.hooks.report import opening, result_rows

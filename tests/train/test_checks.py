@@ -4,7 +4,7 @@ import jax
 import pytest
 
 from jaxcnn.errors import UserError
-from jaxcnn.train.files.card import run_card
+from jaxcnn.train.card import run_card
 from jaxcnn.train.hooks.report import opening
 from jaxcnn.train.setup import make_run
 from tests.train.small_runs import ARRAYS, config

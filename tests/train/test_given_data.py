@@ -4,9 +4,8 @@ import jax
 import numpy as np
 import pytest
 
-from jaxcnn.augment.views import parse_views
+from jaxcnn.augment.views import over_views, parse_views
 from jaxcnn.errors import UserError
-from jaxcnn.train.evaluate import over_views
 from jaxcnn.train.loop import train_and_evaluate
 from jaxcnn.train.setup import make_run
 from tests.data.photos import picture

@@ -15,9 +15,9 @@ from jaxcnn.data.sets.builders import prepare
 from jaxcnn.errors import UserError
 from jaxcnn.train import placing, training
 from jaxcnn.train.ahead import resolve_blank
+from jaxcnn.train.card import run_card
 from jaxcnn.train.devices.mesh import replicated
 from jaxcnn.train.evaluate import make_evaluator
-from jaxcnn.train.files.card import run_card
 from jaxcnn.train.files.checkpoint import Checkpoints
 from jaxcnn.train.files.folder import read_lines
 from jaxcnn.train.hooks.report import opening

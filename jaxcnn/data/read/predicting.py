@@ -1,10 +1,21 @@
 """What predicting needs besides a trained net, ready for JSON. Imports no JAX."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-FILTER = "bilinear, antialiased (Pillow)"
-"""How evaluation resizes images."""
+
+def filter_of(resampling: str) -> str:
+    """Returns the text about resizing by one of `jaxcnn.data.read.crops.RESAMPLINGS`."""
+    return f"{resampling}, antialiased (Pillow)"
+
+
+def resampling_of(preprocessing: Mapping[str, Any]) -> str:
+    """Returns the word of that text in a preprocessing, which one of an earlier version may lack."""
+    return str(preprocessing.get("filter", FILTER)).partition(",")[0]
+
+
+FILTER = filter_of("bilinear")
+"""How evaluation resizes images, unless it is told otherwise."""
 
 
 def for_predicting(
