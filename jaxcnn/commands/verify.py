@@ -9,7 +9,6 @@ from ml_collections import ConfigDict
 
 from jaxcnn.addresses import bucket_address
 from jaxcnn.commands.parser import CommandParser
-from jaxcnn.config.file import load_json
 from jaxcnn.errors import UserError
 from jaxcnn.json_file import read_json
 from jaxcnn.train.devices.mesh import replicated
@@ -40,7 +39,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _verify(folder: RunFolder, data_dir: str | None) -> int:
-    config, _ = load_json(folder.config)
+    config = folder.settled()
     if data_dir:
         config.data.dir = data_dir
     good = True

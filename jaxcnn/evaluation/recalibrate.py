@@ -8,7 +8,6 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxcnn.config.file import load_json
 from jaxcnn.errors import UserError
 from jaxcnn.evaluation.statistics import STATISTICS, estimate
 from jaxcnn.evaluation.subject import Subject, open_subject
@@ -54,7 +53,7 @@ def recalibrate(
         raise UserError(f"{run} was given {', '.join(given)} in Python: its config alone does not make it again")
     if Path(output).expanduser().exists():
         raise UserError(f"{output} is there already: name a new folder")
-    config = load_json(folder.config)[0]
+    config = folder.settled()
     made = make_run(config)
     with contextlib.closing(made.pipeline), open_checkpoints(folder, read_only=True) as checkpoints:
         assert subject.step is not None

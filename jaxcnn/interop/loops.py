@@ -6,7 +6,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from jaxcnn.layers.variables import LOOP
+from jaxcnn.layers.variables import LOOP, loop_of
 
 Path = tuple[str, ...]
 
@@ -54,3 +54,31 @@ class _Loops:
 def _number(block: str) -> int:
     """Returns the number at the end of a block's name."""
     return int(re.sub(r".*\D", "", block))
+
+
+def aligned(found: Mapping[Path, Any], paths: Iterable[Path]) -> dict[Path, Any]:
+    """Returns `found`, in loops if the net of `paths` has its blocks in loops, and else without.
+
+    Where the blocks are others than those of that net, `found` is returned as it is.
+    """
+    wanted = list(paths)
+    with_loops, loops = ([path for path in each if loop_of(path)] for each in (wanted, found))
+    if bool(with_loops) == bool(loops):
+        return dict(found)
+    turns = _turns(found, with_loops, wanted) if with_loops else _turns(wanted, loops, found)
+    shared = [path for path in wanted if path in found]
+    try:
+        new = stacked(found, shared + with_loops) if with_loops else unstacked(found, shared + turns)
+    except (LookupError, ValueError, StopIteration):  # other blocks
+        return dict(found)
+    stacks = [new[path] for path in with_loops] or [found[path] for path in loops]
+    if sum(len(each) for each in stacks) != len(turns):
+        return dict(found)
+    used = {*turns, *loops}
+    return {path: value for path, value in found.items() if path not in used} | new
+
+
+def _turns(without: Iterable[Path], loops: Iterable[Path], with_loops: Iterable[Path]) -> list[Path]:
+    """Returns those paths of a net without loops that are of a loop's turns in the other."""
+    begin, alone = tuple({path[1].removesuffix("rest") for path in loops}), {path[1] for path in with_loops}
+    return [path for path in without if path[1].startswith(begin) and path[1] not in alone]

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 import orbax.checkpoint as ocp
 from flax import traverse_util
 
@@ -44,7 +46,6 @@ def save_variables(
     variables: Variables,
     *,
     source: Path,
-    origin: Mapping[str, str] | None = None,
     known: Mapping[str, Any] | None = None,
     image_shape: tuple[int, int, int] | None = None,
     **fields: Any,
@@ -58,7 +59,6 @@ def save_variables(
         name: of `list_models()`.
         variables: of this model, as `variables_from_torch` returns them.
         source: the file of the weights. Its name and SHA-256 are recorded.
-        origin: what else is recorded of it, such as the repository that it is from.
         known: what predicting needs besides the net (`jaxcnn.interop.preprocessing`), kept in `model.json`.
         image_shape: (height, width, channels) of the square images that the net is for; None for the paper's.
         **fields: of `create_model`, as JSON values; the default of `num_classes` is the paper's.
@@ -67,9 +67,7 @@ def save_variables(
         UserError: if `directory` is in use or cannot be written.
     """
     folder = check_unused(directory)
-    described = _card(name, fields, known or {}, image_shape)
-    described |= {"source": _source(source) | dict(origin or {}), "jaxcnn": jaxcnn.__version__}
-    card = json.dumps(described, indent=2) + "\n"
+    card = json.dumps(_card(name, source, fields, known or {}, image_shape), indent=2) + "\n"
     partial = folder.with_name(f".{folder.name}.partial-{os.getpid()}")
     try:
         shutil.rmtree(partial, ignore_errors=True)
@@ -99,11 +97,9 @@ def load_variables(directory: str | os.PathLike[str]) -> tuple[Net, Variables]:
     card = read_card(folder)
     model = create_net(card["model"], num_classes=card["num_classes"], **card["fields"])
     shapes = expected_variables(model, (card["image_size"], card["image_size"], card["channels"]))
-    sharding = jax.sharding.SingleDeviceSharding(jax.devices()[0])
-    target = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding), shapes)
     try:
         with quiet():
-            return model, _restore(folder / CHECKPOINT, target)
+            return model, jax.tree.map(jnp.asarray, _restore(folder / CHECKPOINT, shapes))
     except UserError:
         raise
     except Exception as error:  # orbax raises a bare Exception for damaged files
@@ -112,7 +108,7 @@ def load_variables(directory: str | os.PathLike[str]) -> tuple[Net, Variables]:
 
 
 def _restore(path: Path, target: Variables) -> Variables:
-    """Returns a checkpoint's arrays, on the devices of `target`.
+    """Returns a checkpoint's arrays, of NumPy, so that each of several processes may read it.
 
     Raises:
         UserError: for a missing or damaged checkpoint, or one with other arrays than `target`.
@@ -126,7 +122,7 @@ def _restore(path: Path, target: Variables) -> Variables:
         if other:
             first = f"{other[0]} {stored.get(other[0], 'missing')} for {expected.get(other[0], 'none')}"
             raise UserError(f"{path.parent} holds weights of another net than {CARD} says: {first}")
-        arguments = ocp.checkpoint_utils.construct_restore_args(target)
+        arguments = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), target)
         return checkpointer.restore(path, item=target, restore_args=arguments)
 
 
@@ -145,18 +141,25 @@ def check_unused(directory: str | os.PathLike[str]) -> Path:
 
 
 def _card(
-    name: str, fields: Mapping[str, Any], known: Mapping[str, Any], image_shape: tuple[int, int, int] | None
+    name: str,
+    source: Path,
+    fields: Mapping[str, Any],
+    known: Mapping[str, Any],
+    image_shape: tuple[int, int, int] | None,
 ) -> dict[str, Any]:
-    """Returns what model.json says of a model.
+    """Returns the content of model.json.
 
     Args:
         name: of the model.
+        source: the file of the weights.
         fields: of the model, other than the default ones.
         known: class names and preprocessing.
         image_shape: (height, width, channels) of square images; None for the paper's.
     """
     variant = model_variant(name)
     side, _, channels = image_shape or (variant.image_size, variant.image_size, variant.channels)
+    with source.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
     return {
         "model": name,
         "num_classes": ({"num_classes": variant.num_classes} | dict(fields))["num_classes"],
@@ -164,13 +167,9 @@ def _card(
         "image_size": side,
         "channels": channels,
         **known,
+        "source": {"file": source.name, "sha256": digest},
+        "jaxcnn": jaxcnn.__version__,
     }
-
-
-def _source(path: Path) -> dict[str, str]:
-    """Returns what model.json says of the file of the weights."""
-    with path.open("rb") as file:
-        return {"file": path.name, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
 
 
 def read_card(directory: str | os.PathLike[str]) -> dict[str, Any]:

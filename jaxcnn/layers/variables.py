@@ -1,6 +1,6 @@
 """The variables of a net, as shapes: nothing is computed or compiled."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import flax.linen as nn
@@ -32,6 +32,15 @@ def init_variables(model: nn.Module, image_shape: tuple[int, int, int], key: Arr
         key: () typed key.
     """
     return kept(model.init(streams(key), jnp.zeros((1, *image_shape), jnp.float32), train=False))
+
+
+def replaced(variables: Variables, arrays: Mapping[str, Array]) -> dict[str, Any]:
+    """Returns variables with other arrays in the place of some, by path, as "params/conv1/kernel"."""
+
+    def one(path: Any, leaf: Array) -> Array:
+        return arrays.get(jax.tree_util.keystr(path, simple=True, separator="/"), leaf)
+
+    return jax.tree_util.tree_map_with_path(one, dict(variables))
 
 
 def streams(key: Array) -> dict[str, Array]:

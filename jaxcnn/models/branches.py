@@ -17,7 +17,7 @@ from jaxcnn.layers.blocks import ConvNormAct
 from jaxcnn.layers.conv import Conv
 from jaxcnn.layers.join import Join
 from jaxcnn.layers.pool import AvgPool, MaxPool
-from jaxcnn.models.net import Net
+from jaxcnn.models.net import AUXILIARY, Net
 from jaxcnn.ops.pool import global_avg_pool
 from jaxcnn.parts import Part
 from jaxcnn.types import Array, ModuleDef
@@ -152,7 +152,7 @@ class BranchNet(Net, kw_only=True):
         """
         if block in self.heads and (train or self.is_initializing()):
             number = list(self.heads).index(block) + 1
-            fields = {"unit": unit, "act": self.activation(), "dtype": self.dtype, "name": f"auxiliary{number}"}
+            fields = {"unit": unit, "act": self.activation(), "dtype": self.dtype, "name": f"{AUXILIARY}{number}"}
             logits = self.head(block)(self.num_classes, **fields)(x, train=train)
             self.auxiliary(logits, name=f"logits{number}", train=train)
 

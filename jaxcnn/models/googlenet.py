@@ -40,6 +40,7 @@ from jaxcnn.layers.init import lecun_normal
 from jaxcnn.layers.norm_choice import make_norm
 from jaxcnn.layers.pool import ceil_pool
 from jaxcnn.models.branches import MAX_SAME, Branch, BranchNet, Mixed, conv
+from jaxcnn.models.net import HEAD
 from jaxcnn.models.variant import Variant
 from jaxcnn.ops.pool import avg_pool, region_means
 from jaxcnn.ops.window import image_size
@@ -113,7 +114,7 @@ class AuxiliaryHead(nn.Module):
         x = x.reshape(x.shape[0], -1)
         x = self.act(nn.Dense(1024, dtype=self.dtype, kernel_init=lecun_normal, name="hidden")(x))
         x = nn.Dropout(self.dropout_rate, deterministic=not train, name="dropout")(x)
-        return nn.Dense(self.num_classes, dtype=self.dtype, kernel_init=lecun_normal, name="classifier")(x)
+        return nn.Dense(self.num_classes, dtype=self.dtype, kernel_init=lecun_normal, name=HEAD)(x)
 
 
 class GoogLeNet(BranchNet, kw_only=True):

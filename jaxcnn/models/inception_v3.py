@@ -33,6 +33,7 @@ from flax.core import FrozenDict
 from jaxcnn.layers.activation import Activation
 from jaxcnn.layers.init import lecun_normal
 from jaxcnn.models.branches import AVG_SAME, MAX_HALVE, Branch, BranchNet, Mixed, conv
+from jaxcnn.models.net import HEAD
 from jaxcnn.models.variant import Variant
 from jaxcnn.ops.pool import avg_pool, global_avg_pool, region_means
 from jaxcnn.ops.window import image_size
@@ -112,9 +113,7 @@ class AuxiliaryHead(nn.Module):
         x = region_means(x, 5) if min(image_size(x)) < 17 else avg_pool(x, 5, strides=3)
         x = self.unit(128, kernel_size=1, name="conv1")(x)
         x = self.unit(768, kernel_size=5, padding=0, name="conv2")(x)
-        return nn.Dense(self.num_classes, dtype=self.dtype, kernel_init=lecun_normal, name="classifier")(
-            global_avg_pool(x)
-        )
+        return nn.Dense(self.num_classes, dtype=self.dtype, kernel_init=lecun_normal, name=HEAD)(global_avg_pool(x))
 
 
 _BLOCKS = (

@@ -44,7 +44,7 @@ from jaxcnn.layers.blocks import ConvNormAct, drop_path, repeat
 from jaxcnn.layers.init import he_normal, he_normal_fan_out
 from jaxcnn.layers.pool import AvgPool, MaxPool
 from jaxcnn.models.inception_v3 import AuxiliaryHead
-from jaxcnn.models.net import Net
+from jaxcnn.models.net import AUXILIARY, Net
 from jaxcnn.models.variant import Variant
 from jaxcnn.ops.pool import global_avg_pool
 from jaxcnn.parts import Part
@@ -284,7 +284,7 @@ class NASNet(Net, kw_only=True):
     def _attach(self, x: Array, parts: Mapping[str, Any], *, train: bool) -> None:
         if self.auxiliary_head and (train or self.is_initializing()):
             unit = functools.partial(ConvNormAct, **parts)
-            head = AuxiliaryHead(self.num_classes, unit, parts["act"], self.dtype, name="auxiliary1")
+            head = AuxiliaryHead(self.num_classes, unit, parts["act"], self.dtype, name=f"{AUXILIARY}1")
             self.auxiliary(head(parts["act"](x), train=train), name="logits1", train=train)
 
 

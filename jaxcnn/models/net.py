@@ -15,6 +15,11 @@ from jaxcnn.layers.norm_choice import make_norm, shifts
 from jaxcnn.parts import Part
 from jaxcnn.types import Array, ModuleDef
 
+HEAD = "classifier"
+"""Name of every layer that makes logits, those of auxiliary heads included."""
+AUXILIARY = "auxiliary"
+"""Beginning of the names of auxiliary heads, which end in a number."""
+
 
 class Net(nn.Module):
     """The base class of all nets. A family overrides the defaults that differ in its paper.
@@ -69,5 +74,5 @@ class Net(nn.Module):
     def classify(self, features: Array, *, kernel_init: Initializer = lecun_normal) -> Array:
         """Sows `features` (batch, width), and returns a dense layer's float32 logits (batch, num_classes)."""
         self.sow("intermediates", "features", features)
-        classifier = nn.Dense(self.num_classes, dtype=self.dtype, kernel_init=kernel_init, name="classifier")
+        classifier = nn.Dense(self.num_classes, dtype=self.dtype, kernel_init=kernel_init, name=HEAD)
         return classifier(features).astype(jnp.float32)

@@ -32,7 +32,7 @@ from jaxcnn.layers.blocks import ConvNormAct
 from jaxcnn.layers.conv import Conv
 from jaxcnn.layers.init import he_uniform, normal
 from jaxcnn.layers.pool import ceil_pool
-from jaxcnn.models.net import Net
+from jaxcnn.models.net import HEAD, Net
 from jaxcnn.models.variant import Variant
 from jaxcnn.ops.pool import global_avg_pool
 from jaxcnn.types import Array, ModuleDef
@@ -85,7 +85,7 @@ class SqueezeNet(Net, kw_only=True):
             padding=0,
             dtype=self.dtype,
             kernel_init=normal(0.01),
-            name="classifier",
+            name=HEAD,
         )
         return global_avg_pool(self.activation()(classifier(x)).astype(jnp.float32))
 

@@ -99,6 +99,7 @@ def run_card(
         "processor": runtime.processor(),
         "settings": dict(runtime.settings()),
         "data": {**run.data, **_skipped(run.pipeline.skipped if skipped is None else skipped, earlier)},
+        "init": (earlier or {}).get("init") or (run.transfer.record() if run.transfer else None),
         "remarks": list(run.remarks),
         "image_shape": list(run.image_shape),
         "seeds": list(run.seeds),

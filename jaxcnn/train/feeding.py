@@ -27,6 +27,16 @@ class Feeding:
     image_size: int | None
     fit: str
     crop_fraction: float | None
+    channels: int | None
+    """1 (grey) or 3 (RGB), as which images are read; None for the data's own."""
+    filter: str | None
+    """One of `jaxcnn.data.read.crops.RESAMPLINGS`; None for bilinear."""
+    mean: tuple[float, ...]
+    """Of each channel, where white is 1; empty for that of the data."""
+    std: tuple[float, ...]
+    """Standard deviation likewise."""
+    statistics: str
+    """Where `mean` and `std` come from, for the run card."""
     calls: tuple[Call, ...]
     """The augmentations of the config."""
     augment: Augment | None

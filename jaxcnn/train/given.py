@@ -31,6 +31,7 @@ class Parts(TypedDict, total=False):
     augment: Augment | None
     data: Any | None
     step: TrainStep | None
+    init_from: Any | None
 
 
 def names_of(parts: Parts) -> dict[str, str]:
@@ -45,6 +46,7 @@ def names_of(parts: Parts) -> dict[str, str]:
         hint = f"did you mean {' or '.join(near)}?" if near else f"they are {', '.join(known)}"
         raise TypeError(f"there is no part {name!r} of a run: {hint}")
     given = {name: parts[name] for name in known if name in parts}  # type: ignore[literal-required]
+    given.pop("init_from", None)  # only a first start needs it: the card says what was loaded
     return {name: _name(part) for name, part in given.items() if part is not None and not isinstance(part, Dataset)}
 
 

@@ -10,7 +10,7 @@ from jax.sharding import Mesh
 
 from jaxcnn.data.feed.given import BATCHES, Batches, GivenPipeline
 from jaxcnn.data.read.dataset import Dataset
-from jaxcnn.data.read.predicting import for_predicting
+from jaxcnn.data.read.predicting import filter_of, for_predicting
 from jaxcnn.data.read.sources import ARRAYS, array_dataset, open_dataset
 from jaxcnn.errors import UserError
 from jaxcnn.parts import find_part, is_path, required_positions
@@ -46,6 +46,25 @@ def _called(path: str) -> Any:
     if required_positions(make):
         raise UserError(f"data set {path!r} is called without arguments, and needs {required_positions(make)}")
     return make()
+
+
+def check_reading(feeding: Feeding, data: Dataset | Batches) -> None:
+    """Raises `UserError` where the channels of the config, or its mean and deviation, are not those of images."""
+    mean, std, channels = feeding.mean, feeding.std, feeding.channels
+    if isinstance(data, Batches):
+        if mean or std or channels:
+            raise UserError(
+                f"data.{'channels' if channels else 'mean'} is given: data that make their own batches do so"
+            )
+        return
+    if channels == 2:
+        raise UserError("data.channels is 2: images are read as grey, 1, or as RGB, 3")
+    if bool(mean) != bool(std):
+        raise UserError("data.mean and data.std go together: the one is subtracted, and the other divides")
+    channels = channels or data.shape[-1]
+    for name, values in (("data.mean", mean), ("data.std", std)):
+        if values and len(values) != channels:
+            raise UserError(f"{name} has {len(values)} numbers, and images of {data.name} have {channels} channels")
 
 
 def make_inputs(feeding: Feeding, dataset: Dataset | Batches, mesh: Mesh, *, num_classes: int, steps: int) -> Inputs:
@@ -87,6 +106,7 @@ def make_inputs(feeding: Feeding, dataset: Dataset | Batches, mesh: Mesh, *, num
         statistics=plan.statistics[1],
         fit=crop.fit,
         crop_fraction=crop.fraction,
+        filter=filter_of(crop.resampling),
     )
     ids = {"class_ids": list(dataset.class_ids)} if dataset.class_ids else {}
     levels = {"levels": {kind: list(span) for kind, span in dataset.levels.items()}} if dataset.levels else {}

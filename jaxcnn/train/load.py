@@ -51,6 +51,8 @@ class LoadedRun:
     """Of the run."""
     step: int
     """Of the checkpoint."""
+    folder: str = ""
+    """Of the run, or its address."""
 
     def __iter__(self) -> Iterator[Any]:
         return iter((self.model, self.variables, self.card))
@@ -151,19 +153,36 @@ def load_run(
         UserError: for a folder that holds no run, a step that has no checkpoint, a checkpoint that is damaged, or a
             model that it does not fit, in one line.
     """
+    card, config, variables, chosen = read_run(workdir, step, seed=seed)
+    net = _model(model_settings(frozen(config)), card, model)
+    _check_fit(net, variables, card)
+    where = bucket_address("the run folder", workdir) or str(Path(workdir).expanduser().absolute())
+    return LoadedRun(net, jax.tree.map(jnp.asarray, variables), card, config, chosen, where)
+
+
+def read_run(
+    workdir: str | os.PathLike[str], step: int | str = "best", *, seed: int | None = None
+) -> tuple[dict[str, Any], ConfigDict, dict[str, Any], int]:
+    """Returns what `load_run` reads: card, config, variables as NumPy arrays, and the step. No net is made.
+
+    Args:
+        workdir: as of `load_run`.
+        step: likewise.
+        seed: likewise.
+
+    Raises:
+        UserError: as `load_run`.
+    """
     address = bucket_address("the run folder", workdir)
     with fetched(address) if address else contextlib.nullcontext(Path(workdir).expanduser()) as place:
         if not (place / "config.json").is_file():
             raise UserError(f"{workdir} holds no run: there is no config.json in it")
         folder = RunFolder(workdir, make=False, copy=place)
         config, card = load_json(folder.config)[0], read_json(folder.card)
-        net = _model(model_settings(frozen(config)), card, model)
         with open_checkpoints(folder, read_only=True) as checkpoints:
             chosen = _step(checkpoints, step, str(workdir))
             state = checkpoints.read(chosen, _WEIGHTS)
-    variables = _one(_variables(state), card["seeds"], seed)
-    _check_fit(net, variables, card)
-    return LoadedRun(net, jax.tree.map(jnp.asarray, variables), card, config, chosen)
+    return card, config, _one(_variables(state), card["seeds"], seed), chosen
 
 
 def _model(settings: ModelSettings, card: Mapping[str, Any], own: Any | None) -> nn.Module:

@@ -63,7 +63,7 @@ def train_and_evaluate(
         hooks: as of `train`.
         force: as of `train`.
         **parts: objects that replace what the config names, as in `make_run`: model, loss_fn, metrics, tx, schedule,
-            augment, data, step.
+            augment, data, step, init_from.
 
     Raises:
         UserError: for a mistake in the config, a part or the folder, before anything is compiled; and as `train`.
@@ -71,7 +71,8 @@ def train_and_evaluate(
     clock, given = Clock(), names_of(parts)
     settings = hosts.together(lambda: read_settings(config, parts))
     _check_folder(workdir, settings.config.to_dict(), given, force=force)  # before data are opened
-    run = hosts.together(lambda: build_run(settings, parts))
+    begun = hosts.from_first(lambda: RunFolder(workdir, make=False).begun())  # then its weights may be gone
+    run = hosts.together(lambda: build_run(settings, parts, begun=begun))
     return _train(run, workdir, hooks, clock, force=force)
 
 

@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+from collections.abc import Mapping
 from typing import Any
 
 import flax.linen as nn
@@ -20,6 +21,8 @@ from jaxcnn.train.seeds import each, init_key, seeds_of
 from jaxcnn.train.settings import PRECISIONS, ModelSettings, Settings
 from jaxcnn.train.state import TrainState, create_state
 from jaxcnn.types import Array
+
+_NOTHING: Mapping[str, Array] = {}
 
 
 def make_model(settings: ModelSettings, num_classes: int, own: Any | None = None) -> nn.Module:
@@ -47,6 +50,8 @@ def make_init(
 ) -> Init:
     """Returns a function that makes the initial state on every device of a mesh.
 
+    It may be given trained arrays by path; every net of several has the same of them.
+
     Args:
         settings: of the run: its seeds, and whether it keeps a moving average.
         mesh: of devices.
@@ -56,12 +61,12 @@ def make_init(
     """
     ema, first, count = settings.ema_decay is not None, settings.seed, settings.num_seeds
 
-    def create(seed: Array) -> TrainState:
-        return create_state(model, tx, shape, init_key(seed), ema=ema)
+    def create(seed: Array, loaded: Mapping[str, Array]) -> TrainState:
+        return create_state(model, tx, shape, init_key(seed), ema=ema, loaded=loaded)
 
     @functools.partial(jax.jit, out_shardings=replicated(mesh))
-    def init_state() -> TrainState:
-        return each(create, count)(seeds_of(first, count))
+    def init_state(loaded: Mapping[str, Array] = _NOTHING) -> TrainState:
+        return each(create, count, in_axes=(0, None))(seeds_of(first, count), loaded)
 
     return init_state
 

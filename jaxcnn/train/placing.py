@@ -57,9 +57,13 @@ class Plan:
     def statistics(self) -> tuple[tuple[np.ndarray, np.ndarray], str]:
         """Mean and standard deviation of each channel, and their source. They do not depend on the placement.
 
-        The catalog's are of the whole training split at its own size; they are used for parts of it and for other sizes
-        too. For other data they are of 1,000 equally spaced training images, or of all if there are fewer.
+        Those that are asked for come first. The catalog's are of the whole training split at its own size; they are
+        used for parts of it and for other sizes too. For other data they are of 1,000 equally spaced training images,
+        or of all if there are fewer.
         """
+        asked = self.feeding
+        if asked.mean:
+            return (np.array(asked.mean, np.float32), np.array(asked.std, np.float32)), asked.statistics
         mean, std = (np.array(values, np.float32) for values in (self.dataset.mean, self.dataset.std))
         if len(mean) == self.crop.channels:
             return (mean, std), self.dataset.statistics

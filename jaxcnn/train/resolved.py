@@ -2,15 +2,14 @@
 
 import collections
 import dataclasses
-from collections.abc import Mapping
 from typing import Any
 
 import jax
-import numpy as np
 
 from jaxcnn.layers.norm import default_num_groups
 from jaxcnn.layers.norm_choice import norm_options
 from jaxcnn.models import Net
+from jaxcnn.models.described import fields_of, plain
 from jaxcnn.parts import part_name
 from jaxcnn.train.parts.optimizers import decays_unseen, kernels_only
 from jaxcnn.train.run import Run
@@ -59,12 +58,6 @@ def group_counts(run: Run) -> dict[str, int]:
     return {"/".join(path): wanted or default_num_groups(shapes[*path, "scale"][-1]) for path in norms}
 
 
-def fields_of(module: Any) -> dict[str, Any]:
-    """Returns the fields of a net or another dataclass, ready for JSON."""
-    fields = dataclasses.fields(module)
-    return {field.name: _plain(getattr(module, field.name)) for field in fields if field.name not in ("parent", "name")}
-
-
 def _norm(run: Run) -> dict[str, Any]:
     model = run.model
     if not isinstance(model, Net):
@@ -72,7 +65,7 @@ def _norm(run: Run) -> dict[str, Any]:
     options = norm_options(model.norm, model.chosen_norm_options)
     if model.norm == "group":
         options["num_groups"] = group_counts(run)
-    return {"name": part_name(model.norm), **{name: _plain(value) for name, value in options.items()}}
+    return {"name": part_name(model.norm), **{name: plain(value) for name, value in options.items()}}
 
 
 def _weight_decay(run: Run) -> dict[str, Any]:
@@ -88,21 +81,3 @@ def _weight_decay(run: Run) -> dict[str, Any]:
     for (path, leaf), decays in zip(jax.tree_util.tree_leaves_with_path(params), jax.tree.leaves(masked), strict=True):
         sums[decays][str(path[-1].key)] += leaf.size
     return {"rate": settings.weight_decay, "decayed": dict(sums[True]), "not_decayed": dict(sums[False])}
-
-
-def _plain(value: Any) -> Any:
-    """Returns a value that JSON can represent; for a function or class its name, for an array-like value its dtype."""
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    if isinstance(value, Mapping):
-        return {str(key): _plain(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(inner) for inner in value]
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return fields_of(value)
-    if hasattr(value, "func"):  # functools.partial
-        return _plain(value.func)
-    try:
-        return getattr(value, "__name__", None) or str(np.dtype(value))
-    except TypeError:
-        return part_name(value)

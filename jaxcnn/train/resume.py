@@ -63,6 +63,7 @@ def find_start(run: Run, folder: RunFolder, checkpoints: Checkpoints, *, force: 
     card = hosts.on_first(lambda: folder.earlier_card(run.data["fingerprint"], resumed=resumed), None)
     gone = hosts.on_first(lambda: folder.gone(resumed=resumed), [])
     changes = gone + hosts.on_first(lambda: folder.kept.adopt(asked, run.given, resumed=resumed, force=force), [])
+    hosts.on_first(lambda: _check_begun(run, folder, card), None)
     _check_alike(run, folder)
     state, damaged = _first_state(run, checkpoints)
     step = steps_taken(state)
@@ -77,6 +78,13 @@ def find_start(run: Run, folder: RunFolder, checkpoints: Checkpoints, *, force: 
     )
 
 
+def _check_begun(run: Run, folder: RunFolder, card: Mapping[str, Any] | None) -> None:
+    """Raises `UserError` if images are preprocessed as weights say that are not those that the run began from."""
+    began = ((card or {}).get("init") or {}).get("preprocessing")
+    if run.transfer and began is not None and began != run.transfer.preprocessing:
+        raise UserError(f"{folder.path} holds a run that began from other weights; use another --workdir")
+
+
 def _check_alike(run: Run, folder: RunFolder) -> None:
     """Raises `UserError` if the processes have different configs, parts, data or folders."""
     config = run.config.to_dict()
@@ -84,6 +92,7 @@ def _check_alike(run: Run, folder: RunFolder) -> None:
     hosts.check_same("the config", json.dumps(config))
     hosts.check_same("what is handed over", json.dumps(dict(run.given)))
     hosts.check_same("the data", run.data["fingerprint"])
+    hosts.check_same("the weights to begin from", json.dumps(run.transfer and run.transfer.record()))
     hosts.check_same("the run folder", folder.identity())
 
 

@@ -30,9 +30,10 @@ from jaxcnn.train.seeds import Randomness, abstract_one_of, each, randomness_of,
 from jaxcnn.train.settings import Settings, Sharing
 from jaxcnn.train.state import TrainState
 from jaxcnn.train.step import TrainStep
+from jaxcnn.train.transfer import Transfer
 from jaxcnn.types import ApplyFn
 
-Init: TypeAlias = Callable[[], TrainState]
+Init: TypeAlias = Callable[..., TrainState]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -99,6 +100,8 @@ class Run(Timing, Measures):
     paddings: Mapping[str, Pads]
     """Padding of each convolution whose padding has a name, from `paddings_of_convolutions`."""
     steps_per_dispatch: int
+    transfer: Transfer | None = None
+    """What is taken from trained weights; None if nothing is, or an earlier start of the run has done so."""
     tuned: bool = True
     """Whether net and step use the forms of `jaxcnn.accel`."""
 

@@ -1,6 +1,7 @@
 """What a config says of a run, read once. Below, functions take these typed parts, and none takes a config."""
 
 import dataclasses
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -101,6 +102,8 @@ class Settings:
     optimizer: OptimizerSettings
     schedule: ScheduleSettings
     lengths: LengthSettings
+    init_from: str | None
+    init_head: str
     ema_decay: float | None
     seed: int
     num_seeds: int
@@ -119,7 +122,7 @@ def read_settings(config: ConfigDict, parts: Parts) -> Settings:
     Raises:
         UserError: for a wrong name or number.
     """
-    config, model = _settled(config, parts.get("data")), parts.get("model")
+    config, model = _settled(config, parts.get("data"), parts.get("init_from")), parts.get("model")
     lengths = {field.name: config[field.name] for field in dataclasses.fields(LengthSettings)}
     return Settings(
         config=config,
@@ -135,6 +138,8 @@ def read_settings(config: ConfigDict, parts: Parts) -> Settings:
         optimizer=OptimizerSettings(**config.optimizer.to_dict()),
         schedule=ScheduleSettings(**config.schedule.to_dict()),
         lengths=LengthSettings(**lengths),
+        init_from=config.init_from,
+        init_head=config.init_head,
         ema_decay=config.ema.decay,
         seed=config.seed,
         num_seeds=config.num_seeds,
@@ -148,9 +153,11 @@ def read_settings(config: ConfigDict, parts: Parts) -> Settings:
     )
 
 
-def _settled(config: ConfigDict, data: Any | None) -> FrozenConfigDict:
-    """Returns the config of a run with the name of the data that were handed over; nothing in it can change."""
+def _settled(config: ConfigDict, data: Any | None, init_from: Any | None) -> FrozenConfigDict:
+    """Returns the config of a run with the names of what was handed over; nothing in it can change."""
     config = frozen(config)
+    if isinstance(init_from, str | os.PathLike):
+        config = frozen(ConfigDict({**config.to_dict(), "init_from": os.fspath(init_from)}))
     if data is not None and not isinstance(data, Dataset):
         name = BATCHES if isinstance(data, Batches) else ARRAYS
         config = frozen(ConfigDict({**config.to_dict(), "data": {**config.data.to_dict(), "name": name}}))
@@ -185,6 +192,11 @@ def _feeding(config: FrozenConfigDict, model: Part, augment: Augment | None) -> 
         image_size=d.image_size,
         fit=d.fit,
         crop_fraction=d.crop_fraction,
+        channels=d.channels,
+        filter=d.filter,
+        mean=d.mean,
+        std=d.std,
+        statistics="as given",
         calls=parse_calls(d.augment),
         augment=augment,
         repeats=d.repeats,

@@ -1,6 +1,8 @@
 """Makes a run from a config: the door behind which no function takes one. Nothing is compiled before all is checked."""
 
-from collections.abc import Sequence
+import dataclasses
+import functools
+from collections.abc import Mapping, Sequence
 from typing import Any, Unpack
 
 import flax.linen as nn
@@ -25,8 +27,9 @@ from jaxcnn.train.given import (
     check_step,
     names_of,
 )
-from jaxcnn.train.inputs import make_inputs, open_data
+from jaxcnn.train.inputs import check_reading, make_inputs, open_data
 from jaxcnn.train.lengths import timing_of
+from jaxcnn.train.misfits import check_channels
 from jaxcnn.train.net import make_init, make_model, trace
 from jaxcnn.train.parts.best import find_best
 from jaxcnn.train.parts.losses import check_class_weights, make_loss
@@ -36,7 +39,9 @@ from jaxcnn.train.parts.schedules import make_schedule, unreached
 from jaxcnn.train.run import Init, Measures, Run
 from jaxcnn.train.seeds import abstract_one_of
 from jaxcnn.train.settings import Settings, Sharing, read_settings
+from jaxcnn.train.source import described, followed, following, open_weights
 from jaxcnn.train.squares import train_batch
+from jaxcnn.train.transfer import Weights, transferred
 
 
 def make_run(config: ConfigDict, *, devices: Sequence[jax.Device] | None = None, **parts: Unpack[Parts]) -> Run:
@@ -59,6 +64,7 @@ def make_run(config: ConfigDict, *, devices: Sequence[jax.Device] | None = None,
             own batches.
         step: (state, batch, key) -> (state, sums), pure, instead of the training step. `sums` are sums over the
             examples by name; `loss` and `examples` must be among them.
+        init_from: trained weights to begin from: what `config.init_from` may be, a `LoadedRun`, or a tree of variables.
 
     Raises:
         UserError: for any mistake, in one line, before anything is compiled.
@@ -66,11 +72,29 @@ def make_run(config: ConfigDict, *, devices: Sequence[jax.Device] | None = None,
     return build_run(read_settings(config, parts), parts, devices)
 
 
-def build_run(settings: Settings, parts: Parts, devices: Sequence[jax.Device] | None = None) -> Run:
-    """Does what `make_run` does with a config that is read."""
+def build_run(
+    settings: Settings,
+    parts: Parts,
+    devices: Sequence[jax.Device] | None = None,
+    *,
+    begun: Mapping[str, Any] | None = None,
+) -> Run:
+    """Does what `make_run` does with a config that is read.
+
+    Args:
+        settings: of the config.
+        parts: as of `make_run`.
+        devices: likewise.
+        begun: of a run that has begun, what of its preprocessing follows the weights that it began from, which are not
+            read again; None for a run that begins.
+    """
     given, mesh = names_of(parts), make_mesh(devices)
     check_batch(settings.sharing, mesh)
     dataset = open_data(settings.feeding, parts.get("data"))
+    check_reading(settings.feeding, dataset)
+    weights = _weights(settings, parts, dataset) if begun is None else None
+    taken, told = (begun or {}, []) if weights is None else followed(settings.feeding, weights, dataset)
+    settings = dataclasses.replace(settings, feeding=following(settings.feeding, taken))
     num_classes = _num_classes(settings.model.num_classes, dataset)
     check_class_weights(settings.loss.class_weights, num_classes)
     model = make_model(settings.model, num_classes, parts.get("model"))
@@ -84,6 +108,12 @@ def build_run(settings: Settings, parts: Parts, devices: Sequence[jax.Device] | 
     init_state = make_init(settings, mesh, model, tx, batch["image"].shape[1:])
     remarks, paddings = _checked(settings, mesh, dataset, model, init_state, batch, num_classes)
     measures = _measures(settings, parts, init_state, batch, num_classes)
+    transfer = None
+    if weights is not None:
+        own = abstract_one_of(jax.eval_shape(init_state).variables, settings.num_seeds)
+        net = described(settings.feeding.model, model, dataset.class_names, batch["image"].shape[1:])
+        transfer = transferred(weights, net, model, own, head=settings.init_head, preprocessing=taken, remarks=told)
+        init_state = functools.partial(init_state, transfer.loaded)
     inputs = make_inputs(settings.feeding, dataset, mesh, num_classes=num_classes, steps=timing.total_steps)
     one_by_one = inputs.facts["placement"] != "device" or jax.default_backend() == "cpu"
     return Run(
@@ -100,6 +130,7 @@ def build_run(settings: Settings, parts: Parts, devices: Sequence[jax.Device] | 
         num_classes=num_classes,
         tx=tx,
         init_state=init_state,
+        transfer=transfer,
         step=parts.get("step"),
         learning_rate=learning_rate,
         paddings=paddings,
@@ -108,6 +139,21 @@ def build_run(settings: Settings, parts: Parts, devices: Sequence[jax.Device] | 
         **vars(timing),
         **vars(measures),
     )
+
+
+def _weights(settings: Settings, parts: Parts, dataset: Dataset | Batches) -> Weights | None:
+    """Returns the trained weights that a run begins from, or None. They must be for images as the data have them."""
+    given = parts.get("init_from")
+    what = settings.init_from if given is None else given
+    if what is None and settings.init_head != "auto":
+        raise UserError(f"init_head is {settings.init_head}: it goes with init_from, which names trained weights")
+    if what is None:
+        return None
+    weights = open_weights(what)
+    asked = settings.feeding.channels
+    if isinstance(dataset, Dataset) and (asked or dataset.shape[0] is not None):
+        check_channels(weights.net, dataset.name, asked or dataset.shape[-1])
+    return weights
 
 
 def _num_classes(wanted: int | None, dataset: Dataset | Batches) -> int:

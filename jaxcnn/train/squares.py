@@ -1,5 +1,7 @@
 """The squares that a net gets in a run: their size and shape, and remarks about them and the data."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 
@@ -68,8 +70,9 @@ def extended(augment: Augment, own: Augment | None) -> Augment:
 
 def make_square(feeding: Feeding, dataset: Dataset) -> ToSquare:
     """Returns the crop that makes the squares of evaluation; images without a common size get the model's."""
-    size, fraction = feeding.image_size, feeding.crop_fraction
-    return dataset.square(size, fraction, feeding.fit, photograph=feeding.photograph)
+    square = dataset.square(feeding.image_size, feeding.crop_fraction, feeding.fit, photograph=feeding.photograph)
+    channels, resampling = feeding.channels or square.channels, feeding.filter or square.resampling
+    return dataclasses.replace(square, channels=channels, resampling=resampling)
 
 
 def stored_shape(feeding: Feeding, dataset: Dataset) -> tuple[int, int, int]:

@@ -1,5 +1,6 @@
 """The state of training: arrays only."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import flax.linen as nn
@@ -9,7 +10,7 @@ import numpy as np
 import optax
 from flax import struct
 
-from jaxcnn.layers.variables import init_variables
+from jaxcnn.layers.variables import init_variables, replaced
 from jaxcnn.types import Array, Variables
 
 
@@ -42,7 +43,13 @@ def steps_taken(state: TrainState) -> int:
 
 
 def create_state(
-    model: nn.Module, tx: optax.GradientTransformation, image_shape: tuple[int, int, int], key: Array, *, ema: bool
+    model: nn.Module,
+    tx: optax.GradientTransformation,
+    image_shape: tuple[int, int, int],
+    key: Array,
+    *,
+    ema: bool,
+    loaded: Mapping[str, Array] | None = None,
 ) -> TrainState:
     """Returns an initial state. It can be traced, so that it can be jitted with a sharding.
 
@@ -52,8 +59,9 @@ def create_state(
         image_shape: (height, width, channels) of a float32 image.
         key: () typed key for the initial parameters.
         ema: whether to keep a moving average of parameters and collections.
+        loaded: arrays in place of initial ones, by path, as "params/conv1/kernel".
     """
-    collections = init_variables(model, image_shape, key)
+    collections = replaced(init_variables(model, image_shape, key), loaded or {})
     params = collections.pop("params", {})
     return TrainState(
         step=jnp.zeros((), jnp.int32),

@@ -13,12 +13,13 @@ import pytest
 
 from jaxcnn.json_file import read_json
 from jaxcnn.models import create_model, list_models
+from jaxcnn.models.described import fields_of
 from jaxcnn.train.card import RunCard
 from jaxcnn.train.files.clock import Clock
 from jaxcnn.train.files.folder import RunFolder, read_lines
 from jaxcnn.train.hooks.report import opening, result_rows
 from jaxcnn.train.loop import train_and_evaluate
-from jaxcnn.train.resolved import fields_of, group_counts, resolved
+from jaxcnn.train.resolved import group_counts, resolved
 from jaxcnn.train.setup import make_run
 from jaxcnn.train.span import Span
 from tests.train import small_runs

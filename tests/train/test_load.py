@@ -76,6 +76,15 @@ def test_what_a_folder_does_not_have_is_one_line(trained, asked, says):
     assert "\n" not in str(caught.value)
 
 
+def test_the_filter_of_the_card_resizes_images(trained):
+    run = jaxcnn.load_run(trained[0])
+    image = np.random.RandomState(1).randint(0, 256, (30, 40, 3)).astype(np.uint8)
+    before = run.prepare(image)
+    run.card["data"]["preprocessing"]["filter"] = "bicubic, antialiased (Pillow)"
+    assert run.preparation.square.resampling == "bicubic"
+    assert np.abs(run.prepare(image) - before).max() > 0.1
+
+
 @pytest.mark.parametrize(
     ("image", "says"),
     [

@@ -1,6 +1,6 @@
 """The settings of the data: which images, how they are split, cropped, augmented and read."""
 
-from jaxcnn.config.kinds import NUMBER, TEXT, WHOLE
+from jaxcnn.config.kinds import NUMBER, NUMBERS, TEXT, WHOLE
 from jaxcnn.config.setting import Setting, Words
 from jaxcnn.config.table.run import SEEDS
 from jaxcnn.ranges import PIXELS, Range, at_least
@@ -28,7 +28,8 @@ DATA = (
         key="data.image_size",
         kind=WHOLE,
         default=None,
-        none="the data's own size, and of photographs the size that the model is made for",
+        none="that of the weights in `init_from`, else the data's own size, and of photographs the size that the "
+        "model is made for",
         about="The side of the square that the model sees.",
         unit="pixels",
         within=PIXELS,
@@ -89,10 +90,47 @@ DATA = (
         key="data.crop_fraction",
         kind=NUMBER,
         default=None,
-        none="0.875 of photographs that are cropped, else 1",
+        none="that of the weights in `init_from`, else 0.875 of photographs that are cropped, else 1",
         about="Evaluation makes the short side of an image `data.image_size` / this and keeps the middle. Under `pad` "
         "it is the long side, under `stretch` both.",
         within=Range(0.1, 1),
+    ),
+    Setting(
+        key="data.filter",
+        kind=TEXT,
+        default=None,
+        none="that of the weights in `init_from`, else bilinear",
+        about="The filter by which evaluation resizes images, antialiased.",
+        words=Words("data.filter", "jaxcnn.data.read.crops:RESAMPLINGS"),
+        aliases="interpolation resample resampling",
+    ),
+    Setting(
+        key="data.channels",
+        kind=WHOLE,
+        default=None,
+        none="the data's own; photographs are read as the weights of `init_from` need them, else as RGB",
+        about="How images are read: 1 is grey, 3 is RGB.",
+        unit="channels",
+        within=Range(1, 3),
+        aliases="in_chans in_channels num_channels input_channels",
+    ),
+    Setting(
+        key="data.mean",
+        kind=NUMBERS,
+        default=(),
+        about="What is subtracted from each channel, where white is 1. Empty: the mean of the weights in `init_from`, "
+        "else that of the data.",
+        within=Range(-1, 1),
+        aliases="normalize_mean pixel_mean image_mean",
+    ),
+    Setting(
+        key="data.std",
+        kind=NUMBERS,
+        default=(),
+        about="What each channel is then divided by. Empty: the deviation of the weights in `init_from`, else that of "
+        "the data.",
+        within=Range(0, 1, without_low=True),
+        aliases="normalize_std pixel_std image_std",
     ),
     Setting(
         key="data.placement",

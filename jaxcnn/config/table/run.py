@@ -26,6 +26,24 @@ RUN = (
         aliases="seeds n_seeds repeats runs",
     ),
     Setting(
+        key="init_from",
+        kind=TEXT,
+        default=None,
+        none="from random initial weights",
+        about="Trained weights to begin from: a run folder, here or in a bucket, or a folder that "
+        "`jaxcnn import-weights` wrote.",
+        aliases="pretrained weights checkpoint load_from finetune init_weights transfer restore_from",
+    ),
+    Setting(
+        key="init_head",
+        kind=TEXT,
+        default="auto",
+        about="What becomes of the layer that makes the logits, with `init_from`. `auto`: it is loaded, unless the "
+        "number of classes or their names differ. `new`: it is new. `load`: it is loaded whatever the names are.",
+        words=Words("init_head", "jaxcnn.train.head_choice:HEADS"),
+        aliases="new_head reset_head reset_classifier",
+    ),
+    Setting(
         key="batch_size",
         kind=WHOLE,
         default=128,

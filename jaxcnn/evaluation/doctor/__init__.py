@@ -5,7 +5,6 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from jaxcnn.config.file import load_json
 from jaxcnn.data.read.dataset import Dataset
 from jaxcnn.errors import UserError
 from jaxcnn.evaluation.doctor import norms, record, units, updates
@@ -68,7 +67,7 @@ def _measured(run: Run, subject: Subject, state: TrainState, rows: list[dict[str
 
 @contextlib.contextmanager
 def _made(folder: RunFolder, data_dir: str | os.PathLike[str] | None) -> Iterator[Run]:
-    config = load_json(folder.config)[0]
+    config = folder.settled()
     if data_dir is not None:
         config.data.dir = str(Path(data_dir))
     run = make_run(config)

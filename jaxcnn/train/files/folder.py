@@ -8,16 +8,20 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ml_collections import ConfigDict
+
 from jaxcnn import streams
 from jaxcnn.addresses import bucket_address
 from jaxcnn.buckets import Bucket
+from jaxcnn.config.file import assign, load_json
 from jaxcnn.errors import UserError, say
 from jaxcnn.json_file import read_json, write_json
 from jaxcnn.train.files.changes import BACK, FORCED, NOTHING, Given, KeptConfig
-from jaxcnn.train.files.fetch import copy_of
+from jaxcnn.train.files.fetch import MARKER, asked, copy_of
 from jaxcnn.train.files.lock import Lock
 from jaxcnn.train.files.mirror import Mirror
 
+CARD = "run.json"
 OUTPUT = "output.log"
 """Output of a run that standard output could not take, because nobody reads it any more."""
 
@@ -39,7 +43,7 @@ class RunFolder:
         """The folder of its files on this machine."""
         self.config = self.place / "config.json"
         self.history = self.place / "config_history.json"
-        self.card = self.place / "run.json"
+        self.card = self.place / CARD
         self.metrics = self.place / "metrics.jsonl"
         self.checkpoints = self.place / "checkpoints"
         self.tensorboard = self.place / "tensorboard"
@@ -96,6 +100,31 @@ class RunFolder:
     def _holds_state(self) -> bool:
         return self.checkpoints.is_dir() and any(entry.name.isdigit() for entry in self.checkpoints.iterdir())
 
+    def begun(self) -> dict[str, Any] | None:
+        """Returns what of its preprocessing the run in the folder has from the weights that it began from.
+
+        {} if it began from none, and None if there is no state to go on from. Nothing is copied from a bucket.
+        """
+        if self.in_bucket:
+            bucket = Bucket(str(self.path))
+            with asked(str(self.path)):
+                there = bucket.find("checkpoints")
+                begins = not any(name.endswith(MARKER) for name in there) or CARD not in bucket.find(CARD)
+                card = {} if begins else json.loads(bucket.read(CARD))
+        else:
+            begins = not (self._holds_state() and self.card.exists())
+            card = {} if begins else read_json(self.card)
+        return None if begins else _taken(card)
+
+    def settled(self) -> ConfigDict:
+        """Returns the config of the run, which needs the weights that it began from no more."""
+        config = load_json(self.config)[0]
+        if self.card.exists():
+            config.init_from, config.init_head = None, "auto"
+            for key, value in _taken(read_json(self.card)).items():
+                assign(config, f"data.{key}", value)
+        return config
+
     def gone(self, *, resumed: bool) -> list[str]:
         """Returns a line for each file that was removed by somebody, before it is written again."""
         if not resumed:
@@ -129,6 +158,10 @@ class RunFolder:
         if before != fingerprint:
             raise UserError(f"{self.path} holds a run on other data ({before} -> {fingerprint}); use another --workdir")
         return card
+
+
+def _taken(card: Mapping[str, Any]) -> dict[str, Any]:
+    return (card.get("init") or {}).get("preprocessing", {})
 
 
 def _check_name(path: Path) -> None:

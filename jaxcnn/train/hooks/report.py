@@ -22,6 +22,7 @@ def opening(run: Run, folder: str | Path, start: int) -> dict[str, list[str]]:
     return {
         "net": [_net(run)],
         "data": [_data(run), *_remarks(run)],
+        "weights": run.transfer.table() if run.transfer and not start else [],
         "steps": [
             f"{steps} on {devices.size} x {devices.flat[0].device_kind}" + (f", from step {start}" if start else "")
         ],
