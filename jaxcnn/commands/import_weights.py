@@ -1,4 +1,7 @@
-"""`jaxcnn import-weights MODEL FILE --output DIR`: converts weights of a reference implementation, or exported ones."""
+"""`jaxcnn import-weights MODEL FILE --output DIR`: converts weights of a reference implementation, or exported ones.
+
+FILE may be a name on the Hugging Face Hub, or a folder of the same layout.
+"""
 
 import argparse
 import re
@@ -10,12 +13,15 @@ from typing import Any
 
 import jax
 
-from jaxcnn.commands.parser import CommandParser, new_file
+from jaxcnn.commands.parser import CommandParser, new_file, path_type
+from jaxcnn.data.feed.preparation import Preparation
 from jaxcnn.errors import UserError
 from jaxcnn.interop.own_file import load_own, own_card
-from jaxcnn.interop.preprocessing import check_statistics, predicting, read_class_names
+from jaxcnn.interop.preprocessing import check_statistics, given_over, predicting, read_class_names
+from jaxcnn.interop.published.hub import HubName, hub_name
 from jaxcnn.interop.state_dict import READABLE, read_weights
-from jaxcnn.interop.torch import WrongWeightsError, find_variables
+from jaxcnn.interop.told import Told, told_of
+from jaxcnn.interop.torch import Imported, WrongWeightsError, find_variables
 from jaxcnn.interop.weights import check_unused, save_variables
 from jaxcnn.models import model_variant
 from jaxcnn.types import Variables
@@ -32,32 +38,57 @@ def main(argv: Sequence[str]) -> int:
             standard error, by layer.
     """
     arguments = make_parser().parse_args(argv)
-    if (card := own_card(arguments.file)) is not None:
+    if isinstance(arguments.file, Path) and (card := own_card(arguments.file)) is not None:
         return _keep_own(arguments, card)
-    fields = dict(arguments.field)
-    if arguments.num_classes is not None:
-        fields["num_classes"] = arguments.num_classes
-    variant = model_variant(arguments.model)
-    num_classes = fields.get("num_classes", variant.num_classes)
-    statistics = check_statistics(arguments.mean, arguments.std, variant.channels)
-    class_names = read_class_names(arguments.classes, num_classes) if arguments.classes else None
     check_unused(arguments.output)
-    weights = read_weights(arguments.file)
+    told = told_of(arguments.file, arguments.model)
+    asked = dict(arguments.field)
+    if arguments.num_classes is not None:
+        asked["num_classes"] = arguments.num_classes
+    fields = told.fields_with(arguments.model, asked)
+    variant = model_variant(arguments.model)
+    statistics = check_statistics(arguments.mean, arguments.std, variant.channels)
+    num_classes = fields.get("num_classes", variant.num_classes)
+    class_names = read_class_names(arguments.classes, num_classes) if arguments.classes else None
+    for remark in told.remarks:
+        print(remark)
+    found, inert = _found(arguments, told, fields)
+    if told.known:
+        known = given_over(told.known, class_names, statistics)
+    else:
+        known = predicting(arguments.model, found.fields, found.names, class_names=class_names, statistics=statistics)
+    size, channels = (known["preprocessing"][name] for name in ("image_size", "channels"))
+    folder = save_variables(
+        arguments.output,
+        arguments.model,
+        found.variables,
+        source=told.file,
+        origin=told.origin,
+        known=known,
+        image_shape=(size, size, channels),
+        **found.fields,
+    )
+    for remark in (*found.remarks, *inert, *_assumed(known)):
+        print(remark)
+    return _kept(arguments.model, found.variables, folder)
+
+
+def _found(arguments: argparse.Namespace, told: Told, fields: Mapping[str, Any]) -> tuple[Imported, list[str]]:
+    """Returns the variables in a file, and a line about objects in it that are ignored.
+
+    Raises:
+        UserError: if the file does not hold the weights of this net. The wrong entries are listed before.
+    """
+    weights = read_weights(told.file)
     try:
-        found = find_variables(arguments.model, weights.state_dicts, fields, file=arguments.file, key=arguments.key)
+        found = find_variables(arguments.model, weights.state_dicts, fields, file=told.file, key=arguments.key)
     except WrongWeightsError as error:
         _complain(error, arguments.report)
         advice = f"; they fit exactly: {error.advice.options()}" if error.advice else ""
         few = sum(map(len, error.entries.values())) <= LINES
         raise UserError(error.line(LINES if few else 0) + advice) from None
-    known = predicting(arguments.model, found.fields, found.names, class_names=class_names, statistics=statistics)
-    folder = save_variables(
-        arguments.output, arguments.model, found.variables, source=arguments.file, known=known, **found.fields
-    )
     inert = [f"ignored, and not executed: {', '.join(weights.inert[:8])}"] if weights.inert else []
-    for remark in (*found.remarks, *inert, *_assumed(known)):
-        print(remark)
-    return _kept(arguments.model, found.variables, folder)
+    return found, inert
 
 
 def _keep_own(arguments: argparse.Namespace, card: Mapping[str, Any]) -> int:
@@ -67,13 +98,8 @@ def _keep_own(arguments: argparse.Namespace, card: Mapping[str, Any]) -> int:
         raise UserError(f"{file} has the weights of {card['model'] or card['module']}, not of {arguments.model}")
     if arguments.field or arguments.num_classes is not None or arguments.key:
         raise UserError(f"{file} says itself what its weights are of: leave --field, --num-classes and --key out")
-    statistics = check_statistics(arguments.mean, arguments.std, channels)
-    known = {name: card[name] for name in ("class_names", "preprocessing")}
-    if statistics:
-        mean, std = map(list, statistics)
-        known["preprocessing"] = card["preprocessing"] | {"mean": mean, "std": std, "statistics": "given"}
-    if arguments.classes:
-        known["class_names"] = read_class_names(arguments.classes, card["num_classes"])
+    class_names = read_class_names(arguments.classes, card["num_classes"]) if arguments.classes else None
+    known = given_over(card, class_names, check_statistics(arguments.mean, arguments.std, channels))
     check_unused(arguments.output)
     variables = load_own(file, card)
     folder = save_variables(
@@ -101,7 +127,8 @@ def _assumed(known: Mapping[str, Any]) -> list[str]:
     images, names = known["preprocessing"], known["class_names"]
     whitening = f"whitening: mean {images['mean']}, std {images['std']}, {images['statistics']}"
     said = [whitening if images["mean"] else "whitening is not known: --mean and --std say it"]
-    return said + ([] if names else ["class names are not known: --classes FILE gives them"])
+    said += [f"images: {Preparation(preprocessing=images).told()}"] if images["mean"] else []
+    return said + ([] if names else ["class names are not known, numbers stand for them: --classes FILE gives them"])
 
 
 def _complain(error: WrongWeightsError, report: Path | None) -> None:
@@ -143,6 +170,13 @@ def _by_layers(kind: str, texts: list[str], depth: int) -> list[tuple[str, int]]
     ]
 
 
+def _place(text: str) -> Path | HubName:
+    try:
+        return hub_name(text) or path_type(text)
+    except UserError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
 def _numbers(text: str) -> list[float]:
     return [float(number) for number in text.split(",")]
 
@@ -154,7 +188,13 @@ def make_parser() -> CommandParser:
     """Returns the command line of the command."""
     parser = CommandParser("jaxcnn import-weights", description="Convert the weights of a reference implementation.")
     parser.add_argument("model", metavar="MODEL", help="our name of the model")
-    parser.add_argument("file", metavar="FILE", type=Path, help=f"{READABLE}; its format is recognised by its content")
+    parser.add_argument(
+        "file",
+        metavar="FILE",
+        type=_place,
+        help=f"{READABLE}; its format is recognised by its content. Or hf:OWNER/NAME[@REVISION], a repository of the "
+        "Hugging Face Hub, or a folder of the same layout: model.safetensors and config.json as timm writes them",
+    )
     parser.add_argument(
         "--output", metavar="DIR", type=Path, required=True, help="folder to write to; it must be new or empty"
     )

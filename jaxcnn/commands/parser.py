@@ -29,7 +29,7 @@ class CommandParser(argparse.ArgumentParser):
         if example:
             further |= {"epilog": f"example:\n  {example}", "formatter_class": argparse.RawDescriptionHelpFormatter}
         super().__init__(prog, description=description, allow_abbrev=False, **further)
-        self.register("type", Path, _path)
+        self.register("type", Path, path_type)
         self.add_argument(
             "-v", "--verbose", action="store_true", help="print the settings of the process, and how to turn them off"
         )
@@ -147,13 +147,13 @@ class CommandParser(argparse.ArgumentParser):
 
 def new_file(text: str) -> Path:
     """Returns the path of a file to write. As the `type` of an argument, it raises an error before any work is done."""
-    path = _path(text)
+    path = path_type(text)
     if not path.absolute().parent.is_dir():
         raise argparse.ArgumentTypeError(f"there is no folder {path.absolute().parent}")
     return path
 
 
-def _path(text: str) -> Path:
+def path_type(text: str) -> Path:
     """Returns a path of this machine. Every argument with `type=Path` is converted by this."""
     try:
         return local_path("it", text)

@@ -16,9 +16,7 @@ from jaxcnn.exporting import stablehlo, weights
 from jaxcnn.exporting.appearing import appearing
 from jaxcnn.exporting.check import Program, check
 from jaxcnn.exporting.exportable import INPUTS, Exportable, make_exportable, module_name
-
-CARD_ENDING = ".json"
-"""Of the name of the card, which lies beside a file."""
+from jaxcnn.interop.own_file import CARD_ENDING
 
 
 class Format(NamedTuple):

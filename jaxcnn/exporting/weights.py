@@ -3,6 +3,7 @@
 `jaxcnn import-weights` makes the net of either again.
 """
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,7 @@ def load_ours(exportable: Exportable, paths: Sequence[Path]) -> Program:
 def write_torch(exportable: Exportable, paths: Sequence[Path], card: dict[str, Any]) -> None:
     """Writes a state dict that `load_state_dict` of the reference implementation takes with `strict=True`.
 
-    The card gets `torch`, whose net it is for, and `remarks`.
+    The card gets `sha256` of the file, `torch`, whose net it is for, and `remarks`.
 
     Raises:
         UserError: if no reference implementation is known that has these variables.
@@ -48,6 +49,8 @@ def write_torch(exportable: Exportable, paths: Sequence[Path], card: dict[str, A
     fields = {**recipe.fields, "num_classes": recipe.num_classes}
     found = to_torch(recipe.name, exportable.variables, fields, batches=step or 0)
     write_state_dict(paths[0], found.entries)
+    with paths[0].open("rb") as file:  # by which import-weights knows that the card beside a file is of this file
+        card["sha256"] = hashlib.file_digest(file, "sha256").hexdigest()
     card["torch"], card["remarks"] = found.reference, list(found.remarks)
 
 

@@ -1,5 +1,6 @@
 """Weights of ours in one file: safetensors, by our paths, with a card in the metadata that says what net it is."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,6 +20,17 @@ from jaxcnn.types import Variables
 
 CARD = "jaxcnn"
 """The entry of the metadata with the card, as JSON: metadata maps texts to texts."""
+CARD_ENDING = ".json"
+"""Of the name of the card that `jaxcnn export` also writes beside a file."""
+_TOLD = {
+    "model": str,
+    "num_classes": int,
+    "fields": dict,
+    "image_size": int,
+    "class_names": list,
+    "preprocessing": dict,
+}
+"""What is read of a card beside a file."""
 
 
 def write_own(path: Path, variables: Variables, card: Mapping[str, Any]) -> None:
@@ -55,6 +67,21 @@ def own_card(path: Path) -> dict[str, Any] | None:
     except (OSError, ValueError, safetensors.SafetensorError):
         return None
     return card if isinstance(card, dict) and "model" in card else None
+
+
+def card_beside(path: Path) -> dict[str, Any] | None:
+    """Returns the card that `jaxcnn export --format torch` wrote beside a file; None where there is none of this file.
+
+    It is that of another file if its `file` is not this one's name, or its `sha256` not this one's.
+    """
+    try:
+        card = json.loads(path.with_name(path.name + CARD_ENDING).read_text(encoding="utf-8"))
+        with path.open("rb") as content:
+            digest = hashlib.file_digest(content, "sha256").hexdigest()
+    except (OSError, ValueError):
+        return None
+    whole = isinstance(card, dict) and all(isinstance(card.get(name), kind) for name, kind in _TOLD.items())
+    return card if whole and (card.get("file"), card.get("sha256")) == (path.name, digest) else None
 
 
 def load_own(path: Path, card: Mapping[str, Any]) -> Variables:

@@ -65,9 +65,20 @@ def predicting(
     return found
 
 
+def given_over(
+    known: Mapping[str, Any], class_names: Sequence[str] | None, statistics: Statistics | None
+) -> dict[str, Any]:
+    """Returns `class_names` and `preprocessing` that are known, with those that were given in their place."""
+    found = {name: known[name] for name in ("class_names", "preprocessing")}
+    if statistics:
+        mean, std = map(list, statistics)
+        found["preprocessing"] = found["preprocessing"] | {"mean": mean, "std": std, "statistics": "given"}
+    return found if class_names is None else found | {"class_names": list(class_names)}
+
+
 def _published(model_name: str, fields: Mapping[str, Any], names: Iterable[str]) -> Preprocessing | None:
     """Returns the preprocessing of published weights with such names; None if none are known."""
-    table: Mapping[str, Preprocessing] = make_reference(model_name, fields).table("PREPROCESSED")
+    table: Mapping[str, Preprocessing | None] = make_reference(model_name, fields).table("PREPROCESSED")
     texts = list(names)
     return next((found for pattern, found in table.items() if any(re.fullmatch(pattern, name) for name in texts)), None)
 

@@ -136,10 +136,12 @@ class Reference:
         if path[-1] != "kernel":
             return value
         module = "/".join(path[1:-1])
-        if value.ndim == 4:
-            dense = any(re.fullmatch(pattern, module) for pattern in self.table("FROM_CONV"))
-            return value[:, :, 0, 0].T if dense and value.shape[2:] == (1, 1) else value.transpose(2, 3, 1, 0)
         flattened = self.table("FLATTENED").get(module)
+        dense = any(re.fullmatch(pattern, module) for pattern in self.table("FROM_CONV"))
+        if value.ndim == 4 and dense and value.shape[1:] == (flattened or (value.shape[1], 1, 1)):
+            value = value.reshape(len(value), -1)  # the convolution sees the whole map
+        if value.ndim == 4:
+            return value.transpose(2, 3, 1, 0)
         if flattened and value.ndim == 2 and value.shape[1] == math.prod(flattened):
             # inputs are flattened from (channels, height, width) in the reference, from (height, width, channels) here
             value = value.reshape(-1, *flattened).transpose(0, 2, 3, 1).reshape(value.shape)
@@ -155,6 +157,15 @@ class Reference:
                 given = {key: value for key, value in wanted.items() if key not in fields}
                 return fields | ({"norm_options": given} if given else {})
         return {}
+
+    def undecided(self, names: Iterable[str]) -> str | None:
+        """Returns what must be given for weights with such names, since these do not tell it; None if nothing."""
+        texts = [
+            text
+            for pattern, (field, text) in self.table("UNDECIDED").items()
+            if field not in self.fields and any(re.fullmatch(pattern, name) for name in names)
+        ]
+        return texts[0] if texts else None
 
 
 def make_reference(model_name: str, fields: Mapping[str, Any]) -> Reference:

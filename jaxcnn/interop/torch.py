@@ -129,9 +129,12 @@ def _chosen(file: Any, tried: Iterable[Match], key: str | None) -> Match:
 
 
 def _check_fields(reference: Reference, names: Iterable[str]) -> None:
-    """Raises if entries with such names would fit, but the logits would differ from the reference's."""
+    """Raises if entries with such names would fit, but the logits might differ from the reference's."""
     for prefix in prefixes(reference, names):
-        built_with = reference.built_with([name.removeprefix(prefix) for name in names])
+        inner = [name.removeprefix(prefix) for name in names]
+        if undecided := reference.undecided(inner):
+            raise UserError(undecided)
+        built_with = reference.built_with(inner)
         if built_with:
             text = ", ".join(f"{name}={value!r}" for name, value in built_with.items())
             line = f"weights with these names are of a {reference.name} with other fields: set {text}"

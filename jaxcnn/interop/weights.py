@@ -46,6 +46,7 @@ def save_variables(
     variables: Variables,
     *,
     source: Path,
+    origin: Mapping[str, str] | None = None,
     known: Mapping[str, Any] | None = None,
     image_shape: tuple[int, int, int] | None = None,
     **fields: Any,
@@ -59,6 +60,7 @@ def save_variables(
         name: of `list_models()`.
         variables: of this model, as `variables_from_torch` returns them.
         source: the file of the weights. Its name and SHA-256 are recorded.
+        origin: what else is recorded of it, such as the repository that it is from.
         known: what predicting needs besides the net (`jaxcnn.interop.preprocessing`), kept in `model.json`.
         image_shape: (height, width, channels) of the square images that the net is for; None for the paper's.
         **fields: of `create_model`, as JSON values; the default of `num_classes` is the paper's.
@@ -67,7 +69,9 @@ def save_variables(
         UserError: if `directory` is in use or cannot be written.
     """
     folder = check_unused(directory)
-    card = json.dumps(_card(name, source, fields, known or {}, image_shape), indent=2) + "\n"
+    described = _card(name, fields, known or {}, image_shape)
+    described |= {"source": _source(source) | dict(origin or {}), "jaxcnn": jaxcnn.__version__}
+    card = json.dumps(described, indent=2) + "\n"
     partial = folder.with_name(f".{folder.name}.partial-{os.getpid()}")
     try:
         shutil.rmtree(partial, ignore_errors=True)
@@ -141,25 +145,18 @@ def check_unused(directory: str | os.PathLike[str]) -> Path:
 
 
 def _card(
-    name: str,
-    source: Path,
-    fields: Mapping[str, Any],
-    known: Mapping[str, Any],
-    image_shape: tuple[int, int, int] | None,
+    name: str, fields: Mapping[str, Any], known: Mapping[str, Any], image_shape: tuple[int, int, int] | None
 ) -> dict[str, Any]:
-    """Returns the content of model.json.
+    """Returns what model.json says of a model.
 
     Args:
         name: of the model.
-        source: the file of the weights.
         fields: of the model, other than the default ones.
         known: class names and preprocessing.
         image_shape: (height, width, channels) of square images; None for the paper's.
     """
     variant = model_variant(name)
     side, _, channels = image_shape or (variant.image_size, variant.image_size, variant.channels)
-    with source.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
     return {
         "model": name,
         "num_classes": ({"num_classes": variant.num_classes} | dict(fields))["num_classes"],
@@ -167,9 +164,13 @@ def _card(
         "image_size": side,
         "channels": channels,
         **known,
-        "source": {"file": source.name, "sha256": digest},
-        "jaxcnn": jaxcnn.__version__,
     }
+
+
+def _source(path: Path) -> dict[str, str]:
+    """Returns what model.json says of the file of the weights."""
+    with path.open("rb") as file:
+        return {"file": path.name, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
 
 
 def read_card(directory: str | os.PathLike[str]) -> dict[str, Any]:

@@ -15,7 +15,8 @@ Howard, Sandler, Chu, Chen, Chen, Tan, Wang, Zhu, Pang, Vasudevan, Le, Adam, "Se
 - The head is a 1x1 convolution to six times the features, pooling, then a dense layer of 1280 (1024) without a norm.
 
 Batch norm has epsilon 1e-3 and momentum 0.99, dropout of 0.2 precedes the classifier, initialisation is torchvision's.
-`norm` replaces batch norm. `stem="small"` gives the stem's 3x3 convolution stride 1.
+`norm` replaces batch norm. `stem="small"` gives the stem's 3x3 convolution stride 1. `padding="same"` pads as
+TensorFlow does; ports of the authors' weights need it.
 """
 
 import functools
@@ -32,6 +33,7 @@ from jaxcnn.layers.init import he_normal_fan_out, normal
 from jaxcnn.models.mobilenet_v2 import InvertedResidual, round_channels
 from jaxcnn.models.net import Net
 from jaxcnn.models.variant import Variant
+from jaxcnn.ops.conv import Padding
 from jaxcnn.ops.pool import global_avg_pool
 from jaxcnn.parts import Part
 from jaxcnn.types import Array
@@ -89,11 +91,13 @@ class MobileNetV3(Net, kw_only=True):
         blocks: rows of the paper's table.
         head_features: of the dense layer before the classifier.
         width: multiplies the features of every convolution.
+        padding: of the stem and the depthwise convolutions; None: half the kernel on each side.
     """
 
     blocks: Sequence[Bottleneck]
     head_features: int
     width: float = 1.0
+    padding: Padding | None = None
     norm: Part = "batch"
     act: Part = PAPER_ACT
     dropout_rate: float = 0.2
@@ -106,10 +110,11 @@ class MobileNetV3(Net, kw_only=True):
         act = self.activation()
         early = make_activation("relu") if self.act == PAPER_ACT else act
         unit = functools.partial(ConvNormAct, conv=conv, norm=norm, act=act)
-        block = functools.partial(InvertedResidual, conv=conv, norm=norm)
+        block = functools.partial(InvertedResidual, conv=conv, norm=norm, padding=self.padding)
 
         x = image.astype(self.dtype)
-        x = unit(round_channels(16 * self.width), strides=1 if self.stem == "small" else 2, name="stem_conv")(x)
+        strides = 1 if self.stem == "small" else 2
+        x = unit(round_channels(16 * self.width), strides=strides, padding=self.padding, name="stem_conv")(x)
         self.sow("intermediates", "stem", x)
         stage = 1
         for number, row in enumerate(self.blocks, start=1):

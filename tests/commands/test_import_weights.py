@@ -33,7 +33,7 @@ def test_weights_are_kept_and_read_again(file, capsys):
     assert capsys.readouterr().out.splitlines() == [
         "the prefix 'module.' is removed from the names",
         "whitening is not known: --mean and --std say it",
-        "class names are not known: --classes FILE gives them",
+        "class names are not known, numbers stand for them: --classes FILE gives them",
         f"resnet20, 269,722 parameters, is in {folder}: jaxcnn.load_variables('{folder}')",
     ]
     model, found = jaxcnn.load_variables(folder)

@@ -24,8 +24,8 @@ MEAN = [0.485, 0.456, 0.406]
         ("efficientnet_b0", {}, "_conv_stem.weight", MEAN, 1.0, "bicubic", "efficientnet_pytorch's"),
         ("efficientnet_lite0", {}, "_conv_stem.weight", [127 / 255] * 3, 0.875, "bicubic", "the authors'"),
         ("seresnet50", {}, "layer1.0.se_module.fc1.bias", MEAN, 0.875, "bilinear", "timm's legacy"),
-        ("seresnet50", {}, "layer1.0.se.fc1.bias", MEAN, 0.95, "bicubic", "timm's"),
-        ("inception_v4", {}, "x.weight", HALF, 0.875, "bicubic", "timm's"),
+        ("seresnet50", {}, "layer1.0.se.fc1.bias", MEAN, 224 / 235, "bicubic", "timm's"),
+        ("inception_v4", {}, "x.weight", HALF, 299 / 341, "bicubic", "timm's"),
         ("resnet50", {"num_classes": 7}, "conv1.weight", MEAN, 224 / 256, "bilinear", "torchvision's"),
     ],
 )

@@ -5,10 +5,14 @@ here ("stage1_block1/conv1"). The path is a text with groups, or a function of t
 LookupError or ValueError, the reference has no such module. A layout may also have
 
 - `FLATTENED`: by path of a dense layer, the (channels, height, width) that the reference flattens before it;
-- `FROM_CONV`: regular expressions for paths here of dense layers that are 1x1 convolutions in the reference;
+- `FROM_CONV`: regular expressions for paths here of dense layers that are convolutions in the reference: of 1x1, or of
+  the whole map that `FLATTENED` says;
 - `BUILT_WITH`: by regular expression for the reference's names, the fields and options of batch norm that our model
   must have if a name matches. Weights that would fit, but give other logits, are then refused;
-- `PREPROCESSED`: by regular expression for the reference's names, the preprocessing for its ImageNet weights.
+- `UNDECIDED`: by regular expression for the reference's names, a field that must be given for such weights, since nets
+  with different values of it have the same names, and a text that says so;
+- `PREPROCESSED`: by regular expression for the reference's names, the preprocessing for its ImageNet weights, or None
+  if the names do not tell it.
 
 Any of them may depend on the model. It is then a function with a name in lower case: `rules(model)`,
 `built_with(model)`.
@@ -27,7 +31,7 @@ class Preprocessing(NamedTuple):
     mean: tuple[float, ...]
     std: tuple[float, ...]
     crop_fraction: float
-    """Side of the central square, as a fraction of the shorter side of the resized image."""
+    """Side of the central square, as a fraction of the shorter side of the resized image, which timm rounds down."""
     filter: str
 
 

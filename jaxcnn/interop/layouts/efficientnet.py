@@ -1,4 +1,6 @@
-"""EfficientNet: torchvision's names -> ours, and those of ports like efficientnet_pytorch.
+"""EfficientNet: torchvision's names -> ours, timm's, and those of ports like efficientnet_pytorch.
+
+timm's nets called tf_* have the same names as its others, but the authors' padding and epsilon.
 
 Ports number the blocks of all stages in one sequence. They follow the authors' nets, which pad as TensorFlow does and
 have an epsilon of 1e-3 in batch norm at all sizes. `efficientnet_lite0` has these fields by default;
@@ -9,9 +11,10 @@ uses its authors': mean 127 and deviation 128, of pixels from 0 to 255.
 import re
 from collections.abc import Callable, Mapping
 
-from jaxcnn.interop.layouts import BICUBIC, MEAN, STD, TORCHVISION, Preprocessing
+from jaxcnn.interop.layouts import BICUBIC, MEAN, STD, TORCHVISION, Preprocessing, timm_blocks
 from jaxcnn.models.efficientnet import EfficientNet
 
+UNDECIDED = timm_blocks.UNDECIDED
 BUILT_WITH = {r"_(?:conv_stem|blocks)\..*": {"padding": "same", "epsilon": 1e-3}}
 _KINDS = ("conv", "norm")
 _FLAT = {
@@ -66,7 +69,8 @@ _RULES: list[tuple[str, str | Callable[[re.Match[str]], str]]] = [
 
 def rules(model: EfficientNet) -> list[tuple[str, str | Callable[[re.Match[str]], str]]]:
     """Returns the rules for one net, on whose depth the numbers of a port's blocks depend."""
-    return [*_RULES, (rf"_blocks\.(\d+)\.({'|'.join(_FLAT)})", _flat(model))]
+    ports = (rf"_blocks\.(\d+)\.({'|'.join(_FLAT)})", _flat(model))
+    return [*_RULES, ports, *timm_blocks.rules(timm_blocks.in_stages), *timm_blocks.HEAD]
 
 
 FROM_CONV = {r"stage\d_block\d+/gate/(reduce|expand)"}
@@ -74,11 +78,12 @@ _CROPPED = {1.0: 0.875, 1.1: 0.9375, 1.4: 0.9375, 1.8: 380 / 384}
 """torchvision's crop fraction by the depth of the net, if it is not 1."""
 
 
-def preprocessed(model: EfficientNet) -> Mapping[str, Preprocessing]:
-    """Returns the preprocessing for one net's weights: torchvision's and the ports'."""
+def preprocessed(model: EfficientNet) -> Mapping[str, Preprocessing | None]:
+    """Returns the preprocessing for one net's weights: torchvision's and the ports'. timm's differ among themselves."""
     lite = Preprocessing("the authors'", (127 / 255,) * 3, (128 / 255,) * 3, 0.875, BICUBIC)
     port = Preprocessing("efficientnet_pytorch's", MEAN, STD, 1.0, BICUBIC)
     return {
+        r"conv_stem\..*": None,
         r"_.*": lite if model.lite else port,
         r".*": TORCHVISION._replace(crop_fraction=_CROPPED.get(model.depth, 1.0), filter=BICUBIC),
     }

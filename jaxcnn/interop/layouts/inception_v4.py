@@ -37,4 +37,4 @@ RULES = [
     ),
     (r"last_linear", "classifier"),
 ]
-PREPROCESSED = {r".*": Preprocessing("timm's", HALF, HALF, 0.875, BICUBIC)}
+PREPROCESSED = {r".*": Preprocessing("timm's", HALF, HALF, 299 / 341, BICUBIC)}

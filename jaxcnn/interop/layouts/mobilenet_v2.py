@@ -1,8 +1,11 @@
-"""torchvision's names of MobileNet v2 -> ours. It numbers the blocks of all stages in one sequence, after the stem."""
+"""torchvision's and timm's names of MobileNet v2 -> ours.
+
+torchvision numbers the blocks of all stages in one sequence, after the stem.
+"""
 
 import re
 
-from jaxcnn.interop.layouts import TORCHVISION
+from jaxcnn.interop.layouts import TORCHVISION, timm_blocks
 
 _STAGE_SIZES = (1, 2, 3, 4, 3, 3, 1)
 _BLOCKS = [f"stage{stage}_block{n}" for stage, size in enumerate(_STAGE_SIZES, start=1) for n in range(1, size + 1)]
@@ -34,5 +37,7 @@ RULES = [
     (r"features\.18\.1", r"head/norm"),
     (r"features\.([1-9]|1[0-7])\.conv\.(\d(?:\.\d)?)", _block),
     (r"classifier\.1", r"classifier"),
+    *timm_blocks.rules(timm_blocks.in_stages),
+    *timm_blocks.HEAD,
 ]
-PREPROCESSED = {r".*": TORCHVISION}
+PREPROCESSED = {r"conv_stem\..*": None, r".*": TORCHVISION}

@@ -20,4 +20,4 @@ RULES = [
     (r"head\.fc", "classifier"),
 ]
 FROM_CONV = [r"classifier"]
-PREPROCESSED = {r".*": Preprocessing("timm's", HALF, HALF, 0.95, BICUBIC)}
+PREPROCESSED = {r".*": Preprocessing("timm's", HALF, HALF, 224 / 235, BICUBIC)}

@@ -31,5 +31,5 @@ def built_with(model: SENet) -> Mapping[str, Mapping[str, Any]]:
 
 PREPROCESSED = {
     r".*\.se_module\..*": Preprocessing("timm's legacy ones", MEAN, STD, 0.875, BILINEAR),
-    r".*\.se\..*": Preprocessing("timm's", MEAN, STD, 0.95, BICUBIC),
+    r".*\.se\..*": Preprocessing("timm's", MEAN, STD, 224 / 235, BICUBIC),
 }
