@@ -105,7 +105,7 @@ def followed(feeding: Feeding, weights: Weights, data: Dataset | Batches) -> tup
     if known["mean"] is None:
         remarks.append("how the images of the weights were whitened is not known: mean and deviation are the data's")
     if known["fit"] != feeding.fit:
-        remarks.append(f"the weights learnt from images with data.fit = {known['fit']}, and here it is {feeding.fit}")
+        remarks.append(f"data.fit is {feeding.fit}: the images of the weights were made squares by {known['fit']}")
     return taken, remarks
 
 

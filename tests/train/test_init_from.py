@@ -208,7 +208,7 @@ def test_without_mean_or_preprocessing_the_datas_own_are_taken_and_that_is_said(
     assert run.data["preprocessing"]["statistics"] == "of a sample of the training split"
     assert run.transfer.remarks[1:] == [
         "how the images of the weights were whitened is not known: mean and deviation are the data's",
-        "the weights learnt from images with data.fit = pad, and here it is crop",
+        "data.fit is crop: the images of the weights were made squares by pad",
     ]
     variables = jaxcnn.load_variables(folder)[1]
     run = make_run(on(pictures, **{"data.image_size": 16}), init_from=variables)

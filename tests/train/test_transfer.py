@@ -209,8 +209,11 @@ def test_blocks_in_loops_and_without_are_each_made_of_the_other(scan):
 
 
 def test_loops_of_another_number_of_turns_are_refused():
-    made = net("resnet20", scan=True, norm="batch"), net("resnet20", stage_sizes=(2, 4), norm="batch")
-    for old, new in (made, made[::-1]):
+    loops, blocks, longer = (
+        net("resnet20", scan=scan, stage_sizes=(2, size), norm="batch")
+        for scan, size in ((True, 3), (False, 4), (True, 5))
+    )
+    for old, new in ((loops, blocks), (blocks, loops), (longer, blocks)):
         with pytest.raises(UserError, match=r"do not fit resnet20 .*stage2_"):
             take(weights_of(old, name="resnet20"), new, name="resnet20")
     assert aligned({("params", "a"): 1}, [("params", "b")]) == {("params", "a"): 1}
