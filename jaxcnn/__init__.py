@@ -32,6 +32,7 @@ _HOME = {  # public name -> the module it lives in; resolved on first use, so th
     "make_norm": "jaxcnn.layers.norm_choice",
     "make_run": "jaxcnn.train.setup",
     "make_train_step": "jaxcnn.train.step",
+    "parameter_groups": "jaxcnn.train.groups",
     "predict": "jaxcnn.evaluation.predict",
     "probe": "jaxcnn.evaluation.probe",
     "recalibrate": "jaxcnn.evaluation.recalibrate",
@@ -63,6 +64,7 @@ if TYPE_CHECKING:  # type checkers see the names themselves
     from jaxcnn.models import create_model as create_model
     from jaxcnn.models import list_models as list_models
     from jaxcnn.report.report import report as report
+    from jaxcnn.train.groups import parameter_groups as parameter_groups
     from jaxcnn.train.hooks.preemption import Preempted as Preempted
     from jaxcnn.train.load import load_run as load_run
     from jaxcnn.train.loop import Result as Result

@@ -43,6 +43,8 @@ def below(high: float, low: float = 0) -> Range:
     return Range(low, high, without_high=True)
 
 
+SHARE = Range(0, 1, without_low=True)
+"""Of a whole, but not nothing."""
 PIXELS = Range(1, 1024)
 """Along the side of an image."""
 

@@ -9,6 +9,7 @@ from fractions import Fraction
 from typing import Any
 
 from jaxcnn.config.durations import parse_boundaries, parse_duration
+from jaxcnn.config.multipliers import are_multipliers, parse_multipliers, read_multipliers
 from jaxcnn.ranges import Range, check_number, check_whole, is_number, is_whole
 
 _ONE = Fraction(1)
@@ -109,5 +110,12 @@ TIME = Kind(
 )
 TIMES = Kind(
     "times, as '10, 14, 18 epochs'", str, str, _is(str), parse=lambda key, text: parse_boundaries(key, text, _ONE)
+)
+MULTIPLIERS = Kind(
+    "patterns with factors, as 'classifier=10, stem=0.1:0'",
+    tuple,
+    read_multipliers,
+    are_multipliers,
+    parse=parse_multipliers,
 )
 DICTIONARY = Kind("a dictionary, as '{\"padding\": 2}'", dict, _dictionary, _is(dict))

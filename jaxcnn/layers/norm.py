@@ -99,6 +99,10 @@ class BatchNorm(_Normed):
         self.follow(mean, var, here * math.prod(x.shape[1:-1]) * across.devices)
         return y.astype(self.dtype)
 
+    def by_batch(self) -> bool:
+        """Returns whether it normalises by the statistics of the batch, as in training."""
+        return not self.use_running_average
+
     @nn.compact
     def values(self, channels: int) -> tuple[Array, Array, Array, Array]:
         """Returns scale, bias, running mean and running variance, (channels,) each."""

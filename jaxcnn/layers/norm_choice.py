@@ -27,6 +27,7 @@ from flax.core import FrozenDict
 from jax.typing import DTypeLike
 
 from jaxcnn.errors import UserError
+from jaxcnn.layers.mode import mode
 from jaxcnn.layers.norm import (
     BatchNorm,
     ChannelLayerNorm,
@@ -145,7 +146,7 @@ def make_norm(
     """
     check_norm(norm, options or {})
     maker = _find(norm)
-    told = {"dtype": dtype, "use_running_average": not train, "deterministic": not train, "train": train}
+    told = {"dtype": dtype, **mode(train=train)}
     fields = {field: value for field, value in told.items() if field in parameters_of(maker)}
     fields |= {option: value for option, value in (options or {}).items() if value is not None}
     return functools.partial(maker, **fields)

@@ -12,6 +12,7 @@ from jaxcnn.models import Net
 from jaxcnn.models.described import fields_of, plain
 from jaxcnn.parts import part_name
 from jaxcnn.train.parts.optimizers import decays_unseen, kernels_only
+from jaxcnn.train.parts.patterns import path_name
 from jaxcnn.train.run import Run
 
 
@@ -22,8 +23,11 @@ def resolved(run: Run) -> dict[str, Any]:
         model: every field of the net.
         norm: every option of its norm; for group norm also the number of groups, by path. Empty for a user's net.
         padding: for each convolution whose padding has a name, by path, ((top, bottom), (left, right)) in cells.
-        weight_decay: the rate, and the number of weights with and without decay, by name of their parameter. Only the
-            rate for a user's optimizer that is made of the settings.
+        groups: of parameters, in rows as they are printed; empty if all are trained alike. `rate` and `decay` are
+            factors; of blocks in a loop, `rate` has one for each turn.
+        frozen_norms: the paths of the frozen norms that are in evaluation mode.
+        weight_decay: the rate, and the number of trained weights with and without decay, by name of their parameter.
+            Only the rate for a user's optimizer that is made of the settings.
         learning_rate: the peak after scaling, and the schedule in steps; null if an optimizer or schedule was handed
             over.
         periods: in steps, not rounded. Each is due at the first step that completes it.
@@ -33,6 +37,8 @@ def resolved(run: Run) -> dict[str, Any]:
         "model": {"class": type(model).__name__, **fields_of(model)},
         "norm": _norm(run),
         "padding": {path: [list(pair) for pair in pads] for path, pads in run.paddings.items()},
+        "groups": [dataclasses.asdict(group) for group in run.groups.rows],
+        "frozen_norms": list(run.groups.norms),
         "weight_decay": _weight_decay(run),
         "learning_rate": _learning_rate(run),
         "periods": {key: float(getattr(run, key)) for key in ("log_every", "eval_every", "checkpoint_every")},
@@ -71,7 +77,7 @@ def _norm(run: Run) -> dict[str, Any]:
 def _weight_decay(run: Run) -> dict[str, Any]:
     if "tx" in run.given:
         return {}
-    params, settings = run.abstract_params(), run.settings.optimizer
+    params, settings = run.groups.frozen.living(run.abstract_variables())["params"], run.settings.optimizer
     if decays_unseen(settings.name):
         return {"rate": settings.weight_decay}
     masked = jax.tree.map(lambda _: True, params) if settings.decay_all else kernels_only(params)
@@ -79,5 +85,6 @@ def _weight_decay(run: Run) -> dict[str, Any]:
         masked = jax.tree.map(lambda _: False, params)
     sums: dict[bool, collections.Counter[str]] = {True: collections.Counter(), False: collections.Counter()}
     for (path, leaf), decays in zip(jax.tree_util.tree_leaves_with_path(params), jax.tree.leaves(masked), strict=True):
-        sums[decays][str(path[-1].key)] += leaf.size
+        own = run.groups.factors.get(path_name(path))
+        sums[decays and (own is None or own.decay > 0)][str(path[-1].key)] += leaf.size
     return {"rate": settings.weight_decay, "decayed": dict(sums[True]), "not_decayed": dict(sums[False])}

@@ -22,6 +22,7 @@ from jaxcnn.errors import UserError
 from jaxcnn.models import over_axis
 from jaxcnn.ops.window import Pads
 from jaxcnn.train.devices.mesh import platform_of
+from jaxcnn.train.groups import Groups
 from jaxcnn.train.parts.best import Best
 from jaxcnn.train.parts.losses import LossFn
 from jaxcnn.train.parts.metrics import MetricFns
@@ -91,6 +92,9 @@ class Run(Timing, Measures):
     num_classes: int
     """Width of the logits."""
     tx: optax.GradientTransformation
+    """Of the parameters that are trained."""
+    groups: Groups
+    """Of the parameters: which are trained, and at which rate."""
     init_state: Init
     """Makes the initial state, on every device of the mesh. It is traced once, also for its shapes."""
     step: TrainStep | None
@@ -126,19 +130,23 @@ class Run(Timing, Measures):
         """Returns the shapes and dtypes of the state, without computing it."""
         return jax.eval_shape(self.init_state)
 
+    def abstract_variables(self) -> dict[str, Any]:
+        """Returns the shapes and dtypes of one net's variables."""
+        return abstract_one_of(dict(self.abstract_state().variables), self.num_seeds)
+
     def abstract_params(self) -> Any:
         """Returns the shapes and dtypes of one net's parameters."""
-        return abstract_one_of(self.abstract_state().params, self.num_seeds)
+        return self.abstract_variables()["params"]
 
     @property
     def parameter_count(self) -> int:
-        """Number of trained scalars of one net."""
+        """Number of scalars of one net, trained or frozen."""
         return sum(leaf.size for leaf in jax.tree.leaves(self.abstract_params()))
 
     @property
     def statistics_examples(self) -> int | None:
-        """Number of examples that share batch norm's statistics in training; None for a net without batch norm."""
-        if "batch_stats" not in self.abstract_state().collections:
+        """Number of examples that share batch norm's statistics in training; None where no batch norm takes them."""
+        if not self.groups.frozen.living(self.abstract_variables()).get("batch_stats"):
             return None
         return self.sharing.examples or self.batch_size // self.sharing.parts
 

@@ -67,6 +67,14 @@ class LossSettings:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainSettings:
+    """The settings of `config.train`."""
+
+    freeze: str
+    freeze_norms: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class ScheduleSettings:
     """The settings of `config.schedule`. Its times are texts until the steps of an epoch are known."""
 
@@ -100,6 +108,7 @@ class Settings:
     model: ModelSettings
     loss: LossSettings
     optimizer: OptimizerSettings
+    train: TrainSettings
     schedule: ScheduleSettings
     lengths: LengthSettings
     init_from: str | None
@@ -136,6 +145,7 @@ def read_settings(config: ConfigDict, parts: Parts) -> Settings:
         model=model_settings(config),
         loss=LossSettings(**config.loss.to_dict()),
         optimizer=OptimizerSettings(**config.optimizer.to_dict()),
+        train=TrainSettings(**config.train.to_dict()),
         schedule=ScheduleSettings(**config.schedule.to_dict()),
         lengths=LengthSettings(**lengths),
         init_from=config.init_from,

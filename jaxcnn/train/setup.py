@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Unpack
 
 import flax.linen as nn
@@ -27,6 +27,7 @@ from jaxcnn.train.given import (
     check_step,
     names_of,
 )
+from jaxcnn.train.groups import Groups, parameter_groups
 from jaxcnn.train.inputs import check_reading, make_inputs, open_data
 from jaxcnn.train.lengths import timing_of
 from jaxcnn.train.misfits import check_channels
@@ -104,9 +105,11 @@ def build_run(
     timing, tx, schedule = timing_of(settings, dataset.sizes["train"]), parts.get("tx"), parts.get("schedule")
     rate = check_schedule(schedule or make_schedule(settings.schedule.name, timing.peak, timing.schedule))
     learning_rate = rate if tx is None or schedule else None
-    tx = make_optimizer(settings.optimizer, rate) if tx is None else check_optimizer(tx)
+    groups = _groups(settings, parts, model, batch["image"].shape[1:])
+    optimizer = dataclasses.replace(settings.optimizer, factors=groups.factors)
+    tx = make_optimizer(optimizer, rate) if tx is None else check_optimizer(tx)
     init_state = make_init(settings, mesh, model, tx, batch["image"].shape[1:])
-    remarks, paddings = _checked(settings, mesh, dataset, model, init_state, batch, num_classes)
+    remarks, paddings = _checked(settings, mesh, dataset, model, init_state, batch, num_classes, groups.norms)
     measures = _measures(settings, parts, init_state, batch, num_classes)
     transfer = None
     if weights is not None:
@@ -124,11 +127,12 @@ def build_run(
         squares=inputs.crop,
         pipeline=inputs.pipeline,
         data=inputs.facts,
-        remarks=(*remarks, *unreached(settings.schedule.name, timing.schedule)),
+        remarks=(*remarks, *_unlearnt(settings, parts, begun), *unreached(settings.schedule.name, timing.schedule)),
         batch=batch,
         model=model,
         num_classes=num_classes,
         tx=tx,
+        groups=groups,
         init_state=init_state,
         transfer=transfer,
         step=parts.get("step"),
@@ -154,6 +158,26 @@ def _weights(settings: Settings, parts: Parts, dataset: Dataset | Batches) -> We
     if isinstance(dataset, Dataset) and (asked or dataset.shape[0] is not None):
         check_channels(weights.net, dataset.name, asked or dataset.shape[-1])
     return weights
+
+
+def _groups(settings: Settings, parts: Parts, model: nn.Module, shape: tuple[int, int, int]) -> Groups:
+    """Returns the groups of parameters that the settings ask for; raises `UserError` where they do not fit the net."""
+    o, train = settings.optimizer, settings.train
+    if (o.multipliers or o.layer_decay is not None) and parts.get("tx") is not None:
+        raise UserError("optimizer.multipliers and layer_decay are of the config's optimizer, and tx was handed over")
+    if train.freeze and parts.get("step") is not None:
+        raise UserError("train.freeze is of our training step, and a step was handed over: freeze there")
+    if not (train.freeze or o.multipliers or o.layer_decay is not None):
+        return Groups()
+    return parameter_groups(model, shape, **vars(train), multipliers=o.multipliers, layer_decay=o.layer_decay)
+
+
+def _unlearnt(settings: Settings, parts: Parts, begun: object) -> tuple[str, ...]:
+    """Returns a sentence where initial random weights are frozen."""
+    loaded = begun is not None or settings.init_from is not None or parts.get("init_from") is not None
+    if loaded or not settings.train.freeze:
+        return ()
+    return ("warning: what train.freeze matches keeps random initial values: init_from begins with trained weights",)
 
 
 def _num_classes(wanted: int | None, dataset: Dataset | Batches) -> int:
@@ -188,11 +212,12 @@ def _checked(
     init_state: Init,
     batch: Shapes,
     num_classes: int,
+    frozen_norms: Collection[str],
 ) -> tuple[tuple[str, ...], dict[str, Pads]]:
     """Returns remarks about the net, and the paddings that have names; raises `UserError` where it does not fit."""
     sharing, shape = settings.sharing, batch["image"].shape[1:]
     means, paddings = trace(model, shape, init_state, num_classes, sharing.batch_size // sharing.parts)
-    remarks = check_norms(sharing, means)
+    remarks = check_norms(sharing, [mean for mean in means if mean.layer not in frozen_norms])
     if sharing.mapped:
         remarks = (*remarks, *unshared(mesh, model, jax.eval_shape(init_state).collections))
     if settings.model.remat:

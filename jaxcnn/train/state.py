@@ -11,6 +11,7 @@ import optax
 from flax import struct
 
 from jaxcnn.layers.variables import init_variables, replaced
+from jaxcnn.train.parts.frozen import Frozen
 from jaxcnn.types import Array, Variables
 
 
@@ -50,6 +51,7 @@ def create_state(
     *,
     ema: bool,
     loaded: Mapping[str, Array] | None = None,
+    freeze: str = "",
 ) -> TrainState:
     """Returns an initial state. It can be traced, so that it can be jitted with a sharding.
 
@@ -60,6 +62,11 @@ def create_state(
         key: () typed key for the initial parameters.
         ema: whether to keep a moving average of parameters and collections.
         loaded: arrays in place of initial ones, by path, as "params/conv1/kernel".
+        freeze: a pattern over the paths of parameters, such as "stem|stage[12]", see `jaxcnn.train.parts.patterns`:
+            those that it matches are not trained, and the optimizer's state has nothing for them.
+
+    Raises:
+        UserError: for a pattern that matches nothing, or all.
     """
     collections = replaced(init_variables(model, image_shape, key), loaded or {})
     params = collections.pop("params", {})
@@ -67,7 +74,7 @@ def create_state(
         step=jnp.zeros((), jnp.int32),
         params=params,
         collections=collections,
-        opt_state=tx.init(params),
+        opt_state=tx.init(Frozen(freeze).living({"params": params, **collections})["params"]),
         # copies, since a donated buffer may not be in the state twice
         ema=jax.tree.map(jnp.copy, {"params": params, **collections}) if ema else None,
     )

@@ -9,12 +9,14 @@ import jax.numpy as jnp
 import optax
 from flax.core import meta
 
+from jaxcnn.errors import UserError
 from jaxcnn.train.accumulate import accumulated
 from jaxcnn.train.finite import Choose, guard
+from jaxcnn.train.parts.frozen import Frozen, whole
 from jaxcnn.train.parts.losses import LossFn
 from jaxcnn.train.parts.metrics import DEFAULT, MetricFns, summed
 from jaxcnn.train.state import TrainState, update_ema
-from jaxcnn.types import Array, Batch, Metrics
+from jaxcnn.types import Array, Batch, Metrics, Variables
 
 TrainStep: TypeAlias = Callable[[TrainState, Batch, Array], tuple[TrainState, Metrics]]
 AUXILIARY = "aux_logits"
@@ -34,6 +36,8 @@ def make_train_step(
     choose: Choose | None = None,
     accumulate_steps: int = 1,
     axis_name: str | None = None,
+    freeze: str = "",
+    freeze_norms: str = "eval",
 ) -> TrainStep:
     """Returns `train_step(state, batch, key) -> (state, metrics)`. The caller jits it.
 
@@ -55,25 +59,35 @@ def make_train_step(
             averaged. Part i has the examples i, i + accumulate_steps and so on. Batch norm sees one part at a time.
         axis_name: of the mapped axis over which the batch is split, if pmap or shard_map maps the step. Random numbers
             then differ between devices, and collections are averaged over them.
+        freeze: a pattern over the paths of parameters, as of `create_state`: those that it matches stay as they are.
+            They are no part of the gradient, nor of the optimizer's state, the clipped norm or the weight decay.
+        freeze_norms: "eval": norms whose parameters are all frozen use their statistics, and keep them. "train": they
+            compute as in training, and their statistics follow. Dropout is as in training in either case.
 
     The returned step takes the same `key` in the whole run; random numbers of step s come from fold_in(key, s). Modules
     may use the stream "dropout" or any other: flax derives streams that are not given from "params".
     """
+    frozen = Frozen(freeze, freeze_norms)
+    forward = frozen.apply(apply_fn)
 
-    def objective(params: Any, collections: Any, batch: Batch, key: Array) -> tuple[Array, tuple[Any, Metrics]]:
-        variables, rngs = {"params": params, **collections}, {"params": key, "dropout": key}
+    def objective(
+        full: Any, params: Any, collections: Any, batch: Batch, key: Array
+    ) -> tuple[Array, tuple[Any, Metrics]]:
+        variables, rngs = whole({"params": params, **collections}, full), {"params": key, "dropout": key}
         mutable = (*collections, AUXILIARY)
-        logits, updated = apply_fn(variables, batch["image"], train=True, mutable=mutable, rngs=rngs)
+        logits, updated = forward(variables, batch["image"], train=True, mutable=mutable, rngs=rngs)
         losses = loss_fn(logits, batch["label"])
         updated = meta.unbox(updated)
         heads = jax.tree.leaves(updated.get(AUXILIARY, {}))
         auxiliary = sum(jnp.mean(loss_fn(head, batch["label"])) for head in heads)
         sums = summed(logits, batch["label"], losses, functions=metrics)
-        return jnp.mean(losses) + aux_weight * auxiliary, ({name: updated[name] for name in collections}, sums)
+        kept = frozen.living({"params": full["params"], **{name: updated[name] for name in collections}})
+        return jnp.mean(losses) + aux_weight * auxiliary, ({name: kept[name] for name in collections}, sums)
 
-    gradient = accumulated(jax.value_and_grad(objective, has_aux=True), accumulate_steps)
-
-    def train_step(state: TrainState, batch: Batch, key: Array) -> tuple[TrainState, Metrics]:
+    def train_step(full: TrainState, batch: Batch, key: Array) -> tuple[TrainState, Metrics]:
+        state = _living(full, frozen, tx)
+        gradient = jax.value_and_grad(functools.partial(objective, full.variables), has_aux=True)
+        gradient = accumulated(gradient, accumulate_steps)
         key = jax.random.fold_in(key, state.step)
         if axis_name is not None:
             key = jax.random.fold_in(key, jax.lax.axis_index(axis_name))
@@ -89,10 +103,39 @@ def make_train_step(
             ema = update_ema(ema, {"params": params, **collections}, state.step, ema_decay)
         new = TrainState(step=state.step + 1, params=params, collections=collections, opt_state=opt_state, ema=ema)
         if on_nonfinite is None:
-            return new, sums | {"nonfinite": jnp.zeros((), jnp.int32)}
-        return guard(state, new, gradients, updates, loss, sums, skip=on_nonfinite == "skip", choose=choose)
+            return _whole(new, full), sums | {"nonfinite": jnp.zeros((), jnp.int32)}
+        new, sums = guard(state, new, gradients, updates, loss, sums, skip=on_nonfinite == "skip", choose=choose)
+        return _whole(new, full), sums
 
     return train_step
+
+
+def _living(state: TrainState, frozen: Frozen, tx: optax.GradientTransformation) -> TrainState:
+    """Returns a state without the frozen variables, as its optimizer's state is from the start.
+
+    Raises:
+        UserError: if the optimizer's state is of other parameters.
+    """
+    if not frozen.pattern:
+        return state
+    params, collections = _parted(frozen.living(state.variables))
+    wanted: Any = jax.tree.structure(jax.eval_shape(tx.init, params))
+    if wanted != jax.tree.structure(state.opt_state):
+        raise UserError(f"opt_state is not of what is trained: create_state must have freeze={frozen.pattern!r}, too")
+    return state.replace(
+        params=params, collections=collections, ema=None if state.ema is None else frozen.living(state.ema)
+    )
+
+
+def _whole(living: TrainState, state: TrainState) -> TrainState:
+    """Returns a state with the variables of `living`, and where it has none those of `state`."""
+    params, collections = _parted(whole(living.variables, state.variables))
+    ema = None if living.ema is None or state.ema is None else whole(living.ema, state.ema)
+    return living.replace(params=params, collections=collections, ema=ema)
+
+
+def _parted(variables: Variables) -> tuple[Any, dict[str, Any]]:
+    return variables["params"], {name: tree for name, tree in variables.items() if name != "params"}
 
 
 def _averaged(leaf: Array, axis_name: str) -> Array:

@@ -45,6 +45,8 @@ def make_step(run: Run, mesh: Mesh | None = None) -> TrainStep:
         choose=choose,
         accumulate_steps=settings.sharing.parts,
         axis_name=AXIS if run.mapped else None,
+        freeze=settings.train.freeze,
+        freeze_norms=settings.train.freeze_norms,
     )
 
 

@@ -26,7 +26,7 @@ def _conv_norm(plain: Plain, layer: ConvNorm, x: Array) -> Array:
 
 def _projects(conv: Conv, norm: BatchNorm, x: Array) -> bool:
     """Returns whether the convolution is a product of each pixel with one matrix, and all examples share statistics."""
-    if norm.use_running_average or not pays(conv.dtype, x.shape[-1], conv.features):
+    if not norm.by_batch() or not pays(conv.dtype, x.shape[-1], conv.features):
         return False
     return conv.projects(image_size(x)) and norm.sharing(x.shape[0])[0] == x.shape[0]
 

@@ -17,6 +17,7 @@ GROUPS = {
     "data": "The data",
     "loss": "The loss",
     "optimizer": "The optimizer",
+    "train": "What is trained",
     "schedule": "The learning rate over time",
     "ema": "The moving average",
 }

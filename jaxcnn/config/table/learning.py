@@ -1,8 +1,8 @@
 """The settings of loss, optimizer, learning rate and averaging."""
 
-from jaxcnn.config.kinds import NUMBER, NUMBERS, SWITCH, TEXT, TIME, TIMES, WHOLE
+from jaxcnn.config.kinds import MULTIPLIERS, NUMBER, NUMBERS, SWITCH, TEXT, TIME, TIMES, WHOLE
 from jaxcnn.config.setting import Setting, Words
-from jaxcnn.ranges import above, at_least, below
+from jaxcnn.ranges import SHARE, above, at_least, below
 
 LEARNING = (
     Setting(
@@ -130,6 +130,43 @@ LEARNING = (
         about="The largest global norm of a gradient. A larger gradient is scaled down to it.",
         within=above(0),
         aliases="clip clip_grad grad_clip gradient_clip max_grad_norm clip_value",
+    ),
+    Setting(
+        key="optimizer.multipliers",
+        kind=MULTIPLIERS,
+        default=(),
+        about="For the parameters that a pattern matches, what the learning rate is multiplied by, and behind a colon "
+        'the weight decay: "classifier=10, stem=0.1:0", in Python `(("classifier", 10), ("stem", 0.1, 0))`. Patterns '
+        "are those of `train.freeze`. A parameter that two of them match is an error.",
+        aliases="lr_mult lr_multiplier lr_multipliers param_groups parameter_groups paramwise_cfg head_lr backbone_lr",
+    ),
+    Setting(
+        key="optimizer.layer_decay",
+        kind=NUMBER,
+        default=None,
+        none="the learning rate does not depend on the depth",
+        about="The learning rate of depth l is multiplied by this to the power of L - l, where L is the depth of the "
+        "classifier. A depth is a layer or a block of the net, in the order of computation.",
+        within=SHARE,
+        aliases="llrd layerwise_decay layer_wise_decay layerwise_lr_decay lr_layer_decay layer_lr_decay",
+    ),
+    Setting(
+        key="train.freeze",
+        kind=TEXT,
+        default="",
+        about='A pattern of the parameters that are not trained, as "stem|stage[12]": a regular expression that '
+        "matches from the start of a parameter's path, as `stage1_block1/conv1/kernel`, to the end of a word or a "
+        "number in it. Empty: all are trained.",
+        aliases="frozen freeze_layers freeze_backbone freeze_at frozen_stages trainable requires_grad",
+    ),
+    Setting(
+        key="train.freeze_norms",
+        kind=TEXT,
+        default="eval",
+        about="How norms compute whose parameters are all frozen. `eval`: by their statistics, which stay as they are. "
+        "`train`: by the batch, and their statistics follow.",
+        words=Words("freeze_norms", ("eval", "train")),
+        aliases="freeze_bn bn_eval norm_eval frozen_bn",
     ),
     Setting(
         key="schedule.name",

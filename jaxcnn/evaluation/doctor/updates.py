@@ -9,6 +9,7 @@ import numpy as np
 from flax import traverse_util
 
 from jaxcnn.evaluation.doctor.verdict import Verdict
+from jaxcnn.train.parts.frozen import whole
 from jaxcnn.train.run import Run
 from jaxcnn.train.seeds import one_of
 from jaxcnn.train.state import TrainState
@@ -42,21 +43,24 @@ def verdicts(run: Run, state: TrainState) -> Iterator[Verdict]:
 
 
 def _ratios(run: Run, state: TrainState) -> dict[str, Array]:
-    """Returns the size of the update of each kernel, relative to the kernel's."""
+    """Returns the size of the update of each kernel that is trained, relative to the kernel's."""
+    frozen = run.groups.frozen
 
     def step(state: TrainState, feed: Any) -> dict[str, Array]:
         batch = run.pipeline.train_batch(feed, jnp.zeros((), jnp.int32))
 
+        apply_fn = frozen.apply(run.apply_on(run.mesh))
+
         def loss(params: Any) -> Array:
-            variables = {"params": params, **state.collections}
+            variables = whole({"params": params}, state.variables)
             rngs = {name: jax.random.key(0) for name in ("params", "dropout")}
             kept = [*state.collections, "aux_logits"]
-            logits, _ = run.apply_on(run.mesh)(variables, batch["image"], train=True, mutable=kept, rngs=rngs)
+            logits, _ = apply_fn(variables, batch["image"], train=True, mutable=kept, rngs=rngs)
             return jnp.mean(run.loss_fn(logits, batch["label"]))
 
-        gradients = jax.grad(loss)(state.params)
-        updates, _ = run.tx.update(gradients, state.opt_state, state.params)
-        sizes, moved = (_sizes(tree) for tree in (state.params, updates))
+        params = frozen.living(state.variables)["params"]
+        updates, _ = run.tx.update(jax.grad(loss)(params), state.opt_state, params)
+        sizes, moved = (_sizes(tree) for tree in (params, updates))
         return {path: moved[path] / sizes[path] for path in sizes if path.endswith("kernel")}
 
     return jax.jit(step)(state, run.pipeline.feed(0))

@@ -38,7 +38,7 @@ class StopAtNonfinite:
         state, randomness = one_of((self._training.state, self._training.randomness), number, run.num_seeds)
         step = int(state.step)
         batch = jax.jit(run.batches_on(run.mesh))(run.pipeline.feed(step), step, randomness.seed)
-        apply_fn = accelerate(run.plain_model.apply, run.forms_on(run.mesh))
+        apply_fn = run.groups.frozen.apply(accelerate(run.plain_model.apply, run.forms_on(run.mesh)))
         key = jax.random.fold_in(randomness.key, step)
         what = first_nonfinite(apply_fn, run.loss_fn, state.variables, batch, key)
         of_seed = f" of seed {int(randomness.seed)}" if run.num_seeds > 1 else ""

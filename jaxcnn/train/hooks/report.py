@@ -26,6 +26,7 @@ def opening(run: Run, folder: str | Path, start: int) -> dict[str, list[str]]:
         "steps": [
             f"{steps} on {devices.size} x {devices.flat[0].device_kind}" + (f", from step {start}" if start else "")
         ],
+        "groups": run.groups.lines(),
         "seeds": _seeds(run),
         "remarks": list(run.remarks),
         "results": [str(folder)],
@@ -70,7 +71,7 @@ def result_rows(
         "test examples": f"{result['test/examples']:,}" + (f" (partial data: {missing})" if missing else ""),
         "state tested": _tested(run, step),
         **_best(run, lines),
-        "parameters": f"{run.parameter_count:,}",
+        "parameters": _parameters(run),
         **_time(lines, card),
         "run folder": str(folder),
     }
@@ -81,6 +82,11 @@ def _net(run: Run) -> str:
     chosen = [_norm(run), part_name(run.model.act)] if isinstance(run.model, Net) else []
     parts = [*chosen, f"{run.parameter_count:,} parameters", f"images of {shape}", run.settings.model.precision]
     return f"{run.given.get('model', run.settings.model.name)}: " + ", ".join(parts)
+
+
+def _parameters(run: Run) -> str:
+    frozen = run.groups.untrained
+    return f"{run.parameter_count:,}" + (f", {frozen:,} of them frozen" if frozen else "")
 
 
 def _norm(run: Run) -> str:

@@ -1,19 +1,32 @@
 """Optimizers of optax, with weight decay for kernels only."""
 
 import dataclasses
-from collections.abc import Callable
-from typing import Any, TypeAlias
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, TypeAlias
 
 import jax
+import jax.numpy as jnp
 import optax
 
 from jaxcnn.errors import UserError
 from jaxcnn.layers.variables import loop_of
 from jaxcnn.parts import find_part, parameters_of, required_positions
+from jaxcnn.train.parts.patterns import path_name
 from jaxcnn.types import Array
 
 NEVER_DECAYED = frozenset({"bias", "scale", "negative_slope"})
 """Names of parameters that shift or scale values, in our layers and Flax's: of norms, convolutions and PReLU."""
+
+
+class Factors(NamedTuple):
+    """What learning rate and weight decay of a parameter are multiplied by."""
+
+    rate: float | tuple[float, ...] = 1.0
+    """Of a parameter of a loop perhaps one for each turn."""
+    decay: float = 1.0
+
+
+_NO_FACTORS = Factors()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -32,6 +45,10 @@ class OptimizerSettings:
     weight_decay: float
     decay_all: bool
     clip_norm: float | None
+    multipliers: tuple[tuple[Any, ...], ...] = ()
+    layer_decay: float | None = None
+    factors: Mapping[str, Factors] = dataclasses.field(default_factory=dict)
+    """What `multipliers` and `layer_decay` mean for each parameter, by path; those that are not in it have 1."""
 
 
 def kernels_only(params: Any) -> Any:
@@ -49,7 +66,7 @@ def _is_kernel(path: tuple[Any, ...], param: Array) -> bool:
 
 
 def _names(path: tuple[Any, ...]) -> list[str]:
-    return [jax.tree_util.keystr((key,), simple=True) for key in path]
+    return path_name(path).split("/")
 
 
 def _sgd(o: OptimizerSettings, rate: optax.Schedule) -> optax.GradientTransformation:
@@ -65,8 +82,9 @@ def _adam(o: OptimizerSettings, rate: optax.Schedule) -> optax.GradientTransform
 
 
 def _adamw(o: OptimizerSettings, rate: optax.Schedule) -> optax.GradientTransformation:
-    decay = {"weight_decay": o.weight_decay, "mask": _mask(o)}
-    return optax.adamw(rate, b1=o.beta1, b2=o.beta2, eps=o.epsilon, **decay)
+    """Returns `optax.adamw` (Loshchilov & Hutter, arXiv:1711.05101), in which groups may have their own decay."""
+    adam = optax.scale_by_adam(b1=o.beta1, b2=o.beta2, eps=o.epsilon)
+    return optax.chain(adam, _decay(o), optax.scale_by_learning_rate(rate))
 
 
 def _adadelta(o: OptimizerSettings, rate: optax.Schedule) -> optax.GradientTransformation:
@@ -77,7 +95,7 @@ def _lamb(o: OptimizerSettings, rate: optax.Schedule) -> optax.GradientTransform
     """Returns `optax.lamb` (You et al., arXiv:1904.00962), but with a trust ratio for each layer of a loop."""
     return optax.chain(
         optax.scale_by_adam(b1=o.beta1, b2=o.beta2, eps=o.epsilon),
-        optax.add_decayed_weights(o.weight_decay, mask=_mask(o)),
+        _decay(o),
         optax.stateless(_trusted),
         optax.scale_by_learning_rate(rate),
     )
@@ -123,12 +141,25 @@ def make_optimizer(settings: OptimizerSettings, learning_rate: optax.Schedule) -
     if not callable(getattr(update, "init", None)) or not callable(getattr(update, "update", None)):
         made = type(update).__name__
         raise UserError(f"optimizer {settings.name} makes a {made}: it must make an optax.GradientTransformation")
+    _check_decay(settings)
     parts = []
     if settings.clip_norm is not None:
         parts.append(optax.clip_by_global_norm(settings.clip_norm))
     if settings.weight_decay and not decays_itself(settings.name):
-        parts.append(optax.add_decayed_weights(settings.weight_decay, mask=_mask(settings)))
+        parts.append(_decay(settings))
+    if any(factors.rate != 1.0 for factors in settings.factors.values()):
+        update = optax.chain(update, scale_rates(settings.factors))
     return optax.chain(*parts, update)
+
+
+def scale_rates(factors: Mapping[str, Factors]) -> optax.GradientTransformation:
+    """Returns what multiplies each parameter's update by the factor of its learning rate, given by path."""
+
+    def scale(path: tuple[Any, ...], update: Array) -> Array:
+        rate = jnp.asarray(factors.get(path_name(path), _NO_FACTORS).rate, update.dtype)
+        return update * rate.reshape(rate.shape + (1,) * (update.ndim - 1 if rate.ndim else 0))
+
+    return optax.stateless(lambda updates, _: jax.tree_util.tree_map_with_path(scale, updates))
 
 
 def decays_itself(name: str) -> bool:
@@ -160,5 +191,35 @@ def _takes_settings(maker: Maker) -> bool:
     return required_positions(maker) == 2
 
 
-def _mask(settings: OptimizerSettings) -> Callable[[Any], Any] | None:
-    return None if settings.decay_all else kernels_only
+def _decay(settings: OptimizerSettings) -> optax.GradientTransformation:
+    """Returns what adds the weight decay, once for each factor of it."""
+    factors = sorted({factors.decay for factors in settings.factors.values()} - {0.0, 1.0})
+    shares = [
+        optax.add_decayed_weights(settings.weight_decay * factor, mask=_mask(settings, factor))
+        for factor in (1.0, *factors)
+    ]
+    return optax.chain(*shares) if len(shares) > 1 else shares[0]
+
+
+def _mask(settings: OptimizerSettings, factor: float = 1.0) -> Callable[[Any], Any] | None:
+    """Returns a function of the parameters: True for those that decay with this factor; None for all."""
+    if not settings.factors:
+        return None if settings.decay_all else kernels_only
+
+    def decays(path: tuple[Any, ...], param: Array) -> bool:
+        own = settings.factors.get(path_name(path), _NO_FACTORS).decay
+        return own == factor and (settings.decay_all or _is_kernel(path, param))
+
+    return lambda params: jax.tree_util.tree_map_with_path(decays, params)
+
+
+def _check_decay(settings: OptimizerSettings) -> None:
+    """Raises `UserError` for a factor of a weight decay that an optimizer sees to itself and cannot multiply."""
+    factors = {factors.decay for factors in settings.factors.values()} - {1.0}
+    if settings.name in OPTIMIZERS or not factors or not decays_itself(settings.name):
+        return
+    masked = "mask" in parameters_of(find_part("optimizer", settings.name, OPTIMIZERS))
+    if decays_unseen(settings.name) or not masked:
+        raise UserError(f"optimizer {settings.name} decays by itself: optimizer.multipliers cannot change its decay")
+    if factors != {0.0}:
+        raise UserError(f"optimizer {settings.name} decays by itself: its decay can be multiplied by 0 and 1 alone")
