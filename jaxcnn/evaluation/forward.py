@@ -1,15 +1,10 @@
 """Shows images to a net, in batches of one shape, so that one program is compiled."""
 
-import contextlib
-import sys
-import time
 from collections.abc import Callable, Iterator, Mapping
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from jaxcnn import runtime
 from jaxcnn.accel.accelerate import accelerate
@@ -20,6 +15,7 @@ from jaxcnn.data.read.crops import ToSquare
 from jaxcnn.data.read.records import Source
 from jaxcnn.errors import unknown_word
 from jaxcnn.evaluation.subject import Subject
+from jaxcnn.evaluation.waiting import waiting
 from jaxcnn.train.devices.mesh import in_turn, make_mesh, on_every_device, over_batch, platform_of, replicated
 from jaxcnn.types import ApplyFn, Array, Variables
 
@@ -27,8 +23,6 @@ _PIXELS = 2**22
 """Most pixels of a batch, unless it is one image."""
 _LARGEST = 256
 """Most images of a batch."""
-_PATIENCE = 2.0
-"""Seconds after which a progress bar is shown."""
 
 
 class Forward:
@@ -127,15 +121,10 @@ def _at_layer(apply_fn: ApplyFn, layer: str) -> Callable[..., Array]:
 
 def _tracked(numbers: range, what: str, each: int, total: int) -> Iterator[int]:
     """Yields numbers of batches, and shows on a terminal how many examples are done, if it takes a while."""
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    progress = Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty())
-    task, begun = progress.add_task(what, total=total), time.monotonic()
-    with contextlib.ExitStack() as stack:
+    with waiting(what, total) as reached:
         for number in numbers:
             yield number
-            progress.update(task, completed=min((number + 1) * each, total))
-            if not progress.live.is_started and time.monotonic() - begun > _PATIENCE:
-                stack.enter_context(progress)
+            reached((number + 1) * each)
 
 
 def collect(

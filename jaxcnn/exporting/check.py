@@ -34,7 +34,11 @@ class Checked:
         return {"images": self.images, "batches": list(BATCHES), "largest_error": self.error, "limit": LIMIT}
 
 
-def check(exportable: Exportable, program: Program, what: str) -> Checked:
+def _ignored(done: int) -> None:
+    del done
+
+
+def check(exportable: Exportable, program: Program, what: str, reached: Callable[[int], None] = _ignored) -> Checked:
     """Returns how far a program is from the net as it was trained, on real images in batches of 1, 2 and 7.
 
     The net computes on a CPU, in one batch: other devices round products of float32 more coarsely.
@@ -43,6 +47,7 @@ def check(exportable: Exportable, program: Program, what: str) -> Checked:
         exportable: the net.
         program: the outputs of the file.
         what: the file is called, for messages.
+        reached: is told how many of the net and the batches are computed.
 
     Raises:
         UserError: if the net's own logits are not finite, or JAX may not use the CPU.
@@ -53,11 +58,12 @@ def check(exportable: Exportable, program: Program, what: str) -> Checked:
         wanted = jax.device_get(_reference(exportable)(images))
         if not np.isfinite(wanted["logits"]).all():
             raise UserError(f"the logits of {exportable.subject.name} are not finite: there is nothing to export")
-        parts = [slice(*ends) for ends in itertools.pairwise(np.cumsum((0, *BATCHES)).tolist())]
-        error = max(
-            _error(program(exportable.given(images[part])), {name: value[part] for name, value in wanted.items()})
-            for part in parts
-        )
+        error = 0.0
+        for number, ends in enumerate(itertools.pairwise(np.cumsum((0, *BATCHES)).tolist()), start=1):
+            reached(number)
+            part = slice(*ends)
+            found = program(exportable.given(images[part]))
+            error = max(error, _error(found, {name: value[part] for name, value in wanted.items()}))
     if not error <= LIMIT:
         raise Fault(f"{what} is off by {error:.1e} from the net, more than {LIMIT:.0e}: nothing is written")
     return Checked(named, error)

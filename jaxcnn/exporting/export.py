@@ -12,11 +12,15 @@ import jaxcnn
 from jaxcnn.addresses import local_path
 from jaxcnn.errors import UserError, check_word
 from jaxcnn.evaluation.subject import Subject, open_subject
+from jaxcnn.evaluation.waiting import waiting
 from jaxcnn.exporting import stablehlo, weights
 from jaxcnn.exporting.appearing import appearing
-from jaxcnn.exporting.check import Program, check
-from jaxcnn.exporting.exportable import INPUTS, Exportable, make_exportable, module_name
+from jaxcnn.exporting.check import BATCHES, Program, check
+from jaxcnn.exporting.exportable import BATCH, INPUTS, Exportable, make_exportable, module_name
 from jaxcnn.interop.own_file import CARD_ENDING
+
+_STAGES = 2 + len(BATCHES)
+"""Of the progress bar: the file is written, the net computes, and so does the file in each batch."""
 
 
 class Format(NamedTuple):
@@ -54,7 +58,13 @@ def _of_onnx(name: str) -> Callable[..., Any]:
 FORMATS = {
     "safetensors": Format("weights by our names", weights.write_ours, weights.load_ours, program=False),
     "torch": Format("a state dict by PyTorch's names", weights.write_torch, weights.load_torch, program=False),
-    "onnx": Format("a program in ONNX", _of_onnx("write"), _of_onnx("load"), channels_first=True),
+    "onnx": Format(
+        "a program in ONNX",
+        _of_onnx("write"),
+        _of_onnx("load"),
+        channels_first=True,
+        promises=_of_onnx("promises"),
+    ),
     "stablehlo": Format(
         "a program in StableHLO, and JAX's own file beside it",
         stablehlo.write,
@@ -124,10 +134,12 @@ def _written(exportable: Exportable, name: str, chosen: Format, path: Path) -> d
     """Writes the files of a format and the card; returns the card."""
     paths = [path.with_name(path.name + ending) for ending in (*chosen.endings, CARD_ENDING)]
     card = {"format": name, "file": path.name} | _facts(exportable, chosen)
-    with appearing(paths) as partial:
+    with appearing(paths) as partial, waiting(f"writing {path.name}", _STAGES, alike=False) as reached:
         files = partial[:-1]
         chosen.write(exportable, files, card)
-        checked = check(exportable, chosen.load(exportable, files), path.name)
+        reached(1, f"checking {path.name}")
+        program = chosen.load(exportable, files)
+        checked = check(exportable, program, path.name, lambda done: reached(1 + done))
         if chosen.promises:
             card["readable"] = chosen.promises(files, [each.name for each in paths])
         card["check"] = checked.card()
@@ -161,12 +173,12 @@ def _program(exportable: Exportable, chosen: Format) -> dict[str, Any]:
     axes = {"height": height, "width": width, "channels": channels}
     if exportable.input == "whitened" and chosen.channels_first:
         axes = {name: axes[name] for name in ("channels", "height", "width")}
-    outputs = {name: ["b", len(exportable.subject.class_names)] for name in ("logits", "probabilities")}
+    outputs = {name: [BATCH, len(exportable.subject.class_names)] for name in ("logits", "probabilities")}
     return {
         "input": {
             "name": "image",
             "dtype": str(jax.numpy.dtype(exportable.dtype)),
-            "shape": ["b", *axes.values()],
+            "shape": [BATCH, *axes.values()],
             "axes": ", ".join(("batch", *axes)),
             "whitening": "inside" if exportable.input == "uint8" else "of the images that are given",
         },

@@ -3,7 +3,7 @@
 import contextlib
 import dataclasses
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import flax.linen as nn
@@ -25,6 +25,8 @@ from jaxcnn.types import ApplyFn, Array, Variables
 
 INPUTS = ("uint8", "whitened")
 """What a program is given: images as they are decoded, or images that are whitened already."""
+BATCH = "b"
+"""What the number of images of a program is called."""
 Outputs = dict[str, Array]
 """`logits` and `probabilities`, (batch, classes) float32 each."""
 
@@ -96,11 +98,36 @@ class Exportable:
     def logits(self, apply_fn: ApplyFn, variables: Variables, image: Array) -> Array:
         """Returns the logits of images as `forward` takes them."""
         x = self.subject.whitened(image) if self.input == "uint8" else image
-        return apply_fn(variables, x, train=False).astype(jnp.float32)
+        return _applied(apply_fn, variables, x).astype(jnp.float32)
 
     def shares(self, logits: Array) -> Array:
         """Returns the probability of each class."""
         return jax.nn.sigmoid(logits) if self.subject.independent else jax.nn.softmax(logits)
+
+
+def _applied(apply_fn: ApplyFn, variables: Variables, x: Array) -> Any:
+    """Returns the logits of a batch; where its size is not known, as no net of ours needs, also image by image."""
+    try:
+        return apply_fn(variables, x, train=False)
+    except TypeError:  # of `len(image)`, which has to be a number
+        if isinstance(x.shape[0], int):
+            raise
+        return jax.vmap(lambda one: apply_fn(variables, one[None], train=False)[0])(x)
+
+
+@contextlib.contextmanager
+def any_batch(exportable: Exportable) -> Iterator[jax.ShapeDtypeStruct]:
+    """Gives images whose number, `BATCH`, is not known, (b, height, width, channels), to trace a program with.
+
+    Raises:
+        UserError: if the block fails, as for a net that does what only a batch of a known size can do.
+    """
+    (batch,) = jax.export.symbolic_shape(BATCH)
+    try:
+        yield jax.ShapeDtypeStruct((batch, *exportable.image_shape), exportable.dtype)
+    except Exception as error:  # a user's net may do anything with its batch
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise UserError(f"{exportable.subject.name} cannot be traced for a batch of any size: {reason}") from error
 
 
 def make_exportable(subject: Subject, *, seed: int | None, input: str, fold: bool) -> Exportable:
@@ -118,7 +145,9 @@ def make_exportable(subject: Subject, *, seed: int | None, input: str, fold: boo
     model = subject.model
     return Exportable(
         subject=subject,
-        model=model.clone(dtype=jnp.float32) if isinstance(model, Net) else model,
+        model=model.clone(dtype=jnp.float32)
+        if "dtype" in (field.name for field in dataclasses.fields(model))
+        else model,
         variables=jax.device_get(subject.members[_place(subject, seed)]),
         seed=subject.seeds[_place(subject, seed)] if subject.seeds else None,
         recipe=_recipe(subject),

@@ -10,9 +10,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxcnn.errors import UserError
 from jaxcnn.exporting.check import Program
-from jaxcnn.exporting.exportable import Exportable
+from jaxcnn.exporting.exportable import Exportable, any_batch
 
 ENDINGS = ("", ".jax")
 """Of the names of the two files."""
@@ -79,12 +78,6 @@ def _nowhere() -> Iterator[None]:
 
 
 def _exported(exportable: Exportable, platforms: Sequence[str]) -> jax.export.Exported:
-    (batch,) = jax.export.symbolic_shape("b")
-    image = jax.ShapeDtypeStruct((batch, *exportable.image_shape), exportable.dtype)
     program = jax.jit(exportable.forward(*exportable.net))
-    try:
-        with _nowhere():
-            return jax.export.export(program, platforms=platforms)(image)
-    except Exception as error:  # a user's net may do anything with its batch
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise UserError(f"{exportable.subject.name} cannot be traced for a batch of any size: {reason}") from error
+    with any_batch(exportable) as image, _nowhere():
+        return jax.export.export(program, platforms=platforms)(image)

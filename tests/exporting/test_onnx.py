@@ -1,54 +1,31 @@
-"""Nets as ONNX: onnxruntime computes what the net does, of every family."""
+"""Nets as ONNX: onnxruntime and onnx's own evaluator compute what the net does, of every family."""
 
-import dataclasses
 import json
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
 import numpy as np
 import onnx
+import onnx.reference
 import pytest
 
 import jaxcnn
 from jaxcnn.errors import UserError
-from jaxcnn.evaluation.subject import Subject
-from jaxcnn.exporting.exportable import Exportable
-from jaxcnn.exporting.onnx.write import load, write
-from tests.exporting.nets import randomised, weights_folder
+from jaxcnn.exporting import stablehlo
+from jaxcnn.exporting.onnx.write import write
+from jaxcnn.models import create_model, model_variant
+from tests.exporting.nets import exportable, wanted_of, weights_folder, written
 from tests.models.tiny import TINY
+from tests.own_parts import Flat
 
-
-def exportable(model, size, channels=3, independent=False, **settings):
-    """Returns a net of random weights for images of `size` pixels, ready to be written."""
-    variables = randomised(model, (size, size, channels))
-    known = {"image_size": size, "channels": channels, "fit": "crop", "crop_fraction": 1.0}
-    known |= {"mean": [0.5, 0.4, 0.3][:channels], "std": [0.2, 0.25, 0.3][:channels]}
-    subject = Subject(
-        name="net",
-        model=model,
-        members=(variables,),
-        class_names=("a", "b", "c"),
-        preprocessing=known,
-        independent=independent,
-    )
-    return Exportable(subject=subject, model=model, variables=variables, seed=None, recipe=None, **settings)
-
-
-def written(net, tmp_path):
-    """Writes a net, compares what onnxruntime computes with it in batches of 1, 2 and 7, and returns the file."""
-    write(net, [tmp_path / "net.onnx"], {"model": "net"})
-    program = load(net, [tmp_path / "net.onnx"])
-    image = np.random.RandomState(0).randint(0, 256, (7, *net.image_shape)).astype(np.uint8)
-    whitened = dataclasses.replace(net, input="whitened").given(image)
-    wanted = jax.jit(lambda image: net.model.apply(net.variables, image, train=False))(whitened)
-    shares = jax.nn.sigmoid(wanted) if net.subject.independent else jax.nn.softmax(wanted)
-    scale = max(1, np.abs(wanted).max())
-    for part in (slice(0, 1), slice(1, 3), slice(0, 7)):
-        found = program(net.given(image[part]))
-        np.testing.assert_allclose(found["logits"] / scale, wanted[part] / scale, atol=2e-5)
-        np.testing.assert_allclose(found["probabilities"], shares[part], atol=1e-4)
-    return onnx.load(tmp_path / "net.onnx")
+SHUFFLES = {"shufflenet_v1": 2, "shufflenet_v2": 2}
+"""Transpositions of a tiny member: each of its units shuffles channels."""
+LOOPS = {
+    "resnet": ("resnet1202", {"stage_sizes": (3, 2), "features": 8}),
+    "preact_resnet": ("preact_resnet1001", {"stage_sizes": (3, 2), "features": 8}),
+    "nasnet": ("nasnet_a_cifar", {"features": 4, "stem_features": 8, "cells": 4}),
+}
+"""Nets whose equal blocks run in a loop."""
 
 
 def operations(file):
@@ -58,9 +35,42 @@ def operations(file):
 @pytest.mark.parametrize("family", TINY)
 def test_every_family(family, tmp_path):
     tiny = TINY[family]
-    found = operations(written(exportable(tiny.model(), tiny.size), tmp_path))
-    shuffles = {"shufflenet_v1": 2, "shufflenet_v2": 2}
-    assert found.count("Transpose") == 1 + shuffles.get(family, 0)  # that of the image: channels come first inside
+    net = exportable(tiny.model(), tiny.size)
+    file = written(net, tmp_path)
+    of_the_image = 1  # inside, channels come first
+    assert operations(file).count("Transpose") == of_the_image + SHUFFLES.get(family, 0)
+    (image, wanted), evaluator = wanted_of(net, 2), onnx.reference.ReferenceEvaluator(file)
+    found = dict(zip(evaluator.output_names, evaluator.run(None, {"image": image}), strict=True))
+    assert set(found) == set(wanted)
+    for name, value in wanted.items():
+        np.testing.assert_allclose(found[name], value, rtol=1e-3, atol=1e-4 * max(1, np.abs(value).max()))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted({tiny.name for tiny in TINY.values()} | {"resnet110", "densenet40_12"}))
+def test_nets_as_in_their_papers(name, tmp_path):
+    variant = model_variant(name)
+    net = exportable(create_model(name), variant.image_size, variant.channels, num_classes=variant.num_classes)
+    written(net, tmp_path)
+
+
+def test_shortcuts_that_pad_are_a_slice_and_a_pad(tmp_path):
+    model = create_model("resnet20", num_classes=3, stage_sizes=(1, 1, 1), features=6)
+    found = operations(written(exportable(model, 12), tmp_path))
+    assert (found.count("Slice"), found.count("Pad"), found.count("Transpose")) == (2, 2, 1)
+    assert "Gather" not in found
+
+
+@pytest.mark.parametrize(
+    "family", [each if each == "resnet" else pytest.param(each, marks=pytest.mark.slow) for each in LOOPS]
+)
+def test_blocks_in_a_loop_are_written_one_by_one(family, tmp_path):
+    name, fields = LOOPS[family]
+    model = create_model(name, num_classes=3, **fields)
+    assert model.scan
+    names = {each.name for each in written(exportable(model, 12), tmp_path).graph.initializer}
+    if family == "resnet":
+        assert "stage1_block3/conv2/kernel" in names
 
 
 def test_the_bare_net_and_norms_that_stay(tmp_path):
@@ -74,10 +84,17 @@ def test_the_bare_net_and_norms_that_stay(tmp_path):
     assert operations(file)[-1] == "Sigmoid"
 
 
+def test_grey_images(tmp_path):
+    file = written(exportable(create_model("lenet5", num_classes=3, padding=2), 12, channels=1), tmp_path)
+    (image,) = file.graph.input
+    assert [each.dim_param or each.dim_value for each in image.type.tensor_type.shape.dim] == ["b", 12, 12, 1]
+
+
 def test_what_a_file_says_and_what_its_parts_are_called(tmp_path):
     folder = weights_folder(tmp_path, "squeezenet1_1", size=20, stage_sizes=(1, 1), features=8, squeezed=(4, 8))
     card = jaxcnn.export(folder, tmp_path / "net.onnx", format="onnx")
     assert card["input"]["shape"] == ["b", 20, 20, 3]
+    assert card["readable"]["net.onnx"].startswith("ONNX opset 18")
     bare = jaxcnn.export(folder, tmp_path / "bare.onnx", format="onnx", input="whitened")["input"]
     assert (bare["shape"], bare["axes"]) == (["b", 3, 20, 20], "batch, channels, height, width")
     file = onnx.load(tmp_path / "net.onnx")
@@ -89,13 +106,38 @@ def test_what_a_file_says_and_what_its_parts_are_called(tmp_path):
     assert "classifier/kernel" in {each.name for each in file.graph.initializer}
 
 
-class Sorted(nn.Module):
+def test_a_net_may_ask_for_the_length_of_a_batch(tmp_path):
+    net = exportable(Flat(3), 6)
+    written(net, tmp_path)
+    stablehlo.write(net, files := [tmp_path / "net", tmp_path / "net.jax"], {})
+    image, wanted = wanted_of(net, 5)
+    np.testing.assert_allclose(stablehlo.load(net, files)(image)["logits"], wanted["logits"], rtol=1e-5, atol=1e-5)
+
+
+class Half(nn.Module):
     @nn.compact
     def __call__(self, image, *, train=False):
-        return jnp.sort(nn.Dense(3)(image.mean(axis=(1, 2))))
+        return nn.Dense(3)(nn.Conv(4, (3, 3), dtype=jnp.bfloat16)(image).mean(axis=(1, 2)))
 
 
-def test_an_operation_that_is_not_known_is_one_line(tmp_path):
-    with pytest.raises(UserError, match=r"^the operation sort is not written as ONNX here: --format stablehlo takes"):
-        write(exportable(Sorted(), 6), [tmp_path / "net.onnx"], {"model": None})
+def test_numbers_that_onnxruntime_has_no_kernels_for_are_one_line(tmp_path):
+    with pytest.raises(UserError, match=r"^this net is not written as ONNX here: .*; --format stablehlo takes any net"):
+        written(exportable(Half(), 6), tmp_path)
+
+
+class Inverted(nn.Module):
+    @nn.compact
+    def __call__(self, image, *, train=False):
+        return nn.Dense(3)(jnp.fft.rfft(Head(name="head")(image)).real)
+
+
+class Head(nn.Module):
+    @nn.compact
+    def __call__(self, image):
+        return nn.Dense(4)(image.mean(axis=(1, 2)))
+
+
+def test_an_operation_that_is_not_known_is_one_line_with_its_layer(tmp_path):
+    with pytest.raises(UserError, match=r"^the operation fft in Inverted is not written as ONNX here: --format stable"):
+        write(exportable(Inverted(), 6), [tmp_path / "net.onnx"], {"model": None})
     assert not (tmp_path / "net.onnx").exists()

@@ -1,19 +1,36 @@
 """The graph that is being written, and the values in it."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
+import jax
 import numpy as np
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from jaxcnn.errors import UserError
+from jaxcnn.exporting.exportable import BATCH
 
 Order = tuple[int, ...]
+IMAGE, OUTPUTS = "image", ("logits", "probabilities")
+"""Names of the input and the outputs."""
+_SMALL = 16
+"""Most numbers of a constant that is looked for among those that are there."""
 
 
 class NoCounterpartError(UserError):
-    """An operation that is not written as ONNX. The message says which."""
+    """An operation that is not written as ONNX. The message says which, and where in the net it is."""
+
+    def within(self, scope: str) -> "NoCounterpartError":
+        """Returns the error with the path of its layer; the innermost is kept."""
+        return self if self.scope else NoCounterpartError(str(self), scope)
+
+    def __init__(self, message: str, scope: str = "") -> None:
+        super().__init__(message)
+        self.scope = scope
+
+    def __str__(self) -> str:
+        return f"{super().__str__()} in {self.scope}" if self.scope else super().__str__()
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
@@ -40,11 +57,23 @@ class Value:
         """Number of axes in the jaxpr."""
         return len(self.shape)
 
+    @property
+    def array(self) -> np.ndarray:
+        """The array of a value that is known."""
+        assert self.known is not None, f"{self.name} is not known before the graph runs"
+        return self.known
+
 
 def known(array: Any, hint: str = "") -> Value:
-    """Returns the value of an array."""
-    array = np.asarray(array)
+    """Returns the value of an array, also of keys of random numbers."""
+    if not jax.dtypes.issubdtype(getattr(array, "dtype", np.float32), jax.dtypes.extended):
+        array = np.asarray(array)
     return Value(shape=array.shape, known=array, order=tuple(range(array.ndim)), hint=hint)
+
+
+def is_sized(shape: Sequence[Any]) -> bool:
+    """Returns whether a shape does not depend on the size of the batch."""
+    return all(isinstance(size, int | np.integer) for size in shape)
 
 
 class Graph:
@@ -55,7 +84,8 @@ class Graph:
         self.constants: dict[str, np.ndarray] = {}
         self.scope = ""
         """Where in the net the operation is that is written, for the names of nodes."""
-        self._taken: set[str] = set()
+        self._taken = {IMAGE, *OUTPUTS}
+        self._small: dict[Any, str] = {}
 
     def tensors(self) -> list[TensorProto]:
         """Returns the constants that nodes use."""
@@ -64,20 +94,25 @@ class Graph:
 
     def add(self, op: str, inputs: Sequence[str], **attributes: Any) -> str:
         """Adds a node; returns the name of its output."""
-        name = self._unique(f"{self.scope}/{op}".lstrip("/"))
+        return self.several(op, inputs, 1, **attributes)[0]
+
+    def several(self, op: str, inputs: Sequence[str], count: int, **attributes: Any) -> list[str]:
+        """Adds a node of several outputs; returns their names."""
+        names = [self._unique(f"{self.scope}/{op}".lstrip("/")) for _ in range(count)]
         given = {key: value for key, value in attributes.items() if value is not None}
-        self.nodes.append(helper.make_node(op, list(inputs), [name], name=name, **given))
-        return name
+        self.nodes.append(helper.make_node(op, list(inputs), names, name=names[0], **given))
+        return names
 
     def constant(self, array: np.ndarray, hint: str = "constant") -> str:
         """Adds a constant; returns its name. Equal small ones are one."""
-        array = np.asarray(array)
-        if array.size <= 16:
-            for name, other in self.constants.items():
-                if other.dtype == array.dtype and other.shape == array.shape and (other == array).all():
-                    return name
+        array = np.array(array, order="C")
+        content = (array.dtype, array.shape, array.tobytes()) if array.size <= _SMALL else None
+        if content in self._small:
+            return self._small[content]
         name = self._unique(hint or "constant")
-        self.constants[name] = np.array(array, order="C")
+        self.constants[name] = array
+        if content:
+            self._small[content] = name
         return name
 
     def integers(self, *numbers: int) -> str:
@@ -114,20 +149,27 @@ class Graph:
         return dataclasses.replace(value, name=name, mixed=None)
 
     def full(self, value: Value) -> Value:
-        """Returns a value that has its whole shape in the graph, or is known as a whole.
-
-        Raises:
-            NoCounterpartError: if it is the same for the whole batch: its size is known only when the graph runs.
-        """
+        """Returns a value that has its whole shape in the graph, or is known as a whole."""
         if not value.thin:
             return value
-        if any(not isinstance(value.shape[axis], int) for axis in value.thin):
-            raise NoCounterpartError("a value that is repeated for each image")
-        if value.known is not None:
+        if value.known is not None and is_sized(value.shape):
             return known(np.broadcast_to(value.known, value.shape), value.hint)
         sizes = [value.shape[axis] if axis in value.thin else 1 for axis in value.order]
-        name = self.add("Expand", [value.name, self.integers(*sizes)])
-        return dataclasses.replace(value, name=name, thin=frozenset())
+        name = self.add("Expand", [self.ordered(value, value.order), self.sizes(sizes)])
+        return dataclasses.replace(value, name=name, known=None, thin=frozenset())
+
+    def sizes(self, shape: Sequence[Any]) -> str:
+        """Returns the name of a shape, list of int64; the size of the batch is read from the image.
+
+        Raises:
+            NoCounterpartError: for a size that is computed from that of the batch.
+        """
+        if is_sized(shape):
+            return self.integers(*shape)
+        if any(not isinstance(size, int) and str(size) != BATCH for size in shape):
+            raise NoCounterpartError("an array whose size is computed from that of the batch")
+        batch = self.add("Gather", [self.add("Shape", [IMAGE]), self.integers(0)], axis=0)
+        return self.add("Concat", [self.integers(size) if isinstance(size, int) else batch for size in shape], axis=0)
 
     def rename(self, name: str, wanted: str) -> None:
         """Gives a tensor another name."""
@@ -136,8 +178,3 @@ class Graph:
                 for place, each in enumerate(names):
                     if each == name:
                         names[place] = wanted
-
-
-def result(like: Mapping[str, Any], name: str, shape: Sequence[Any]) -> Value:
-    """Returns the value of a node: `name`, with this shape in the jaxpr, and in all else the fields `like`."""
-    return Value(name=name, shape=tuple(shape), **like)

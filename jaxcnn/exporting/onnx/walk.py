@@ -8,12 +8,13 @@ from jax.extend.core import Jaxpr, Literal
 
 from jaxcnn.exporting.onnx.axes import AXES
 from jaxcnn.exporting.onnx.elementwise import ELEMENTWISE, Emitter
-from jaxcnn.exporting.onnx.graph import Graph, NoCounterpartError, Value, known
+from jaxcnn.exporting.onnx.graph import Graph, NoCounterpartError, Value, is_sized, known
+from jaxcnn.exporting.onnx.loops import HOLDERS
+from jaxcnn.exporting.onnx.parts import PARTS
 from jaxcnn.exporting.onnx.windows import WINDOWS
 
-EMITTERS: Mapping[str, Emitter] = {**ELEMENTWISE, **AXES, **WINDOWS}
+EMITTERS: Mapping[str, Emitter] = {**ELEMENTWISE, **AXES, **PARTS, **WINDOWS}
 """By primitive, what writes it."""
-_LOOPS = {"cond", "scan", "while"}
 
 
 def walk(graph: Graph, jaxpr: Jaxpr, constants: Sequence[Any], inputs: Sequence[Value]) -> list[Value]:
@@ -32,7 +33,8 @@ def walk(graph: Graph, jaxpr: Jaxpr, constants: Sequence[Any], inputs: Sequence[
     found |= {variable: known(value) for variable, value in zip(jaxpr.constvars, constants, strict=True)}
 
     def value(variable: Any) -> Value:
-        return known(variable.val) if isinstance(variable, Literal) else found[variable]
+        literal = isinstance(variable, Literal)
+        return known(np.asarray(variable.val, variable.aval.dtype)) if literal else found[variable]
 
     for equation in jaxpr.eqns:
         outputs = _step(graph, equation, [value(variable) for variable in equation.invars])
@@ -41,21 +43,27 @@ def walk(graph: Graph, jaxpr: Jaxpr, constants: Sequence[Any], inputs: Sequence[
 
 
 def _step(graph: Graph, equation: Any, inputs: Sequence[Value]) -> Sequence[Value]:
-    name = equation.primitive.name
-    inner = [] if name in _LOOPS else _called(equation)
-    if inner:
-        return walk(graph, *inner[0], inputs)
-    if all(each.known is not None and not each.thin for each in inputs) and _is_sized(equation):
+    name, outside = equation.primitive.name, graph.scope
+    if all(each.known is not None and not each.thin for each in inputs) and _is_computed(equation):
         return _computed(equation, inputs)
-    if name not in EMITTERS:
-        raise NoCounterpartError(f"the operation {name}")
-    graph.scope = str(equation.source_info.name_stack)
-    return [EMITTERS[name](graph, equation, inputs)]
+    graph.scope = "/".join(filter(None, (outside, str(equation.source_info.name_stack))))
+    try:
+        if name in HOLDERS:
+            return HOLDERS[name](graph, equation, inputs, walk)
+        if name not in EMITTERS:
+            raise NoCounterpartError(f"the operation {name}")
+        found = EMITTERS[name](graph, equation, inputs)
+        return found if isinstance(found, list) else [found]
+    except NoCounterpartError as error:
+        raise error.within(graph.scope) from None
+    finally:
+        graph.scope = outside
 
 
-def _is_sized(equation: Any) -> bool:
-    """Returns whether the outputs have shapes that do not depend on the batch."""
-    return all(isinstance(size, int) for each in equation.outvars for size in each.aval.shape)
+def _is_computed(equation: Any) -> bool:
+    """Returns whether an operation on known arrays is computed now, and not what it calls."""
+    name, sized = equation.primitive.name, all(is_sized(each.aval.shape) for each in equation.outvars)
+    return sized and (name not in {*HOLDERS, "dim_as_value"} or name == "while")
 
 
 def _computed(equation: Any, inputs: Sequence[Value]) -> list[Value]:
@@ -63,11 +71,4 @@ def _computed(equation: Any, inputs: Sequence[Value]) -> list[Value]:
     outputs = equation.primitive.bind(*(each.known for each in inputs), **equation.params)
     hint = next((each.hint for each in inputs if each.hint), "")
     several = equation.primitive.multiple_results
-    return [known(np.asarray(output), hint) for output in (outputs if several else [outputs])]
-
-
-def _called(equation: Any) -> list[tuple[Jaxpr, Sequence[Any]]]:
-    """Returns the function that an operation calls, and its constants."""
-    values = equation.params.values()
-    inner = [(getattr(value, "jaxpr", value), getattr(value, "consts", ())) for value in values]
-    return [(jaxpr, constants) for jaxpr, constants in inner if isinstance(jaxpr, Jaxpr)]
+    return [known(output, hint) for output in (outputs if several else [outputs])]
