@@ -44,8 +44,8 @@ def by_onnxruntime_alone(file, photos):
 
 def test_the_accuracy_is_the_same_at_each_stage(photos, tmp_path, capsys):
     settings = config(batch_size=16, total_steps=24, eval_every="24 steps", checkpoint_every="24 steps")
-    settings.data.image_size = None
-    settings.update_from_flattened_dict({"data.name": "folder", "data.dir": str(photos)})
+    data = {"name": "folder", "dir": str(photos), "image_size": 32, "crop_fraction": 1.0}
+    settings.update_from_flattened_dict({f"data.{key}": value for key, value in data.items()})
     settings.model.name, settings.model.fields = "resnet20", {"stage_sizes": (1, 1, 1)}
     trained = jaxcnn.train_and_evaluate(settings, tmp_path / "run").test["test/accuracy"]
 
@@ -54,8 +54,9 @@ def test_the_accuracy_is_the_same_at_each_stage(photos, tmp_path, capsys):
         return json.loads((tmp_path / "found.json").read_text())
 
     card = call(export, tmp_path / "run", "--format=torch", f"--output={tmp_path / 'net.pth'}")
-    assert card["torch"] == "twins: ResNet"
     known = card["preprocessing"]
+    assert card["torch"] == "twins: ResNet"
+    assert (known["image_size"], known["channels"], known["crop_fraction"]) == (32, 3, 1)
     (tmp_path / "names.txt").write_text("\n".join(card["class_names"]))
     line = ["resnet20", tmp_path / "net.pth", f"--output={tmp_path / 'net'}", "--field=stage_sizes=1,1,1"]
     mean, std = (",".join(map(str, known[name])) for name in ("mean", "std"))
@@ -63,6 +64,7 @@ def test_the_accuracy_is_the_same_at_each_stage(photos, tmp_path, capsys):
     assert import_weights.main([*map(str, line)]) == 0
 
     test = photos / "test"
+    assert call(evaluate, tmp_path / "run")["accuracy"] == pytest.approx(trained, abs=1e-6)
     evaluated = call(evaluate, tmp_path / "net", f"--data-dir={photos}")["accuracy"]
     rows = call(predict, tmp_path / "net", test, "--top=1")["predictions"]
     predicted = np.mean([row["class"] == Path(row["path"]).parent.name for row in rows])

@@ -49,8 +49,8 @@ def test_every_family(family, tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", sorted({tiny.name for tiny in TINY.values()} | {"resnet110", "densenet40_12"}))
 def test_nets_as_in_their_papers(name, tmp_path):
-    variant = model_variant(name)
-    net = exportable(create_model(name), variant.image_size, variant.channels, num_classes=variant.num_classes)
+    size, channels, classes = (getattr(model_variant(name), key) for key in ("image_size", "channels", "num_classes"))
+    net = exportable(create_model(name, num_classes=classes), size, channels, num_classes=classes)
     written(net, tmp_path)
 
 

@@ -32,17 +32,24 @@ def _call(key: str) -> Holder:
 
 def _scan(graph: Graph, equation: Any, inputs: Sequence[Value], walk: Walk) -> Sequence[Value]:
     """Writes each turn of a loop by itself."""
-    given, jaxpr = equation.params, _inner(equation.params["jaxpr"])
-    first, last = given["num_consts"], given["num_consts"] + given["num_carry"]
-    carry, rows = list(inputs[first:last]), inputs[last:]
+    given, (jaxpr, constants) = equation.params, _inner(equation.params["jaxpr"])
+    taken = _number_of_rows(equation.invars, jaxpr.invars)
+    carried = len(jaxpr.outvars) - _number_of_rows(equation.outvars, jaxpr.outvars)
+    first, last = len(inputs) - taken - carried, len(inputs) - taken
+    same, carry, rows = inputs[:first], inputs[first:last], inputs[last:]
     turns = list(range(given["length"]))
     outputs: dict[int, list[Value]] = {}
     for turn in reversed(turns) if given["reverse"] else turns:
-        found = walk(graph, *jaxpr, [*inputs[:first], *carry, *(_row(graph, each, turn) for each in rows)])
-        carry, outputs[turn] = found[: len(carry)], found[len(carry) :]
-    shapes = [variable.aval.shape for variable in equation.outvars[len(carry) :]]
+        found = walk(graph, jaxpr, constants, [*same, *carry, *(_row(graph, each, turn) for each in rows)])
+        carry, outputs[turn] = found[:carried], found[carried:]
+    shapes = [variable.aval.shape for variable in equation.outvars[carried:]]
     stacks = [[outputs[turn][place] for turn in turns] for place in range(len(shapes))]
     return [*carry, *(_stacked(graph, stack, shape) for stack, shape in zip(stacks, shapes, strict=True))]
+
+
+def _number_of_rows(outside: Sequence[Any], inside: Sequence[Any]) -> int:
+    """Returns how many arrays a loop takes, or makes, row by row: these have one axis less inside."""
+    return sum(a.aval.ndim > b.aval.ndim for a, b in zip(outside, inside, strict=True))
 
 
 def _row(graph: Graph, value: Value, turn: int) -> Value:
