@@ -42,7 +42,7 @@ def by_onnxruntime_alone(file, photos):
     return np.mean([name == path.parent.name for name, path in zip(named, paths, strict=True)])
 
 
-def test_the_accuracy_is_the_same_at_each_stage(photos, tmp_path, capsys):
+def test_the_accuracy_is_the_same_at_each_stage(photos, tmp_path):
     settings = config(batch_size=16, total_steps=24, eval_every="24 steps", checkpoint_every="24 steps")
     data = {"name": "folder", "dir": str(photos), "image_size": 32, "crop_fraction": 1.0}
     settings.update_from_flattened_dict({f"data.{key}": value for key, value in data.items()})
