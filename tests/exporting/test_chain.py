@@ -55,7 +55,7 @@ def test_the_accuracy_is_the_same_at_each_stage(photos, tmp_path):
 
     card = call(export, tmp_path / "run", "--format=torch", f"--output={tmp_path / 'net.pth'}")
     known = card["preprocessing"]
-    assert card["torch"] == "twins: ResNet"
+    assert card["torch"] == "widely used CIFAR nets: ResNet"
     assert (known["image_size"], known["channels"], known["crop_fraction"]) == (32, 3, 1)
     assert import_weights.main(["resnet20", str(tmp_path / "net.pth"), f"--output={tmp_path / 'net'}"]) == 0
 

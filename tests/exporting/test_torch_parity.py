@@ -42,7 +42,7 @@ def test_the_reference_loads_the_state_dict(key):
     before = reference.weights(built(case))
     fields = {"num_classes": 10, **case.fields}
     found = to_torch(case.name, variables_from_torch(case.name, before, **fields), fields)
-    assert found.reference == f"{case.library}: {case.reference}"
+    assert found.reference == golden.called(case)
     loaded(case, found.entries, before)
 
 
@@ -54,7 +54,7 @@ def test_the_reference_loads_the_file_and_says_the_same(key, tmp_path):
     variables = variables_from_torch(case.name, before, **fields)
     folder = weights_folder(tmp_path, case.name, size=case.size, variables=variables, **fields)
     card = jaxcnn.export(folder, tmp_path / "net.pth", format="torch")
-    assert card["torch"] == f"{case.library}: {case.reference}"
+    assert card["torch"] == golden.called(case)
 
     again = loaded(case, torch.load(tmp_path / "net.pth", weights_only=True), before)
     image = np.random.default_rng(0).normal(size=(2, case.size, case.size, 3)).astype(np.float32)
