@@ -29,7 +29,9 @@ def loaded(case, entries, before):
     net = reference.create(case.library, case.reference, **case.options)
     if case.edit is reference.stride_on_first:  # the other edits are of weights
         case.edit(net)
-    net.load_state_dict({name: torch.as_tensor(np.array(value)) for name, value in entries.items()}, strict=True)
+    net.load_state_dict(
+        {name: torch.as_tensor(np.asarray(value).copy()) for name, value in entries.items()}, strict=True
+    )
     for name, value in before.items():
         if not name.endswith(COUNTER):
             np.testing.assert_array_equal(np.asarray(entries[name]), value, err_msg=name)
