@@ -16,7 +16,8 @@ pytestmark = pytest.mark.parity
 
 SIZES = {"vgg": 224, "inception": 139, "nasnet": 75, "tf_": 64, "efficientnet": 64}
 """By the beginning of timm's name, an image size that is quick; even where TensorFlow's padding must show."""
-EDITS = dict.fromkeys(("seresnet101", "seresnet152", "resnet200", "legacy_seresnet152"), reference.calm)
+_DEEP = ("seresnet101", "seresnet152", "resnet200", "legacy_seresnet101", "legacy_seresnet152")
+EDITS = dict.fromkeys(_DEEP, reference.calm)
 
 
 @pytest.mark.parametrize("name", COUNTERPARTS)

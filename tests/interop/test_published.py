@@ -136,6 +136,10 @@ def test_names_of_classes(changed):
             "timm's resnet50d is no net of ours: its stem has .* shortcuts average; ",
         ),
         (
+            {"architecture": "seresnext50_32x4d"},
+            "is no net of ours: no net here has its groups of channels; those",
+        ),
+        (
             {"architecture": "vit_tiny_patch16"},
             "timm's vit_tiny_patch16 is no net of ours; docs/weights.md lists",
         ),

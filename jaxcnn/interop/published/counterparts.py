@@ -68,13 +68,13 @@ _RENAMED: Mapping[str, str] = {
 }
 """What older timm called its nets, and what it calls them now."""
 _OTHERWISE: Mapping[str, str] = {
-    r"(se)?resne\w+\d+[cst](_.*)?": "its stem has three 3x3 convolutions",
-    r"(se)?resne\w+\d+d(_.*)?": "its stem has three 3x3 convolutions, and its shortcuts average",
+    r"(se)?resnex?t\d+[cst](_.*)?": "its stem has three 3x3 convolutions",
+    r"(se)?resnex?t\d+d(_.*)?": "its stem has three 3x3 convolutions, and its shortcuts average",
     r"resnetv2_.*_bit": "its convolutions are standardised",
     r".*_(gn|evos|frn)": "its norms are others",
-    r"resnext.*|seresnext.*": "its groups are others",
+    r"(se)?resnext.*": "no net here has its groups of channels",
     r"tf_mobilenetv3_.*_minimal_.*": "it has no gates",
-    r"(tf_)?mobilenetv[23]_.*": "it scales its layers otherwise",
+    r"(tf_)?mobilenetv[23]_.*\d+d?": "it scales its layers otherwise",
 }
 """By regular expression for timm's names, what distinguishes nets from the one of ours that is nearest."""
 _ARGUMENTS: Mapping[str, Callable[[Any], Mapping[str, Any]]] = {
