@@ -38,6 +38,7 @@ _HOME = {  # public name -> the module it lives in; resolved on first use, so th
     "recalibrate": "jaxcnn.evaluation.recalibrate",
     "rematerialize": "jaxcnn.accel.remat",
     "report": "jaxcnn.report.report",
+    "soup": "jaxcnn.evaluation.soup",
     "train": "jaxcnn.train.loop",
     "train_and_evaluate": "jaxcnn.train.loop",
     "variables_from_torch": "jaxcnn.interop.torch",
@@ -56,6 +57,7 @@ if TYPE_CHECKING:  # type checkers see the names themselves
     from jaxcnn.evaluation.predict import predict as predict
     from jaxcnn.evaluation.probe import probe as probe
     from jaxcnn.evaluation.recalibrate import recalibrate as recalibrate
+    from jaxcnn.evaluation.soup import soup as soup
     from jaxcnn.exporting.export import export as export
     from jaxcnn.interop.torch import variables_from_torch as variables_from_torch
     from jaxcnn.interop.weights import load_variables as load_variables

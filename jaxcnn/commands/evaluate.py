@@ -7,7 +7,7 @@ from typing import Any
 
 from jaxcnn.commands.parser import CommandParser, new_file
 from jaxcnn.evaluation.evaluate import evaluate
-from jaxcnn.evaluation.words import MOST_CLASSES, confused, measures, share
+from jaxcnn.evaluation.words import MOST_CLASSES, at_step, confused, measures, share
 from jaxcnn.table import print_rows
 
 _PAIRS = 10
@@ -23,7 +23,7 @@ def main(argv: Sequence[str]) -> int:
     """
     arguments = make_parser().parse_args(argv)
     found = evaluate(
-        arguments.run,
+        [arguments.run, *arguments.ensemble],
         split=arguments.split,
         data=arguments.data,
         data_dir=arguments.data_dir,
@@ -44,9 +44,10 @@ def write_json(path: Path, found: Any) -> None:
 
 
 def _print(found: dict[str, Any]) -> None:
-    at = f", step {found['step']:,}" if found["step"] is not None else ""
+    at = at_step(found["step"], found["states"])
     views = f", views {found['views']}" if found["views"] else ""
-    print(f"{found['run']}{at}, on {found['data']}, {found['split']}: {found['examples']:,} examples")
+    with_others = f", with {', '.join(found['ensemble'])}" if "ensemble" in found else ""
+    print(f"{found['run']}{at}{with_others}, on {found['data']}, {found['split']}: {found['examples']:,} examples")
     print(f"image: {found['image']}{views}")
     if found["unreadable"]:
         print(f"left out, since they cannot be read: {len(found['unreadable'])}, {found['unreadable'][0]} the first")
@@ -98,6 +99,7 @@ def make_parser() -> CommandParser:
         example="jaxcnn evaluate runs/ants --data-dir new_photos --temperature --json scores.json",
     )
     parser.add_subject()
+    parser.add_ensemble()
     parser.add_argument("--split", choices=("train", "val", "test"), default="test", help="default: test")
     parser.add_argument("--data", metavar="NAME", help="another data set, as --config.data.name names it")
     parser.add_argument("--data-dir", metavar="DIR", help="where the data lie; alone: a folder of images by class")

@@ -49,7 +49,7 @@ class CommandParser(argparse.ArgumentParser):
             metavar="STEP",
             type=_step,
             default="latest",
-            help="of a run: latest, best or the number of a step",
+            help="of a run: latest, best, swa (the averaged net) or the number of a step",
         )
         if classes:
             self.add_argument(
@@ -58,6 +58,16 @@ class CommandParser(argparse.ArgumentParser):
                 type=Path,
                 help="names of the outputs: a line each, or JSON; else those known",
             )
+
+    def add_ensemble(self) -> None:
+        """Adds `--ensemble RUN`, which can be repeated. The argument `ensemble` is then a list of runs."""
+        self.add_argument(
+            "--ensemble",
+            metavar="RUN",
+            action="append",
+            default=[],
+            help="a further run, whose probabilities are averaged with those of RUN; may be repeated",
+        )
 
     def add_fields(self) -> None:
         """Adds `--field NAME=VALUE`, which can be repeated. The argument `field` is then a list of (name, value)."""
@@ -163,12 +173,12 @@ def path_type(text: str) -> Path:
 
 def _step(text: str) -> int | str:
     """Returns the step that a text names."""
-    if text in ("latest", "best"):
+    if text in ("latest", "best", "swa"):
         return text
     return int(text)
 
 
-_step.__name__ = "step: latest, best or a number,"  # what argparse calls it in its complaint
+_step.__name__ = "step: latest, best, swa or a number,"  # what argparse calls it in its complaint
 
 
 def _field(text: str) -> tuple[str, Any]:

@@ -11,6 +11,8 @@ from jaxcnn.evaluation.predict import TOP, predict
 from jaxcnn.table import print_rows
 
 _COLUMNS = ("path", "rank", "class", "index", "probability")
+_DEVIATION = "std"
+"""A further column of several nets."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -22,22 +24,25 @@ def main(argv: Sequence[str]) -> int:
     arguments = make_parser().parse_args(argv)
     runs = [arguments.run, *arguments.ensemble]
     found = predict(runs, arguments.images, top=arguments.top, step=arguments.checkpoint, class_names=arguments.classes)
-    rows = found["predictions"]
+    rows, columns = found["predictions"], _COLUMNS if found["nets"] == 1 else (*_COLUMNS, _DEVIATION)
     if arguments.csv:
         with arguments.csv.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, _COLUMNS)
+            writer = csv.DictWriter(file, columns)
             writer.writeheader()
             writer.writerows(rows)
     if arguments.json:
         write_json(arguments.json, found)
-    print_rows(_COLUMNS, map(_cells, rows), markdown=False)
+    print_rows(columns, map(_cells, rows), markdown=False)
+    if found["nets"] > 1:
+        print(f"\nprobability: the mean of {found['nets']} nets; {_DEVIATION}: their sample deviation")
     for each in found["unreadable"]:
         print(f"cannot be read: {each['path']}: {each['reason']}", file=sys.stderr)
     return 0 if rows else 1
 
 
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:
-    return row["path"], str(row["rank"]), row["class"], str(row["index"]), f"{row['probability']:.4f}"
+    numbers = (f"{row[name]:.4f}" for name in ("probability", _DEVIATION) if name in row)
+    return row["path"], str(row["rank"]), row["class"], str(row["index"]), *numbers
 
 
 def make_parser() -> CommandParser:
@@ -52,9 +57,7 @@ def make_parser() -> CommandParser:
         "images", metavar="FILE|FOLDER|-", nargs="+", help="images; -: an image, or paths, from standard input"
     )
     parser.add_argument("--top", metavar="N", type=int, default=TOP, help=f"classes for each image, default {TOP}")
-    parser.add_argument(
-        "--ensemble", metavar="RUN", action="append", default=[], help="a further run to average with; may be repeated"
-    )
+    parser.add_ensemble()
     parser.add_argument("--csv", metavar="FILE", type=new_file, help="write the rows there")
     parser.add_argument(
         "--json", metavar="FILE", type=new_file, help="write the rows there, and what could not be read"

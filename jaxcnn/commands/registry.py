@@ -17,6 +17,7 @@ COMMANDS = {  # command -> a module with main(argv) -> exit status and make_pars
     "probe": ("jaxcnn.commands.probe", "fit a linear classifier on the features of a trained net"),
     "doctor": ("jaxcnn.commands.doctor", "examine a trained run: what is wrong, and what mends it"),
     "recalibrate": ("jaxcnn.commands.recalibrate", "give batch norms the statistics of un-augmented images"),
+    "soup": ("jaxcnn.commands.soup", "average the weights of runs that began from the same weights"),
     "predict": ("jaxcnn.commands.predict", "classify images with a trained net"),
     "export": ("jaxcnn.commands.export", "write a trained net to a file that other programs read"),
     "report": ("jaxcnn.commands.report", "write a page about runs: curves, scores, mistakes, what differs"),

@@ -11,13 +11,16 @@ from jaxcnn.addresses import bucket_address
 from jaxcnn.commands.parser import CommandParser
 from jaxcnn.errors import UserError
 from jaxcnn.json_file import read_json
-from jaxcnn.train.devices.mesh import replicated
-from jaxcnn.train.evaluate import make_evaluator
+from jaxcnn.train.devices.mesh import on_every_device, replicated
+from jaxcnn.train.evaluate import Evaluator, make_evaluator
+from jaxcnn.train.files.average import average_result, load_average
 from jaxcnn.train.files.fetch import fetched
 from jaxcnn.train.files.folder import RunFolder, read_lines
 from jaxcnn.train.files.relay import open_checkpoints
 from jaxcnn.train.parts.metrics import METRICS
+from jaxcnn.train.run import Run
 from jaxcnn.train.setup import make_run
+from jaxcnn.train.state import with_variables
 
 SPLITS = ("val", "test")
 _LOSS = 1e-4
@@ -70,7 +73,26 @@ def _findings(folder: RunFolder, config: ConfigDict) -> Iterator[tuple[str, bool
             for split in SPLITS:
                 recorded = [line for line in lines if line["step"] == step and f"{split}/loss" in line]
                 if recorded:
-                    yield _compared(step, recorded[-1], evaluate(state, split))
+                    yield _compared(f"step {step}", recorded[-1], evaluate(state, split))
+    if folder.average.exists():
+        yield from _average(folder, run, evaluate)
+
+
+def _average(folder: RunFolder, run: Run, evaluate: Evaluator) -> Iterator[tuple[str, bool]]:
+    """Yields lines about the averaged net, whose file has a checksum of every array."""
+    name = folder.average.name
+    try:
+        net = load_average(folder.average)
+    except UserError as error:
+        yield str(error), False
+        return
+    recorded = average_result(read_lines(folder.metrics), net.step)
+    if not recorded:
+        yield f"{name}: nothing is recorded of the averaged net of step {net.step}", False
+        return
+    state = with_variables(run.init_state(), on_every_device(run.mesh, net.variables))
+    for split in SPLITS:
+        yield _compared(name, recorded, evaluate(state, split))
 
 
 def _checksums(folder: RunFolder, given: Mapping[str, str]) -> Iterator[tuple[str, bool]]:
@@ -89,15 +111,15 @@ def _checksums(folder: RunFolder, given: Mapping[str, str]) -> Iterator[tuple[st
     yield f"no number is computed again: the run was given objects in Python, {parts}", True
 
 
-def _compared(step: int, recorded: dict[str, float], found: dict[str, float]) -> tuple[str, bool]:
+def _compared(what: str, recorded: Mapping[str, float], found: Mapping[str, float]) -> tuple[str, bool]:
     """Returns a line about the numbers of a split, and whether they are the recorded ones."""
     names = [name for name in found if name.count("/") == 1]
     told = ", ".join(f"{name} {_told(name, found[name])}" for name in names)
     differ = [name for name in names if not _same(name, found[name], recorded.get(name))]
     if not differ:
-        return f"step {step}: {told}, as recorded", True
+        return f"{what}: {told}, as recorded", True
     was = ", ".join(f"{name} {_told(name, recorded.get(name))}" for name in differ)
-    return f"step {step}: {told}, where {was} was recorded", False
+    return f"{what}: {told}, where {was} was recorded", False
 
 
 def _told(name: str, value: float | None) -> str:

@@ -44,6 +44,23 @@ def opened(
     return divide(whole, validation=None, test=_NEW_TEST if set(whole.sources) == {"train"} else None, seed=0)
 
 
+def same_data(first: Subject, other: Subject) -> bool:
+    """Returns whether two runs had the same images and labels in the same splits."""
+    return first.data.get("fingerprint") == other.data.get("fingerprint") is not None
+
+
+def check_division(first: Subject, other: Subject, split: str) -> None:
+    """Raises `UserError` if a split of the data of `first` may hold training examples of `other`."""
+    if same_data(first, other) or first.config is None or other.config is None:
+        return  # nothing is known of what imported weights were trained on
+    one, two = (read_settings(subject.config, {}).feeding for subject in (first, other) if subject.config is not None)
+    if one.name == two.name and (split != "test" or one.test != two.test):
+        raise UserError(
+            f"{first.name} and {other.name} divide {one.name} differently, or see it in another form: what is {split} "
+            "for one may be training for the other; --data and --data-dir name other data, --split=test is often shared"
+        )
+
+
 _NEW_TEST = 0.2
 """Fraction of a data set without a test split that becomes one."""
 

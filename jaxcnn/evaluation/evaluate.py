@@ -10,10 +10,11 @@ import numpy as np
 from jaxcnn.data.read.sources import FOLDER, SPLITS
 from jaxcnn.errors import UserError, check_word
 from jaxcnn.evaluation.classes import outputs_of
-from jaxcnn.evaluation.data import opened
+from jaxcnn.evaluation.data import check_division, opened, same_data
+from jaxcnn.evaluation.ensemble import open_subjects, order_of
 from jaxcnn.evaluation.forward import Forward, collect
 from jaxcnn.evaluation.scores import ensemble, log_probabilities, mistakes, predicted, score
-from jaxcnn.evaluation.subject import Subject, open_subject
+from jaxcnn.evaluation.subject import Subject
 from jaxcnn.evaluation.temperature import fit_temperature
 from jaxcnn.train.files.predictions import Predictions, file_names
 
@@ -38,7 +39,7 @@ class Asked:
 
 
 def evaluate(
-    run: str | os.PathLike[str],
+    runs: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
     *,
     split: str = "test",
     data: str | None = None,
@@ -54,7 +55,8 @@ def evaluate(
     A finished run has kept its predictions. They are used, unless something else is asked for.
 
     Args:
-        run: a run folder, or a folder of imported weights.
+        runs: a run folder or a folder of imported weights, or several, which are evaluated as an ensemble: by the mean
+            of their nets' probabilities.
         split: "train", "val" or "test". A folder without splits is evaluated as a whole.
         data: a name as of `config.data.name`; None for the run's own.
         data_dir: where the data lie; None for where they were, or the default place.
@@ -65,61 +67,101 @@ def evaluate(
         model: as of `jaxcnn.load_run`.
 
     Returns:
-        The keys of `jaxcnn.evaluation.scores.score`, of several seeds those of their ensemble, and
+        The keys of `jaxcnn.evaluation.scores.score`, of several nets those of their ensemble, and
 
-        - run, data, split, step, image (how it becomes an input) and views: what was evaluated.
+        - run, data, split, step, states (of which the parameters are the mean), image (how it becomes an input) and
+          views: what was evaluated; of several runs those of the first, and `ensemble`, the others.
         - mistakes: the most confident ones, each with `index`, `file`, `label`, `predicted` and `probability`.
-        - members: of several seeds, by measure, the value of each, their `mean` and sample deviation `std`; and
-          `disagreement`, the share of examples on which they do not all agree.
+        - members: of several nets the `runs` and `seeds` that they are of; by measure, the value of `each`, their
+          `mean` and sample deviation `std`; and `disagreement`, the share of examples on which they do not all agree.
         - temperature: if asked for, its `value`, and `before` and `after`, the `nll`, `brier` and `ece`.
         - unreadable: the names of images that could not be read. They do not count.
 
     Raises:
-        UserError: for a run, data or setting that cannot be used, in one line.
+        UserError: for a run, data or setting that cannot be used, or runs whose data are divided differently.
     """
     check_word("split", split, SPLITS)
-    subject = open_subject(run, step=step, model=model, class_names=class_names, splits=SPLITS)
+    subjects = open_subjects(runs, step=step, model=model, class_names=class_names, splits=SPLITS)
+    subject = subjects[0]
     asked = Asked(split=split, data=data, data_dir=data_dir, views=views)
-    found, unreadable = predictions_of(subject, asked)
+    found, unreadable = predictions_of_all(subjects, asked)
     return {
         "run": subject.name,
+        **({"ensemble": [each.name for each in subjects[1:]]} if len(subjects) > 1 else {}),
         "data": data or subject.data.get("name") or FOLDER,
         "split": split,
         "step": subject.step,
+        "states": subject.states,
         "image": subject.told(),
         "views": subject.views if views is None else views,
-        **scores_of(found, split, class_names=subject.class_names, seeds=subject.seeds),
-        **({"temperature": _scaled(subject, asked, found)} if temperature else {}),
+        **scores_of(found, split, class_names=subject.class_names, members=members_of(subjects)),
+        **({"temperature": _scaled(subjects, asked, found)} if temperature else {}),
         "unreadable": unreadable,
     }
 
 
-def scores_of(found: Predictions, split: str, *, class_names: Sequence[str], seeds: Sequence[int]) -> dict[str, Any]:
+def members_of(subjects: Sequence[Subject]) -> list[tuple[str, int | None]]:
+    """Returns the run and the seed of every net, None for imported weights."""
+    return [(each.name, seed) for each in subjects for seed in (each.seeds or (None,))]
+
+
+def scores_of(
+    found: Predictions, split: str, *, class_names: Sequence[str], members: Sequence[tuple[str, int | None]]
+) -> dict[str, Any]:
     """Returns what predictions alone say, ready for JSON: `evaluate`'s scores, `mistakes` and, of several, `members`.
 
     Args:
         found: whose label is the output of the net that is the class.
         split: that they are of, for messages.
         class_names: by output.
-        seeds: of the nets.
+        members: run and seed of every net.
     """
     logits, label = _one(found.logits), checked_label(found.label, split)
     several = found.logits.ndim == 3
     return {
         **score(logits, label, class_names),
         "mistakes": _listed(logits, label, found, class_names),
-        **({"members": _members(found.logits, label, class_names, seeds)} if several else {}),
+        **({"members": _members(found.logits, label, class_names, members)} if several else {}),
     }
 
 
-def predictions_of(subject: Subject, asked: Asked) -> tuple[Predictions, list[str]]:
+def predictions_of_all(subjects: Sequence[Subject], asked: Asked) -> tuple[Predictions, list[str]]:
+    """Returns the predictions of several subjects on the same examples, as of `predictions_of`.
+
+    Labels and the order of classes are those of the first subject.
+
+    Raises:
+        UserError: if what is one's validation example may be another's training example.
+    """
+    first = subjects[0]
+    found, unreadable = predictions_of(first, asked)
+    logits = [found.logits if found.logits.ndim == 3 else found.logits[None]]
+    for other in subjects[1:]:
+        if asked.data is None and asked.data_dir is None:
+            check_division(first, other, asked.split)
+        new, _ = predictions_of(other, asked, None if same_data(first, other) else first)
+        own = new.logits if new.logits.ndim == 3 else new.logits[None]
+        if not np.array_equal(new.index, found.index):
+            raise UserError(f"of {asked.split}, {other.name} has seen other examples than {first.name}")
+        logits.append(own[..., order_of(other, first)])
+    if len(subjects) == 1:
+        return found, unreadable
+    return dataclasses.replace(found, logits=np.concatenate(logits)), unreadable
+
+
+def predictions_of(subject: Subject, asked: Asked, owner: Subject | None = None) -> tuple[Predictions, list[str]]:
     """Returns the predictions on a split, kept or computed, and the names of the images that could not be read.
 
     The label of an example is the output of the net that is its class.
+
+    Args:
+        subject: the net.
+        asked: what it is evaluated on.
+        owner: whose data are its own data; None for the subject's.
     """
-    if asked.own and asked.split in subject.kept:
+    if asked.own and owner is None and asked.split in subject.kept:
         return subject.kept[asked.split], []
-    dataset = opened(subject, asked.data, asked.data_dir, asked.split)
+    dataset = opened(owner or subject, asked.data, asked.data_dir, asked.split)
     source = dataset.sources[asked.split]
     outputs = outputs_of(subject, dataset)
     forward = Forward(subject, views=asked.views, most=len(source.labels))
@@ -166,8 +208,17 @@ def _listed(
     ]
 
 
-def _members(logits: np.ndarray, label: np.ndarray, class_names: Sequence[str], seeds: Sequence[int]) -> dict[str, Any]:
-    """Returns the scores of each of several nets, and how often they do not agree."""
+def _members(
+    logits: np.ndarray, label: np.ndarray, class_names: Sequence[str], members: Sequence[tuple[str, int | None]]
+) -> dict[str, Any]:
+    """Returns the scores of each of several nets, and how often they do not agree.
+
+    Args:
+        logits: (nets, examples, classes).
+        label: (examples,) int.
+        class_names: by label.
+        members: run and seed of every net.
+    """
     each = [score(one, label, class_names) for one in logits]
     guesses = np.stack([predicted(one) for one in logits])
     measures = {
@@ -180,15 +231,16 @@ def _members(logits: np.ndarray, label: np.ndarray, class_names: Sequence[str], 
         if all(one[name] is not None for one in each)
     }
     disagreement = float(np.mean((guesses != guesses[0]).any(axis=0)))
-    return {"seeds": list(seeds), **measures, "disagreement": disagreement}
+    runs, seeds = (list(names) for names in zip(*members, strict=True))
+    return {"runs": runs, "seeds": seeds, **measures, "disagreement": disagreement}
 
 
-def _scaled(subject: Subject, asked: Asked, found: Predictions) -> dict[str, Any]:
+def _scaled(subjects: Sequence[Subject], asked: Asked, found: Predictions) -> dict[str, Any]:
     """Returns the temperature that fits the validation split best, and the scores without and with it."""
     logits, label = _one(found.logits), found.label
-    held_out, _ = predictions_of(subject, dataclasses.replace(asked, split="val"))
+    held_out, _ = predictions_of_all(subjects, dataclasses.replace(asked, split="val"))
     value = fit_temperature(_one(held_out.logits), checked_label(held_out.label, "val"))
-    before, after = (score(each, label, subject.class_names) for each in (logits, logits / value))
+    before, after = (score(each, label, subjects[0].class_names) for each in (logits, logits / value))
     kept = ("nll", "brier", "ece", "ece_equal_mass")
     return {
         "value": value,

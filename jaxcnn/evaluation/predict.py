@@ -9,10 +9,11 @@ from scipy import special
 
 from jaxcnn.data.read.decode import UnreadableError, decode
 from jaxcnn.errors import UserError
+from jaxcnn.evaluation.ensemble import open_subjects, order_of
 from jaxcnn.evaluation.files import FileSource, find_files
 from jaxcnn.evaluation.forward import Forward, collect
 from jaxcnn.evaluation.scores import log_probabilities
-from jaxcnn.evaluation.subject import Subject, open_subject
+from jaxcnn.evaluation.subject import Subject
 
 TOP = 5
 """Default number of classes for each image."""
@@ -40,9 +41,9 @@ def predict(
         model: as of `jaxcnn.load_run`.
 
     Returns:
-        - runs: their folders, and image: how an image becomes the input of each.
+        - runs: their folders, nets: the number of all their nets, and image: how an image becomes the input of each.
         - predictions: for each image and each of its classes, `path`, `rank` from 1, `class`, `index` and
-          `probability`.
+          `probability`; of several nets that is the mean of their probabilities, and `std` the sample deviation.
         - unreadable: for each image that could not be read, its `path` and the `reason`.
 
     Raises:
@@ -50,54 +51,63 @@ def predict(
     """
     if top < 1:
         raise UserError(f"top is {top}: it must be at least 1")
-    folders = [runs] if isinstance(runs, str | os.PathLike) else list(runs)
     named = [images] if isinstance(images, str | os.PathLike) else list(images)
-    subjects = [open_subject(each, step=step, model=model, class_names=class_names) for each in folders]
+    subjects = open_subjects(runs, step=step, model=model, class_names=class_names)
     names = subjects[0].class_names
-    _check_alike(subjects)
     source = find_files(named, subjects[0].encoded)
-    shares, places = _shares(subjects, source)
+    shares, deviations, places = _shares(subjects, source)
     unreadable = sorted(set(range(len(source.paths))) - set(places))
     return {
         "runs": [each.name for each in subjects],
+        "nets": sum(len(each.members) for each in subjects),
         "image": [each.told() for each in subjects],
         "predictions": [
             row
-            for place, share in zip(places, shares, strict=True)
-            for row in _ranked(source.name(place), share, names, top)
+            for number, place in enumerate(places)
+            for row in _ranked(
+                source.name(place), shares[number], None if deviations is None else deviations[number], names, top
+            )
         ],
         "unreadable": [{"path": source.name(place), "reason": _reason(source, place)} for place in unreadable],
     }
 
 
-def _shares(subjects: Sequence[Subject], source: FileSource) -> tuple[np.ndarray, list[int]]:
-    """Returns probabilities (images, classes) float64, the mean over all nets, and the places of readable images."""
-    total, nets, places = np.zeros(()), 0, np.zeros(0, np.int64)
+def _shares(subjects: Sequence[Subject], source: FileSource) -> tuple[np.ndarray, np.ndarray | None, list[int]]:
+    """Returns probabilities, their sample deviation and the places of readable images.
+
+    Probabilities, (images, classes) float64, are means over all nets; the deviation is None for a single net. Sums are
+    those of Welford (1962), which cancel nothing.
+    """
+    mean, squares, nets, places = np.zeros(()), np.zeros(()), 0, np.zeros(0, np.int64)
     for subject in subjects:
         own = FileSource(source.paths, subject.encoded, source.piped)
         logits, places, _ = collect(Forward(subject, most=len(source.paths)), own)
-        order = [subject.class_names.index(name) for name in subjects[0].class_names]
+        order = order_of(subject, subjects[0])
         found = special.expit(logits.astype(np.float64)) if subject.independent else np.exp(log_probabilities(logits))
-        total, nets = total + found.sum(axis=0)[:, order], nets + len(logits)
-    return total / nets, places.tolist()
+        for share in found[..., order]:
+            nets += 1
+            apart = share - mean
+            mean = mean + apart / nets
+            squares = squares + apart * (share - mean)
+    return mean, np.sqrt(squares / (nets - 1)) if nets > 1 else None, places.tolist()
 
 
-def _check_alike(subjects: Sequence[Subject]) -> None:
-    first = subjects[0]
-    for other in subjects[1:]:
-        if set(other.class_names) != set(first.class_names) or other.independent != first.independent:
-            differ = sorted(set(other.class_names) ^ set(first.class_names))
-            raise UserError(
-                f"{first.name} and {other.name} have different classes, {', '.join(map(repr, differ[:3]))} in one "
-                "only: their probabilities cannot be averaged"
-            )
+def _ranked(
+    path: str, share: np.ndarray, deviation: np.ndarray | None, names: Sequence[str], top: int
+) -> list[dict[str, Any]]:
+    """Returns a row for each of the most likely classes, ready for JSON; of equal ones the lower index comes first.
 
-
-def _ranked(path: str, share: np.ndarray, names: Sequence[str], top: int) -> list[dict[str, Any]]:
-    """Returns a row for each of the most likely classes, ready for JSON; of equal ones the lower index comes first."""
+    Args:
+        path: of the image.
+        share: (classes,), the probabilities.
+        deviation: (classes,), of several nets.
+        names: of the classes.
+        top: number of rows.
+    """
     best = np.argsort(-share, kind="stable")[:top].tolist()
     return [
         {"path": path, "rank": rank, "class": names[index], "index": index, "probability": float(share[index])}
+        | ({} if deviation is None else {"std": float(deviation[index])})
         for rank, index in enumerate(best, start=1)
     ]
 

@@ -2,24 +2,23 @@
 
 import contextlib
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import jax
-import numpy as np
-
 from jaxcnn.errors import UserError
-from jaxcnn.evaluation.statistics import STATISTICS, estimate
-from jaxcnn.evaluation.subject import Subject, open_subject
+from jaxcnn.evaluation.subject import open_subject
 from jaxcnn.json_file import read_json, write_json
+from jaxcnn.layers.variables import STATISTICS
 from jaxcnn.train.devices.mesh import replicated
 from jaxcnn.train.evaluate import make_evaluator
 from jaxcnn.train.files.folder import RunFolder
 from jaxcnn.train.files.relay import open_checkpoints
+from jaxcnn.train.load import AVERAGED
 from jaxcnn.train.run import Run
-from jaxcnn.train.seeds import one_of
 from jaxcnn.train.setup import make_run
 from jaxcnn.train.state import TrainState
+from jaxcnn.train.statistics import estimate_on_training_split
 
 
 def recalibrate(
@@ -43,6 +42,8 @@ def recalibrate(
         UserError: for a run without batch norms, one that was given parts in Python, or a folder that is in use.
         Fault: if the checkpoint of the copy cannot be written.
     """
+    if step == AVERAGED:
+        raise UserError(f"the averaged net of {run} has statistics of un-augmented training images already")
     folder = RunFolder(run, make=False)
     subject = open_subject(run, step=step)
     if subject.config is None:
@@ -55,14 +56,17 @@ def recalibrate(
         raise UserError(f"{output} is there already: name a new folder")
     config = folder.settled()
     made = make_run(config)
+    if made.statistics_examples is None:
+        raise UserError(f"the batch norms of {run} are frozen, and keep their statistics (train.freeze)")
     with contextlib.closing(made.pipeline), open_checkpoints(folder, read_only=True) as checkpoints:
         assert subject.step is not None
         state = checkpoints.restore(made.abstract_state(), replicated(made.mesh), subject.step)
         evaluate = make_evaluator(made, batch_size=config.eval_batch_size)
         before = evaluate(state, "val")
-        new, examples = _estimated(made, subject, state)
+        new, examples = _estimated(made, state)
         after = evaluate(new, "val")
-    _write(folder, RunFolder(output), new, subject.step, made.best.score(after), {"before": before, "after": after})
+    results = {"recalibrated": {"run": str(folder.path), "step": subject.step, "before": before, "after": after}}
+    write_copy(folder, RunFolder(output), new, subject.step, made.best.score(after), results)
     return {
         "run": str(run),
         "output": str(output),
@@ -73,29 +77,29 @@ def recalibrate(
     }
 
 
-def _estimated(run: Run, subject: Subject, state: TrainState) -> tuple[TrainState, int]:
+def _estimated(run: Run, state: TrainState) -> tuple[TrainState, int]:
     """Returns the state with the new statistics of every net, and the number of images that they are of."""
-    source = run.dataset.sources["train"]
-    size = min(run.batch_size, len(source.labels))
-    kinds = [state.variables] if state.ema is None else [state.variables, state.ema]
-    nets = [one_of(each, net, run.num_seeds) for each in jax.device_get(kinds) for net in range(run.num_seeds)]
-    found = [each[STATISTICS] for each in estimate(subject, nets, source, batch_size=size)]
-    new = state.replace(collections={**state.collections, STATISTICS: _together(found[: run.num_seeds], run)})
-    if new.ema is not None:
-        new = new.replace(ema={**new.ema, STATISTICS: _together(found[run.num_seeds :], run)})
-    return new, len(source.labels) // size * size
+    [last, *averages], images = estimate_on_training_split(run, [state.variables, *filter(None, [state.ema])])
+    new = state.replace(collections={**state.collections, STATISTICS: last[STATISTICS]})
+    return (new.replace(ema=averages[0]) if averages else new), images
 
 
-def _together(nets: list[Any], run: Run) -> Any:
-    """Returns the statistics of all nets as a state has them."""
-    found = jax.tree.map(lambda *leaves: np.stack(leaves), *nets) if run.num_seeds > 1 else nets[0]
-    return jax.device_put(found, replicated(run.mesh))
+def write_copy(
+    old: RunFolder, new: RunFolder, state: TrainState, step: int, score: float, told: Mapping[str, Any]
+) -> None:
+    """Writes the copy of a run with another state: its config, its card and one checkpoint.
 
-
-def _write(old: RunFolder, new: RunFolder, state: TrainState, step: int, score: float, results: dict[str, Any]) -> None:
-    """Writes the copy of a run: its files, and one checkpoint."""
+    Args:
+        old: the run.
+        new: of the copy.
+        state: of the copy.
+        step: of the state.
+        score: of the state.
+        told: entries of the card that say what the copy is.
+    """
     new.config.write_bytes(old.config.read_bytes())
-    write_json(new.card, read_json(old.card) | {"recalibrated": {"run": str(old.path), "step": step, **results}})
+    card = {name: value for name, value in read_json(old.card).items() if name != "swa"}  # it has no averaged net
+    write_json(new.card, {**card, **told})
     with open_checkpoints(new) as checkpoints:
         checkpoints.save(step, state, score)
         checkpoints.settle()

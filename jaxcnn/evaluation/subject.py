@@ -18,7 +18,7 @@ from jaxcnn.interop.preprocessing import read_class_names
 from jaxcnn.interop.weights import CARD, load_variables, read_card
 from jaxcnn.train.files.fetch import fetched
 from jaxcnn.train.files.predictions import Predictions, kept_file, load_predictions
-from jaxcnn.train.load import holds_run, load_run
+from jaxcnn.train.load import AVERAGED, holds_run, load_run
 from jaxcnn.types import Variables
 
 
@@ -46,6 +46,8 @@ class Subject(Preparation):
     """Whether the classes of an image are independent of each other, as under binary losses."""
     step: int | None = None
     """Of the checkpoint; None for imported weights."""
+    states: int = 1
+    """Number of states of a run that the parameters are the mean of: above 1 for the averaged net."""
     config: ConfigDict | None = None
     """Of the run; None for imported weights."""
     kept: Mapping[str, Predictions] = dataclasses.field(default_factory=dict)
@@ -86,9 +88,11 @@ def _of_run(what: str | os.PathLike[str], step: int | str, model: Any | None, sp
     with fetched(address) if address else contextlib.nullcontext(Path(what).expanduser()) as place:
         first = load_run(place, step, model=model)
         seeds = tuple(first.card["seeds"])
-        rest = [load_run(place, first.step, model=model, seed=seed).variables for seed in seeds[1:]]
-        files = {split: file for split in splits if (file := kept_file(place, split)).is_file()}
-        kept = {split: load_predictions(file) for split, file in files.items()}
+        averaged = step == AVERAGED
+        again = step if averaged else first.step
+        rest = [load_run(place, again, model=model, seed=seed).variables for seed in seeds[1:]]
+        files = {split: kept_file(place, split, averaged=averaged) for split in splits}
+        kept = {split: load_predictions(file) for split, file in files.items() if file.is_file()}
     data = first.card["data"]
     if data.get("preprocessing") is None:
         raise UserError(f"the data of {what} made their own batches: how an image becomes one is unknown")
@@ -104,6 +108,7 @@ def _of_run(what: str | os.PathLike[str], step: int | str, model: Any | None, sp
         views=first.config.eval_views,
         independent=first.config.loss.name == "binary",
         step=first.step,
+        states=first.states,
         config=first.config,
         kept={split: each for split, each in kept.items() if each.step == first.step},
     )

@@ -1,6 +1,6 @@
 """Scores in words, for a terminal and for a page. Imports no JAX."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 MOST_CLASSES = 30
@@ -26,6 +26,18 @@ def measures(found: Mapping[str, Any]) -> list[tuple[str, str]]:
     return rows
 
 
+def at_step(step: int | None, states: int) -> str:
+    """Returns, to follow the name of a run, which state of it a net is; "" for imported weights.
+
+    Args:
+        step: of the run; None for imported weights.
+        states: number of states that the net is the mean of.
+    """
+    if step is None:
+        return ""
+    return f", step {step:,}" + (f", the mean of {states:,} states" if states > 1 else "")
+
+
 def confused(counts: Sequence[Sequence[int]], names: Sequence[str], most: int) -> list[tuple[str, str, int]]:
     """Returns the pairs of classes that are confused most: the true class, the predicted one, and the examples."""
     pairs = [
@@ -43,17 +55,30 @@ def share(value: float | None) -> str:
 
 
 def _of_members(members: Mapping[str, Any]) -> list[tuple[str, str]]:
-    accuracy, ece = members["accuracy"], members.get("ece")
-    count = len(members["seeds"])
-    error = f", calibration error {share(ece['mean'])}" if ece else ""
-    return [
-        (
-            "one net alone",
-            f"accuracy {accuracy['mean']:.2%} ± {accuracy['std']:.2%} (n = {count}, sample deviation){error}; above is "
-            "their ensemble",
-        ),
-        ("disagreement", f"the {count} nets do not agree on {members['disagreement']:.2%}"),
+    count, runs = len(members["runs"]), list(dict.fromkeys(members["runs"]))
+    told = [
+        f"{name} {word(members[key]['mean'])} ± {word(members[key]['std'])}"
+        for key, name, word in _OF_MEMBERS
+        if key in members
     ]
+    rows = [("one net alone", f"{told[0]} (n = {count}, sample deviation); above is their ensemble")]
+    rows += [("also alone", ", ".join(told[1:]))] if told[1:] else []
+    if len(runs) > 1:
+        names = [
+            run if seed is None or members["runs"].count(run) == 1 else f"{run} seed {seed}"
+            for run, seed in zip(members["runs"], members["seeds"], strict=True)
+        ]
+        alone = zip(names, members["accuracy"]["each"], strict=True)
+        rows.append(("each alone", ", ".join(f"{name} {share(value)}" for name, value in alone)))
+    return [*rows, ("disagreement", f"the {count} nets do not agree on {members['disagreement']:.2%}")]
+
+
+_OF_MEMBERS: tuple[tuple[str, str, Callable[[float], str]], ...] = (
+    ("accuracy", "accuracy", share),
+    ("nll", "negative log-likelihood", lambda value: _number(value)),
+    ("ece", "calibration error", share),
+)
+"""Measures of single nets that are shown: key, name and how a value is written."""
 
 
 def _of_temperature(scaled: Mapping[str, Any]) -> list[tuple[str, str]]:

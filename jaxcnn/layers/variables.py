@@ -10,6 +10,8 @@ from flax.core import meta
 
 from jaxcnn.types import Array, Variables
 
+STATISTICS = "batch_stats"
+"""The collection of the running statistics of batch norms."""
 LOOP = "_rest"
 """End of the name of a block that `jaxcnn.layers.blocks.repeat` runs in a loop."""
 SOWN = frozenset({"intermediates", "aux_logits", "perturbations"})

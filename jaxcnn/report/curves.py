@@ -17,6 +17,8 @@ _FIRST = ("loss", "accuracy")
 _LAST = ("learning_rate", "images_per_second")
 """Metrics that come first and last; others stand between them."""
 _NO_CURVES = {"step", "epoch", "time"}
+_AVERAGED = "swa/"
+"""Of what is logged of an averaged net, once."""
 _NO_METRICS = {"examples", "seconds", "nonfinite", "partial"}
 _SEED = re.compile(r"(?P<name>.+)/seed(?P<seed>\d+)")
 
@@ -89,7 +91,7 @@ def _is_curve(key: str) -> bool:
     split, _, metric = key.partition("/")
     if split in _SPLITS:
         return metric.partition("/")[0] not in _NO_METRICS and not metric.endswith("/std")
-    return key not in _NO_CURVES
+    return key not in _NO_CURVES and not key.startswith(_AVERAGED)
 
 
 def _curve(key: str, rows: Sequence[Mapping[str, Any]]) -> Curve:

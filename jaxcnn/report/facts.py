@@ -14,7 +14,7 @@ from jaxcnn.errors import one_line
 from jaxcnn.report.curves import Curve
 from jaxcnn.report.findings import Findings
 from jaxcnn.report.recorded import Recorded
-from jaxcnn.train.hooks.figures import speed, time_span
+from jaxcnn.train.hooks.figures import share, speed, time_span
 
 _SHOWN_VERSIONS = ("jaxcnn", "python", "jax", "jaxlib", "flax", "optax", "numpy")
 _LONGEST = 200
@@ -88,6 +88,7 @@ def facts(run: Recorded) -> dict[str, str]:
         "optimizer": _optimizer(run),
         **({"seeds": ", ".join(map(str, run.seeds))} if len(run.seeds) > 1 else {"seed": str(run.seeds[0])}),
         **({"given in Python": f"{given}: the config alone makes another run"} if given else {}),
+        **_averaged(run),
         "started": _started(card),
         "time": time_of(run),
         "command line": " ".join(card.get("command_line", [])),
@@ -102,6 +103,29 @@ def remarks(run: Recorded, curves: Iterable[Curve]) -> list[str]:
         if curve.lost and curve.seed is None
     ]
     return [*lost, *run.card["data"].get("remarks", []), *run.card.get("remarks", [])]
+
+
+def _averaged(run: Recorded) -> dict[str, str]:
+    """Returns what an averaged net is of, and each of its results beside that of the last state; {} for no such net."""
+    found = run.card.get("swa")
+    if not found:
+        return {}
+    other = "last state" if run.config.ema.decay is None else "moving average"
+    of = f", with statistics of {found['images']:,} training images" if found["images"] else ""
+    rows = {
+        f"averaged net, {name.replace('/', ' ')}": f"{_result(name, each['averaged'])}; {other} "
+        f"{_result(name, each['last'])}"
+        + (f"; {_result(name, each['before'])} with the old statistics" if "before" in each else "")
+        for name, each in found["results"].items()
+        if name.count("/") == 1
+    }
+    return {"averaged net": f"the mean of {found['states']:,} states up to step {found['step']:,}{of}", **rows}
+
+
+def _result(key: str, value: float | None) -> str:
+    """Returns a loss, or a metric, as text."""
+    name = key.rpartition("/")[2]
+    return "-" if value is None else f"{value:.4f}" if name == "loss" else share(name, value)
 
 
 def _data(card: Mapping[str, Any]) -> str:

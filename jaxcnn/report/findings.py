@@ -47,7 +47,8 @@ def find(
         kept = _kept(run, split)
         predictions = kept or _computed(run, split, data_dir, model)
         names = padded(run.card["data"]["class_names"], predictions.logits.shape[-1])
-        scores = scores_of(predictions, split, class_names=names, seeds=run.seeds)
+        members = [(run.name, seed) for seed in run.seeds]
+        scores = scores_of(predictions, split, class_names=names, members=members)
     except (UserError, OSError) as error:
         return Findings(split=split, reason=str(error))
     return Findings(split=split, scores=scores, predictions=predictions, class_names=names, kept=kept is not None)

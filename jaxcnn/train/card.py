@@ -49,13 +49,14 @@ class RunCard:
         if self._start:
             self._clock.go_on_from(_seconds_before(self._folder, self._earlier))
         if not finished or changes or not self._earlier:
-            self.write(changes)
+            self.write(changes, averaged=(self._earlier or {}).get("swa") if finished else None)
 
     def write(
         self,
         changes: Sequence[str] = (),
         skipped: Mapping[str, Collection[str]] | None = None,
         stopped: tuple[int, str] | None = None,
+        averaged: Mapping[str, Any] | None = None,
     ) -> None:
         """Writes the current card.
 
@@ -63,10 +64,12 @@ class RunCard:
             changes: of the config, as `RunFolder.write_card`.
             skipped: as `run_card`.
             stopped: the step at which a hook ended the run, and the reason.
+            averaged: the results of the averaged net, as of `jaxcnn.train.files.average.for_card`.
         """
         card = run_card(self._run, self._earlier, skipped)
         now = _history(self._earlier, self._clock, self._start)
-        end = {"stopped": {"step": stopped[0], "reason": stopped[1]} if stopped else None}
+        end: dict[str, Any] = {"stopped": {"step": stopped[0], "reason": stopped[1]} if stopped else None}
+        end |= {"swa": averaged} if averaged else {}
         self._folder.write_card(now | end | card, self._start, changes)
 
 

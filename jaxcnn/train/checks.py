@@ -15,6 +15,8 @@ from jaxcnn.layers.variables import abstract_variables
 from jaxcnn.models import knows_axis
 from jaxcnn.train.devices.mesh import check_batch_size
 from jaxcnn.train.feeding import Feeding
+from jaxcnn.train.parts.schedules import ENDING
+from jaxcnn.train.parts.snapshots import Snapshots
 from jaxcnn.train.settings import Sharing
 from jaxcnn.train.squares import stored_shape
 
@@ -94,6 +96,38 @@ def unshared(mesh: Mesh, model: nn.Module, collections: Collection[str]) -> tupl
         f"warning: under parallel = pmap each device updates {', '.join(collections)} by its own part of a batch, and "
         "their mean is kept: a field axis_name would name the axis to average over; or take parallel = jit",
     )
+
+
+def check_averaging(
+    snapshots: Snapshots, total: int, *, schedule: str, own_rate: bool, unseen: bool
+) -> tuple[str, ...]:
+    """Returns sentences about stochastic weight averaging, as it was understood.
+
+    Args:
+        snapshots: the states that are averaged.
+        total: steps of the run.
+        schedule: name of the schedule.
+        own_rate: whether an optimizer was handed over, which has its own learning rate.
+        unseen: whether the net needs statistics of training images, and the data make their own batches.
+
+    Raises:
+        UserError: if the learning rate, or the statistics of batch norms, cannot be what averaging needs.
+    """
+    if own_rate and snapshots.learning_rate is not None:
+        raise UserError("swa.learning_rate is set: the optimizer was handed over, and has a learning rate of its own")
+    if unseen:
+        raise UserError(
+            "swa.start is set: the averaged net needs statistics of un-augmented training images, and the data make "
+            "their own batches: take a net without batch norm"
+        )
+    count = snapshots.count(total)
+    if count == 1:
+        told = f"warning: swa averages a single state, that of step {snapshots.first}: a shorter swa.every takes more"
+    else:
+        told = f"swa averages {count} states, one every {float(snapshots.every):g} steps from step {snapshots.first} on"
+    if snapshots.learning_rate is None and not own_rate and schedule in ENDING:
+        told += f"; under the {schedule} schedule they differ less and less: swa.learning_rate keeps them apart"
+    return (told,)
 
 
 def check_remat(model: nn.Module, shape: tuple[int, int, int]) -> None:

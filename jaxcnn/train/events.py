@@ -7,7 +7,7 @@
 | `stepped(step)` | after each compiled call; its steps may not be finished |
 | `reached(step)` | at a step that is due for any hook, and at the end; all steps so far are finished |
 | `log(step, values)` | with the training metrics since the last log |
-| `evaluated(step, values)` | with the metrics of a split |
+| `evaluated(step, values)` | with the metrics of a split, at the end also with those of an averaged net |
 | `predicted(split, outputs)` | with the logits and labels of a split, when the last state is evaluated |
 | `checkpointed(step)` | after a checkpoint is written |
 | `busy(verb, what)`, `compiled(seconds)`, `said(text)` | for progress: work that takes time, and lines to show |

@@ -6,8 +6,9 @@ from fractions import Fraction
 from jaxcnn.config.durations import parse_boundaries, parse_duration, parse_period
 from jaxcnn.errors import UserError
 from jaxcnn.train.parts.schedules import Shape
+from jaxcnn.train.parts.snapshots import Snapshots
 from jaxcnn.train.run import Timing
-from jaxcnn.train.settings import ScheduleSettings, Settings
+from jaxcnn.train.settings import AveragingSettings, ScheduleSettings, Settings
 
 
 def timing_of(settings: Settings, examples: int) -> Timing:
@@ -16,13 +17,16 @@ def timing_of(settings: Settings, examples: int) -> Timing:
     steps_per_epoch = Fraction(examples, batch_size)
     total = steps_of(lengths.total_steps, lengths.total_epochs, steps_per_epoch, batch_size)
     shape = schedule_shape(settings.schedule, steps_per_epoch, total)
-    peak = peak_rate(settings.optimizer.learning_rate, batch_size, settings.optimizer.reference_batch_size)
+    reference = settings.optimizer.reference_batch_size
+    peak = peak_rate(settings.optimizer.learning_rate, batch_size, reference)
+    snapshots = snapshots_of(settings.swa, steps_per_epoch, total, batch_size / reference if reference else 1.0)
     periods = ("log_every", "eval_every", "checkpoint_every")
     return Timing(
         total_steps=total,
         steps_per_epoch=steps_per_epoch,
         schedule=shape,
         peak=peak,
+        snapshots=snapshots,
         **{key: parse_period(key, getattr(lengths, key), steps_per_epoch) for key in periods},
     )
 
@@ -51,6 +55,38 @@ def steps_of(steps: int | None, epochs: float, steps_per_epoch: Fraction, batch_
 def peak_rate(learning_rate: float, batch_size: int, reference: int | None) -> float:
     """Returns the schedule's peak learning rate, scaled by the batch size where there is a size of `reference`."""
     return learning_rate * (1 if reference is None else batch_size / reference)
+
+
+def snapshots_of(swa: AveragingSettings, steps_per_epoch: Fraction, total: int, scale: float = 1.0) -> Snapshots | None:
+    """Returns the states that are averaged; None for none.
+
+    Args:
+        swa: their settings.
+        steps_per_epoch: not rounded.
+        total: steps of the run.
+        scale: factor of the learning rate.
+
+    Raises:
+        UserError: for a wrong time, one after the end of the run, and settings without `swa.start`.
+    """
+    rate = swa.learning_rate
+    if rate is None and swa.end_factor != 1:
+        raise UserError(f"swa.end_factor is {swa.end_factor:g}: it is a share of swa.learning_rate, which is not set")
+    if swa.start is None:
+        if rate is not None:
+            raise UserError(f"swa.learning_rate is {rate:g}: it holds from swa.start on, which is not set")
+        return None
+    found = Snapshots(
+        start=parse_period("swa.start", swa.start, steps_per_epoch),
+        every=parse_period("swa.every", swa.every, steps_per_epoch),
+        learning_rate=None if rate is None else rate * scale,
+        end_factor=swa.end_factor,
+    )
+    if not found.count(total):
+        raise UserError(
+            f"swa.start is {swa.start!r}, which is step {found.first}: the run has {total} steps, and averages nothing"
+        )
+    return found
 
 
 def schedule_shape(s: ScheduleSettings, steps_per_epoch: Fraction, total: int) -> Shape:

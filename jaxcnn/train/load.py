@@ -25,6 +25,7 @@ from jaxcnn.interop.weights import CARD
 from jaxcnn.json_file import read_json
 from jaxcnn.layers.variables import abstract_variables
 from jaxcnn.models import list_models, over_axis
+from jaxcnn.train.files.average import load_average
 from jaxcnn.train.files.checkpoint import Checkpoints
 from jaxcnn.train.files.fetch import fetched
 from jaxcnn.train.files.folder import RunFolder
@@ -33,6 +34,8 @@ from jaxcnn.train.net import make_model
 from jaxcnn.train.settings import ModelSettings, model_settings
 from jaxcnn.types import Array, Variables
 
+AVERAGED = "swa"
+"""What asks for the averaged net, in place of a step."""
 _WEIGHTS = ("params", "collections", "batch_stats", "ema")
 """Parts of a state that a net is applied with, `batch_stats` of one from before there were `collections`."""
 
@@ -50,9 +53,11 @@ class LoadedRun:
     config: ConfigDict
     """Of the run."""
     step: int
-    """Of the checkpoint."""
+    """Of the checkpoint, or that at which the average was complete."""
     folder: str = ""
     """Of the run, or its address."""
+    states: int = 1
+    """Number of states of the run that the parameters are the mean of: above 1 for the averaged net."""
 
     def __iter__(self) -> Iterator[Any]:
         return iter((self.model, self.variables, self.card))
@@ -145,7 +150,8 @@ def load_run(
 
     Args:
         workdir: the run folder, here or at gs:// or s3://; it may have been copied from elsewhere.
-        step: "best", that with the best validation; "latest"; or the number of a step that has a checkpoint.
+        step: "best", the checkpoint with the best validation; "latest"; the number of a step that has a checkpoint; or
+            "swa", the net that stochastic weight averaging left, which is never among "best".
         model: as of `make_run`, for a run that was given one in Python.
         seed: which of the nets of a run of several seeds; None: that of the first seed.
 
@@ -153,17 +159,17 @@ def load_run(
         UserError: for a folder that holds no run, a step that has no checkpoint, a checkpoint that is damaged, or a
             model that it does not fit, in one line.
     """
-    card, config, variables, chosen = read_run(workdir, step, seed=seed)
+    card, config, variables, chosen, states = read_run(workdir, step, seed=seed)
     net = _model(model_settings(frozen(config)), card, model)
     _check_fit(net, variables, card)
     where = bucket_address("the run folder", workdir) or str(Path(workdir).expanduser().absolute())
-    return LoadedRun(net, jax.tree.map(jnp.asarray, variables), card, config, chosen, where)
+    return LoadedRun(net, jax.tree.map(jnp.asarray, variables), card, config, chosen, where, states)
 
 
 def read_run(
     workdir: str | os.PathLike[str], step: int | str = "best", *, seed: int | None = None
-) -> tuple[dict[str, Any], ConfigDict, dict[str, Any], int]:
-    """Returns what `load_run` reads: card, config, variables as NumPy arrays, and the step. No net is made.
+) -> tuple[dict[str, Any], ConfigDict, dict[str, Any], int, int]:
+    """Returns what `load_run` reads: card, config, variables of NumPy, step and number of states. No net is made.
 
     Args:
         workdir: as of `load_run`.
@@ -179,10 +185,23 @@ def read_run(
             raise UserError(f"{workdir} holds no run: there is no config.json in it")
         folder = RunFolder(workdir, make=False, copy=place)
         config, card = load_json(folder.config)[0], read_json(folder.card)
-        with open_checkpoints(folder, read_only=True) as checkpoints:
-            chosen = _step(checkpoints, step, str(workdir))
-            state = checkpoints.read(chosen, _WEIGHTS)
-    return card, config, _one(_variables(state), card["seeds"], seed), chosen
+        saved, chosen, states = _averaged(folder) if step == AVERAGED else _saved(folder, step)
+    return card, config, _one(saved, card["seeds"], seed), chosen, states
+
+
+def _averaged(folder: RunFolder) -> tuple[dict[str, Any], int, int]:
+    """Returns variables, step and number of states of the averaged net."""
+    if not folder.average.is_file():
+        raise UserError(f"{folder.path} has no averaged net: a run with swa.start has one once it is finished")
+    found = load_average(folder.average)
+    return dict(found.variables), found.step, found.states
+
+
+def _saved(folder: RunFolder, step: int | str) -> tuple[dict[str, Any], int, int]:
+    """Returns variables, step and number of states of a checkpoint."""
+    with open_checkpoints(folder, read_only=True) as checkpoints:
+        chosen = _step(checkpoints, step, str(folder.path))
+        return _variables(checkpoints.read(chosen, _WEIGHTS)), chosen, 1
 
 
 def _model(settings: ModelSettings, card: Mapping[str, Any], own: Any | None) -> nn.Module:

@@ -10,10 +10,12 @@ from ml_collections import ConfigDict
 
 from jaxcnn.errors import Fault, UnsavedError, UserError, say
 from jaxcnn.json_file import read_json
+from jaxcnn.train.averaged import finish, states_averaged
 from jaxcnn.train.card import RunCard
 from jaxcnn.train.devices import hosts
 from jaxcnn.train.evaluate import make_evaluator
 from jaxcnn.train.events import find_hook, misspelt
+from jaxcnn.train.files.average import average_result, for_card
 from jaxcnn.train.files.checkpoint import Checkpoints
 from jaxcnn.train.files.clock import Clock
 from jaxcnn.train.files.folder import RunFolder
@@ -45,6 +47,9 @@ class Result:
     test: dict[str, Any]
     """`test/loss` (nats), the metrics, such as `test/accuracy` (a fraction), and `test/examples`; `test/partial` if the
     data set is incomplete."""
+    swa: dict[str, Any] = dataclasses.field(default_factory=dict)
+    """Of the averaged net, if there is one: `test/loss`, `val/accuracy` and so on, with `before/val/...` of statistics
+    that were not estimated yet; `states` and `images`, as in metrics.jsonl."""
 
 
 def train_and_evaluate(
@@ -129,11 +134,12 @@ def _go_on(
     start = find_start(run, folder, checkpoints, force=force)
     tested, card = start.tested, RunCard(run, folder, clock, start.card, start.step)
     hosts.on_first(lambda: card.begin(start.changes, finished=bool(tested)), None)
-    if tested:
+    averaged = average_result(start.history, start.step)
+    if tested and (averaged or not states_averaged(start.state)):
         if hosts.first():
             for line in (*start.changes, f"The run in {folder.path} is finished: {start.over}."):
                 say(line)
-        return Result(start.state, start.history, tested), None
+        return Result(start.state, start.history, tested, averaged), None
     saving = Saving(checkpoints, run.checkpoint_every)
     training = Training(
         run,
@@ -154,25 +160,31 @@ def _go_on(
         ):
             training.say(line)
         with _completing(card, training):
-            return _to_the_end(training, saving)
+            return _to_the_end(training, saving, folder)
 
 
-def _to_the_end(training: Training, saving: Saving) -> tuple[Result, UnsavedError | None]:
-    """Trains, evaluates the test split and saves the last state; returns as `_go_on`."""
+def _to_the_end(training: Training, saving: Saving, folder: RunFolder) -> tuple[Result, UnsavedError | None]:
+    """Trains, evaluates the test split, saves the last state and ends its averaging; returns as `_go_on`."""
     training.train()
-    if training.paused and not training.stopped and training.step < training.run.total_steps:
+    unfinished = training.step < training.run.total_steps or states_averaged(training.state) > 0
+    if training.paused and not training.stopped and unfinished:
         _pause(training, saving)
     if training.stopped:
         training.say(f"the run ends at step {training.step}: {training.stopped}")
     marks = {"test/partial": True} if training.run.data["partial"] else {}  # if the data set is incomplete
     tested = training.evaluate("test", marks)
-    result, unsaved = Result(training.state, training.history, tested), None
+    unsaved = None
     try:
         saving.secure(training.step)
     except UnsavedError as error:  # the results are shown first
         unsaved = error
     if not training.paused:
         training.keep_predictions()
+    try:
+        finish(training, folder)
+    except UnsavedError as error:
+        unsaved = unsaved or error
+    result = Result(training.state, training.history, tested, average_result(training.history, training.step))
     training.tell("end", result)
     return result, unsaved
 
@@ -206,7 +218,8 @@ def _completing(card: RunCard, training: Training) -> Iterator[None]:
         skipped = skipped or pipeline.skipped
         if hosts.first():
             try:
-                card.write(skipped=skipped, stopped=(training.step, training.stopped) if training.stopped else None)
+                stopped = (training.step, training.stopped) if training.stopped else None
+                card.write(skipped=skipped, stopped=stopped, averaged=for_card(training.history, training.step))
             except UserError as error:
                 training.say(f"warning: {error}")
 

@@ -53,17 +53,17 @@ def make_init(
     It may be given trained arrays by path; every net of several has the same of them.
 
     Args:
-        settings: of the run: its seeds, whether it keeps a moving average, and what is frozen.
+        settings: of the run: its seeds, which averages it keeps, and what is frozen.
         mesh: of devices.
         model: the net.
         tx: the optimizer.
         shape: (height, width, channels) of training images.
     """
-    ema, freeze = settings.ema_decay is not None, settings.train.freeze
-    first, count = settings.seed, settings.num_seeds
+    kept = {"ema": settings.ema_decay is not None, "swa": settings.swa.start is not None}
+    first, count, freeze = settings.seed, settings.num_seeds, settings.train.freeze
 
     def create(seed: Array, loaded: Mapping[str, Array]) -> TrainState:
-        return create_state(model, tx, shape, init_key(seed), ema=ema, loaded=loaded, freeze=freeze)
+        return create_state(model, tx, shape, init_key(seed), **kept, loaded=loaded, freeze=freeze)
 
     @functools.partial(jax.jit, out_shardings=replicated(mesh))
     def init_state(loaded: Mapping[str, Array] = _NOTHING) -> TrainState:

@@ -31,6 +31,8 @@ def resolved(run: Run) -> dict[str, Any]:
         learning_rate: the peak after scaling, and the schedule in steps; null if an optimizer or schedule was handed
             over.
         periods: in steps, not rounded. Each is due at the first step that completes it.
+        swa: the states that are averaged: the step of the first, the time between two in steps, not rounded, their
+            number, and the learning rate and its `end_factor`; null for none.
     """
     model: Any = run.model
     return {
@@ -42,6 +44,19 @@ def resolved(run: Run) -> dict[str, Any]:
         "weight_decay": _weight_decay(run),
         "learning_rate": _learning_rate(run),
         "periods": {key: float(getattr(run, key)) for key in ("log_every", "eval_every", "checkpoint_every")},
+        "swa": _averaging(run),
+    }
+
+
+def _averaging(run: Run) -> dict[str, Any] | None:
+    if run.snapshots is None:
+        return None
+    return {
+        "first": run.snapshots.first,
+        "every": float(run.snapshots.every),
+        "states": run.snapshots.count(run.total_steps),
+        "learning_rate": run.snapshots.learning_rate,
+        "end_factor": run.snapshots.end_factor,
     }
 
 

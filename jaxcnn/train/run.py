@@ -27,6 +27,7 @@ from jaxcnn.train.parts.best import Best
 from jaxcnn.train.parts.losses import LossFn
 from jaxcnn.train.parts.metrics import MetricFns
 from jaxcnn.train.parts.schedules import Shape
+from jaxcnn.train.parts.snapshots import Snapshots
 from jaxcnn.train.seeds import Randomness, abstract_one_of, each, randomness_of, seeds_of
 from jaxcnn.train.settings import Settings, Sharing
 from jaxcnn.train.state import TrainState
@@ -51,6 +52,8 @@ class Timing:
     """Parameters of the schedule, in steps."""
     peak: float
     """Peak learning rate of the schedule, scaled by the batch size if the config says so."""
+    snapshots: Snapshots | None
+    """The states that stochastic weight averaging takes."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -146,7 +149,7 @@ class Run(Timing, Measures):
     @property
     def statistics_examples(self) -> int | None:
         """Number of examples that share batch norm's statistics in training; None where no batch norm takes them."""
-        if not self.groups.frozen.living(self.abstract_variables()).get("batch_stats"):
+        if not self.groups.frozen.takes_statistics(self.abstract_variables()):
             return None
         return self.sharing.examples or self.batch_size // self.sharing.parts
 

@@ -87,6 +87,16 @@ class ScheduleSettings:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class AveragingSettings:
+    """The settings of `config.swa`. Its times are texts until the steps of an epoch are known."""
+
+    start: str | None
+    every: str
+    learning_rate: float | None
+    end_factor: float
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class LengthSettings:
     """How long a run is and how often something is due. Periods are texts until the steps of an epoch are known."""
 
@@ -114,6 +124,7 @@ class Settings:
     init_from: str | None
     init_head: str
     ema_decay: float | None
+    swa: AveragingSettings
     seed: int
     num_seeds: int
     metrics: tuple[str, ...]
@@ -151,6 +162,7 @@ def read_settings(config: ConfigDict, parts: Parts) -> Settings:
         init_from=config.init_from,
         init_head=config.init_head,
         ema_decay=config.ema.decay,
+        swa=AveragingSettings(**config.swa.to_dict()),
         seed=config.seed,
         num_seeds=config.num_seeds,
         metrics=config.metrics,

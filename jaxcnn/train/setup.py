@@ -15,7 +15,7 @@ from jaxcnn.data.feed.given import Batches
 from jaxcnn.data.read.dataset import Dataset
 from jaxcnn.errors import UserError
 from jaxcnn.ops.window import Pads
-from jaxcnn.train.checks import check_batch, check_norms, check_remat, check_views, unshared
+from jaxcnn.train.checks import check_averaging, check_batch, check_norms, check_remat, check_views, unshared
 from jaxcnn.train.devices.mesh import make_mesh
 from jaxcnn.train.feeding import Feeding
 from jaxcnn.train.given import (
@@ -104,12 +104,22 @@ def build_run(
 
     timing, tx, schedule = timing_of(settings, dataset.sizes["train"]), parts.get("tx"), parts.get("schedule")
     rate = check_schedule(schedule or make_schedule(settings.schedule.name, timing.peak, timing.schedule))
+    rate = timing.snapshots.rate(rate) if timing.snapshots else rate
     learning_rate = rate if tx is None or schedule else None
     groups = _groups(settings, parts, model, batch["image"].shape[1:])
     optimizer = dataclasses.replace(settings.optimizer, factors=groups.factors)
     tx = make_optimizer(optimizer, rate) if tx is None else check_optimizer(tx)
     init_state = make_init(settings, mesh, model, tx, batch["image"].shape[1:])
     remarks, paddings = _checked(settings, mesh, dataset, model, init_state, batch, num_classes, groups.norms)
+    if timing.snapshots is not None:
+        variables = abstract_one_of(dict(jax.eval_shape(init_state).variables), settings.num_seeds)
+        remarks += check_averaging(
+            timing.snapshots,
+            timing.total_steps,
+            schedule=settings.schedule.name,
+            own_rate="tx" in parts,
+            unseen=not isinstance(dataset, Dataset) and groups.frozen.takes_statistics(variables),
+        )
     measures = _measures(settings, parts, init_state, batch, num_classes)
     transfer = None
     if weights is not None:

@@ -120,7 +120,7 @@ def following(feeding: Feeding, taken: Mapping[str, Any]) -> Feeding:
 
 
 def _of_folder(what: str | os.PathLike[str]) -> Weights:
-    card, _, variables, step = read_run(what)
+    card, _, variables, step, _ = read_run(what)
     name = bucket_address("init_from", what) or str(Path(what).expanduser().absolute())
     return _of_run(name, card, variables, {"step": step})
 

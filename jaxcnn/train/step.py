@@ -101,7 +101,7 @@ def make_train_step(
         ema = state.ema
         if ema_decay is not None and ema is not None:
             ema = update_ema(ema, {"params": params, **collections}, state.step, ema_decay)
-        new = TrainState(step=state.step + 1, params=params, collections=collections, opt_state=opt_state, ema=ema)
+        new = state.replace(step=state.step + 1, params=params, collections=collections, opt_state=opt_state, ema=ema)
         if on_nonfinite is None:
             return _whole(new, full), sums | {"nonfinite": jnp.zeros((), jnp.int32)}
         new, sums = guard(state, new, gradients, updates, loss, sums, skip=on_nonfinite == "skip", choose=choose)

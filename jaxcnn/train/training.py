@@ -16,7 +16,7 @@ from jaxcnn.errors import UserError
 from jaxcnn.train.devices import hosts
 from jaxcnn.train.devices.mesh import AXIS, in_turn, on_every_device, platform_of
 from jaxcnn.train.dispatch import Dispatch, make_dispatch
-from jaxcnn.train.evaluate import Evaluator
+from jaxcnn.train.evaluate import Evaluator, Outputs
 from jaxcnn.train.events import Hooks
 from jaxcnn.train.finite import guarded
 from jaxcnn.train.run import Run
@@ -135,6 +135,14 @@ class Training:
             values |= self._evaluate(self.state, split)
         self._record("evaluated", values)
         return values
+
+    def examine(self, state: TrainState, split: str) -> tuple[dict[str, float], Outputs]:
+        """Returns the metrics of any state of the run on a split, and its outputs; nothing is logged."""
+        return self._evaluate.predict(state, split)
+
+    def note(self, values: Mapping[str, Any]) -> None:
+        """Logs results of this step that are of another net than the last state, with names such as `swa/val/loss`."""
+        self._record("evaluated", values)
 
     def keep_predictions(self) -> None:
         """Tells hooks the predictions of the last state on the validation split, if they are not told yet."""

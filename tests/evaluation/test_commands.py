@@ -198,7 +198,7 @@ def test_broken_images_come_last_and_the_status_is_that_of_the_others(trained, p
     assert predict_command.main([str(place), str(tmp_path), "--top=2", f"--csv={table}"]) == 0
     out, err = capsys.readouterr()
     rows = list(csv.DictReader(table.read_text().splitlines()))
-    assert list(rows[0]) == ["path", "rank", "class", "index", "probability"]
+    assert list(rows[0]) == ["path", "rank", "class", "index", "probability", "std"]  # of two nets
     assert [(row["path"], row["rank"]) for row in rows] == [(str(tmp_path / "good.png"), rank) for rank in "12"]
     assert "bad.jpg" not in out
     assert err.startswith(f"cannot be read: {tmp_path / 'bad.jpg'}: ")
@@ -214,10 +214,11 @@ def test_standard_input_is_an_image_or_names_of_images(trained, photos, monkeypa
         assert jaxcnn.predict(place, "-", top=1)["predictions"] == [by_name | {"path": name}]
 
 
-def test_several_runs_average_probabilities(trained, photos):
+def test_several_runs_average_probabilities(trained, photos, tmp_path):
     place, _ = trained
+    copy = shutil.copytree(place, tmp_path / "copy")
     path = photos / "test" / "red" / "00.png"
-    alone, both = (jaxcnn.predict(runs, path, top=3)["predictions"] for runs in (place, [place, place]))
+    alone, both = (jaxcnn.predict(runs, path, top=3)["predictions"] for runs in (place, [place, copy]))
     assert [row["class"] for row in both] == [row["class"] for row in alone]
     np.testing.assert_allclose([row["probability"] for row in both], [row["probability"] for row in alone], rtol=1e-6)
     assert sum(row["probability"] for row in alone) == pytest.approx(1)
@@ -231,3 +232,66 @@ def test_images_that_are_not_there_are_said_before_the_net_is_built(trained, tmp
         jaxcnn.predict(place, place)
     with pytest.raises(UserError, match="top is 0"):
         jaxcnn.predict(place, tmp_path, top=0)
+
+
+@pytest.fixture(scope="module")
+def again(photos, tmp_path_factory):
+    """Another run on the same pictures, with one net."""
+    place = tmp_path_factory.mktemp("again") / "colours"
+    jaxcnn.train_and_evaluate(config(seed=7, **{"data.name": "folder", "data.dir": str(photos)}), place)
+    return place
+
+
+def test_an_ensemble_of_runs_shows_its_members_their_mean_and_deviation_and_itself(trained, again, tmp_path, capsys):
+    place, _ = trained
+    file = tmp_path / "scores.json"
+    assert evaluate_command.main([str(place), f"--ensemble={again}", f"--json={file}"]) == 0
+    found = json.loads(file.read_text())
+    one, other = (load_predictions(kept_file(each, "test")) for each in (place, again))
+    logits = np.concatenate([one.logits, other.logits[None]]).astype(np.float64)
+    shares = special.softmax(logits, axis=-1)
+    hits = (logits.argmax(axis=-1) == one.label).mean(axis=-1)
+    members = found["members"]
+    assert members["runs"] == [str(place), str(place), str(again)]
+    assert members["seeds"] == [0, 1, 7]
+    assert members["accuracy"]["each"] == pytest.approx(hits)
+    assert members["accuracy"]["mean"] == pytest.approx(hits.mean())
+    assert members["accuracy"]["std"] == pytest.approx(hits.std(ddof=1))
+    assert found["accuracy"] == np.mean(shares.mean(axis=0).argmax(axis=-1) == one.label)
+    assert found["nll"] == pytest.approx(-np.log(shares.mean(axis=0))[np.arange(len(one.label)), one.label].mean())
+    shown = " ".join(capsys.readouterr().out.split())
+    assert f"accuracy {hits.mean():.2%} ± {hits.std(ddof=1):.2%}" in shown
+    assert "(n = 3, sample deviation)" in shown
+    assert f"negative log-likelihood {members['nll']['mean']:.4f} ± {members['nll']['std']:.4f}" in shown
+    assert f"seed 1 {hits[1]:.2%}, {again} {hits[2]:.2%}" in shown
+
+
+def test_an_ensemble_predicts_the_mean_and_says_how_far_its_nets_are_apart(trained, again, photos, tmp_path):
+    place, _ = trained
+    file, image = tmp_path / "rows.csv", str(next((photos / "test").rglob("*.png")))
+    assert predict_command.main([str(place), image, f"--ensemble={again}", f"--csv={file}"]) == 0
+    rows = {row["class"]: row for row in csv.DictReader(file.read_text().splitlines())}
+    nets = [jaxcnn.load_run(place, "latest", seed=seed) for seed in (0, 1)] + [jaxcnn.load_run(again, "latest")]
+    shares = [net.predict(image) for net in nets]
+    for name, row in rows.items():
+        each = [share[name] for share in shares]
+        assert float(row["probability"]) == pytest.approx(np.mean(each), rel=1e-4)
+        assert float(row["std"]) == pytest.approx(np.std(each, ddof=1), rel=1e-3)
+    assert "std" not in jaxcnn.predict(again, image)["predictions"][0]
+
+
+def test_nets_that_were_validated_on_other_images_are_no_ensemble_there(trained, again, tmp_path):
+    place, _ = trained
+    other = tmp_path / "other"
+    shutil.copytree(again, other)
+    card = json.loads((other / "run.json").read_text())
+    card["data"]["fingerprint"] = "another"
+    (other / "run.json").write_text(json.dumps(card))
+    with pytest.raises(UserError, match="divide folder differently"):
+        jaxcnn.evaluate([place, other], split="val")
+    shared = jaxcnn.evaluate([place, other])  # the test split is the same
+    assert shared["nll"] == pytest.approx(jaxcnn.evaluate([place, again])["nll"], rel=1e-5)
+    with pytest.raises(UserError, match="is named twice"):
+        jaxcnn.evaluate([place, place])
+    with pytest.raises(UserError, match="there are no runs"):
+        jaxcnn.evaluate([])

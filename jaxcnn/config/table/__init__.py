@@ -20,5 +20,6 @@ GROUPS = {
     "train": "What is trained",
     "schedule": "The learning rate over time",
     "ema": "The moving average",
+    "swa": "The average of several states",
 }
 """Full name of a group of settings -> what it is about."""

@@ -2,7 +2,7 @@
 
 from jaxcnn.config.kinds import MULTIPLIERS, NUMBER, NUMBERS, SWITCH, TEXT, TIME, TIMES, WHOLE
 from jaxcnn.config.setting import Setting, Words
-from jaxcnn.ranges import SHARE, above, at_least, below
+from jaxcnn.ranges import SHARE, Range, above, at_least, below
 
 LEARNING = (
     Setting(
@@ -223,5 +223,40 @@ LEARNING = (
         "value.",
         within=below(1),
         aliases="ema model_ema ema_decay",
+    ),
+    Setting(
+        key="swa.start",
+        kind=TIME,
+        default=None,
+        none="no average is kept",
+        about="Stochastic weight averaging: from this time on the mean of the parameters is kept. At the end it is "
+        "evaluated beside the last ones.",
+        aliases="swa swa_start swa_epoch_start start_swa",
+    ),
+    Setting(
+        key="swa.every",
+        kind=TIME,
+        default="1 epoch",
+        about="The time between two states whose parameters are averaged. The first is that at `swa.start`.",
+        aliases="swa_every swa_freq swa_c_epochs cycle_length",
+    ),
+    Setting(
+        key="swa.learning_rate",
+        kind=NUMBER,
+        default=None,
+        none="as `schedule` says",
+        about="The learning rate from `swa.start` on, constant unless `swa.end_factor` is below 1. It is scaled as "
+        "`optimizer.learning_rate` is.",
+        within=above(0),
+        aliases="swa_lr swa_lrs swa_learning_rate",
+    ),
+    Setting(
+        key="swa.end_factor",
+        kind=NUMBER,
+        default=1.0,
+        about="Within each `swa.every` the learning rate falls in a line from `swa.learning_rate` to this share of it. "
+        "1: it is constant.",
+        within=Range(0, 1),
+        aliases="swa_end_factor cyclic_lr",
     ),
 )

@@ -13,8 +13,9 @@ from jaxcnn.data.read.records import Source, Subset
 from jaxcnn.evaluation.doctor.verdict import Verdict
 from jaxcnn.evaluation.forward import Forward, batches_of, collect
 from jaxcnn.evaluation.scores import predicted
-from jaxcnn.evaluation.statistics import STATISTICS, batch_accuracy, estimate
+from jaxcnn.evaluation.statistics import batch_accuracy, estimate_on
 from jaxcnn.evaluation.subject import Subject
+from jaxcnn.layers.variables import STATISTICS
 from jaxcnn.train.run import Run
 
 RATIO = 1.5
@@ -33,7 +34,8 @@ def verdicts(run: Run, subject: Subject) -> Iterator[Verdict]:
     train, val = run.dataset.sources["train"], run.dataset.sources["val"]
     images = few(train, MOST)
     old = subject.members[0]
-    [new] = estimate(subject, [old], images, batch_size=min(run.batch_size, len(images.labels)))
+    size = min(run.batch_size, len(images.labels))
+    [new] = estimate_on(subject, [old], images, batch_size=size, frozen=run.groups.frozen)
     yield _of_variances(old[STATISTICS], new[STATISTICS], len(images.labels))
     yield _of_accuracy(subject, new, val, min(run.batch_size, len(val.labels)))
 

@@ -5,15 +5,16 @@ from typing import Any
 import optax
 from flax import struct
 
+from jaxcnn.layers.variables import STATISTICS
 from jaxcnn.train.state import TrainState
 from jaxcnn.types import Array
 
-STATISTICS = "batch_stats"
-"""The only collection that was kept, in a field of its own, which was empty in nets without it."""
-
 
 class EarlierState(struct.PyTreeNode):
-    """`TrainState` as it was before it had `collections`."""
+    """`TrainState` as it was before it had `collections`.
+
+    Running statistics were the only ones, in a field of their own, which was empty in nets without them.
+    """
 
     step: Array
     params: Any

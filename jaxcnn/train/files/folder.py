@@ -16,6 +16,7 @@ from jaxcnn.buckets import Bucket
 from jaxcnn.config.file import assign, load_json
 from jaxcnn.errors import UserError, say
 from jaxcnn.json_file import read_json, write_json
+from jaxcnn.train.files.average import FILE as AVERAGE
 from jaxcnn.train.files.changes import BACK, FORCED, NOTHING, Given, KeptConfig
 from jaxcnn.train.files.fetch import MARKER, asked, copy_of
 from jaxcnn.train.files.lock import Lock
@@ -45,6 +46,7 @@ class RunFolder:
         self.history = self.place / "config_history.json"
         self.card = self.place / CARD
         self.metrics = self.place / "metrics.jsonl"
+        self.average = self.place / AVERAGE
         self.checkpoints = self.place / "checkpoints"
         self.tensorboard = self.place / "tensorboard"
         self.kept = KeptConfig(name=str(self.path), config=self.config, history=self.history, card=self.card)

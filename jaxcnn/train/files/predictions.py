@@ -1,7 +1,6 @@
 """The predictions of a net on a split, as they are kept: logits, labels, and which example each row is."""
 
 import dataclasses
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ import numpy as np
 
 from jaxcnn.data.read.records import Source
 from jaxcnn.errors import UserError
+from jaxcnn.train.files.arrays import load_arrays, save_arrays
 
 FOLDER = "predictions"
 """Folder of a run with a file for each split."""
@@ -36,16 +36,11 @@ class Predictions:
         Raises:
             UserError: if it cannot be written.
         """
-        partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
         try:
             path.parent.mkdir(exist_ok=True)  # the run folder itself may be gone, and is not made again
-            with partial.open("wb") as stream:
-                np.savez(stream, **dataclasses.asdict(self))
-            partial.replace(path)
         except OSError as error:
             raise UserError(f"{path} cannot be written: {error.strerror or error}") from None
-        finally:
-            partial.unlink(missing_ok=True)
+        save_arrays(path, dataclasses.asdict(self))
 
 
 def file_names(source: Source, places: Iterable[int]) -> np.ndarray:
@@ -54,9 +49,15 @@ def file_names(source: Source, places: Iterable[int]) -> np.ndarray:
     return np.array([name if Path(name).suffix else "" for name in names])
 
 
-def kept_file(run: Path, split: str) -> Path:
-    """Returns the file of a run folder that has the predictions on a split, if any."""
-    return run / FOLDER / f"{split}.npz"
+def kept_file(run: Path, split: str, *, averaged: bool = False) -> Path:
+    """Returns the file of a run folder that has the predictions on a split, if any.
+
+    Args:
+        run: the folder.
+        split: "val" or "test".
+        averaged: those of the averaged net, instead of those of the last state.
+    """
+    return run / FOLDER / f"{'swa_' if averaged else ''}{split}.npz"
 
 
 def load_predictions(path: Path) -> Predictions:
@@ -65,11 +66,7 @@ def load_predictions(path: Path) -> Predictions:
     Raises:
         UserError: for a file that is missing, damaged or another.
     """
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            found: dict[str, Any] = {field.name: file[field.name] for field in dataclasses.fields(Predictions)}
-    except FileNotFoundError:
-        raise UserError(f"there is no {path}") from None
-    except Exception as error:  # zipfile, zlib and numpy raise many kinds for damaged files
-        raise UserError(f"{path} cannot be read: {error}") from None
-    return Predictions(**found | {"step": int(found["step"])})
+    arrays: dict[str, Any] = load_arrays(path)
+    if missing := {field.name for field in dataclasses.fields(Predictions)} - arrays.keys():
+        raise UserError(f"{path} cannot be read: it has no {min(missing)}")
+    return Predictions(**arrays | {"step": int(arrays["step"])})

@@ -12,9 +12,10 @@ import orbax.checkpoint as ocp
 from jax.sharding import Sharding
 
 from jaxcnn.errors import Fault, UserError
+from jaxcnn.layers.variables import STATISTICS
 from jaxcnn.quiet import quiet
 from jaxcnn.train.files.checksums import changed, checksums
-from jaxcnn.train.files.earlier import STATISTICS, EarlierState
+from jaxcnn.train.files.earlier import EarlierState
 
 NOT_EVALUATED = -float(np.finfo(np.float32).max)
 """The score of a checkpoint whose step was not evaluated: worse than any."""

@@ -5,6 +5,7 @@ from typing import Any
 from jaxcnn.train.devices import hosts
 from jaxcnn.train.files.checkpoint import Checkpoints
 from jaxcnn.train.files.folder import RunFolder
+from jaxcnn.train.hooks.averaging import Averaging
 from jaxcnn.train.hooks.evaluation import Evaluation
 from jaxcnn.train.hooks.finite import StopAtNonfinite
 from jaxcnn.train.hooks.log import Log, Spikes
@@ -36,6 +37,7 @@ def our_hooks(run: Run, folder: RunFolder, checkpoints: Checkpoints, saving: Sav
         *([TensorBoard(folder.tensorboard)] if run.settings.tensorboard else []),
         Spikes(),
         *([StopAtNonfinite(checkpoints)] if run.settings.on_nonfinite == "stop" else []),
+        *([Averaging(run.snapshots)] if run.snapshots else []),
         Log(run.log_every),
         Evaluation(run.eval_every),
         saving,

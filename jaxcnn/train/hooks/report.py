@@ -6,6 +6,7 @@ from typing import Any
 
 from jaxcnn.models import Net
 from jaxcnn.parts import part_name
+from jaxcnn.train.files.average import average_result, last_result
 from jaxcnn.train.hooks.figures import epoch_counter, metrics_of, share, time_span
 from jaxcnn.train.parts.schedules import ENDING
 from jaxcnn.train.resolved import group_counts
@@ -66,10 +67,11 @@ def result_rows(
     """
     missing = _missing(run)
     return {
-        **{f"test {name}": _measured(name, result) for name in metrics_of("test", result) if "/" not in name},
-        "test loss": f"{result['test/loss']:.4f}",
+        **{f"test {name}": _measured(f"test/{name}", result) for name in _metrics("test", result)},
+        "test loss": _number("loss", result["test/loss"]),
         "test examples": f"{result['test/examples']:,}" + (f" (partial data: {missing})" if missing else ""),
         "state tested": _tested(run, step),
+        **_averaged(run, step, lines),
         **_best(run, lines),
         "parameters": _parameters(run),
         **_time(lines, card),
@@ -127,17 +129,46 @@ def _missing(run: Run) -> str:
     return ", ".join(f"{part['examples']:,} of {part['of']:,} {split}" for split, part in parts.items())
 
 
-def _measured(metric: str, result: Mapping[str, float]) -> str:
-    """Returns a metric of the test split; for several seeds with their number, deviation and range."""
+def _metrics(split: str, result: Mapping[str, Any]) -> list[str]:
+    """Returns the names of the metrics of a split, without the loss and the values of single seeds."""
+    return [name for name in metrics_of(split, result) if "/" not in name]
+
+
+def _measured(key: str, result: Mapping[str, float]) -> str:
+    """Returns a metric, such as `test/accuracy`; for several seeds with their number, deviation and range."""
+    metric = key.rpartition("/")[2]
     value, each = (
-        share(metric, result[f"test/{metric}"]),
-        [value for name, value in result.items() if name.startswith(f"test/{metric}/seed")],
+        _number(metric, result[key]),
+        [value for name, value in result.items() if name.startswith(f"{key}/seed")],
     )
     if not each:
         return value
-    deviation = result.get(f"test/{metric}/std")
-    told = "" if deviation is None else f"deviation {share(metric, deviation)}, "
-    return f"{value}, the mean of {len(each)} seeds ({told}{share(metric, min(each))} to {share(metric, max(each))})"
+    deviation, ends = result.get(f"{key}/std"), f"{_number(metric, min(each))} to {_number(metric, max(each))}"
+    told = "" if deviation is None else f"deviation {_number(metric, deviation)}, "
+    return f"{value}, the mean of {len(each)} seeds ({told}{ends})"
+
+
+def _number(name: str, value: float) -> str:
+    """Returns a loss, or a metric, as text."""
+    return f"{value:.4f}" if name == "loss" else share(name, value)
+
+
+def _averaged(run: Run, step: int, lines: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Returns the results of the averaged net beside those of the state that was tested; {} if there is none."""
+    found, other = average_result(lines, step), last_result(lines, step)
+    if not found:
+        return {}
+    tested = "last state" if run.settings.ema_decay is None else "moving average"
+    rows = {}
+    for split in ("test", "val"):
+        for name in (*_metrics(split, found), "loss"):
+            key, before = f"{split}/{name}", found.get(f"before/{split}/{name}")
+            told = f"{_measured(key, found)}; {tested} {_number(name, other[key])}"
+            told += "" if before is None else f"; {_number(name, before)} with the old statistics"
+            rows[f"swa {split} {name}"] = told
+    images = found.get("images")
+    how = f"statistics of {images:,} un-augmented training images" if images else "no batch norm, so none is estimated"
+    return {**rows, "swa net": f"the mean of {found['states']:,} states; {how}"}
 
 
 def _tested(run: Run, step: int) -> str:

@@ -8,7 +8,7 @@ import jax
 
 from jaxcnn.errors import UserError
 from jaxcnn.layers.mode import in_evaluation
-from jaxcnn.layers.variables import replaced
+from jaxcnn.layers.variables import STATISTICS, replaced
 from jaxcnn.train.parts.patterns import matching, path_name
 from jaxcnn.types import ApplyFn, Variables
 
@@ -53,6 +53,10 @@ class Frozen:
     def modules(self, variables: Variables) -> set[tuple[str, ...]]:
         """Returns the paths of the modules, such as norms, that are in evaluation mode."""
         return {tuple(_module(path).split("/")) for path in self.statistics(variables)}
+
+    def takes_statistics(self, variables: Variables) -> bool:
+        """Returns whether a net has batch norms that are not frozen, of whose batches statistics are taken."""
+        return bool(jax.tree.leaves(self.living(variables).get(STATISTICS, {})))
 
     def apply(self, apply_fn: ApplyFn) -> ApplyFn:
         """Returns `apply_fn` with frozen norms in evaluation mode."""

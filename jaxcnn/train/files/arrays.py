@@ -1,0 +1,42 @@
+"""Files of named arrays, in NumPy's npz format, which has a checksum of each."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jaxcnn.errors import UserError
+
+
+def save_arrays(path: Path, arrays: Mapping[str, Any]) -> None:
+    """Writes a file that is complete or absent.
+
+    Raises:
+        UserError: if it cannot be written.
+    """
+    partial = path.with_name(f".{path.name}-{os.getpid()}.partial")  # a mirror passes over it
+    try:
+        with partial.open("wb") as stream:
+            np.savez(stream, **arrays)
+        partial.replace(path)
+    except OSError as error:
+        raise UserError(f"{path} cannot be written: {error.strerror or error}") from None
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def load_arrays(path: Path) -> dict[str, np.ndarray]:
+    """Returns what `save_arrays` wrote.
+
+    Raises:
+        UserError: for a file that is missing, damaged or another.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+    except FileNotFoundError:
+        raise UserError(f"there is no {path}") from None
+    except Exception as error:  # zipfile, zlib and numpy raise many kinds for damaged files
+        raise UserError(f"{path} cannot be read: {error}") from None
