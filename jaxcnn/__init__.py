@@ -27,7 +27,7 @@ _HOME = {  # public name -> the module it lives in; resolved on first use, so th
     "load_run": "jaxcnn.train.load",
     "load_variables": "jaxcnn.interop.weights",
     "make_activation": "jaxcnn.layers.activation",
-    "make_eval_step": "jaxcnn.train.step",
+    "make_eval_step": "jaxcnn.train.eval_step",
     "make_loss": "jaxcnn.train.parts.losses",
     "make_norm": "jaxcnn.layers.norm_choice",
     "make_run": "jaxcnn.train.setup",
@@ -66,6 +66,7 @@ if TYPE_CHECKING:  # type checkers see the names themselves
     from jaxcnn.models import create_model as create_model
     from jaxcnn.models import list_models as list_models
     from jaxcnn.report.report import report as report
+    from jaxcnn.train.eval_step import make_eval_step as make_eval_step
     from jaxcnn.train.groups import parameter_groups as parameter_groups
     from jaxcnn.train.hooks.preemption import Preempted as Preempted
     from jaxcnn.train.load import load_run as load_run
@@ -77,7 +78,6 @@ if TYPE_CHECKING:  # type checkers see the names themselves
     from jaxcnn.train.setup import make_run as make_run
     from jaxcnn.train.state import TrainState as TrainState
     from jaxcnn.train.state import create_state as create_state
-    from jaxcnn.train.step import make_eval_step as make_eval_step
     from jaxcnn.train.step import make_train_step as make_train_step
     from jaxcnn.train.training import Training as Training
 

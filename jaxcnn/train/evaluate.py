@@ -13,11 +13,11 @@ from jax.sharding import Mesh
 from jaxcnn.augment.views import over_views
 from jaxcnn.data.feed.pipeline import Pipeline
 from jaxcnn.train.devices.mesh import in_turn, over_batch, over_processes, replicated
+from jaxcnn.train.eval_step import make_predict_step
 from jaxcnn.train.parts import metrics
 from jaxcnn.train.run import Run
 from jaxcnn.train.seeds import each
 from jaxcnn.train.state import TrainState
-from jaxcnn.train.step import make_predict_step
 from jaxcnn.types import Array, Batch, Metrics
 
 PredictStep: TypeAlias = Callable[[TrainState, Batch], tuple[Metrics, Array]]

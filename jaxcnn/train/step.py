@@ -1,4 +1,4 @@
-"""Makes the training step and the evaluation step: pure functions of given parts, without config, flags or globals."""
+"""Makes the training step: a pure function of given parts, without config, flags or globals."""
 
 import functools
 from collections.abc import Callable
@@ -9,19 +9,18 @@ import jax.numpy as jnp
 import optax
 from flax.core import meta
 
-from jaxcnn.errors import UserError
 from jaxcnn.train.accumulate import accumulated
 from jaxcnn.train.finite import Choose, guard
+from jaxcnn.train.living import living_state, whole_state
 from jaxcnn.train.parts.frozen import Frozen, whole
 from jaxcnn.train.parts.losses import LossFn
 from jaxcnn.train.parts.metrics import DEFAULT, MetricFns, summed
 from jaxcnn.train.state import TrainState, update_ema
-from jaxcnn.types import Array, Batch, Metrics, Variables
+from jaxcnn.types import Array, Batch, Metrics
 
 TrainStep: TypeAlias = Callable[[TrainState, Batch, Array], tuple[TrainState, Metrics]]
 AUXILIARY = "aux_logits"
 """Collection into which a net sows the logits of its auxiliary heads in training."""
-EvalStep: TypeAlias = Callable[[TrainState, Batch], Metrics]
 
 
 def make_train_step(
@@ -85,7 +84,7 @@ def make_train_step(
         return jnp.mean(losses) + aux_weight * auxiliary, ({name: kept[name] for name in collections}, sums)
 
     def train_step(full: TrainState, batch: Batch, key: Array) -> tuple[TrainState, Metrics]:
-        state = _living(full, frozen, tx)
+        state = living_state(full, frozen, tx)
         gradient = jax.value_and_grad(functools.partial(objective, full.variables), has_aux=True)
         gradient = accumulated(gradient, accumulate_steps)
         key = jax.random.fold_in(key, state.step)
@@ -103,63 +102,13 @@ def make_train_step(
             ema = update_ema(ema, {"params": params, **collections}, state.step, ema_decay)
         new = state.replace(step=state.step + 1, params=params, collections=collections, opt_state=opt_state, ema=ema)
         if on_nonfinite is None:
-            return _whole(new, full), sums | {"nonfinite": jnp.zeros((), jnp.int32)}
+            return whole_state(new, full), sums | {"nonfinite": jnp.zeros((), jnp.int32)}
         new, sums = guard(state, new, gradients, updates, loss, sums, skip=on_nonfinite == "skip", choose=choose)
-        return _whole(new, full), sums
+        return whole_state(new, full), sums
 
     return train_step
-
-
-def _living(state: TrainState, frozen: Frozen, tx: optax.GradientTransformation) -> TrainState:
-    """Returns a state without the frozen variables, as its optimizer's state is from the start.
-
-    Raises:
-        UserError: if the optimizer's state is of other parameters.
-    """
-    if not frozen.pattern:
-        return state
-    params, collections = _parted(frozen.living(state.variables))
-    wanted: Any = jax.tree.structure(jax.eval_shape(tx.init, params))
-    if wanted != jax.tree.structure(state.opt_state):
-        raise UserError(f"opt_state is not of what is trained: create_state must have freeze={frozen.pattern!r}, too")
-    return state.replace(
-        params=params, collections=collections, ema=None if state.ema is None else frozen.living(state.ema)
-    )
-
-
-def _whole(living: TrainState, state: TrainState) -> TrainState:
-    """Returns a state with the variables of `living`, and where it has none those of `state`."""
-    params, collections = _parted(whole(living.variables, state.variables))
-    ema = None if living.ema is None or state.ema is None else whole(living.ema, state.ema)
-    return living.replace(params=params, collections=collections, ema=ema)
-
-
-def _parted(variables: Variables) -> tuple[Any, dict[str, Any]]:
-    return variables["params"], {name: tree for name, tree in variables.items() if name != "params"}
 
 
 def _averaged(leaf: Array, axis_name: str) -> Array:
     """Returns the mean of a collection's array over the devices; each has computed it from its part of the batch."""
     return jax.lax.pmean(leaf, axis_name) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf
-
-
-def make_eval_step(*, apply_fn: Callable[..., Any], loss_fn: LossFn, metrics: MetricFns = DEFAULT) -> EvalStep:
-    """Returns `eval_step(state, batch) -> metrics`: sums over the examples whose mask is 1. The caller jits it.
-
-    It evaluates the moving average if the state has one. In a batch without a `mask` all examples count.
-    """
-    step = make_predict_step(apply_fn=apply_fn, loss_fn=loss_fn, metrics=metrics)
-    return lambda state, batch: step(state, batch)[0]
-
-
-def make_predict_step(
-    *, apply_fn: Callable[..., Any], loss_fn: LossFn, metrics: MetricFns = DEFAULT
-) -> Callable[[TrainState, Batch], tuple[Metrics, Array]]:
-    """Returns `step(state, batch) -> (metrics, logits)`, as `make_eval_step`, with the logits of each example."""
-
-    def predict_step(state: TrainState, batch: Batch) -> tuple[Metrics, Array]:
-        logits = apply_fn(state.eval_variables, batch["image"], train=False)
-        losses = loss_fn(logits, batch["label"])
-        return summed(logits, batch["label"], losses, batch.get("mask"), functions=metrics), logits
-
-    return predict_step

@@ -11,13 +11,14 @@ from jaxcnn.accel.cpu.finite import choose_whole, finite_by_rows
 from jaxcnn.models import create_model
 from jaxcnn.train.devices.mesh import AXIS, in_turn, make_mesh, replicated
 from jaxcnn.train.dispatch import make_dispatch
+from jaxcnn.train.eval_step import make_eval_step
 from jaxcnn.train.finite import all_finite, choose_each
 from jaxcnn.train.hooks.diagnose import first_nonfinite
 from jaxcnn.train.parts import metrics
 from jaxcnn.train.parts.losses import make_loss
 from jaxcnn.train.seeds import randomness_of
 from jaxcnn.train.state import TrainState, create_state, update_ema
-from jaxcnn.train.step import make_eval_step, make_train_step
+from jaxcnn.train.step import make_train_step
 
 SHAPE = (8, 8, 1)
 
