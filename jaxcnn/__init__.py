@@ -18,8 +18,10 @@ _HOME = {  # public name -> the module it lives in; resolved on first use, so th
     "base_config": "jaxcnn.config",
     "create_model": "jaxcnn.models",
     "create_state": "jaxcnn.train.state",
+    "diff": "jaxcnn.inside.diff",
     "doctor": "jaxcnn.evaluation.doctor",
     "evaluate": "jaxcnn.evaluation.evaluate",
+    "explain": "jaxcnn.inside.explain",
     "export": "jaxcnn.exporting.export",
     "features": "jaxcnn.evaluation.features",
     "fold_batch_norm": "jaxcnn.accel.fold",
@@ -39,6 +41,7 @@ _HOME = {  # public name -> the module it lives in; resolved on first use, so th
     "rematerialize": "jaxcnn.accel.remat",
     "report": "jaxcnn.report.report",
     "soup": "jaxcnn.evaluation.soup",
+    "summary": "jaxcnn.inside.summary",
     "train": "jaxcnn.train.loop",
     "train_and_evaluate": "jaxcnn.train.loop",
     "variables_from_torch": "jaxcnn.interop.torch",
@@ -59,6 +62,9 @@ if TYPE_CHECKING:  # type checkers see the names themselves
     from jaxcnn.evaluation.recalibrate import recalibrate as recalibrate
     from jaxcnn.evaluation.soup import soup as soup
     from jaxcnn.exporting.export import export as export
+    from jaxcnn.inside.diff import diff as diff
+    from jaxcnn.inside.explain import explain as explain
+    from jaxcnn.inside.summary import summary as summary
     from jaxcnn.interop.torch import variables_from_torch as variables_from_torch
     from jaxcnn.interop.weights import load_variables as load_variables
     from jaxcnn.layers.activation import make_activation as make_activation

@@ -8,18 +8,49 @@ from typing import Any
 _WIDTH = 240  # characters, where the output is no terminal
 
 
-def print_rows(header: Sequence[str], rows: Iterable[Sequence[str]], *, markdown: bool) -> None:
-    """Prints a table to standard output, for a terminal or in Markdown, where the first column is code."""
+def print_rows(
+    header: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    markdown: bool,
+    right: Sequence[bool] = (),
+    paths: bool = False,
+) -> None:
+    """Prints a table to standard output.
+
+    Args:
+        header: names of the columns.
+        rows: cells.
+        markdown: for Markdown, where the first column is code; else for a terminal, at its width.
+        right: which columns are numbers, set to the right.
+        paths: where the terminal is too narrow, the first column has a line for each name of a path a/b/c.
+    """
     if markdown:
         print(markdown_table(header, ((f"`{name}`", *rest) for name, *rest in rows)))
     else:
-        from rich.console import Console  # takes a tenth of a second, which other commands need not wait for
-        from rich.table import Table
+        print(rows_text(header, rows, right=right, paths=paths))
 
-        table = Table(*header, box=None, header_style="bold", padding=(0, 2, 0, 0))
-        for row in rows:
-            table.add_row(*row)
-        Console(highlight=False, width=None if sys.stdout.isatty() else _WIDTH).print(table)
+
+def rows_text(
+    header: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[bool] = (), paths: bool = False
+) -> str:
+    """Returns a table for a terminal, at its width, without a line break behind it; arguments as of `print_rows`."""
+    from rich.console import Console  # takes a tenth of a second, which other commands need not wait for
+    from rich.table import Table
+
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDTH)
+    cells = [list(row) for row in rows]
+    widths = [max(map(len, column)) for column in zip(header, *cells, strict=True)]
+    if paths and sum(widths) + 2 * len(widths) > console.width:  # rich breaks lines at spaces, and paths have none
+        cells = [[first.replace("/", "/\n"), *rest] for first, *rest in cells]
+    table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
+    for name, number in zip(header, (*right, *(False for _ in header)), strict=False):
+        table.add_column(name, justify="right" if number else "left", overflow="fold", no_wrap=number)
+    for row in cells:
+        table.add_row(*row)
+    with console.capture() as captured:
+        console.print(table)
+    return captured.get().rstrip("\n")
 
 
 def aligned(rows: Iterable[Sequence[str]]) -> list[str]:

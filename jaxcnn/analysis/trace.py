@@ -1,5 +1,6 @@
 """Walks over the operations of a model's jaxpr. Nothing is computed or compiled."""
 
+import functools
 import math
 from collections.abc import Iterator
 from typing import Any
@@ -9,7 +10,9 @@ import jax
 import jax.numpy as jnp
 from jax.extend.core import Jaxpr, JaxprEqn
 
-from jaxcnn.layers.variables import abstract_variables
+from jaxcnn.layers.variables import abstract_variables, kept, streams
+from jaxcnn.parts import parameters_of
+from jaxcnn.types import Variables
 
 Shape = tuple[int, int, int]
 
@@ -44,16 +47,47 @@ def _jaxprs(value: Any) -> list[Jaxpr]:
     return [inner] if isinstance(inner, Jaxpr) else []
 
 
+def shapes_of(model: nn.Module, image: Any) -> dict[str, Any]:
+    """Returns the shapes of a model's variables, for the shape of images (batch, height, width, channels)."""
+    init: Any = model.init
+    how = {"train": False} if _takes_train(model) else {}
+    return kept(jax.eval_shape(functools.partial(init, **how), streams(jax.random.key(0)), image))
+
+
+def evaluated(model: nn.Module, variables: Variables, image: Any) -> Any:
+    """Returns what a model makes of images in evaluation; one without `train` is called without."""
+    return _applied(model, variables, image, train=False)[0]
+
+
+def trained(model: nn.Module, variables: Variables, image: Any) -> tuple[Any, Any]:
+    """Returns what a model makes of images in training, and its changed variables."""
+    return _applied(model, variables, image, train=True)
+
+
+def _applied(model: nn.Module, variables: Variables, image: Any, *, train: bool) -> tuple[Any, Any]:
+    apply: Any = model.apply
+    how = {"train": train} if _takes_train(model) else {}
+    others = [name for name in variables if name != "params"]
+    return apply(variables, image, rngs=streams(jax.random.key(0)), mutable=others, **how)
+
+
+def _takes_train(model: nn.Module) -> bool:
+    taken = parameters_of(type(model).__call__)
+    return "train" in taken or any(parameter.kind is parameter.VAR_KEYWORD for parameter in taken.values())
+
+
 def multiply_adds(model: nn.Module, image_shape: Shape) -> int:
     """Returns the multiply-adds of convolutions and matrix products on one image (height, width, channels).
 
     Norms, activations, pooling and biases are not counted, as in papers and in the usual counters.
     """
-    return sum(
-        times * _COUNTS[eqn.primitive.name](eqn)
-        for eqn, times in operations(model, image_shape)
-        if eqn.primitive.name in _COUNTS
-    )
+    return sum(times * products(equation) for equation, times in operations(model, image_shape))
+
+
+def products(equation: JaxprEqn) -> int:
+    """Returns the multiply-adds of one operation: 0 for all but convolutions and matrix products."""
+    count = _COUNTS.get(equation.primitive.name)
+    return 0 if count is None else count(equation)
 
 
 def _array(variable: Any) -> jax.core.ShapedArray:

@@ -9,6 +9,9 @@ COMMANDS = {  # command -> a module with main(argv) -> exit status and make_pars
     "configs": ("jaxcnn.commands.configs", "list the configs that come with jaxcnn"),
     "settings": ("jaxcnn.commands.settings", "list the settings of a run: defaults, what they may be, what they do"),
     "models": ("jaxcnn.commands.models", "list the models, their papers and sizes"),
+    "summary": ("jaxcnn.commands.summary", "list the layers of a net: what they cost, how much of the image they see"),
+    "explain": ("jaxcnn.commands.explain", "explain a net: its paper, and the arithmetic of each layer; exercises"),
+    "diff": ("jaxcnn.commands.diff", "say what differs between two nets"),
     "datasets": ("jaxcnn.commands.datasets", "list the data sets, and where they are prepared"),
     "prepare": ("jaxcnn.commands.prepare", "prepare a data set for training"),
     "browse": ("jaxcnn.commands.browse", "draw a batch of images as the network sees it"),
@@ -26,7 +29,7 @@ COMMANDS = {  # command -> a module with main(argv) -> exit status and make_pars
     "benchmark": ("jaxcnn.commands.benchmark", "measure speed on this machine"),
     "completion": ("jaxcnn.commands.completion", "print the completion script for a shell"),
 }
-LISTING = {"completion", "configs", "datasets", "models", "settings"}
+LISTING = {"completion", "configs", "datasets", "models", "settings", "summary", "explain", "diff"}
 """Commands that do nothing but print."""
 COMPUTING = COMMANDS.keys() - LISTING - {"import-weights", "prepare"}
 """Commands that compile programs."""

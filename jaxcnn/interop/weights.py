@@ -98,9 +98,8 @@ def load_variables(directory: str | os.PathLike[str]) -> tuple[Net, Variables]:
         UserError: for a folder without such weights, or with damaged ones.
     """
     folder = local_path("the folder of weights", directory).absolute()
-    card = read_card(folder)
-    model = create_net(card["model"], num_classes=card["num_classes"], **card["fields"])
-    shapes = expected_variables(model, (card["image_size"], card["image_size"], card["channels"]))
+    model, image_shape = described(folder)
+    shapes = expected_variables(model, image_shape)
     try:
         with quiet():
             return model, jax.tree.map(jnp.asarray, _restore(folder / CHECKPOINT, shapes))
@@ -109,6 +108,13 @@ def load_variables(directory: str | os.PathLike[str]) -> tuple[Net, Variables]:
     except Exception as error:  # orbax raises a bare Exception for damaged files
         text = " ".join(str(error).split()) or type(error).__name__
         raise UserError(f"the weights in {folder} cannot be read: {text[:200]}") from error
+
+
+def described(folder: Path) -> tuple[Net, tuple[int, int, int]]:
+    """Returns the model of a folder of imported weights, and (height, width, channels) of its images."""
+    card = read_card(folder)
+    model = create_net(card["model"], num_classes=card["num_classes"], **card["fields"])
+    return model, (card["image_size"], card["image_size"], card["channels"])
 
 
 def _restore(path: Path, target: Variables) -> Variables:

@@ -247,7 +247,7 @@ class GroupNorm(_Normed):
         Raises:
             UserError: if `num_groups` does not divide the channels.
         """
-        shape = self._grouped(x.shape[-1])
+        shape = self.groups_of(x.shape[-1])
         grouped = x.reshape(*x.shape[:-1], *shape)
         mean, variance = self.moments(grouped, self.axes(grouped.ndim))
         scale, bias = (value.reshape(shape) for value in self._scale_and_bias(x.shape[-1]))
@@ -259,10 +259,10 @@ class GroupNorm(_Normed):
 
     def averaged(self, shape: tuple[int, ...], batch: int) -> int:
         """Returns the number of values that each mean is taken over; see `_Normed`."""
-        return super().averaged((*shape[:-1], *self._grouped(shape[-1])), batch)
+        return super().averaged((*shape[:-1], *self.groups_of(shape[-1])), batch)
 
-    def _grouped(self, channels: int) -> tuple[int, int]:
-        """Returns the number of groups and of channels in each."""
+    def groups_of(self, channels: int) -> tuple[int, int]:
+        """Returns the number of groups and of channels in each; raises `UserError` if they do not divide."""
         groups = default_num_groups(channels) if self.num_groups is None else self.num_groups
         if groups < 1 or channels % groups:
             raise UserError(f"group norm's {groups} groups must divide the {channels} channels")

@@ -31,6 +31,13 @@ def own_net(maker: Any, *, num_classes: int, dtype: Any, fields: Mapping[str, An
     Raises:
         UserError: for a field that it does not take, or what is no module called as `model(image, train=...)`.
     """
+    model = made_net(maker, num_classes=num_classes, dtype=dtype, fields=fields)
+    _check_call(part_name(maker), model)
+    return model
+
+
+def made_net(maker: Any, *, num_classes: int, dtype: Any = jnp.float32, fields: Mapping[str, Any]) -> nn.Module:
+    """Returns what `own_net` does, also a module that knows no `train`; arguments and other errors as of `own_net`."""
     name, made = part_name(maker), isinstance(maker, nn.Module)
     taken = {} if made else parameters_of(maker)
     if not _takes_anything(taken):
@@ -40,7 +47,8 @@ def own_net(maker: Any, *, num_classes: int, dtype: Any, fields: Mapping[str, An
     offered = {"num_classes": num_classes, "dtype": dtype}
     given = {key: value for key, value in offered.items() if key in taken}
     model = maker if made else _made(name, maker, {**given, **fields})
-    _check_call(name, model)
+    if not isinstance(model, nn.Module):
+        raise UserError(f"model {name} makes a {type(model).__name__}: it must make a flax.linen.Module")
     return model
 
 
@@ -120,9 +128,7 @@ def _made(name: str, maker: Callable[..., Any], fields: Mapping[str, Any]) -> An
     return maker(**fields)
 
 
-def _check_call(name: str, model: Any) -> None:
-    if not isinstance(model, nn.Module):
-        raise UserError(f"model {name} makes a {type(model).__name__}: it must make a flax.linen.Module")
+def _check_call(name: str, model: nn.Module) -> None:
     taken = parameters_of(type(model).__call__)
     if "train" not in taken and not _takes_anything(taken):
         raise UserError(f"model {name} is called as model(image, train=...): its __call__ must take train")

@@ -179,11 +179,7 @@ def read_run(
     Raises:
         UserError: as `load_run`.
     """
-    address = bucket_address("the run folder", workdir)
-    with fetched(address) if address else contextlib.nullcontext(Path(workdir).expanduser()) as place:
-        if not (place / "config.json").is_file():
-            raise UserError(f"{workdir} holds no run: there is no config.json in it")
-        folder = RunFolder(workdir, make=False, copy=place)
+    with _opened(workdir) as folder:
         config, card = load_json(folder.config)[0], read_json(folder.card)
         saved, chosen, states = _averaged(folder) if step == AVERAGED else _saved(folder, step)
     return card, config, _one(saved, card["seeds"], seed), chosen, states
@@ -202,6 +198,31 @@ def _saved(folder: RunFolder, step: int | str) -> tuple[dict[str, Any], int, int
     with open_checkpoints(folder, read_only=True) as checkpoints:
         chosen = _step(checkpoints, step, str(folder.path))
         return _variables(checkpoints.read(chosen, _WEIGHTS)), chosen, 1
+
+
+def described_run(workdir: str | os.PathLike[str], *, model: Any | None = None) -> tuple[nn.Module, Mapping[str, Any]]:
+    """Returns the net and the card of a run folder. No checkpoint is read, and there may be none.
+
+    Args:
+        workdir: the run folder, here or at gs:// or s3://.
+        model: as of `make_run`, for a run that was given one in Python.
+
+    Raises:
+        UserError: for a folder that holds no run, or a run that needs its `model`.
+    """
+    with _opened(workdir) as folder:
+        config, card = load_json(folder.config)[0], read_json(folder.card)
+    return _model(model_settings(frozen(config)), card, model), card
+
+
+@contextlib.contextmanager
+def _opened(workdir: str | os.PathLike[str]) -> Iterator[RunFolder]:
+    """Gives the folder of a run, or its copy where it is in a bucket."""
+    address = bucket_address("the run folder", workdir)
+    with fetched(address) if address else contextlib.nullcontext(Path(workdir).expanduser()) as place:
+        if not (place / "config.json").is_file():
+            raise UserError(f"{workdir} holds no run: there is no config.json in it")
+        yield RunFolder(workdir, make=False, copy=place)
 
 
 def _model(settings: ModelSettings, card: Mapping[str, Any], own: Any | None) -> nn.Module:

@@ -1,0 +1,103 @@
+"""`jaxcnn summary MODEL|RUN|package.module:Net`: the layers of a net, what they cost, and what they see."""
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from jaxcnn.commands.evaluate import write_json
+from jaxcnn.commands.parser import CommandParser, new_file
+from jaxcnn.inside.columns import COLUMNS, DEFAULT, chosen
+from jaxcnn.inside.summary import BY, Summary, summary
+from jaxcnn.models.registry import STEMS
+from jaxcnn.table import print_rows
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs the command; returns the exit status.
+
+    Raises:
+        UserError: for an unknown model, or an option that does not fit it, in one line.
+    """
+    arguments = make_parser().parse_args(argv)
+    words = [word.strip() for word in arguments.columns.split(",")]
+    columns = chosen(words)
+    found = summary(
+        arguments.model,
+        norm=arguments.norm,
+        act=arguments.act,
+        stem=arguments.stem,
+        num_classes=arguments.num_classes,
+        image_size=arguments.image_size,
+        channels=arguments.channels,
+        batch_size=arguments.batch_size,
+        depth=arguments.depth,
+        by=arguments.by,
+        fields=dict(arguments.field),
+    )
+    size = "x".join(map(str, found.image_shape))
+    print(f"{found.name}, one image of {size}, in evaluation\n")
+    header = [column.header for column in columns]
+    right = [column.number for column in columns]
+    print_rows(header, found.rows(words), markdown=arguments.markdown, right=right, paths=True)
+    print("\n" + "\n".join(found.notes()))
+    if arguments.json:
+        write_json(arguments.json, found.as_dict())
+    if arguments.csv:
+        _write_csv(arguments.csv, found)
+    return 0
+
+
+def _write_csv(path: Path, found: Summary) -> None:
+    """Writes a line for each row, with exact numbers and the keys of the JSON."""
+    rows = [layer.as_dict() for layer in found.layers]
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        for row in rows:
+            writer.writerow({key: _cell(value) for key, value in row.items()})
+
+
+def _cell(value: Any) -> Any:
+    """Returns (28, 28, 64) as "28x28x64"."""
+    return "x".join(map(str, value)) if isinstance(value, tuple) else value
+
+
+def make_parser() -> CommandParser:
+    """Returns the command line of the command."""
+    parser = CommandParser(
+        "jaxcnn summary",
+        description="List the layers of a net: output, parameters, multiply-adds, and how much of the image each sees.",
+        example="jaxcnn summary resnet50 --norm group --by stage --json resnet50.json",
+    )
+    add_net(parser)
+    parser.add_argument(
+        "--batch-size", metavar="N", type=int, default=1, help="images for which memory is estimated; default: 1"
+    )
+    parser.add_argument(
+        "--depth", metavar="D", type=int, help="a row for each module at this depth; default: all layers"
+    )
+    parser.add_argument("--by", choices=BY, default="layer", help="what a row is; default: layer")
+    parser.add_argument(
+        "--columns",
+        metavar="WORDS",
+        default=",".join(DEFAULT),
+        help=f"of {', '.join(COLUMNS)}; default: {','.join(DEFAULT)}",
+    )
+    parser.add_argument("--json", metavar="FILE", type=new_file, help="write all numbers there")
+    parser.add_argument("--csv", metavar="FILE", type=new_file, help="write all numbers there, a line for each row")
+    parser.add_argument("--markdown", action="store_true", help="print the table in Markdown")
+    return parser
+
+
+def add_net(parser: CommandParser, *, needed: bool = True) -> None:
+    """Adds MODEL, which may be `needed`, and the options that make a net of it."""
+    number = None if needed else "?"
+    parser.add_argument("model", metavar="MODEL", nargs=number, help="a model, a run folder, or package.module:Net")
+    parser.add_argument("--norm", metavar="NORM", help="in place of the paper's: batch, layer, group, none, ...")
+    parser.add_argument("--act", metavar="ACT", help="in place of the paper's: relu, gelu, ...")
+    parser.add_argument("--stem", choices=STEMS, help="imagenet, or small for images of 28 to 64 px")
+    parser.add_argument("--num-classes", metavar="N", type=int, help="default: the paper's")
+    parser.add_argument("--image-size", metavar="N", type=int, help="height and width in pixels; default: the paper's")
+    parser.add_argument("--channels", metavar="N", type=int, help="of the image; default: the paper's")
+    parser.add_fields()

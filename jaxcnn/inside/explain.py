@@ -1,0 +1,128 @@
+"""A model explained: its paper, what was new, and the arithmetic of each layer; exercises from the same figures."""
+
+import dataclasses
+import importlib
+import inspect
+import random
+from collections.abc import Mapping
+from typing import Any
+
+from jaxcnn.analysis.layer import Layer
+from jaxcnn.analysis.walk import IMAGE
+from jaxcnn.errors import UserError, unknown_word
+from jaxcnn.inside.arithmetic import lines, products_line, size_line, weights_line
+from jaxcnn.inside.opened import Opened, open_net
+from jaxcnn.inside.summary import Summary, summary
+from jaxcnn.models.registry import FAMILIES
+from jaxcnn.parts import Part
+from jaxcnn.ranges import at_least, check_whole
+
+
+@dataclasses.dataclass(frozen=True)
+class Explained:
+    """What `explain` returns. `print` shows it."""
+
+    head: str
+    """Paper, year, and what was new."""
+    layers: tuple[tuple[Layer, tuple[str, ...]], ...]
+    """Each layer with its arithmetic, a line each."""
+
+    def __str__(self) -> str:
+        """Returns all of it as text."""
+        blocks = [self.head]
+        for layer, arithmetic in self.layers:
+            shape = "x".join(map(str, layer.output_shape or ()))
+            words = " ".join(filter(None, (layer.kind, layer.detail, f"({layer.mark})" if layer.mark else "")))
+            blocks.append("\n  ".join((f"{layer.path}: {words} -> {shape}", *arithmetic)))
+        return "\n\n".join(blocks)
+
+
+def explain(
+    model: Part | Any,
+    layer: str | None = None,
+    *,
+    norm: Part | None = None,
+    act: Part | None = None,
+    stem: str | None = None,
+    num_classes: int | None = None,
+    image_size: int | None = None,
+    channels: int | None = None,
+    fields: Mapping[str, Any] | None = None,
+) -> Explained:
+    """Returns where a net comes from, and the arithmetic of its layers.
+
+    Args:
+        model: as of `jaxcnn.summary`, and so are all others but `layer`.
+        layer: path of a layer or of a module with layers, as "stage2_block1"; None: all.
+        norm: see `model`.
+        act: see `model`.
+        stem: see `model`.
+        num_classes: see `model`.
+        image_size: see `model`.
+        channels: see `model`.
+        fields: see `model`.
+
+    Raises:
+        UserError: for an unknown model or layer, or a setting that does not fit.
+    """
+    words: dict[str, Any] = {"norm": norm, "act": act, "stem": stem}
+    sizes: dict[str, Any] = {"num_classes": num_classes, "image_size": image_size, "channels": channels}
+    found = summary(model, **words, **sizes, fields=fields)
+    net = open_net(model, **sizes, fields={**words, **(fields or {})})
+    chosen = [each for each in found.layers if layer is None or f"{each.path}/".startswith(f"{layer}/")]
+    if not chosen:
+        raise unknown_word("layer", layer, {each.path for each in found.layers})
+    return Explained(_head(net, found), tuple((each, tuple(lines(each))) for each in chosen if each.path != IMAGE))
+
+
+def _head(net: Opened, found: Summary) -> str:
+    size = "x".join(map(str, net.image_shape))
+    sums = f"{found.totals.params:,} parameters, {found.totals.multiply_adds:,} multiply-adds for an image of {size}"
+    if net.variant is None:
+        return f"{net.name}\n{sums}"
+    return f"{net.name}: {net.variant.paper} ({net.variant.year})\n{_idea(net.name)}\n{sums}"
+
+
+def _idea(name: str) -> str:
+    """Returns what the family of a model brought, in the first sentence of its file."""
+    modules = (importlib.import_module(f"jaxcnn.models.{family}") for family in FAMILIES)
+    home = next(module for module in modules if name in module.VARIANTS)
+    return " ".join((inspect.getdoc(home) or "").partition("\n\n")[0].split())
+
+
+def exercises(found: Summary, count: int, *, seed: int = 0) -> str:
+    """Returns exercises about the layers of a net, then their answers, in Markdown.
+
+    Args:
+        found: the net, layer by layer.
+        count: number of exercises.
+        seed: of the choice.
+
+    Raises:
+        UserError: if there are fewer questions to ask.
+    """
+    check_whole("quiz", count, at_least(1))
+    questions = [pair for layer in found.layers for pair in _questions(layer)]
+    if len(questions) < count:
+        raise UserError(f"quiz is {count}: {found.name} gives {len(questions)} exercises")
+    chosen = random.Random(seed).sample(questions, count)
+    asked = [f"{number}. {question}" for number, (question, _) in enumerate(chosen, start=1)]
+    answers = [f"{number}. {answer}" for number, (_, answer) in enumerate(chosen, start=1)]
+    return "\n".join((f"# Exercises: {found.name}", "", *asked, "", "## Answers", "", *answers))
+
+
+def _questions(layer: Layer) -> list[tuple[str, str]]:
+    """Returns the questions about a layer, each with its answer."""
+    window = layer.window
+    if window is None or layer.calls > 1 or layer.training_only:
+        return []
+    shape = "x".join(map(str, (*window.map, window.channels)))
+    does = "A convolution" if window.groups else "Pooling"
+    features = f" with {(layer.output_shape or (0,))[-1]} filters" if window.groups else ""
+    what = f"{does} {window}{features} on a map of {shape}"
+    axis = window.map[0], window.size[0], window.strides[0], window.pads[0], window.dilation[0]
+    found = [(f"{what}: how high is its output?", f"`{layer.path}`: {size_line(*axis)}")]
+    if layer.params and window.groups:
+        found.append((f"{what}: how many weights has it?", f"`{layer.path}`: {weights_line(layer)}"))
+        found.append((f"{what}: how many multiply-adds?", f"`{layer.path}`: {products_line(layer)}"))
+    return found

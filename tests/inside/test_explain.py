@@ -1,0 +1,103 @@
+import re
+
+import pytest
+
+from jaxcnn.commands import explain as command
+from jaxcnn.errors import UserError
+from jaxcnn.inside.arithmetic import size_line
+from jaxcnn.inside.diff import diff
+from jaxcnn.inside.explain import exercises, explain
+from jaxcnn.inside.summary import summary
+from jaxcnn.inside.worked import worked_convolution
+
+
+def test_the_arithmetic_of_a_stem():
+    found = str(explain("resnet18", "stem_conv"))
+    assert "(224 + 2*3 - 7) // 2 + 1 = 112" in found
+    assert "7*7*3*64 = 9,408" in found
+    assert "112*112*64 outputs, 7*7*3 each = 118,013,952" in found
+    assert found.startswith("resnet18: He et al., CVPR 2016 (2015)\nResidual networks")
+
+
+@pytest.mark.parametrize(
+    ("model", "layer", "says"),
+    [
+        ("lenet5", "conv1", "weights: 5*5*1*6 = 150 + 6 biases = 156"),
+        ("lenet5", "classifier", "weights: 84*10 = 840 + 10 biases = 850"),
+        ("resnet20", "stem_norm", "parameters: 32 = 2*16 channels"),
+        ("mobilenet_v1", "stage2_block1/depthwise/conv", "3*3*1*64 = 576"),
+    ],
+)
+def test_the_arithmetic_of_each_kind(model, layer, says):
+    assert says in str(explain(model, layer))
+
+
+def test_every_equation_holds():
+    for model in ("alexnet", "resnet20", "googlenet"):
+        for text in re.findall(r"([\d+*/() -]*[+*/][\d+*/() -]*) = (\d+)", str(explain(model)).replace(",", "")):
+            assert eval(text[0]) == int(text[1]), text
+
+
+def test_sizes_with_uneven_padding_and_dilation():
+    assert size_line(224, 3, 2, (0, 1)) == "(224 + 0 + 1 - 3) // 2 + 1 = 112"
+    assert size_line(28, 3, 1, (2, 2), 2) == "(28 + 2*2 - (2*(3 - 1) + 1)) // 1 + 1 = 28"
+
+
+def test_a_module_has_all_its_layers_and_an_unknown_one_the_nearest():
+    paths = [layer.path for layer, _ in explain("resnet20", "stage1_block1").layers]
+    assert paths[0] == "stage1_block1/conv1"
+    assert {path.split("/")[0] for path in paths} == {"stage1_block1"}
+    with pytest.raises(UserError, match="unknown layer 'stage1_blok1'"):
+        explain("resnet20", "stage1_blok1")
+
+
+def test_exercises_have_an_answer_each_and_come_again():
+    net = summary("lenet5_relu")
+    sheet = exercises(net, 3)
+    assert sheet == exercises(net, 3) != exercises(net, 3, seed=1)
+    asked, answers = sheet.split("## Answers")
+    assert [line[:2] for line in asked.splitlines()[2:] if line] == ["1.", "2.", "3."]
+    assert len(re.findall(r"^\d\. `\w+`: .* = [\d,]+", answers, re.MULTILINE)) == 3
+    with pytest.raises(UserError, match="quiz is 500"):
+        exercises(net, 500)
+
+
+def test_the_lectures_example_of_stride_two(capsys):
+    assert command.main(["--conv", "7x7", "--kernel", "3", "--stride", "2", "--padding", "1"]) == 0
+    shown = capsys.readouterr().out
+    assert "height: (7 + 2*1 - 3) // 2 + 1 = 4" in shown
+    assert shown.count("row 1, column") == 4
+    assert "[0] [0] [0]" in shown
+
+
+def test_a_worked_sum_is_the_sum():
+    shown = worked_convolution(5, 6, kernel=2, dilation=2)
+    for sum_of_products, result in re.findall(r"^([\d*+() -]+) = (-?\d+)$", shown, re.MULTILINE):
+        assert eval(sum_of_products) == int(result)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ([], "name a model"),
+        (["resnet20", "--conv", "7x7"], "leave out resnet20"),
+        (["--conv", "2x2"], "does not fit"),
+        (["--conv", "99x99"], "is drawn up to"),
+        (["--conv", "axb"], "conv"),
+        (["lenet5", "--quiz", "0"], "quiz"),
+    ],
+)
+def test_a_mistake_is_one_line(words, says):
+    with pytest.raises(UserError, match=says):
+        command.main(words)
+
+
+def test_what_differs_between_two_nets():
+    found = diff("resnet20", "plain20")
+    assert {layer.path.split("/")[-1] for layer in found.removed} == {"join", "shortcut"}
+    assert found.added == ()
+    assert found.first.totals.params == found.second.totals.params
+    assert diff("resnet20", "resnet20").rows() == []
+    deeper = diff("resnet20", "resnet32", depth=1)
+    assert [layer.path for layer in deeper.added] == [f"stage{s}_block{b}" for s in (1, 2, 3) for b in (4, 5)]
+    assert ("parameters", "269,722", "464,154", "1.72 times") in deeper.totals()

@@ -1,0 +1,130 @@
+import json
+
+import flax.linen as nn
+import jax.numpy as jnp
+import pytest
+
+import jaxcnn
+from jaxcnn import table
+from jaxcnn.commands import summary as command
+from jaxcnn.config import base_config
+from jaxcnn.errors import UserError
+from jaxcnn.inside.summary import summary
+
+
+class Pixels(nn.Module):
+    """A net of a user's own, that knows no `train`."""
+
+    num_classes: int
+
+    @nn.compact
+    def __call__(self, image):
+        return nn.Dense(self.num_classes, name="head")(nn.max_pool(image, (2, 2), (2, 2)).reshape(len(image), -1))
+
+
+class Broken(nn.Module):
+    """A net that cannot be traced."""
+
+    @nn.compact
+    def __call__(self, image, train=False):
+        return image @ jnp.ones((7, 2))
+
+
+def test_json_has_every_layer_and_the_totals(tmp_path, capsys):
+    file, lines = tmp_path / "it.json", tmp_path / "it.csv"
+    assert command.main(["lenet5", "--json", str(file), "--csv", str(lines), "--batch-size", "8"]) == 0
+    found = json.loads(file.read_text())
+    first = found["layers"][1]
+    keys = {"path", "kind", "output_shape", "params", "multiply_adds", "activations", "receptive_field", "stride"}
+    assert keys <= set(first)
+    assert (first["path"], first["kind"], first["output_shape"]) == ("conv1", "Conv", [28, 28, 6])
+    assert (first["params"], first["multiply_adds"], first["receptive_field"]) == (156, 28 * 28 * 6 * 25, 5)
+    assert found["total"]["params"] == 61_706 == sum(layer["params"] for layer in found["layers"])
+    assert found["total"]["multiply_adds"] == 416_520
+    assert found["memory"]["batch_size"] == 8
+    assert len(lines.read_text().splitlines()) == len(found["layers"]) + 1
+    shown = capsys.readouterr().out
+    assert "1 multiply-add = 2 FLOP" in shown
+    assert "memory at batch 8" in shown
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_a_table_folds_to_the_terminal_and_loses_nothing(width, monkeypatch):
+    monkeypatch.setattr(table, "_WIDTH", width)
+    shown = str(summary("resnet18", stem="small", image_size=32))
+    rows = [line for line in shown.splitlines() if not line.startswith(("1 mul", "memory", "field"))]
+    assert max(map(len, rows)) <= width
+    for word in ("multiply-adds", "BatchNorm", "total", "global", "shortcut"):
+        assert word in shown
+
+
+def test_stages_and_depths_have_the_same_totals():
+    layers, stages, blocks = (summary("resnet20", **how) for how in ({}, {"by": "stage"}, {"depth": 1}))
+    assert layers.totals == stages.totals == blocks.totals
+    for each in (layers, stages, blocks):
+        assert sum(layer.params for layer in each.layers) == 269_722
+    found = {layer.path: layer for layer in stages.layers}
+    assert list(found) == ["image", "stem", "stage1", "stage2", "stage3", "global_pool", "classifier"]
+    assert (found["stage2"].output_shape, found["stage2"].receptive.size) == ((16, 16, 32), 37)
+    block = {layer.path: layer for layer in blocks.layers}["stage3_block1"]
+    assert (block.kind, block.output_shape, block.receptive.stride) == ("BasicBlock", (8, 8, 64), 4)
+
+
+def test_the_norm_changes_the_table():
+    rows = {layer.path: layer for layer in summary("resnet20", norm="group").layers}
+    assert (rows["stem_norm"].kind, rows["stem_norm"].detail) == ("GroupNorm", "4 groups")
+    assert rows["stage1_block1/conv1"].receptive.size == "global"  # a group norm averages over the map
+
+
+def test_a_net_of_a_users_own_by_path_class_and_object():
+    by_path = summary("tests.inside.test_summary:Pixels", num_classes=5, image_size=8)
+    assert by_path.layers == summary(Pixels, num_classes=5, image_size=8).layers
+    assert by_path.layers == summary(Pixels(5), image_size=8).layers
+    assert [layer.path for layer in by_path.layers] == ["image", "max_pool", "head"]
+    assert by_path.totals == (4 * 4 * 3 * 5 + 5, 4 * 4 * 3 * 5, 8 * 8 * 3 + 4 * 4 * 3 + 5)
+
+
+def test_a_run_needs_no_checkpoint(tmp_path):
+    config = base_config()
+    config.model.name = "lenet5"
+    (tmp_path / "config.json").write_text(config.to_json())
+    (tmp_path / "run.json").write_text(json.dumps({"image_shape": [28, 28, 1], "data": {"classes": 10}}))
+    found = summary(tmp_path)
+    assert found.image_shape == (28, 28, 1)
+    assert found.layers[-1].output_shape == (10,)
+    with pytest.raises(UserError, match="has its net: name a model to see it with another norm"):
+        summary(tmp_path, norm="group")
+
+
+@pytest.mark.parametrize(
+    ("what", "options", "says"),
+    [
+        ("resnt50", {}, "did you mean resnet50"),
+        ("resnet20", {"norm": "grup"}, "unknown norm 'grup': did you mean group"),
+        ("resnet20", {"by": "block"}, "unknown by 'block'"),
+        ("resnet20", {"depth": 0}, "depth"),
+        ("resnet20", {"depth": 1, "by": "stage"}, "give one of them"),
+        ("alexnet", {"image_size": 16}, "smallest image that works"),
+        ("tests.inside.test_summary:Broken", {}, "cannot be traced on images of 224x224x3"),
+        (Pixels(5), {"num_classes": 3}, "is made already"),
+        ("/", {}, "holds no run"),
+    ],
+)
+def test_a_mistake_is_one_line(what, options, says):
+    with pytest.raises(UserError, match=says) as caught:
+        jaxcnn.summary(what, **options)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_unknown_column_is_named_before_anything_is_traced():
+    with pytest.raises(UserError, match="unknown column 'flops'"):
+        command.main(["resnet152", "--columns", "path,flops"])
+
+
+def test_memory_counts_the_batch():
+    one, many = (summary("resnet20", batch_size=size).memory for size in (1, 64))
+    assert one.variables == many.variables == 4 * (269_722 + 2 * (16 + 6 * 16 + 6 * 32 + 6 * 64))
+    assert 50 < (many.inference - many.variables) / (one.inference - one.variables) <= 64
+    held = one.variables + 2 * 4 * 269_722
+    assert 40 < (many.training - held) / (one.training - held) <= 64
+    assert many.training > many.inference
