@@ -41,11 +41,16 @@ def rows_text(
     console = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDTH)
     cells = [list(row) for row in rows]
     widths = [max(map(len, column)) for column in zip(header, *cells, strict=True)]
-    if paths and sum(widths) + 2 * len(widths) > console.width:  # rich breaks lines at spaces, and paths have none
+    narrow = paths and sum(widths) + 2 * len(widths) > console.width
+    longest = 0
+    if narrow:  # rich breaks lines at spaces only, and paths have none
+        longest = max(len(name) + 1 for first, *_ in cells for name in first.split("/"))
         cells = [[first.replace("/", "/\n"), *rest] for first, *rest in cells]
-    table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
-    for name, number in zip(header, (*right, *(False for _ in header)), strict=False):
-        table.add_column(name, justify="right" if number else "left", overflow="fold", no_wrap=number)
+        header = [name.replace("-", "-\n") for name in header]
+    table = Table(box=None, header_style="bold", padding=(0, 1 if narrow else 2, 0, 0))
+    for place, (name, number) in enumerate(zip(header, (*right, *(False for _ in header)), strict=False)):
+        least = None if place else longest
+        table.add_column(name, justify="right" if number else "left", overflow="fold", no_wrap=number, min_width=least)
     for row in cells:
         table.add_row(*row)
     with console.capture() as captured:

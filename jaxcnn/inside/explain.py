@@ -1,8 +1,6 @@
 """A model explained: its paper, what was new, and the arithmetic of each layer; exercises from the same figures."""
 
 import dataclasses
-import importlib
-import inspect
 import random
 from collections.abc import Mapping
 from typing import Any
@@ -11,9 +9,9 @@ from jaxcnn.analysis.layer import Layer
 from jaxcnn.analysis.walk import IMAGE
 from jaxcnn.errors import UserError, unknown_word
 from jaxcnn.inside.arithmetic import lines, products_line, size_line, weights_line
+from jaxcnn.inside.ideas import idea_of
 from jaxcnn.inside.opened import Opened, open_net
 from jaxcnn.inside.summary import Summary, summary
-from jaxcnn.models.registry import FAMILIES
 from jaxcnn.parts import Part
 from jaxcnn.ranges import at_least, check_whole
 
@@ -80,14 +78,7 @@ def _head(net: Opened, found: Summary) -> str:
     sums = f"{found.totals.params:,} parameters, {found.totals.multiply_adds:,} multiply-adds for an image of {size}"
     if net.variant is None:
         return f"{net.name}\n{sums}"
-    return f"{net.name}: {net.variant.paper} ({net.variant.year})\n{_idea(net.name)}\n{sums}"
-
-
-def _idea(name: str) -> str:
-    """Returns what the family of a model brought, in the first sentence of its file."""
-    modules = (importlib.import_module(f"jaxcnn.models.{family}") for family in FAMILIES)
-    home = next(module for module in modules if name in module.VARIANTS)
-    return " ".join((inspect.getdoc(home) or "").partition("\n\n")[0].split())
+    return f"{net.name}: {net.variant.paper} ({net.variant.year})\n{idea_of(net.name)}\n{sums}"
 
 
 def exercises(found: Summary, count: int, *, seed: int = 0) -> str:

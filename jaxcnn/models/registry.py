@@ -72,6 +72,12 @@ def _union(families: Sequence[str]) -> dict[str, Variant]:
 MODELS: Mapping[str, Variant] = _union(FAMILIES)
 
 
+def family_of(name: str) -> str:
+    """Returns the family, of `FAMILIES`, of a model of ours; raises `UserError` for an unknown name."""
+    check_word("model", name, MODELS)
+    return next(family for family in FAMILIES if name in importlib.import_module(f"jaxcnn.models.{family}").VARIANTS)
+
+
 def list_models(pattern: str = "*") -> list[str]:
     """Returns the names that match a shell `pattern`, sorted: `list_models("resnet*")`."""
     return sorted(fnmatch.filter(MODELS, pattern))

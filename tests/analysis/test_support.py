@@ -16,8 +16,12 @@ from tests.analysis.measured import extents, random_variables, stated
 from tests.models.tiny import TINY
 
 SIZE = 40
-QUICK = ("alexnet", "resnet", "shufflenet_v2", "vgg")
-FAMILIES = [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in sorted(TINY)]
+SLOW = (
+    *("densenet", "efficientnet", "googlenet", "inception_v2", "inception_v3", "inception_v4", "nasnet"),
+    *("preact_resnet", "xception"),
+)
+"""Families whose gradient takes more than two seconds to compile."""
+FAMILIES = [pytest.param(name, marks=pytest.mark.slow if name in SLOW else ()) for name in sorted(TINY)]
 
 
 def test_every_family_is_measured():

@@ -7,8 +7,10 @@ from jaxcnn.errors import UserError
 from jaxcnn.inside.arithmetic import size_line
 from jaxcnn.inside.diff import diff
 from jaxcnn.inside.explain import exercises, explain
+from jaxcnn.inside.ideas import IDEAS, idea_of
 from jaxcnn.inside.summary import summary
 from jaxcnn.inside.worked import worked_convolution
+from jaxcnn.models.registry import FAMILIES
 
 
 def test_the_arithmetic_of_a_stem():
@@ -16,7 +18,7 @@ def test_the_arithmetic_of_a_stem():
     assert "(224 + 2*3 - 7) // 2 + 1 = 112" in found
     assert "7*7*3*64 = 9,408" in found
     assert "112*112*64 outputs, 7*7*3 each = 118,013,952" in found
-    assert found.startswith("resnet18: He et al., CVPR 2016 (2015)\nResidual networks")
+    assert found.startswith("resnet18: He et al., CVPR 2016 (2015)\nBlocks learn what to add")
 
 
 @pytest.mark.parametrize(
@@ -36,6 +38,11 @@ def test_every_equation_holds():
     for model in ("alexnet", "resnet20", "googlenet"):
         for text in re.findall(r"([\d+*/() -]*[+*/][\d+*/() -]*) = (\d+)", str(explain(model)).replace(",", "")):
             assert eval(text[0]) == int(text[1]), text
+
+
+def test_every_family_has_its_idea():
+    assert list(IDEAS) == list(FAMILIES)
+    assert idea_of("resnext50_32x4d") == IDEAS["resnext"]
 
 
 def test_sizes_with_uneven_padding_and_dilation():

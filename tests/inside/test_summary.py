@@ -54,7 +54,7 @@ def test_a_table_folds_to_the_terminal_and_loses_nothing(width, monkeypatch):
     shown = str(summary("resnet18", stem="small", image_size=32))
     rows = [line for line in shown.splitlines() if not line.startswith(("1 mul", "memory", "field"))]
     assert max(map(len, rows)) <= width
-    for word in ("multiply-adds", "BatchNorm", "total", "global", "shortcut"):
+    for word in ("multiply-", "adds", "BatchNorm", "total", "global", "shortcut"):
         assert word in shown
 
 
