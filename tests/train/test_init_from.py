@@ -240,6 +240,17 @@ def test_each_device_may_take_its_part(old, pictures):
     assert not any("warning" in remark for remark in run.transfer.remarks)
 
 
+def test_what_is_frozen_stays_as_it_was_loaded(old, pictures, tmp_path):
+    settings = on(pictures, init_from=str(old[0]), **{"train.freeze": "conv|norm"})
+    found = paths(jaxcnn.train_and_evaluate(settings, tmp_path / "new").state.variables)
+    known = paths(jaxcnn.load_run(old[0]).variables)
+    frozen = {path for path in known if "conv" in path or "norm" in path}
+    assert len(frozen) == 10
+    for path in frozen:
+        np.testing.assert_array_equal(found[path], known[path])
+    assert (found["params/dense1/kernel"] != known["params/dense1/kernel"]).any()
+
+
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
