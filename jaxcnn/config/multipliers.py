@@ -56,6 +56,8 @@ def parse_multipliers(key: str, entries: Sequence[Sequence[Any]]) -> tuple[Multi
     found = tuple((entry[0], float(entry[1]), float(entry[2]) if len(entry) > 2 else 1.0) for entry in entries)
     patterns = [pattern for pattern, _, _ in found]
     twice = next((pattern for pattern in patterns if patterns.count(pattern) > 1), None)
+    if not all(map(str.strip, patterns)):
+        raise UserError(f"{key} has an empty pattern: '.*' matches all parameters")
     if twice is not None:
         raise UserError(f"{key} has the pattern {twice!r} twice")
     for pattern, rate, decay in found:

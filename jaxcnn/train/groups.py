@@ -89,9 +89,9 @@ def parameter_groups(
     A pattern is a regular expression over the paths of parameters, see `jaxcnn.train.parts.patterns`.
 
     With a layer decay the learning rate of depth l is multiplied by layer_decay^(L - l), L being the last depth, of the
-    classifier (Clark et al., ELECTRA, arXiv:2003.10555, section 3.1; Bao et al., BEiT, arXiv:2106.08254; Liu et al.,
-    ConvNeXt, arXiv:2201.03545, appendix A.2). Depths are those of `jaxcnn.models.depth.depths_of`. The factors of
-    `multipliers` come on top.
+    classifier (Clark et al., ELECTRA, arXiv:2003.10555; Bao et al., BEiT, arXiv:2106.08254; Liu et al., ConvNeXt,
+    arXiv:2201.03545, appendix A). Depths are those of `jaxcnn.models.depth.depths_of`. The factors of `multipliers`
+    come on top.
 
     Args:
         model: any linen module that is called as (image, train=...).

@@ -10,6 +10,7 @@ import optax
 import pytest
 
 from jaxcnn.errors import UserError
+from jaxcnn.evaluation.doctor.updates import verdicts
 from jaxcnn.layers.norm import BatchNorm
 from jaxcnn.layers.variables import abstract_variables
 from jaxcnn.models import create_model
@@ -90,6 +91,7 @@ def test_the_table_has_every_parameter_in_one_row():
         ({"multipliers": {"stem": -1}}, "the rate of 'stem' in optimizer.multipliers is -1.0: it must be a number in"),
         ({"multipliers": [("stem", 1, -2)]}, "the decay of 'stem' in optimizer.multipliers is -2.0"),
         ({"multipliers": [("stem", 1), ("stem", 2)]}, "optimizer.multipliers has the pattern 'stem' twice"),
+        ({"multipliers": {"": 2}}, "optimizer.multipliers has an empty pattern"),
         ({"multipliers": "stem=1"}, "it must have \\(pattern, rate\\) or \\(pattern, rate, decay\\)"),
         ({"layer_decay": 1.5}, "optimizer.layer_decay is 1.5: it must be a number in \\(0, 1]"),
         ({"freeze": "stem", "freeze_norms": "off"}, "unknown train.freeze_norms 'off'"),
@@ -265,6 +267,19 @@ def test_a_run_keeps_its_groups_in_the_card_and_goes_on(finished, capsys):
 def test_a_run_whose_groups_do_not_fit_is_refused(changes, parts, said):
     with pytest.raises(UserError, match=said):
         make_run(config(**changes), data=ARRAYS, **parts)
+
+
+def test_doctor_measures_the_updates_of_what_is_trained(finished):
+    _, _, result = finished
+    run = make_run(config(**FIELDS), data=ARRAYS)
+    (verdict,) = verdicts(run, result.state)
+    assert "of their size" in verdict.figures
+    assert "conv1" not in verdict.figures
+
+
+def test_freezing_random_weights_is_a_warning():
+    (remark,) = [line for line in make_run(config(**FIELDS), data=ARRAYS).remarks if "train.freeze" in line]
+    assert remark.endswith("keeps random initial values: init_from begins with trained weights")
 
 
 @pytest.mark.parametrize("changes", [{"parallel": "pmap"}, {"num_seeds": 2}])
