@@ -125,10 +125,18 @@ def test_a_wrong_command_line_is_one_line(parse, arguments, says):
         ("Model", "model.name?"),
         ("train.optimizer", "optimizer.name?"),
         ("norm_options", "model.norm_options.epsilon or model.norm_options.momentum or "),
+        ("model.width", "model.fields.width?"),
+        ("model.growth_rate", "model.fields.growth_rate?"),
+        ("model.drop_rat", "model.fields.drop_rat or model.dropout_rate?"),
     ],
 )
 def test_what_a_key_is_called_elsewhere_names_ours_by_its_full_path(parse, name, key):
     assert f"did you mean {key}" in said(lambda: parse(CONFIG, "--workdir=w", f"--config.{name}=1"))
+
+
+def test_a_key_that_is_like_none_may_be_a_field_of_the_model(parse):
+    line = "there is no config key 'cardinality': `jaxcnn settings` lists all keys; a field of the model's class is "
+    assert said(lambda: parse(CONFIG, "--workdir=w", "--config.cardinality=8")).endswith(f"{line}model.fields.NAME")
 
 
 def test_a_key_may_be_set_in_any_of_the_usual_ways(parse):

@@ -8,7 +8,8 @@ from jaxcnn.config.kinds import TEXT, TIMES
 from jaxcnn.config.table import GROUPS, OPEN, SETTINGS
 from jaxcnn.errors import UserError
 
-FIELDS = "model.fields"
+_MODEL = "model"
+FIELDS = f"{_MODEL}.fields"
 """The one setting that is a dictionary: its own keys are those of the model's class."""
 _NOTHING = ("", "none", "null")
 
@@ -63,21 +64,31 @@ def find_key(name: str) -> tuple[str, str]:
 def hint(name: str) -> str:
     """Returns a question with the keys that a name may mean, by their full names."""
     found = nearest(name)
-    return f"did you mean {' or '.join(found)}?" if found else "`jaxcnn settings` lists all keys"
+    if found:
+        return f"did you mean {' or '.join(found)}?"
+    return f"`jaxcnn settings` lists all keys; a field of the model's class is {FIELDS}.NAME"
 
 
 def nearest(name: str) -> list[str]:
-    """Returns the keys that a name may mean: with its last part, by what it is called elsewhere, or by its letters."""
+    """Returns the keys that a name may mean: with its last part, by what it is called elsewhere, or by its letters.
+
+    What the group of the model does not have may be a field of the model's class.
+    """
     keys = list(SETTINGS)
-    whole, last = _squeezed(name), _squeezed(name.rpartition(".")[2])
+    group, _, own = name.rpartition(".")
+    whole, last = _squeezed(name), _squeezed(own)
     exact = [key for key in keys if _squeezed(key) in (whole, f"{whole}.name")]
-    whole_names = {_squeezed(key): key for key in keys} if "." in name else {}
+    whole_names = {_squeezed(key): key for key in keys} if group else {}
     spelt = exact or [whole_names[near] for near in difflib.get_close_matches(whole, whole_names, n=1, cutoff=0.88)]
     if spelt:
         return spelt
     ends = [key for key in keys if _squeezed(key.rpartition(".")[2]) == last] or _of_group(keys, last)
     meant = [key for key, setting in SETTINGS.items() if last in map(_squeezed, setting.aliases.split())]
-    return list(dict.fromkeys([*ends, *meant] or _alike(keys, whole, last, 0.88) or _alike(keys, whole, last, 0.7)))[:5]
+    if ends or meant:
+        return list(dict.fromkeys([*ends, *meant]))[:5]
+    if group == _MODEL:
+        return [f"{FIELDS}.{own}", *_alike([key for key in keys if key.startswith(f"{_MODEL}.")], [last], 0.7)]
+    return (_alike(keys, [whole, last], 0.88) or _alike(keys, [whole, last], 0.7))[:5]
 
 
 def _of_group(keys: Iterable[str], last: str) -> list[str]:
@@ -86,10 +97,11 @@ def _of_group(keys: Iterable[str], last: str) -> list[str]:
     return [key for key in own if key.endswith(".name")] or own
 
 
-def _alike(keys: Iterable[str], whole: str, last: str, cutoff: float) -> list[str]:
+def _alike(keys: Iterable[str], words: Iterable[str], cutoff: float) -> list[str]:
+    """Returns the keys whose whole name or last part is spelt like one of the words."""
     names = {_squeezed(key): key for key in keys} | {_squeezed(key.rpartition(".")[2]): key for key in keys}
-    found = [near for word in (whole, last) for near in difflib.get_close_matches(word, names, n=2, cutoff=cutoff)]
-    return [names[near] for near in found]
+    found = [near for word in words for near in difflib.get_close_matches(word, names, n=2, cutoff=cutoff)]
+    return list(dict.fromkeys(names[near] for near in found))
 
 
 def flat(tree: Mapping[str, Any], prefix: str = "", *, within: bool = False) -> dict[str, Any]:

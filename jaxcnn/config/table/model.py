@@ -74,7 +74,7 @@ MODEL = (
         kind=DICTIONARY,
         default={},
         about="Further fields of the model's class. One is set as `model.fields.NAME`.",
-        aliases="kwargs model_kwargs width depth",
+        aliases="kwargs model_kwargs",
     ),
     Setting(
         key="model.norm_options.epsilon",
