@@ -6,11 +6,12 @@ from typing import NamedTuple
 import jax.numpy as jnp
 
 from jaxcnn.augment.draw import Draw
+from jaxcnn.ranges import Range
 from jaxcnn.types import Array
 
-SCALES = 1e-4, 1
+SCALES = Range(1e-4, 1)
 """Smallest and largest area that may be asked for, as a fraction of the image's area."""
-RATIOS = 0.01, 100
+RATIOS = Range(0.01, 100)
 """Smallest and largest width / height that may be asked for."""
 _TRIES = 10
 

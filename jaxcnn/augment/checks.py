@@ -1,43 +1,34 @@
-"""Checks of the arguments of augmentations and views; a wrong one is a `UserError` of one line.
+"""Checks of arguments that are several numbers; a wrong one is a `UserError` of one line.
 
-Every range is bounded, because a number too large for float32 would turn images into NaNs. In all checks `where` says
-what has the argument ("augmentation shift"), `name` is the argument's name, and `low` and `high` are inclusive.
+Every range is bounded, because a number too large for float32 would turn images into NaNs. What is one
+number is checked by `jaxcnn.ranges`. `what` says whose value it is ("augmentation erase: scale").
 """
 
 from typing import Any
 
-from jaxcnn import ranges
 from jaxcnn.errors import UserError
-from jaxcnn.ranges import PIXELS, Range
+from jaxcnn.ranges import Range
 
 
-def check_whole(where: str, name: str, value: Any, low: float, high: float) -> None:
-    """Raises `UserError` unless `value` is a whole number in [low, high]."""
-    ranges.check_whole(f"{where}: {name}", value, Range(low, high))
+def check_pair(what: str, value: Any, within: Range) -> None:
+    """Raises `UserError` unless `value` is a pair (a, b) of numbers in the closed range, with a <= b."""
+    if not _are_numbers(value, (2,), within) or value[0] > value[1]:
+        order = f"{within.low} <= a <= b <= {within.high}"
+        raise UserError(f"{what} is {value!r}: it must be a pair (a, b) with {order}")
 
 
-def check_size(where: str, name: str, value: Any) -> None:
-    """Raises `UserError` unless `value` is a number of pixels that the side of an image may have."""
-    ranges.check_whole(f"{where}: {name}", value, PIXELS)
+def check_numbers(what: str, values: Any, shape: tuple[int, ...], within: Range) -> None:
+    """Raises `UserError` unless `values` are as many numbers as they must be, in the range.
 
-
-def check_number(where: str, name: str, value: Any, low: float, high: float) -> None:
-    """Raises `UserError` unless `value` is a number in [low, high]."""
-    ranges.check_number(f"{where}: {name}", value, Range(low, high))
-
-
-def check_range(where: str, name: str, value: Any, low: float, high: float) -> None:
-    """Raises `UserError` unless `value` is a pair (a, b) of numbers with low <= a <= b <= high."""
-    if not _are_numbers(value, (2,), Range(low, high)) or value[0] > value[1]:
-        raise UserError(f"{where}: {name} is {value!r}: it must be a pair (a, b) with {low} <= a <= b <= {high}")
-
-
-def check_numbers(where: str, name: str, values: Any, shape: tuple[int, ...], low: float, high: float) -> None:
-    """Raises `UserError` unless `values` are numbers in [low, high], nested in tuples or lists of `shape`."""
-    within = Range(low, high)
+    Args:
+        what: whose values they are.
+        values: to be checked.
+        shape: how many numbers, nested in tuples or lists: (3, 3) means three of three each.
+        within: the range of each number.
+    """
     if not _are_numbers(values, shape, within):
         found = " x ".join(map(str, shape))
-        raise UserError(f"{where}: {name} must be {found} numbers in {within}, not {values!r}")
+        raise UserError(f"{what} must be {found} numbers in {within}, not {values!r}")
 
 
 def _are_numbers(values: Any, shape: tuple[int, ...], within: Range) -> bool:

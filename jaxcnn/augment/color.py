@@ -11,9 +11,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jaxcnn.augment.checks import check_number, check_numbers
+from jaxcnn.augment.checks import check_numbers
 from jaxcnn.augment.draw import Augment, Draw, by_example
 from jaxcnn.errors import UserError
+from jaxcnn.ranges import Range, check_number
 from jaxcnn.types import Array
 
 IMAGENET_SPREAD = (0.2175, 0.0188, 0.0045)
@@ -81,7 +82,7 @@ def color_jitter(brightness: float = 0.0, contrast: float = 0.0, saturation: flo
     where = "augmentation color_jitter"
     strengths = {"brightness": brightness, "contrast": contrast, "saturation": saturation, "hue": hue}
     for name, strength in strengths.items():
-        check_number(where, name, strength, 0, 0.5 if name == "hue" else _STRONGEST)
+        check_number(f"{where}: {name}", strength, Range(0, 0.5 if name == "hue" else _STRONGEST))
     wanted = [name for name, strength in strengths.items() if strength]
     ranges = np.array([_range(name, strengths[name]) for name in wanted], np.float32).reshape(-1, 2, 1)
 
@@ -116,9 +117,9 @@ def pca_color(
         UserError: for numbers out of range; when called, for images without three channels.
     """
     where = "augmentation pca_color"
-    check_number(where, "sigma", sigma, 0, _STRONGEST)
-    check_numbers(where, "spread", spread, (3,), 0, 1)
-    check_numbers(where, "axes", axes, (3, 3), -1, 1)
+    check_number(f"{where}: sigma", sigma, Range(0, _STRONGEST))
+    check_numbers(f"{where}: spread", spread, (3,), Range(0, 1))
+    check_numbers(f"{where}: axes", axes, (3, 3), Range(-1, 1))
     shifts = 255 * sigma * np.array(spread, np.float32)[:, None] * np.array(axes, np.float32)
 
     def augment(draw: Draw, images: Array, labels: Array) -> tuple[Array, Array]:

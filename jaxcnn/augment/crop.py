@@ -7,8 +7,9 @@ import numpy as np
 from jax import lax
 
 from jaxcnn.augment.boxes import RATIOS, SCALES, Box, draw_box
-from jaxcnn.augment.checks import check_range, check_size
+from jaxcnn.augment.checks import check_pair
 from jaxcnn.augment.draw import Augment, Draw
+from jaxcnn.ranges import PIXELS, check_whole
 from jaxcnn.types import Array
 
 
@@ -30,10 +31,10 @@ def random_resized_crop(
             whole number from 1 to 1024.
     """
     where = "augmentation random_resized_crop"
-    check_range(where, "scale", scale, *SCALES)
-    check_range(where, "ratio", ratio, *RATIOS)
+    check_pair(f"{where}: scale", scale, SCALES)
+    check_pair(f"{where}: ratio", ratio, RATIOS)
     if size is not None:
-        check_size(where, "size", size)
+        check_whole(f"{where}: size", size, PIXELS)
 
     def augment(draw: Draw, images: Array, labels: Array) -> tuple[Array, Array]:
         height, width = images.shape[1:3]

@@ -7,10 +7,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxcnn.augment.boxes import RATIOS, SCALES, Box, draw_box
-from jaxcnn.augment.checks import check_number, check_numbers, check_range, check_size
+from jaxcnn.augment.checks import check_numbers, check_pair
 from jaxcnn.augment.draw import Augment, Draw, by_example
 from jaxcnn.errors import UserError, check_word
 from jaxcnn.ops.scramble import scramble
+from jaxcnn.ranges import PIXELS, Range, check_number, check_whole
 from jaxcnn.types import Array
 
 _FILLS = ("zero", "mean", "random")
@@ -32,7 +33,7 @@ def cutout(size: int, fill: str = "mean", *, mean: tuple[float, ...] | None = No
             when called, for a `mean` that is missing or has another number of channels.
     """
     where = "augmentation cutout"
-    check_size(where, "size", size)
+    check_whole(f"{where}: size", size, PIXELS)
     _check_paint(where, fill, mean)
 
     def augment(draw: Draw, images: Array, labels: Array) -> tuple[Array, Array]:
@@ -70,9 +71,9 @@ def random_erasing(
             number of channels.
     """
     where = "augmentation random_erasing"
-    check_number(where, "p", p, 0, 1)
-    check_range(where, "scale", scale, *SCALES)
-    check_range(where, "ratio", ratio, *RATIOS)
+    check_number(f"{where}: p", p, Range(0, 1))
+    check_pair(f"{where}: scale", scale, SCALES)
+    check_pair(f"{where}: ratio", ratio, RATIOS)
     _check_paint(where, fill, mean)
 
     def augment(draw: Draw, images: Array, labels: Array) -> tuple[Array, Array]:
@@ -87,7 +88,7 @@ def random_erasing(
 def _check_paint(where: str, fill: str, mean: tuple[float, ...] | None) -> None:
     check_word(f"fill of {where}", fill, _FILLS)
     if mean is not None:
-        check_numbers(where, "mean", mean, (len(mean) if isinstance(mean, tuple | list) else 1,), 0, 1)
+        check_numbers(f"{where}: mean", mean, (len(mean) if isinstance(mean, tuple | list) else 1,), Range(0, 1))
 
 
 def _paint(where: str, fill: str, mean: tuple[float, ...] | None, draw: Draw, images: Array) -> Array:

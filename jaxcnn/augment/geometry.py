@@ -4,10 +4,9 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jaxcnn.augment.checks import check_whole
 from jaxcnn.augment.draw import Augment, Draw, Move, by_example
 from jaxcnn.errors import UserError, check_word
-from jaxcnn.ranges import PIXELS
+from jaxcnn.ranges import PIXELS, Range, check_whole
 from jaxcnn.types import Array
 
 _FILLS = {"zero": "constant", "edge": "edge", "reflect": "reflect"}
@@ -27,7 +26,7 @@ def shift(pixels: int, fill: str = "zero") -> Augment:
     Raises:
         UserError: for another `pixels` or `fill`; when called, for images that are not larger than `pixels`.
     """
-    check_whole("augmentation shift", "pixels", pixels, 0, PIXELS.high)
+    check_whole("augmentation shift: pixels", pixels, Range(0, PIXELS.high))
     check_word("fill of augmentation shift", fill, _FILLS)
 
     def augment(draw: Draw, images: Array, labels: Array) -> tuple[Array, Array]:

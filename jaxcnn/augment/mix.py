@@ -10,12 +10,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxcnn.augment.boxes import Box
-from jaxcnn.augment.checks import check_number
 from jaxcnn.augment.draw import Augment, Draw, by_example
 from jaxcnn.errors import UserError
+from jaxcnn.ranges import Range, check_number
 from jaxcnn.types import Array
 
-_ALPHAS = 0.01, 100
+_ALPHAS = Range(0.01, 100)
 _KNOTS = 4096  # of the interpolated quantiles: error below 1e-4, for an alpha above 1 except near 0 and 1
 
 
@@ -90,7 +90,7 @@ def mixup_cutmix(
         UserError: for numbers out of range; when called, for a missing `num_classes`.
     """
     _check("mixup_cutmix", {"mixup_alpha": mixup_alpha, "cutmix_alpha": cutmix_alpha}, p)
-    check_number("augmentation mixup_cutmix", "switch", switch, 0, 1)
+    check_number("augmentation mixup_cutmix: switch", switch, Range(0, 1))
     mix, cut = mixup(mixup_alpha, p), cutmix(cutmix_alpha, p)
 
     def augment(draw: Draw, images: Array, labels: Array) -> tuple[Array, Array]:
@@ -104,8 +104,8 @@ def mixup_cutmix(
 
 def _check(name: str, alphas: dict[str, float], p: float) -> None:
     for alpha, value in alphas.items():
-        check_number(f"augmentation {name}", alpha, value, *_ALPHAS)
-    check_number(f"augmentation {name}", "p", p, 0, 1)
+        check_number(f"augmentation {name}: {alpha}", value, _ALPHAS)
+    check_number(f"augmentation {name}: p", p, Range(0, 1))
 
 
 def _soften(name: str, labels: Array, num_classes: int | None) -> Array:

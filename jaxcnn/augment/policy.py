@@ -3,9 +3,9 @@
 import jax.numpy as jnp
 from jax import lax
 
-from jaxcnn.augment.checks import check_number, check_whole
 from jaxcnn.augment.draw import Augment, Draw
 from jaxcnn.augment.operations import OPERATIONS, Space, apply, magnitudes
+from jaxcnn.ranges import Range, check_number, check_whole
 from jaxcnn.types import Array
 
 LEVELS = 30
@@ -25,9 +25,9 @@ def rand_augment(n: int = 2, m: float = 9, fill: float = 0) -> Augment:
     Raises:
         UserError: for numbers out of range.
     """
-    check_whole("augmentation rand_augment", "n", n, 1, len(OPERATIONS))
-    check_number("augmentation rand_augment", "m", m, 0, LEVELS)
-    check_number("augmentation rand_augment", "fill", fill, 0, 255)
+    check_whole("augmentation rand_augment: n", n, Range(1, len(OPERATIONS)))
+    check_number("augmentation rand_augment: m", m, Range(0, LEVELS))
+    check_number("augmentation rand_augment: fill", fill, Range(0, 255))
 
     def augment(draw: Draw, images: Array, labels: Array) -> tuple[Array, Array]:
         for choice, coin in draw.uniform(2 * n).reshape(n, 2, -1):
@@ -48,7 +48,7 @@ def trivial_augment(fill: float = 0) -> Augment:
     Raises:
         UserError: for another `fill`.
     """
-    check_number("augmentation trivial_augment", "fill", fill, 0, 255)
+    check_number("augmentation trivial_augment: fill", fill, Range(0, 255))
 
     def augment(draw: Draw, images: Array, labels: Array) -> tuple[Array, Array]:
         choice, coin, level = draw.uniform(3)

@@ -14,8 +14,8 @@ import jax
 import jax.numpy as jnp
 
 from jaxcnn.augment.calls import read_calls
-from jaxcnn.augment.checks import check_size
 from jaxcnn.errors import UserError
+from jaxcnn.ranges import PIXELS, check_whole
 from jaxcnn.types import Array, Variables
 
 Views: TypeAlias = Callable[[Array], tuple[Array, ...]]
@@ -29,7 +29,7 @@ def center_crop(size: int) -> Views:
     Raises:
         UserError: for a `size` that is no whole number from 1 to 1024; when called, for smaller images.
     """
-    check_size("view center_crop", "size", size)
+    check_whole("view center_crop: size", size, PIXELS)
 
     def views(images: Array) -> tuple[Array, ...]:
         down, right = _rest("center_crop", images, size)
@@ -46,7 +46,7 @@ def ten_crop(size: int) -> Views:
     Raises:
         UserError: for a `size` that is no whole number from 1 to 1024; when called, for smaller images.
     """
-    check_size("view ten_crop", "size", size)
+    check_whole("view ten_crop: size", size, PIXELS)
 
     def views(images: Array) -> tuple[Array, ...]:
         down, right = _rest("ten_crop", images, size)
@@ -73,7 +73,7 @@ def scales(*sizes: int) -> Views:
     if not sizes:
         raise UserError("view scales: it needs sizes, as scales(224, 256)")
     for size in sizes:
-        check_size("view scales", "size", size)
+        check_whole("view scales: size", size, PIXELS)
     return lambda images: tuple(_resize(images, size) for size in sizes)
 
 
