@@ -25,7 +25,14 @@ class CommandParser(argparse.ArgumentParser):
     """
 
     def __init__(self, prog: str, description: str, *, example: str = "", **further: Any) -> None:
-        """Makes a parser; `example` stands below the options in its help."""
+        """Makes a parser.
+
+        Args:
+            prog: what is typed to run the command, "jaxcnn doctor".
+            description: what the command does, in a sentence.
+            example: a command line, which stands below the options in the help.
+            **further: of `argparse.ArgumentParser`.
+        """
         if example:
             further |= {"epilog": f"example:\n  {example}", "formatter_class": argparse.RawDescriptionHelpFormatter}
         super().__init__(prog, description=description, allow_abbrev=False, **further)

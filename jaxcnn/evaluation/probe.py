@@ -62,7 +62,17 @@ def probe(
 def fit_probe(
     found: Features, *, penalties: Sequence[float] = PENALTIES, shots: int | None = None, seed: int = 0
 ) -> dict[str, Any]:
-    """Returns what `probe` returns, of features that were computed before."""
+    """Returns what `probe` returns, of features that were computed before.
+
+    Args:
+        found: the features of all splits, as `features` returns them.
+        penalties: strengths of the L2 penalty.
+        shots: number of training examples of each class, drawn at random; None for all.
+        seed: of that draw.
+
+    Raises:
+        UserError: for a class with fewer examples than `shots`.
+    """
     chosen = _drawn(found, shots, seed)
     label = found.label["train"][chosen]
     scaler = StandardScaler().fit(found.features["train"][chosen])

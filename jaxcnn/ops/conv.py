@@ -59,9 +59,20 @@ def place(
     fill: str = "zero",
     dilation: int | Sequence[int] = 1,
 ) -> tuple[Array, Slide]:
-    """Returns the image, and how a kernel of this size slides over it; arguments and errors as in `conv`.
+    """Returns the image, and how a kernel of this size slides over it.
 
     If `fill` is not 'zero', the image is already padded. The `Slide` pads with zeros.
+
+    Args:
+        x: (batch, height, width, channels), any dtype.
+        kernel_size: in cells, one number or (height, width).
+        strides: as in `conv`.
+        padding: likewise.
+        fill: likewise.
+        dilation: likewise.
+
+    Raises:
+        UserError: for an unknown padding or fill, or an image that is too small.
     """
     check_word("fill", fill, FILLS)
     size, shape = image_size(x), pair(kernel_size)

@@ -55,7 +55,17 @@ def conv_as_matmul(
 ) -> Array:
     """Returns the result of `conv`, computed as a product of patches (positions, taps * channels) and filters.
 
-    Arguments as in `conv`.
+    Args:
+        x: (batch, height, width, channels), any float dtype.
+        kernel: (kernel_height, kernel_width, channels / groups, features), of x's dtype.
+        strides: as in `conv`.
+        padding: likewise.
+        fill: likewise.
+        dilation: likewise.
+        groups: likewise.
+
+    Raises:
+        UserError: as `conv`.
     """
     height, width, depth, features = kernel.shape
     check_groups(x.shape[-1], features, groups)

@@ -79,6 +79,13 @@ def trace(
 
     It traces `init_state` once, and only if that fails looks for the reason with `check_image_size`.
 
+    Args:
+        model: the net.
+        shape: (height, width, channels) of training images.
+        init_state: makes the initial state, as `make_init` returns it.
+        num_classes: outputs that the net must have.
+        batch: examples of a step, or of each of the parts in which it takes them.
+
     Raises:
         UserError: as `check_image_size`.
     """

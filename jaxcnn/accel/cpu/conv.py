@@ -38,10 +38,10 @@ def faster(shape: tuple[int, ...], kernel_shape: tuple[int, ...], slide: Slide, 
     """
     height, width, depth, features = kernel_shape
     if groups > 1:
-        return depthwise_conv if depth == 1 and groups == features else grouped_conv
+        return _depthwise_conv if depth == 1 and groups == features else _grouped_conv
     if (height, width) == (1, 1) and slide.pads == ((0, 0), (0, 0)) and depth > 1:
-        return pointwise_conv
-    return winograd_conv if _suits_winograd(shape, kernel_shape, slide) else None
+        return _pointwise_conv
+    return _winograd_conv if _suits_winograd(shape, kernel_shape, slide) else None
 
 
 def _suits_winograd(shape: tuple[int, ...], kernel_shape: tuple[int, ...], slide: Slide) -> bool:
@@ -53,20 +53,20 @@ def _suits_winograd(shape: tuple[int, ...], kernel_shape: tuple[int, ...], slide
     return min(kernel_shape[2:]) >= _CHANNELS and tiles >= _TILES and max(map(max, slide.pads)) < KERNEL
 
 
-def winograd_conv(x: Array, kernel: Array, slide: Slide, groups: int) -> Array:
+def _winograd_conv(x: Array, kernel: Array, slide: Slide, groups: int) -> Array:
     """Returns the convolution with a 3x3 kernel and stride 1 by Winograd's algorithm; arguments as `convolve`."""
     assert groups == 1
     return winograd(x, kernel, slide.pads)
 
 
-def pointwise_conv(x: Array, kernel: Array, slide: Slide, groups: int) -> Array:
+def _pointwise_conv(x: Array, kernel: Array, slide: Slide, groups: int) -> Array:
     """Returns the convolution with a 1x1 kernel, without padding, as a matrix product; arguments as `convolve`."""
     assert groups == 1
     down, right = slide.strides
     return _pointwise(x if slide.strides == (1, 1) else x[:, ::down, ::right], kernel[0, 0])
 
 
-def depthwise_conv(x: Array, kernel: Array, slide: Slide, groups: int) -> Array:
+def _depthwise_conv(x: Array, kernel: Array, slide: Slide, groups: int) -> Array:
     """Returns the depthwise convolution as a sum of shifted images; arguments as `convolve`."""
     assert groups == kernel.shape[-1]
     return depthwise(x, kernel, slide)
@@ -97,7 +97,7 @@ def _pointwise_backward(kept: tuple[Array, Array], g: Array) -> tuple[Array, Arr
 _pointwise.defvjp(_pointwise_forward, _pointwise_backward)
 
 
-def grouped_conv(x: Array, kernel: Array, slide: Slide, groups: int) -> Array:
+def _grouped_conv(x: Array, kernel: Array, slide: Slide, groups: int) -> Array:
     """Returns the grouped convolution as a few dense ones, for runs of groups; arguments as `convolve`.
 
     The kernel of a run is block-diagonal: 0 between different groups.
@@ -113,9 +113,15 @@ def grouped_conv(x: Array, kernel: Array, slide: Slide, groups: int) -> Array:
 
 
 def dense_conv(x: Array, kernel: Array, slide: Slide, groups: int) -> Array:
-    """Returns `convolve` without groups, with gradients that are fast in loops; arguments as `convolve`.
+    """Returns `convolve` without groups, with gradients that are fast in loops.
 
     Outside of loops XLA brings the axes in that order itself.
+
+    Args:
+        x: (batch, height, width, channels), any float dtype.
+        kernel: (kernel_height, kernel_width, channels, features), of x's dtype.
+        slide: strides, padding and dilation.
+        groups: 1.
     """
     assert groups == 1
     return _dense(x, kernel, slide)

@@ -145,7 +145,14 @@ def _sum(op: str) -> Emitter:
 
 
 def joined(graph: Graph, values: Sequence[Value], axis: int, shape: Sequence[Any]) -> Value:
-    """Returns values behind each other along an axis; those of length 0 are left out."""
+    """Returns values behind each other along an axis; those of length 0 are left out.
+
+    Args:
+        graph: that is written.
+        values: equal in all other axes.
+        axis: of JAX's array.
+        shape: of the result.
+    """
     values = [graph.plain(graph.full(value)) for value in values if value.shape[axis] != 0]
     if len(values) == 1:
         return values[0]

@@ -97,7 +97,14 @@ class Graph:
         return self.several(op, inputs, 1, **attributes)[0]
 
     def several(self, op: str, inputs: Sequence[str], count: int, **attributes: Any) -> list[str]:
-        """Adds a node of several outputs; returns their names."""
+        """Adds a node of several outputs; returns their names.
+
+        Args:
+            op: of ONNX.
+            inputs: their names.
+            count: number of outputs.
+            **attributes: of the node; None leaves one out.
+        """
         names = [self._unique(f"{self.scope}/{op}".lstrip("/")) for _ in range(count)]
         given = {key: value for key, value in attributes.items() if value is not None}
         self.nodes.append(helper.make_node(op, list(inputs), names, name=names[0], **given))

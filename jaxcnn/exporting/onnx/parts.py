@@ -16,7 +16,13 @@ Span = tuple[int, int, int]
 
 
 def cut(graph: Graph, value: Value, spans: Mapping[int, Span], shape: Sequence[Any]) -> Value:
-    """Returns the part of a value that has these spans, by axis; the other axes are whole.
+    """Returns the part of a value that has these spans.
+
+    Args:
+        graph: that is written.
+        value: the whole.
+        spans: by axis; the other axes are whole.
+        shape: of the part.
 
     Raises:
         NoCounterpartError: for a span that is computed from the size of the batch.
@@ -42,7 +48,14 @@ def _from_the_end(size: Any, span: Span) -> Span:
 
 
 def part(graph: Graph, value: Value, starts: Mapping[int, int], sizes: Sequence[Any]) -> Value:
-    """Returns the part of a value that begins at `starts`, by axis, and has these sizes."""
+    """Returns the part of a value that begins at `starts` and has these sizes.
+
+    Args:
+        graph: that is written.
+        value: the whole.
+        starts: by axis; not needed for one that is whole.
+        sizes: of all axes of the part.
+    """
     cuts = {axis: start for axis, start in starts.items() if sizes[axis] != value.shape[axis]}
     return cut(graph, value, {axis: (start, start + sizes[axis], 1) for axis, start in cuts.items()}, sizes)
 
@@ -157,7 +170,14 @@ def _along(graph: Graph, value: Value, lines: Mapping[int, np.ndarray]) -> Value
 
 
 def padded(graph: Graph, value: Value, around: Sequence[tuple[int, int, int]], filling: np.ndarray) -> Value:
-    """Returns a value with cells before, behind and between those of each axis; negative numbers take cells away."""
+    """Returns a value with further cells.
+
+    Args:
+        graph: that is written.
+        value: to be padded.
+        around: of each axis, how many cells come before, behind and between its own; negative numbers take cells away.
+        filling: () array, what the new cells hold.
+    """
     value = graph.plain(graph.full(value))
     for axis, (_, _, inside) in enumerate(around):
         if inside:
