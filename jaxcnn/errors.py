@@ -55,6 +55,12 @@ def one_line(text: object) -> str:
     return _CONTROLS.sub(lambda found: found[0].encode("unicode_escape").decode(), str(text))
 
 
+def first_line(error: BaseException) -> str:
+    """Returns the first line of what an error says, or its type if it says nothing. Libraries may say pages."""
+    lines = str(error).strip().splitlines()
+    return " ".join(lines[0].split()) if lines else type(error).__name__
+
+
 def say(line: str) -> None:
     """Prints a line. It ignores an error of standard output, such as a full disk."""
     with contextlib.suppress(OSError):

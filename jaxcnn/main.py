@@ -41,7 +41,7 @@ class Request:
     force: bool
     """Whether to go on in a run folder of another config, where its state fits."""
     processes: dict[str, Any]
-    """Keyword arguments of `jaxcnn.train.devices.hosts.join`."""
+    """Keyword arguments of `jaxcnn.train.devices.joining.join`."""
     remarks: list[str]
     """What to tell the user of how the line was understood."""
 
@@ -144,9 +144,9 @@ def main(argv: Sequence[str]) -> int:
     runtime.configure()  # before a config file can import jax
     platforms.hush_cuda()
     request = parse(argv)
-    from jaxcnn.train.devices import hosts  # imports jax: must come after runtime.configure
+    from jaxcnn.train.devices import hosts, joining  # they import jax: must come after runtime.configure
 
-    hosts.join(**request.processes)
+    joining.join(**request.processes)
     if hosts.first():
         _keep_output(request.workdir)
     return hosts.run(functools.partial(_train, request))

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 from types import ModuleType
 from typing import Any, TypeAlias
 
-from jaxcnn.errors import UserError, nearest, unknown_word
+from jaxcnn.errors import UserError, first_line, nearest, unknown_word
 
 Part: TypeAlias = str | Callable[..., Any]
 """A name in a table, a path `package.module:name`, or the object itself."""
@@ -64,7 +64,7 @@ def part_name(value: Any) -> str:
 
 def explained(error: BaseException) -> str:
     """Returns the first line of an error, after "FILE:LINE: TYPE: " if a user's own code is among its calls."""
-    reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+    reason = first_line(error)
     calls = traceback.walk_tb(error.__traceback__)
     own = [(frame.f_code.co_filename, line) for frame, line in calls if _package_of(frame.f_globals) not in _NOT_OWN]
     return f"{own[-1][0]}:{own[-1][1]}: {type(error).__name__}: {reason}" if own else reason

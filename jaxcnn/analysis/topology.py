@@ -9,7 +9,7 @@ import jax
 from jax.experimental import topologies
 
 from jaxcnn.analysis.slices import Slice
-from jaxcnn.errors import UserError
+from jaxcnn.errors import UserError, first_line
 
 _SETTINGS = {  # libtpu would ask the cloud for these, and warn if there is no answer
     "ALLOW_MULTIPLE_LIBTPU_LOAD": "1",  # libtpu locks the machine's TPUs; compiling needs none
@@ -46,6 +46,6 @@ def devices(on: Slice) -> list[Any]:
     try:
         described = topologies.get_topology_desc(platform="tpu", topology_name=on.name, **options)
     except jax.errors.JaxRuntimeError as error:
-        raise UserError(f"topology {on.name!r}: {str(error).splitlines()[0]}") from None
+        raise UserError(f"topology {on.name!r}: {first_line(error)}") from None
     assert len(described.devices) == math.prod(on.sides)
     return list(described.devices)

@@ -14,7 +14,7 @@ from flax.traverse_util import flatten_dict
 
 from jaxcnn.accel.fold import fold_batch_norm
 from jaxcnn.config.check import frozen
-from jaxcnn.errors import UserError
+from jaxcnn.errors import UserError, first_line
 from jaxcnn.evaluation.subject import Subject
 from jaxcnn.interop.weights import read_card
 from jaxcnn.models import Net, list_models, over_axis
@@ -126,7 +126,7 @@ def any_batch(exportable: Exportable) -> Iterator[jax.ShapeDtypeStruct]:
     try:
         yield jax.ShapeDtypeStruct((batch, *exportable.image_shape), exportable.dtype)
     except Exception as error:  # a user's net may do anything with its batch
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        reason = first_line(error)
         raise UserError(f"{exportable.subject.name} cannot be traced for a batch of any size: {reason}") from error
 
 

@@ -18,8 +18,8 @@ os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # where gloo's threads write, betw
 from jaxcnn import main, runtime
 from jaxcnn.entry import answer, leave
 runtime.configure()
-from jaxcnn.train.devices import hosts
-hosts.HEARTBEAT_SECONDS = int(sys.argv.pop(1))
+from jaxcnn.train.devices import joining
+joining.HEARTBEAT_SECONDS = int(sys.argv.pop(1))
 leave(answer(lambda: main.main(sys.argv[1:])))
 """
 CONFIG = """

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from jaxcnn.errors import UserError
-from jaxcnn.train.devices import hosts
+from jaxcnn.train.devices import joining
 from jaxcnn.train.devices.mesh import make_mesh, replicated
 from jaxcnn.train.files.checkpoint import Checkpoints
 from jaxcnn.train.files.folder import read_lines
@@ -39,7 +39,7 @@ INDEXED = {"KUBERNETES_SERVICE_HOST": "10.0.0.1", "JOB_COMPLETION_INDEX": "3"}
     ],
 )
 def test_the_environment_says_whether_there_are_several_processes(environment, found):
-    assert hosts.surroundings(environment) == found
+    assert joining.surroundings(environment) == found
 
 
 @pytest.fixture
@@ -47,23 +47,23 @@ def joined(monkeypatch):
     """What jax.distributed.initialize is called with, on a machine that says nothing of several processes."""
     calls = []
     monkeypatch.setattr(jax.distributed, "initialize", lambda **arguments: calls.append(arguments))
-    monkeypatch.setattr(hosts, "surroundings", lambda _: None)
+    monkeypatch.setattr(joining, "surroundings", lambda _: None)
     return calls
 
 
 def test_a_laptop_joins_nothing(joined):
-    hosts.join()
-    hosts.join(distributed=False)
+    joining.join()
+    joining.join(distributed=False)
     assert joined == []
 
 
 def test_the_flags_the_environment_and_a_wish_are_handed_to_jax_with_the_heartbeat(joined, monkeypatch):
-    hosts.join(coordinator="[::1]:80", num_processes=2, process_id=0)
-    hosts.join(distributed=True)
-    monkeypatch.setattr(hosts, "surroundings", lambda _: "SLURM_NTASKS=4")
-    hosts.join()
-    hosts.join(distributed=False)
-    assert [call["heartbeat_timeout_seconds"] for call in joined] == [hosts.HEARTBEAT_SECONDS] * 3
+    joining.join(coordinator="[::1]:80", num_processes=2, process_id=0)
+    joining.join(distributed=True)
+    monkeypatch.setattr(joining, "surroundings", lambda _: "SLURM_NTASKS=4")
+    joining.join()
+    joining.join(distributed=False)
+    assert [call["heartbeat_timeout_seconds"] for call in joined] == [joining.HEARTBEAT_SECONDS] * 3
     assert joined[0].items() >= {"coordinator_address": "[::1]:80", "num_processes": 2, "process_id": 0}.items()
     assert all(call["coordinator_address"] is None for call in joined[1:])
 
@@ -82,7 +82,7 @@ def test_the_flags_the_environment_and_a_wish_are_handed_to_jax_with_the_heartbe
 )
 def test_wrong_flags_are_one_line(joined, flags, says):
     with pytest.raises(UserError, match=says) as caught:
-        hosts.join(**flags)
+        joining.join(**flags)
     assert "\n" not in str(caught.value)
     assert joined == []
 
@@ -92,11 +92,11 @@ def test_an_environment_that_jax_cannot_read_is_one_line(monkeypatch):
         raise ValueError("coordinator_address should be defined.\nmore")
 
     monkeypatch.setattr(jax.distributed, "initialize", initialize)
-    monkeypatch.setattr(hosts, "surroundings", lambda _: "OMPI_COMM_WORLD_SIZE=2")
+    monkeypatch.setattr(joining, "surroundings", lambda _: "OMPI_COMM_WORLD_SIZE=2")
     with pytest.raises(
         UserError, match=r"processes \(OMPI_COMM_WORLD_SIZE=2\) cannot be joined: .*--coordinator"
     ) as it:
-        hosts.join()
+        joining.join()
     assert "\n" not in str(it.value)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import jax
 
-from jaxcnn.errors import UserError
+from jaxcnn.errors import UserError, first_line
 from jaxcnn.parts import part_name
 
 
@@ -19,7 +19,7 @@ def shapes_of(what: str, function: Callable[..., Any], *arguments: Any) -> Any:
         raise
     except Exception as error:  # whatever it raises
         given = " and ".join(f"{leaf.dtype}{list(leaf.shape)}" for leaf in jax.tree.leaves(arguments)[-2:])
-        said = (str(error).strip() or type(error).__name__).splitlines()[0]
+        said = first_line(error)
         raise UserError(
             f"{what}, {part_name(function)}, cannot take {given}: {type(error).__name__}: {said}"
         ) from error
