@@ -16,10 +16,10 @@ from flax import traverse_util
 
 import jaxcnn
 from jaxcnn.addresses import local_path
+from jaxcnn.checkpointing import quiet, reason, tree_handler
 from jaxcnn.errors import UserError
 from jaxcnn.layers.variables import abstract_variables
 from jaxcnn.models import Net, check_image_size, create_net, model_variant
-from jaxcnn.quiet import quiet
 from jaxcnn.types import Variables
 
 CARD = "model.json"
@@ -77,13 +77,13 @@ def save_variables(
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
         (partial / CARD).write_text(card, encoding="utf-8")
-        with ocp.PyTreeCheckpointer() as checkpointer:
-            checkpointer.save(partial / CHECKPOINT, dict(variables))
+        with quiet(), ocp.Checkpointer(tree_handler()) as checkpointer:
+            checkpointer.save(partial / CHECKPOINT, args=ocp.args.PyTreeSave(dict(variables)))
         if folder.is_dir():
             folder.rmdir()  # Windows does not rename to an existing folder, not even an empty one
         partial.rename(folder)
-    except OSError as error:
-        raise UserError(f"{folder} cannot be written: {error.strerror or error}") from None
+    except (OSError, ValueError) as error:  # a full disk is the latter in TensorStore
+        raise UserError(f"{folder} cannot be written: {reason(error)}") from None
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return folder
@@ -123,7 +123,7 @@ def _restore(path: Path, target: Variables) -> Variables:
     Raises:
         UserError: for a missing or damaged checkpoint, or one with other arrays than `target`.
     """
-    with ocp.PyTreeCheckpointer() as checkpointer:
+    with ocp.Checkpointer(tree_handler()) as checkpointer:
         metadata = checkpointer.metadata(path).item_metadata if path.is_dir() else None
         if metadata is None:
             raise UserError(f"the weights in {path.parent} cannot be read: {path.name} is missing or damaged")
@@ -133,7 +133,7 @@ def _restore(path: Path, target: Variables) -> Variables:
             first = f"{other[0]} {stored.get(other[0], 'missing')} for {expected.get(other[0], 'none')}"
             raise UserError(f"{path.parent} holds weights of another net than {CARD} says: {first}")
         arguments = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), target)
-        return checkpointer.restore(path, item=target, restore_args=arguments)
+        return checkpointer.restore(path, args=ocp.args.PyTreeRestore(target, restore_args=arguments))
 
 
 def _flat_shapes(tree: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:

@@ -62,7 +62,6 @@ def fill(path):
             pass
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # orbax's own unawaited writes
 def test_on_a_full_disk_the_run_trains_on_says_so_and_goes_on_later(finished, small_disk, monkeypatch, capfd):
     workdir = small_disk / "run"
     at_step(monkeypatch, 2, lambda: fill(small_disk / "filler"))

@@ -1,7 +1,5 @@
 """Reads the checkpoints of a folder: which there are, how good each is, and the states in them."""
 
-import os
-import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,9 +9,9 @@ import numpy as np
 import orbax.checkpoint as ocp
 from jax.sharding import Sharding
 
+from jaxcnn.checkpointing import quiet, reason, tree_handler
 from jaxcnn.errors import Fault, UserError
 from jaxcnn.layers.variables import STATISTICS
-from jaxcnn.quiet import quiet
 from jaxcnn.train.files.checksums import changed, checksums
 from jaxcnn.train.files.earlier import EarlierState
 
@@ -59,9 +57,12 @@ class Reader:
         """
         self._path, self._name = path, name or str(path)
         self._trees: dict[int, Any] = {}
+        handlers, arrays = ocp.handlers.DefaultCheckpointHandlerRegistry(), tree_handler()
+        for arguments in (ocp.args.PyTreeSave, ocp.args.PyTreeRestore):
+            handlers.add(None, arguments, arrays)
         try:
             with quiet():
-                self._manager = _Manager(path, options=options)
+                self._manager = _Manager(path, options=options, handler_registry=handlers)
         except OSError as error:
             raise UserError(f"the checkpoints in {self._name} cannot be used: {error.strerror}") from None
 
@@ -111,7 +112,7 @@ class Reader:
                 raise  # `hosts.run` ends all processes
             raise Fault(f"the checkpoint {where} cannot be read now, and is left as it is: {reason(error)}") from error
         except Exception as error:  # orbax raises a bare Exception for damaged files
-            raise UserError(f"the checkpoint {where} cannot be restored: {_first_line(error)}") from error
+            raise UserError(f"the checkpoint {where} cannot be restored: {reason(error)}") from error
         self._check(where, found.checksums, checksums(found.state))
         return found.state.now() if earlier else found.state
 
@@ -129,12 +130,12 @@ class Reader:
         wanted = {name: part for name, part in tree.items() if names is None or name in names}
         arguments = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), wanted)
         try:
-            with quiet(), ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as reader:
+            with quiet(), ocp.Checkpointer(tree_handler()) as reader:
                 restore = ocp.args.PyTreeRestore(wanted, restore_args=arguments, partial_restore=True)
                 found = reader.restore(self.folder(step) / "state", args=restore)
             saved = self._manager.restore(step, args=ocp.args.Composite(checksums=ocp.args.JsonRestore())).checksums
         except Exception as error:  # orbax raises a bare Exception for damaged files
-            raise UserError(f"the checkpoint {where} cannot be restored: {_first_line(error)}") from error
+            raise UserError(f"the checkpoint {where} cannot be restored: {reason(error)}") from error
         kept = {path: digest for path, digest in saved.items() if names is None or path.partition("/")[0] in names}
         self._check(where, kept, checksums(found))
         return found
@@ -152,7 +153,7 @@ class Reader:
         """Returns the tree of a step's array metadata, read once; None if it is damaged, which `restore` reports."""
         if step not in self._trees:
             try:
-                with quiet(), ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as reader:
+                with quiet(), ocp.Checkpointer(tree_handler()) as reader:
                     self._trees[step] = reader.metadata(self.folder(step) / "state").item_metadata.tree
             except Exception:  # a damaged checkpoint raises many kinds
                 self._trees[step] = None
@@ -170,20 +171,6 @@ class Reader:
 def score_of(record: Mapping[str, Any]) -> Any:
     """Returns the score that is recorded of a checkpoint."""
     return record.get(SCORE, record.get(_ACCURACY, NOT_EVALUATED))
-
-
-def reason(error: Exception) -> str:
-    """Returns the reason of an error: the operating system's text if there is one."""
-    number = re.search(r"os_error_code='(\d+)'", str(error))
-    if number:
-        return os.strerror(int(number[1]))
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return _first_line(error)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]
 
 
 def _is_earlier(tree: Any) -> bool:

@@ -17,10 +17,10 @@ import numpy as np
 import orbax.checkpoint as ocp
 from orbax.checkpoint.checkpoint_managers import preservation_policy as policy
 
+from jaxcnn.checkpointing import quiet, reason
 from jaxcnn.errors import UnsavedError
-from jaxcnn.quiet import quiet
 from jaxcnn.train.files.checksums import checksums
-from jaxcnn.train.files.reading import NOT_EVALUATED, SCORE, Reader, reason, score_of
+from jaxcnn.train.files.reading import NOT_EVALUATED, SCORE, Reader, score_of
 
 LATEST = 2
 """Number of the latest checkpoints that are kept: if the last one is damaged, there is another."""
@@ -71,12 +71,15 @@ class Store(Reader):
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="checkpoint") if alone else None
         self._write_under_way: Future[None] | None = None
         super().__init__(path, options, name=name)
+        self._silence = contextlib.ExitStack()
+        if not alone:  # orbax writes in threads of its own, at any time
+            self._silence.enter_context(quiet())
 
     def close(self) -> None:
         """Waits for unfinished writes, and removes the files of failed ones."""
         with contextlib.suppress(UnsavedError):  # nobody is left who could write it again
             self.settle()
-        with contextlib.suppress(Exception), quiet():  # a failed write was already reported
+        with self._silence, contextlib.suppress(Exception), quiet():  # a failed write was already reported
             self._manager.close()
         if self._thread:
             self._thread.shutdown()
