@@ -19,7 +19,7 @@ _LAST = ("learning_rate", "images_per_second")
 _NO_CURVES = {"step", "epoch", "time"}
 _AVERAGED = "swa/"
 """Of what is logged of an averaged net, once."""
-_NO_METRICS = {"examples", "seconds", "nonfinite", "partial"}
+_NO_METRICS = {"examples", "seconds", "data_wait", "nonfinite", "partial"}
 _SEED = re.compile(r"(?P<name>.+)/seed(?P<seed>\d+)")
 
 

@@ -185,27 +185,36 @@ class Training:
 
     def _advance(self, target: int) -> None:
         """Trains up to `target`, or until it is stopped or paused."""
-        began, compiling = time.perf_counter(), 0.0
+        began, compiling, waited = time.perf_counter(), 0.0, 0.0
         while self.step < target and not self.paused and not (self._asked and jax.process_count() == 1):
             whole = self.run.steps_per_dispatch
             num_steps = whole if self.step + whole <= target else 1  # two compiled programs at most
             if num_steps in self._compiled:
-                self._take(num_steps)
+                waited += self._take(num_steps)
                 self.span.images += num_steps * self.run.batch_size * self.run.num_seeds
             else:
                 called = time.perf_counter()
                 self._compile(num_steps)
                 compiling += time.perf_counter() - called
             self._hooks.tell("stepped", self.step)
+        queued = time.perf_counter()
         jax.block_until_ready(self.span.sums)
-        self.span.seconds += time.perf_counter() - began - compiling
+        ended = time.perf_counter()
+        self.span.seconds += ended - began - compiling
+        self.span.waited += max(waited - (ended - queued), 0.0)  # what was queued was computed while the loop waited
 
-    def _take(self, num_steps: int) -> None:
-        """Takes `num_steps` steps in one call. They may not be finished when it returns."""
+    def _take(self, num_steps: int) -> float:
+        """Takes `num_steps` steps in one call; returns the seconds for which it waited for their data.
+
+        The steps may not be finished when it returns.
+        """
+        began = time.perf_counter()
         feed = self.run.pipeline.feed(self.step)
+        waited = time.perf_counter() - began
         carry = self._dispatch(self.state, self.span.sums, feed, self.randomness, num_steps=num_steps)
         self.state, self.span.sums = in_turn(self.run.mesh, carry)
         self.step += num_steps
+        return waited
 
     def _compile(self, num_steps: int) -> None:
         """Takes the first `num_steps` steps, which compiles, and waits for them."""

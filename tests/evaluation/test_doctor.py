@@ -154,11 +154,10 @@ def test_training_far_above_validation(healthy):
     assert not recorded(healthy, **{"val/accuracy": 0.2})["generalisation"].good
 
 
-def test_reading_that_is_slower_than_training(healthy):
-    made = make_run(load_json(healthy / "config.json")[0])
-    [verdict] = record.of_reading(made, [{"train/images_per_second": 1e15}])
-    assert not verdict.good
-    assert "1,000,000,000,000,000 images/s are trained" in verdict.figures
+def test_training_that_waited_for_data(healthy):
+    assert recorded(healthy)["data"].good
+    slow = recorded(healthy, **{"train/data_wait": 0.3})["data"]
+    assert (slow.good, slow.figures) == (False, "training waited for data 30.0% of its time")
 
 
 def test_what_cannot_be_examined_is_said(tmp_path):

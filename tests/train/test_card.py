@@ -21,7 +21,7 @@ from jaxcnn.train.hooks.report import opening, result_rows
 from jaxcnn.train.loop import train_and_evaluate
 from jaxcnn.train.resolved import group_counts, resolved
 from jaxcnn.train.setup import make_run
-from jaxcnn.train.span import Span
+from jaxcnn.train.span import Span, waiting
 from tests.train import small_runs
 
 ROOT = Path(__file__).parents[2]
@@ -122,8 +122,22 @@ def test_a_folder_from_before_times_were_kept_goes_on(restarted, tmp_path):
 
 def test_a_span_of_compiling_alone_has_no_speed():
     sums = {"loss": 1.0, "accuracy": 1, "examples": 2, "nonfinite": 0}
-    assert math.isnan(Span(sums, seconds=1e-9).values(())["train/images_per_second"])
-    assert Span(sums, images=10, seconds=2.0).values(())["train/images_per_second"] == 5.0
+    compiled = Span(sums, seconds=1e-9).values(())
+    assert math.isnan(compiled["train/images_per_second"])
+    assert math.isnan(compiled["train/data_wait"])
+    found = Span(sums, images=10, seconds=2.0, waited=0.5).values(())
+    assert (found["train/images_per_second"], found["train/data_wait"]) == (5.0, 0.25)
+
+
+def test_the_share_of_waiting_is_that_of_all_seconds():
+    rows = [
+        {"train/seconds": 3.0, "train/data_wait": 0.1},
+        {"train/seconds": 1.0, "train/data_wait": 0.5},
+        {"train/seconds": 9.0, "train/data_wait": None},
+        {"val/loss": 1.0},
+    ]
+    assert waiting(rows) == pytest.approx(0.2)
+    assert waiting([{"train/seconds": 9.0}]) is None  # of a version that did not measure it
 
 
 @pytest.mark.parametrize("num_seeds", [1, 3])

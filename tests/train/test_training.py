@@ -1,5 +1,6 @@
 """What is due between steps: what is logged, evaluated and saved, and of which step. No step is computed here."""
 
+import time
 import types
 
 import jax
@@ -89,6 +90,19 @@ def train(run, monkeypatch, recorder, *hooks, **options):
     with found.running():
         found.train()
     return found
+
+
+@pytest.mark.parametrize("queued", [0.0, 0.3])
+def test_time_that_the_loop_waits_for_data_is_logged_unless_devices_had_steps_to_compute(run, monkeypatch, queued):
+    feed, wait = run.pipeline.feed, jax.block_until_ready
+    monkeypatch.setattr(type(run.pipeline), "feed", lambda _, step: [time.sleep(0.05), feed(step)][1])
+    monkeypatch.setattr(jax, "block_until_ready", lambda value: [time.sleep(queued), wait(value)][1])
+    monkeypatch.setattr(training, "in_turn", lambda _, value: value)
+    recorder = Recorder(accuracies=[0.5, 0.5])
+    train(run, monkeypatch, recorder)
+    waits = [values["train/data_wait"] for _, values in recorder.lines if "train/loss" in values]
+    assert len(waits) == 3
+    assert all(wait == 0 if queued else 0.5 < wait <= 1 for wait in waits)
 
 
 def test_a_step_is_made_as_the_config_says(monkeypatch):

@@ -32,7 +32,7 @@ def doctor(run: str | os.PathLike[str], *, data_dir: str | os.PathLike[str] | No
     | saturated units | more than half of a stage's values are at an end of a bounded activation |
     | updates | a layer's update is more than 0.1 or less than 1e-6 of its weights |
     | validation split | its 95 % interval is wider than 4 percentage points |
-    | data | reading takes longer than training |
+    | data | training waited for them more than a tenth of its time |
     | learning rate | it ends at more than a tenth of its peak |
     | generalisation | training accuracy is more than 10 percentage points above validation accuracy |
 
@@ -54,15 +54,14 @@ def doctor(run: str | os.PathLike[str], *, data_dir: str | os.PathLike[str] | No
     with _made(folder, data_dir) as made, open_checkpoints(folder, read_only=True) as checkpoints:
         assert subject.step is not None
         state = checkpoints.restore(made.abstract_state(), replicated(made.mesh), subject.step)
-        return [*found, *_measured(made, subject, state, rows)]
+        return [*found, *_measured(made, subject, state)]
 
 
-def _measured(run: Run, subject: Subject, state: TrainState, rows: list[dict[str, object]]) -> Iterator[Verdict]:
+def _measured(run: Run, subject: Subject, state: TrainState) -> Iterator[Verdict]:
     assert isinstance(run.dataset, Dataset)
     yield from norms.verdicts(run, subject)
     yield from units.verdicts(run, subject)
     yield from updates.verdicts(run, state)
-    yield from record.of_reading(run, rows)
 
 
 @contextlib.contextmanager

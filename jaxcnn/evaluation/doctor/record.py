@@ -1,16 +1,14 @@
-"""Verdicts from what a run has recorded, and how fast its data are read."""
+"""Verdicts from what a run has recorded."""
 
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import jax
 import numpy as np
 
 from jaxcnn.evaluation.doctor.verdict import Verdict
 from jaxcnn.evaluation.scores import interval, predicted
 from jaxcnn.evaluation.subject import Subject
-from jaxcnn.train.run import Run
+from jaxcnn.train.span import waiting
 
 WIDEST = 0.04
 """Widest interval of the validation accuracy."""
@@ -18,8 +16,8 @@ END_RATE = 0.1
 """Highest learning rate at the end, as a fraction of its peak."""
 GAP = 0.10
 """Largest difference between training and validation accuracy."""
-_READ = 8
-"""Batches that are read to measure."""
+WAITING = 0.1
+"""Largest share of the training time that may be spent waiting for data."""
 
 
 def verdicts(subject: Subject, card: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> Iterator[Verdict]:
@@ -32,6 +30,8 @@ def verdicts(subject: Subject, card: Mapping[str, Any], rows: Sequence[Mapping[s
     val = [row["val/accuracy"] for row in rows if row.get("val/accuracy") is not None]
     if train and val:
         yield _generalisation(train[-1], val[-1])
+    if (waited := waiting(rows)) is not None:
+        yield _data(waited)
 
 
 def _validation(subject: Subject) -> Verdict:
@@ -65,19 +65,9 @@ def _generalisation(train: float, val: float) -> Verdict:
     return Verdict("generalisation", False, figures, mend)
 
 
-def of_reading(run: Run, rows: Sequence[Mapping[str, Any]]) -> Iterator[Verdict]:
-    """Yields whether batches are read as fast as the run was trained."""
-    speeds = [row["train/images_per_second"] for row in rows if row.get("train/images_per_second")]
-    if not speeds:
-        return
-    trained = float(np.median(speeds)) / run.num_seeds
-    steps = range(min(_READ, run.total_steps))
-    jax.block_until_ready(run.pipeline.feed(0))  # starts the readers
-    began = time.perf_counter()
-    for step in steps[1:]:
-        jax.block_until_ready(run.pipeline.feed(step))
-    seconds = max(time.perf_counter() - began, 1e-9)
-    read = max(len(steps) - 1, 1) * run.batch_size / seconds
-    figures = f"{trained:,.0f} images/s are trained, and {min(read, 1e6):,.0f}{'' if read < 1e6 else ' or more'} read"
-    good = read >= trained
-    yield Verdict("data", good, figures, "" if good else "--config.data.workers, or `jaxcnn benchmark data`")
+def _data(waited: float) -> Verdict:
+    figures = f"training waited for data {waited:.1%} of its time"
+    if waited <= WAITING:
+        return Verdict("data", True, figures)
+    mend = "--config.data.workers, or `jaxcnn benchmark data`, which says what takes long"
+    return Verdict("data", False, figures, mend)

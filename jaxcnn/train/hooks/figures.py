@@ -5,9 +5,8 @@ from collections.abc import Callable, Mapping
 from fractions import Fraction
 from typing import Any
 
-from jaxcnn.train.parts.metrics import METRICS
+from jaxcnn.train.parts.metrics import METRICS, NO_METRICS
 
-_NO_METRICS = frozenset({"loss", "examples", "nonfinite", "learning_rate", "seconds", "images_per_second", "partial"})
 _UNITS = ((86_400, "d", 3_600, "h"), (3_600, "h", 60, "min"), (60, "min", 1, "s"))
 """Seconds and names of a unit and of the next smaller one, the largest first."""
 
@@ -45,7 +44,7 @@ def epoch_counter(steps_per_epoch: Fraction, *intervals: Fraction | int) -> Call
 def metrics_of(split: str, values: Mapping[str, Any]) -> list[str]:
     """Returns the names of a split's metrics besides its loss, such as "accuracy", in order."""
     found = [name.removeprefix(f"{split}/") for name in values if name.startswith(f"{split}/")]
-    return [name for name in found if name.partition("/")[0] not in _NO_METRICS]
+    return [name for name in found if name.partition("/")[0] not in NO_METRICS]
 
 
 def scored(name: str, value: float) -> str:

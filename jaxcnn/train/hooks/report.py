@@ -11,9 +11,12 @@ from jaxcnn.train.hooks.figures import epoch_counter, metrics_of, share, time_sp
 from jaxcnn.train.parts.schedules import ENDING
 from jaxcnn.train.resolved import group_counts
 from jaxcnn.train.run import Run
+from jaxcnn.train.span import waiting
 
 _NAMED = 6
 """Most classes that are named."""
+_WORTH_SAYING = 0.01
+"""Share of the time in training steps from which on waiting for data is told."""
 
 
 def opening(run: Run, folder: str | Path, start: int) -> dict[str, list[str]]:
@@ -193,5 +196,7 @@ def _time(lines: Sequence[Mapping[str, Any]], card: Mapping[str, Any]) -> dict[s
         return {}
     training = sum(line.get("train/seconds") or 0 for line in lines)
     told = f"{time_span(card['duration_seconds'])}, {time_span(training)} of them in training steps"
+    waited = waiting(lines) or 0.0
+    told += f", {waited:.0%} of these waiting for data" if waited >= _WORTH_SAYING else ""
     starts = 1 + len(card["restarts"])
     return {"time": told + (f"; started {starts} times" if starts > 1 else "")}

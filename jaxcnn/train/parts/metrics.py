@@ -20,8 +20,8 @@ MetricFns: TypeAlias = Mapping[str, MetricFn]
 
 _COUNTS = ("examples", "nonfinite")
 """Sums that are not metrics: the number of examples, and of steps that are not finite."""
-_TAKEN = ("loss", *_COUNTS, "seconds", "images_per_second", "learning_rate", "partial")
-"""Names that have another meaning in a line of metrics.jsonl."""
+NO_METRICS = ("loss", *_COUNTS, "seconds", "images_per_second", "data_wait", "learning_rate", "partial")
+"""What a line of metrics.jsonl says of a split besides metrics."""
 
 
 def classes_of(label: Array) -> Array:
@@ -60,9 +60,9 @@ def find_metrics(asked: Iterable[Part] | MetricFns) -> dict[str, MetricFn]:
     named = asked.items() if isinstance(asked, Mapping) else [(_short_name(each), each) for each in asked]
     found: dict[str, MetricFn] = {}
     for name, each in named:
-        if not re.fullmatch(r"[A-Za-z_][\w@.-]*", name) or name in _TAKEN:
+        if not re.fullmatch(r"[A-Za-z_][\w@.-]*", name) or name in NO_METRICS:
             raise UserError(
-                f"a metric cannot be called {name!r}: letters, digits and _, and none of {', '.join(_TAKEN)}"
+                f"a metric cannot be called {name!r}: letters, digits and _, and none of {', '.join(NO_METRICS)}"
             )
         if name in found:
             raise UserError(f"two metrics are called {name}: give them as a mapping from names of their own")
