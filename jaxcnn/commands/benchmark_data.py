@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxcnn.commands.config import ConfigParser
-from jaxcnn.commands.parser import new_file
+from jaxcnn.commands.json_option import add_json
 from jaxcnn.commands.stopwatch import ROUNDS, Rate, in_turns
 from jaxcnn.data.feed.batches import CropDraws
 from jaxcnn.data.feed.reader import AHEAD
@@ -232,5 +232,5 @@ def make_parser() -> ConfigParser:
     parser = ConfigParser("jaxcnn benchmark data", description=(__doc__ or "").split(": ", 1)[1])
     parser.add_argument("--seconds", metavar="N", type=float, default=2.0, help="seconds for each stage; default: 2")
     parser.add_argument("--no-step", dest="step", action="store_false", help="do not measure the model's training step")
-    parser.add_argument("--json", metavar="FILE", type=new_file, help="also write the figures to this file")
+    add_json(parser, "also write the figures to this file")
     return parser

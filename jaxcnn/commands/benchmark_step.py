@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from jaxcnn import runtime
-from jaxcnn.commands.parser import CommandParser, new_file
+from jaxcnn.commands.json_option import add_json
+from jaxcnn.commands.parser import CommandParser
 from jaxcnn.commands.steps.process import OURS, RIVALS, TORCH_FOLDED, Process
 from jaxcnn.commands.steps.work import Work
 from jaxcnn.commands.stopwatch import Rate, in_turns
@@ -180,5 +181,5 @@ def make_parser() -> CommandParser:
     parser.add_argument("--against", metavar="RIVAL", nargs="+", choices=RIVALS, default=[], help=", ".join(RIVALS))
     parser.add_argument("--seconds", metavar="N", type=float, default=10.0, help="for each contender; default: 10")
     parser.add_argument("--rounds", metavar="N", type=int, default=10, help="turns of each; default: 10")
-    parser.add_argument("--json", metavar="FILE", type=new_file, help="also write the figures to this file")
+    add_json(parser, "also write the figures to this file")
     return parser

@@ -21,7 +21,7 @@ from jaxcnn.analysis.collectives import collectives, totals
 from jaxcnn.analysis.roofline import roofline
 from jaxcnn.analysis.slices import Slice, parse_slice
 from jaxcnn.commands.config import ConfigParser
-from jaxcnn.commands.parser import new_file
+from jaxcnn.commands.json_option import add_json
 from jaxcnn.json_file import write_json
 from jaxcnn.models import Net
 from jaxcnn.parts import part_name
@@ -181,5 +181,5 @@ def make_parser() -> ConfigParser:
     parser.add_argument(
         "--per-chip", metavar="N", type=int, help="examples on each chip, instead of the config's batch_size"
     )
-    parser.add_argument("--json", metavar="FILE", type=new_file, help="also write the figures to this file")
+    add_json(parser, "also write the figures to this file")
     return parser

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from jaxcnn.commands.evaluate import write_json
-from jaxcnn.commands.parser import CommandParser, new_file
+from jaxcnn.commands.json_option import add_json, write_json
+from jaxcnn.commands.parser import CommandParser
 from jaxcnn.inside.diff import diff
 from jaxcnn.table import print_rows
 
@@ -25,8 +25,7 @@ def main(argv: Sequence[str]) -> int:
         print_rows(("layer", *names), rows, markdown=arguments.markdown, paths=True)
     else:
         print("all layers are the same")
-    if arguments.json:
-        write_json(arguments.json, found.as_dict())
+    write_json(arguments.json, found.as_dict())
     return 0
 
 
@@ -42,6 +41,6 @@ def make_parser() -> CommandParser:
     parser.add_argument("--depth", metavar="D", type=int, help="a row for each module at this depth; else each layer")
     parser.add_argument("--image-size", metavar="N", type=int, help="in pixels; default: each net's own")
     parser.add_argument("--num-classes", metavar="N", type=int, help="of models; default: the papers'")
-    parser.add_argument("--json", metavar="FILE", type=new_file, help="write all numbers there")
+    add_json(parser, "write all numbers there")
     parser.add_argument("--markdown", action="store_true", help="print the tables in Markdown")
     return parser

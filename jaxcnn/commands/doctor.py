@@ -3,8 +3,8 @@
 import dataclasses
 from collections.abc import Sequence
 
-from jaxcnn.commands.evaluate import write_json
-from jaxcnn.commands.parser import CommandParser, new_file
+from jaxcnn.commands.json_option import add_json, write_json
+from jaxcnn.commands.parser import CommandParser
 from jaxcnn.evaluation.doctor import doctor
 
 
@@ -19,8 +19,7 @@ def main(argv: Sequence[str]) -> int:
     for verdict in found:
         mend = f"\n       mend: {verdict.mend.replace('RUN', arguments.run)}" if verdict.mend else ""
         print(f"{'ok     ' if verdict.good else 'WRONG  '}{verdict.question}: {verdict.figures}{mend}")
-    if arguments.json:
-        write_json(arguments.json, [dataclasses.asdict(verdict) for verdict in found])
+    write_json(arguments.json, [dataclasses.asdict(verdict) for verdict in found])
     ill = sum(not verdict.good for verdict in found)
     print(f"\n{ill} of {len(found)} questions show something wrong" if ill else f"\nall {len(found)} questions: fine")
     return 1 if ill else 0
@@ -35,5 +34,5 @@ def make_parser() -> CommandParser:
     )
     parser.add_run()
     parser.add_argument("--data-dir", metavar="DIR", help="where its data lies now, if not where it was")
-    parser.add_argument("--json", metavar="FILE", type=new_file, help="write the verdicts there")
+    add_json(parser, "write the verdicts there")
     return parser

@@ -1,11 +1,10 @@
 """`jaxcnn evaluate RUN`: how good a net is, and where it fails."""
 
-import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-from jaxcnn.commands.parser import CommandParser, new_file
+from jaxcnn.commands.json_option import add_json, write_json
+from jaxcnn.commands.parser import CommandParser
 from jaxcnn.evaluation.evaluate import evaluate
 from jaxcnn.evaluation.words import MOST_CLASSES, at_step, confused, measures, share
 from jaxcnn.table import print_rows
@@ -33,14 +32,8 @@ def main(argv: Sequence[str]) -> int:
         class_names=arguments.classes,
     )
     _print(found)
-    if arguments.json:
-        write_json(arguments.json, found)
+    write_json(arguments.json, found)
     return 0
-
-
-def write_json(path: Path, found: Any) -> None:
-    """Writes a result as JSON; numbers that are not finite must be None already."""
-    path.write_text(json.dumps(found, indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
 
 def _print(found: dict[str, Any]) -> None:
@@ -105,5 +98,5 @@ def make_parser() -> CommandParser:
     parser.add_argument("--data-dir", metavar="DIR", help="where the data lie; alone: a folder of images by class")
     parser.add_argument("--views", metavar="VIEWS", help="as 'flip' or 'ten_crop(224)'; else the run's own")
     parser.add_argument("--temperature", action="store_true", help="fit one on validation; scores before and after")
-    parser.add_argument("--json", metavar="FILE", type=new_file, help="write all numbers there")
+    add_json(parser, "write all numbers there")
     return parser

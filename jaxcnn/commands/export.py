@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from jaxcnn.commands.evaluate import write_json
+from jaxcnn.commands.json_option import add_json, write_json
 from jaxcnn.commands.parser import CommandParser, new_file
 from jaxcnn.exporting.check import BATCHES, LIMIT
 from jaxcnn.exporting.export import FORMATS, export
@@ -30,8 +30,7 @@ def main(argv: Sequence[str]) -> int:
         class_names=arguments.classes,
     )
     _print(card)
-    if arguments.json:
-        write_json(arguments.json, card)
+    write_json(arguments.json, card)
     return 0
 
 
@@ -82,5 +81,5 @@ def make_parser() -> CommandParser:
     )
     parser.add_argument("--no-fold", dest="fold", action="store_false", help="keep batch norms of programs apart")
     parser.add_argument("--seed", metavar="N", type=int, help="which net of a run of several seeds")
-    parser.add_argument("--json", metavar="FILE", type=new_file, help="write the card there, too")
+    add_json(parser, "write the card there, too")
     return parser

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from jaxcnn.commands.evaluate import write_json
+from jaxcnn.commands.json_option import add_json, write_json
 from jaxcnn.commands.parser import CommandParser, new_file
 from jaxcnn.evaluation.predict import TOP, predict
 from jaxcnn.table import print_rows
@@ -30,8 +30,7 @@ def main(argv: Sequence[str]) -> int:
             writer = csv.DictWriter(file, columns)
             writer.writeheader()
             writer.writerows(rows)
-    if arguments.json:
-        write_json(arguments.json, found)
+    write_json(arguments.json, found)
     print_rows(columns, map(_cells, rows), markdown=False)
     if found["nets"] > 1:
         print(f"\nprobability: the mean of {found['nets']} nets; {_DEVIATION}: their sample deviation")
@@ -59,7 +58,5 @@ def make_parser() -> CommandParser:
     parser.add_argument("--top", metavar="N", type=int, default=TOP, help=f"classes for each image, default {TOP}")
     parser.add_ensemble()
     parser.add_argument("--csv", metavar="FILE", type=new_file, help="write the rows there")
-    parser.add_argument(
-        "--json", metavar="FILE", type=new_file, help="write the rows there, and what could not be read"
-    )
+    add_json(parser, "write the rows there, and what could not be read")
     return parser

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from jaxcnn.commands.evaluate import write_json
 from jaxcnn.commands.features import add_data
-from jaxcnn.commands.parser import CommandParser, new_file
+from jaxcnn.commands.json_option import add_json, write_json
+from jaxcnn.commands.parser import CommandParser
 from jaxcnn.evaluation.probe import probe
 from jaxcnn.table import print_rows
 
@@ -25,8 +25,7 @@ def main(argv: Sequence[str]) -> int:
         seed=arguments.seed,
         step=arguments.checkpoint,
     )
-    if arguments.json:
-        write_json(arguments.json, found)
+    write_json(arguments.json, found)
     few = f", {found['shots']} of each class" if found["shots"] else ""
     print(f"{found['features']:,} features of layer {found['layer']}; {found['examples']['train']:,} examples{few}\n")
     rows = [
@@ -49,5 +48,5 @@ def make_parser() -> CommandParser:
     add_data(parser)
     parser.add_argument("--shots", metavar="N", type=int, help="training examples of each class; else all")
     parser.add_argument("--seed", metavar="N", type=int, default=0, help="which examples they are; default 0")
-    parser.add_argument("--json", metavar="FILE", type=new_file, help="write all numbers there")
+    add_json(parser, "write all numbers there")
     return parser

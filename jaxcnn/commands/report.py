@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jaxcnn.commands.evaluate import write_json
+from jaxcnn.commands.json_option import add_json, write_json
 from jaxcnn.commands.parser import CommandParser, new_file
 from jaxcnn.report.report import report
 
@@ -18,14 +18,9 @@ def main(argv: Sequence[str]) -> int:
     arguments = make_parser().parse_args(argv)
     found = report(arguments.runs, arguments.output, split=arguments.split, data_dir=arguments.data_dir)
     for run in found["runs"]:
-        scores = run["scores"]
-        told = (
-            f"{scores['accuracy']:.2%} of {scores['examples']:,} {run['split']} examples" if scores else run["reason"]
-        )
-        print(f"{run['run']}: {run['state']}; {told}")
+        print(f"{run['run']}: {run['state']}; {_told(run)}")
     print(f"{found['bytes'] / 1e6:.1f} MB are in {found['output']}")
-    if arguments.json:
-        write_json(arguments.json, found)
+    write_json(arguments.json, found)
     return 0
 
 
@@ -53,5 +48,5 @@ def make_parser() -> CommandParser:
         help="that scores are of; else test of a finished run, val of others",
     )
     parser.add_argument("--data-dir", metavar="DIR", help="where the data of the runs lie now, if not where they were")
-    parser.add_argument("--json", metavar="FILE", type=new_file, help="write the scores and what differs there")
+    add_json(parser, "write the scores and what differs there")
     return parser

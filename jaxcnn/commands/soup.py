@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from jaxcnn.commands.evaluate import write_json
-from jaxcnn.commands.parser import CommandParser, new_file
+from jaxcnn.commands.json_option import add_json, write_json
+from jaxcnn.commands.parser import CommandParser
 from jaxcnn.evaluation.soup import soup
 from jaxcnn.table import print_rows
 
@@ -17,8 +17,7 @@ def main(argv: Sequence[str]) -> int:
     """
     arguments = make_parser().parse_args(argv)
     found = soup([arguments.run, *arguments.runs], arguments.output, step=arguments.checkpoint)
-    if arguments.json:
-        write_json(arguments.json, found)
+    write_json(arguments.json, found)
     before, after = found["before"], found["after"]
     names = [name for name in after if name.count("/") == 1 and not name.endswith("/examples")]
     results = list(zip(found["runs"], found["each"], strict=True))
@@ -41,5 +40,5 @@ def make_parser() -> CommandParser:
     parser.add_subject(classes=False)
     parser.add_argument("runs", metavar="RUN", nargs="+", help="further runs")
     parser.add_argument("--output", metavar="DIR", type=Path, required=True, help="a new folder for the result")
-    parser.add_argument("--json", metavar="FILE", type=new_file, help="write all numbers there")
+    add_json(parser, "write all numbers there")
     return parser

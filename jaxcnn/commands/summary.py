@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from jaxcnn.commands.evaluate import write_json
+from jaxcnn.commands.json_option import add_json, write_json
 from jaxcnn.commands.parser import CommandParser, new_file
 from jaxcnn.inside.columns import COLUMNS, DEFAULT, chosen
 from jaxcnn.inside.summary import BY, Summary, summary
@@ -41,8 +41,7 @@ def main(argv: Sequence[str]) -> int:
     right = [column.number for column in columns]
     print_rows(header, found.rows(words), markdown=arguments.markdown, right=right, paths=True)
     print("\n" + "\n".join(found.notes()))
-    if arguments.json:
-        write_json(arguments.json, found.as_dict())
+    write_json(arguments.json, found.as_dict())
     if arguments.csv:
         _write_csv(arguments.csv, found)
     return 0
@@ -84,7 +83,7 @@ def make_parser() -> CommandParser:
         default=",".join(DEFAULT),
         help=f"of {', '.join(COLUMNS)}; default: {','.join(DEFAULT)}",
     )
-    parser.add_argument("--json", metavar="FILE", type=new_file, help="write all numbers there")
+    add_json(parser, "write all numbers there")
     parser.add_argument("--csv", metavar="FILE", type=new_file, help="write all numbers there, a line for each row")
     parser.add_argument("--markdown", action="store_true", help="print the table in Markdown")
     return parser

@@ -1,22 +1,20 @@
 """A run whose batch norms have new statistics, beside the old one."""
 
-import contextlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from jaxcnn.errors import UserError
+from jaxcnn.evaluation.restored import restored
 from jaxcnn.evaluation.subject import open_subject
 from jaxcnn.json_file import read_json, write_json
 from jaxcnn.layers.variables import STATISTICS
-from jaxcnn.train.devices.mesh import replicated
 from jaxcnn.train.evaluate import make_evaluator
 from jaxcnn.train.files.folder import RunFolder
 from jaxcnn.train.files.relay import open_checkpoints
 from jaxcnn.train.load import AVERAGED
 from jaxcnn.train.run import Run
-from jaxcnn.train.setup import make_run
 from jaxcnn.train.state import TrainState
 from jaxcnn.train.statistics import estimate_on_training_split
 
@@ -54,14 +52,11 @@ def recalibrate(
         raise UserError(f"{run} was given {', '.join(given)} in Python: its config alone does not make it again")
     if Path(output).expanduser().exists():
         raise UserError(f"{output} is there already: name a new folder")
-    config = folder.settled()
-    made = make_run(config)
-    if made.statistics_examples is None:
-        raise UserError(f"the batch norms of {run} are frozen, and keep their statistics (train.freeze)")
-    with contextlib.closing(made.pipeline), open_checkpoints(folder, read_only=True) as checkpoints:
-        assert subject.step is not None
-        state = checkpoints.restore(made.abstract_state(), replicated(made.mesh), subject.step)
-        evaluate = make_evaluator(made, batch_size=config.eval_batch_size)
+    assert subject.step is not None
+    with restored(folder, subject.step) as (made, state):
+        if made.statistics_examples is None:
+            raise UserError(f"the batch norms of {run} are frozen, and keep their statistics (train.freeze)")
+        evaluate = make_evaluator(made, batch_size=made.config.eval_batch_size)
         before = evaluate(state, "val")
         new, examples = _estimated(made, state)
         after = evaluate(new, "val")

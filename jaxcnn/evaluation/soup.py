@@ -4,7 +4,6 @@ Wortsman et al. (arXiv:2203.05482) average fine-tuned nets. Nets that began from
 valleys of the loss, and their mean is none: such runs are refused, and can be an ensemble instead.
 """
 
-import contextlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,14 +16,13 @@ from jaxcnn.errors import UserError
 from jaxcnn.evaluation.data import check_division
 from jaxcnn.evaluation.ensemble import open_subjects
 from jaxcnn.evaluation.recalibrate import write_copy
+from jaxcnn.evaluation.restored import restored
 from jaxcnn.evaluation.subject import Subject
 from jaxcnn.json_file import read_json
-from jaxcnn.train.devices.mesh import on_every_device, replicated
+from jaxcnn.train.devices.mesh import on_every_device
 from jaxcnn.train.evaluate import make_evaluator
 from jaxcnn.train.files.folder import RunFolder
-from jaxcnn.train.files.relay import open_checkpoints
 from jaxcnn.train.load import AVERAGED
-from jaxcnn.train.setup import make_run
 from jaxcnn.train.state import with_variables
 from jaxcnn.train.statistics import estimate_on_training_split
 from jaxcnn.train.transfer import NEW
@@ -60,12 +58,8 @@ def soup(
     _check_one_start(subjects, folders)
     if Path(output).expanduser().exists():
         raise UserError(f"{output} is there already: name a new folder")
-    config = folders[0].settled()
-    made = make_run(config)
-    with contextlib.closing(made.pipeline), open_checkpoints(folders[0], read_only=True) as checkpoints:
-        first = checkpoints.steps()[-1] if step == AVERAGED else subjects[0].step
-        state = checkpoints.restore(made.abstract_state(), replicated(made.mesh), first)
-        evaluate = make_evaluator(made, batch_size=config.eval_batch_size)
+    with restored(folders[0], None if step == AVERAGED else subjects[0].step) as (made, state):
+        evaluate = make_evaluator(made, batch_size=made.config.eval_batch_size)
         nets = [on_every_device(made.mesh, jax.device_get(subject.members[0])) for subject in subjects]
         each = [evaluate(with_variables(state, net), "val") for net in nets]
         mixed, images, before = on_every_device(made.mesh, mean_of([jax.device_get(net) for net in nets])), 0, None

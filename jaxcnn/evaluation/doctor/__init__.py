@@ -1,21 +1,17 @@
 """What is wrong with a trained run: verdicts with figures, and what mends each."""
 
-import contextlib
 import os
 from collections.abc import Iterator
-from pathlib import Path
 
 from jaxcnn.data.read.dataset import Dataset
 from jaxcnn.errors import UserError
 from jaxcnn.evaluation.doctor import norms, record, units, updates
 from jaxcnn.evaluation.doctor.verdict import Verdict
+from jaxcnn.evaluation.restored import restored
 from jaxcnn.evaluation.subject import Subject, open_subject
 from jaxcnn.json_file import read_json
-from jaxcnn.train.devices.mesh import replicated
 from jaxcnn.train.files.folder import RunFolder, read_lines
-from jaxcnn.train.files.relay import open_checkpoints
 from jaxcnn.train.run import Run
-from jaxcnn.train.setup import make_run
 from jaxcnn.train.state import TrainState
 
 __all__ = ["Verdict", "doctor"]
@@ -51,9 +47,8 @@ def doctor(run: str | os.PathLike[str], *, data_dir: str | os.PathLike[str] | No
     found = list(record.verdicts(subject, card, rows))
     if card.get("given"):
         return found  # the config alone does not make the run again
-    with _made(folder, data_dir) as made, open_checkpoints(folder, read_only=True) as checkpoints:
-        assert subject.step is not None
-        state = checkpoints.restore(made.abstract_state(), replicated(made.mesh), subject.step)
+    assert subject.step is not None
+    with restored(folder, subject.step, data_dir=data_dir) as (made, state):
         return [*found, *_measured(made, subject, state)]
 
 
@@ -62,13 +57,3 @@ def _measured(run: Run, subject: Subject, state: TrainState) -> Iterator[Verdict
     yield from norms.verdicts(run, subject)
     yield from units.verdicts(run, subject)
     yield from updates.verdicts(run, state)
-
-
-@contextlib.contextmanager
-def _made(folder: RunFolder, data_dir: str | os.PathLike[str] | None) -> Iterator[Run]:
-    config = folder.settled()
-    if data_dir is not None:
-        config.data.dir = str(Path(data_dir))
-    run = make_run(config)
-    with contextlib.closing(run.pipeline):
-        yield run
