@@ -1,6 +1,5 @@
 """What is due between steps: what is logged, evaluated and saved, and of which step. No step is computed here."""
 
-import time
 import types
 
 import jax
@@ -92,17 +91,24 @@ def train(run, monkeypatch, recorder, *hooks, **options):
     return found
 
 
-@pytest.mark.parametrize("queued", [0.0, 0.3])
-def test_time_that_the_loop_waits_for_data_is_logged_unless_devices_had_steps_to_compute(run, monkeypatch, queued):
-    feed, wait = run.pipeline.feed, jax.block_until_ready
-    monkeypatch.setattr(type(run.pipeline), "feed", lambda _, step: [time.sleep(0.05), feed(step)][1])
-    monkeypatch.setattr(jax, "block_until_ready", lambda value: [time.sleep(queued), wait(value)][1])
+@pytest.mark.parametrize(
+    ("queued", "shares"), [(0.0, [0.5, 0.5, 0.5]), (0.02, [0.25, 0.25, 0.08 / 0.22]), (0.3, [0.0, 0.0, 0.0])]
+)
+def test_waiting_for_data_is_logged_but_for_the_time_that_queued_steps_take(run, monkeypatch, queued, shares):
+    """By a clock that only data, steps and the wait for queued steps move on."""
+    clock, feed, ready = [0.0], run.pipeline.feed, jax.block_until_ready
+
+    def pass_by(seconds):
+        clock[0] += seconds
+
+    monkeypatch.setattr(training, "time", types.SimpleNamespace(perf_counter=lambda: clock[0]))
     monkeypatch.setattr(training, "in_turn", lambda _, value: value)
+    monkeypatch.setattr(type(run.pipeline), "feed", lambda _, step: [pass_by(0.05), feed(step)][1])
+    monkeypatch.setattr(jax, "block_until_ready", lambda value: [pass_by(queued), ready(value)][1])
     recorder = Recorder(accuracies=[0.5, 0.5])
-    train(run, monkeypatch, recorder)
+    train(run, monkeypatch, recorder, after=lambda _: pass_by(0.05))
     waits = [values["train/data_wait"] for _, values in recorder.lines if "train/loss" in values]
-    assert len(waits) == 3
-    assert all(wait == 0 if queued else 0.5 < wait <= 1 for wait in waits)
+    assert waits == pytest.approx(shares, abs=1e-3)
 
 
 def test_a_step_is_made_as_the_config_says(monkeypatch):
