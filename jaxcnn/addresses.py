@@ -3,6 +3,7 @@
 import os
 import posixpath
 import re
+import sys
 from pathlib import Path
 
 from jaxcnn.errors import UserError
@@ -13,6 +14,8 @@ _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(/*)(.*)", re.DOTALL)
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _SPECIAL = re.compile(r"[?#*\[\]]")
 """Characters that libraries read as versions or patterns."""
+_PATTERN = re.compile(r"[*?\[]")
+_WITHIN = re.compile(rf"({'|'.join(BUCKETS)}):(/|$)")
 
 
 def bucket_address(what: str, place: str | os.PathLike[str]) -> str | None:
@@ -26,7 +29,7 @@ def bucket_address(what: str, place: str | os.PathLike[str]) -> str | None:
         UserError: for another scheme, or an address that is written wrongly. It would become a folder of that name.
     """
     text = os.fspath(place)
-    found = _SCHEME.fullmatch(text)
+    found = _SCHEME.fullmatch(text.strip())
     if not found or (len(found[1]) == 1 and found[1].lower() not in BUCKETS):  # a drive of Windows
         return None
     scheme, slashes, rest = found.groups()
@@ -56,7 +59,7 @@ def _checked(what: str, text: str, scheme: str, slashes: str, bucket: str, key: 
     key = posixpath.normpath(f"/{key}").lstrip("/")
     named = _BUCKET.fullmatch(bucket) is not None
     right = "/".join(filter(None, (f"{scheme.lower()}://{bucket}" if named else f"{scheme.lower()}://BUCKET", key)))
-    if scheme not in BUCKETS or slashes != "//" or not named:
+    if scheme not in BUCKETS or slashes != "//" or not named or text != text.strip():
         raise UserError(
             f"{what} is {text}: write an address in a bucket as {right}, and pass it as a str (a Path drops a slash)"
         )
@@ -70,6 +73,11 @@ def absolute(what: str, place: str | os.PathLike[str]) -> str:
     return bucket_address(what, place) or str(Path(place).expanduser().absolute())
 
 
+def full_name(what: str, place: str | os.PathLike[str]) -> str:
+    """Returns an address as `bucket_address` does, and a path without "." and "..", by which a folder is called."""
+    return bucket_address(what, place) or os.path.normpath(absolute(what, place))
+
+
 def local_path(what: str, place: str | os.PathLike[str]) -> Path:
     """Returns a path of this machine, with ~ expanded.
 
@@ -79,3 +87,37 @@ def local_path(what: str, place: str | os.PathLike[str]) -> Path:
     if bucket_address(what, place):
         raise UserError(f"{what} is {os.fspath(place)}: it must be a path of this machine, not in a bucket")
     return Path(place).expanduser()
+
+
+def check_checkpoint_folder(path: Path) -> None:
+    """Raises `UserError` for an absolute path of checkpoints that orbax, or a library below it, takes for another.
+
+    They encode names in UTF-8. * ? and [ are a pattern to them, so that checkpoints lose files, or get those of a run
+    beside them; a backslash is a mistake, and /s3/box or gs:/box an address in a bucket.
+    """
+    text = str(path)
+    try:
+        alike = text.encode() == os.fsencode(path)
+    except UnicodeError:
+        alike = False
+    hint = ""
+    if not alike:
+        hint = "" if sys.getfilesystemencoding() == "utf-8" else ", or set PYTHONUTF8=1"
+        why = "is no UTF-8 here"
+    elif _PATTERN.search(text):
+        why = "has * ? or [, which checkpoints take for a pattern"
+    elif os.name == "posix" and "\\" in text:
+        why = "has a backslash"
+    elif os.name == "posix" and (_WITHIN.search(text) or _as_checkpoints_read(text) != text):
+        why = "checkpoints take for an address in a bucket"
+    else:
+        return
+    raise UserError(
+        f"checkpoints cannot be kept under the name {path}, which {why}: give the folder another name{hint}"
+    )
+
+
+def _as_checkpoints_read(path: str) -> str:
+    from etils import epath  # takes long to import
+
+    return os.fspath(epath.Path(path))

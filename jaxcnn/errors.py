@@ -2,8 +2,9 @@
 
 import contextlib
 import difflib
+import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _SHOWN = 100
@@ -48,6 +49,15 @@ def check_word(kind: str, word: object, known: Iterable[str]) -> None:
     words = list(known)
     if word not in words:
         raise unknown_word(kind, word, words)
+
+
+@contextlib.contextmanager
+def writing(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Turns an error of the system into a `UserError` that says which file cannot be written, and why."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"{os.fspath(path)} cannot be written: {error.strerror or error}") from None
 
 
 def one_line(text: object) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from jaxcnn.errors import UserError
+from jaxcnn.errors import UserError, writing
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -27,9 +27,9 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
 def replace_text(path: Path, text: str) -> None:
     """Writes a file, completely or not at all, unless it already has this content."""
     partial = path.with_name(path.name + ".partial")
-    try:
-        if not path.exists() or path.read_bytes() != text.encode():
+    with writing(path):
+        if path.exists() and not path.is_file():  # /dev/stdout is not replaced
+            path.write_bytes(text.encode())
+        elif not path.exists() or path.read_bytes() != text.encode():
             partial.write_bytes(text.encode())
             partial.replace(path)
-    except OSError as error:
-        raise UserError(f"{path} cannot be written: {error.strerror}") from None

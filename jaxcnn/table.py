@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from jaxcnn.errors import one_line
+
 _WIDTH = 240  # characters, where the output is no terminal
 
 
@@ -37,9 +39,10 @@ def rows_text(
     """Returns a table for a terminal, at its width, without a line break behind it; arguments as of `print_rows`."""
     from rich.console import Console  # takes a tenth of a second, which other commands need not wait for
     from rich.table import Table
+    from rich.text import Text
 
     console = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDTH)
-    cells = [list(row) for row in rows]
+    cells = [list(map(one_line, row)) for row in rows]
     widths = [max(map(len, column)) for column in zip(header, *cells, strict=True)]
     narrow = paths and sum(widths) + 2 * len(widths) > console.width
     longest = 0
@@ -50,9 +53,11 @@ def rows_text(
     table = Table(box=None, header_style="bold", padding=(0, 1 if narrow else 2, 0, 0))
     for place, (name, number) in enumerate(zip(header, (*right, *(False for _ in header)), strict=False)):
         least = None if place else longest
-        table.add_column(name, justify="right" if number else "left", overflow="fold", no_wrap=number, min_width=least)
+        table.add_column(
+            Text(name), justify="right" if number else "left", overflow="fold", no_wrap=number, min_width=least
+        )
     for row in cells:
-        table.add_row(*row)
+        table.add_row(*map(Text, row))  # of names of files and classes nothing is markup or an emoji
     with console.capture() as captured:
         console.print(table)
     return captured.get().rstrip("\n")

@@ -2,14 +2,18 @@
 
 import pathlib
 
+import numpy as np
 import pytest
 
 from jaxcnn import base_config, load_variables, main, train_and_evaluate
 from jaxcnn.__main__ import main as commands
-from jaxcnn.addresses import bucket_address, local_path
+from jaxcnn.addresses import bucket_address, check_checkpoint_folder, local_path
 from jaxcnn.data.read.sources import open_dataset
 from jaxcnn.data.sets.builders import prepare
 from jaxcnn.errors import UserError
+from jaxcnn.interop.weights import check_unused
+from jaxcnn.train.files.checkpoint import Checkpoints
+from jaxcnn.train.files.folder import RunFolder
 from tests.train.team import ROOT
 
 NO_ADDRESSES = ["hdfs://host/run", "http://host/run", "az://box/run", "file:///run", "gs:/box/run", "S3://box/run"]
@@ -48,6 +52,8 @@ def test_addresses_are_told_from_paths(text, address):
         ("S3://box/run", "address in a bucket as s3://box/run"),
         ("s3://", "address in a bucket as s3://BUCKET"),
         ("gs://_/run", "address in a bucket as gs://BUCKET/run"),
+        (" gs://box/run", "address in a bucket as gs://box/run"),
+        ("s3://box/run ", "address in a bucket as s3://box/run"),
         (
             pathlib.PurePosixPath("gs://box/run"),
             r"address in a bucket as gs://box/run, and pass it as a str \(a Path drops a slash\)",
@@ -101,3 +107,43 @@ def test_no_place_makes_a_folder_of_an_address_that_it_does_not_know(tmp_path, m
         PLACES[place](text)
     assert "\n" not in str(caught.value)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "why"),
+    [
+        ("/home/runs/best [2]", r"has \* \? or \[, which checkpoints take for a pattern"),
+        ("/home/runs/what?", "for a pattern"),
+        ("/home/runs/*/x", "for a pattern"),
+        ("/home/back\\slash", "has a backslash"),
+        ("/home/ gs:/box/run", "checkpoints take for an address in a bucket"),
+        ("/home/gs:", "for an address in a bucket"),
+        ("/s3/mount/run", "for an address in a bucket"),
+        ("/gs/mount/run", "for an address in a bucket"),
+        ("/hf/mount/run", "for an address in a bucket"),
+    ],
+)
+def test_names_that_checkpoints_take_for_others_are_refused(path, why):
+    for check in (check_checkpoint_folder, lambda path: RunFolder(path, make=False), check_unused):
+        with pytest.raises(UserError, match=f"^checkpoints cannot be kept under the name .*{why}: give the folder an"):
+            check(pathlib.Path(path))
+    with pytest.raises(UserError, match=why):
+        load_variables(path)
+
+
+ODD = ["# {x}, $y; 100 % 'a' \"b\" <c> | ^~`! &=@", "at 10:30", "s3", "%2F", "a\nb", "gs:x", "ends.", "läufe", "..."]
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_other_odd_names_are_kept(name, tmp_path):
+    check_checkpoint_folder(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["".join(ODD), "x:"])
+def test_checkpoints_come_back_from_odd_names(name, tmp_path):
+    state = {"w": np.arange(5, dtype=np.float32)}
+    for number in range(2):  # beside each other
+        with Checkpoints(RunFolder(tmp_path / name / str(number)).checkpoints) as checkpoints:
+            checkpoints.save(1, state)
+            checkpoints.settle()
+            np.testing.assert_array_equal(checkpoints.read(1)["w"], state["w"])

@@ -15,7 +15,7 @@ import jax
 
 from jaxcnn.commands.parser import CommandParser, new_file, path_type
 from jaxcnn.data.feed.preparation import Preparation
-from jaxcnn.errors import UserError
+from jaxcnn.errors import UserError, writing
 from jaxcnn.interop.own_file import load_own, own_card
 from jaxcnn.interop.preprocessing import check_statistics, given_over, predicting, read_class_names
 from jaxcnn.interop.published.hub import HubName, hub_name
@@ -139,10 +139,8 @@ def _complain(error: WrongWeightsError, report: Path | None) -> None:
         shown[-1] += "; --report FILE writes all"
     print("\n".join(shown), file=sys.stderr)
     if report is not None:
-        try:
+        with writing(report):
             report.write_text("\n".join(lines) + "\n", encoding="utf-8", errors="backslashreplace")
-        except OSError as failed:
-            raise UserError(f"{report} cannot be written: {failed.strerror or failed}") from None
 
 
 def _grouped(entries: Mapping[str, list[str]]) -> list[str]:

@@ -2,8 +2,11 @@
 
 import argparse
 import difflib
+import errno
+import os
 import re
 import sys
+import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -46,6 +49,11 @@ class CommandParser(argparse.ArgumentParser):
         """Adds RUN, a run folder, which can also be written `--workdir=RUN`, as in training."""
         self._of_run = True
         self.add_argument("run", metavar="RUN", help="the run folder: the --workdir of the training")
+
+    def add_runs(self) -> None:
+        """Adds RUN as `add_run`, which may be several."""
+        self._of_run = True
+        self.add_argument("runs", metavar="RUN", nargs="+", help="run folders, as were given as --workdir")
 
     def add_subject(self, *, classes: bool = True) -> None:
         """Adds RUN, a run folder or imported weights, and `--checkpoint`; with `classes`, also `--classes`."""
@@ -118,7 +126,8 @@ class CommandParser(argparse.ArgumentParser):
         """
         own = list(arguments)
         end = own.index("--") if "--" in own else len(own)
-        return [part for argument in own[:end] for part in self._spelt(argument)] + own[end:]
+        runs, left = _take_workdir(own[:end]) if self._of_run else ([], own[:end])
+        return runs + [part for argument in left for part in self._spelt(argument)] + own[end:]
 
     def error(self, message: str) -> NoReturn:
         """Raises `UserError` with argparse's message in plainer words, and the usage."""
@@ -136,8 +145,6 @@ class CommandParser(argparse.ArgumentParser):
         name = "--" + found["name"].replace("_", "-")
         if name not in options and name.startswith("--no") and f"--no-{name[4:]}" in options:
             name = f"--no-{name[4:]}"
-        if name == "--workdir" and self._of_run:
-            return [value[1:]] if value else []
         if name in options:
             return self._switched(name, value) if value and options[name].nargs == 0 else [name + value]
         if argument.startswith("--"):
@@ -162,11 +169,39 @@ class CommandParser(argparse.ArgumentParser):
         return f"there are {', '.join(sorted(self.options()))}"
 
 
+def _take_workdir(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Returns what --workdir names, and the other arguments. RUN comes first, wherever the option is."""
+    runs: list[str] = []
+    others: list[str] = []
+    left = list(arguments)
+    while left:
+        argument = left.pop(0)
+        name, equals, value = argument.partition("=")
+        if name not in ("--workdir", "-workdir"):
+            others.append(argument)
+        elif not equals and not left:
+            raise UserError("--workdir needs a value: --workdir=RUN")
+        else:
+            runs.append(value if equals else left.pop(0))
+    return runs, others
+
+
 def new_file(text: str) -> Path:
     """Returns the path of a file to write. As the `type` of an argument, it raises an error before any work is done."""
     path = path_type(text)
-    if not path.absolute().parent.is_dir():
-        raise argparse.ArgumentTypeError(f"there is no folder {path.absolute().parent}")
+    folder = path.absolute().parent
+    if not folder.is_dir():
+        raise argparse.ArgumentTypeError(f"there is no folder {folder}")
+    if path.is_dir():
+        raise argparse.ArgumentTypeError(f"{path} is a folder: name a file in it")
+    if path.exists():
+        if not os.access(path, os.W_OK):
+            raise argparse.ArgumentTypeError(f"{path} cannot be written: {os.strerror(errno.EACCES)}")
+        return path
+    try:
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"{path} cannot be written: {error.strerror or error}") from None
     return path
 
 

@@ -2,11 +2,13 @@
 
 import csv
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from jaxcnn.commands.json_option import add_json, write_json
 from jaxcnn.commands.parser import CommandParser, new_file
+from jaxcnn.errors import one_line, writing
 from jaxcnn.evaluation.predict import TOP, predict
 from jaxcnn.table import print_rows
 
@@ -26,17 +28,22 @@ def main(argv: Sequence[str]) -> int:
     found = predict(runs, arguments.images, top=arguments.top, step=arguments.checkpoint, class_names=arguments.classes)
     rows, columns = found["predictions"], _COLUMNS if found["nets"] == 1 else (*_COLUMNS, _DEVIATION)
     if arguments.csv:
-        with arguments.csv.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, columns)
-            writer.writeheader()
-            writer.writerows(rows)
+        _write_csv(arguments.csv, columns, rows)
     write_json(arguments.json, found)
     print_rows(columns, map(_cells, rows), markdown=False)
     if found["nets"] > 1:
         print(f"\nprobability: the mean of {found['nets']} nets; {_DEVIATION}: their sample deviation")
     for each in found["unreadable"]:
-        print(f"cannot be read: {each['path']}: {each['reason']}", file=sys.stderr)
+        print(one_line(f"cannot be read: {each['path']}: {each['reason']}"), file=sys.stderr)
     return 0 if rows else 1
+
+
+def _write_csv(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
+    """Writes rows; bytes of names that are no UTF-8 are escaped."""
+    with writing(path), path.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
+        writer = csv.DictWriter(file, columns)
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:

@@ -38,7 +38,7 @@ def make_parser() -> CommandParser:
         description="Write a page about runs: curves, scores, mistakes and what differs. It needs no network.",
         example="jaxcnn report runs/digits runs/group --output report.html",
     )
-    parser.add_argument("runs", metavar="RUN", nargs="+", help="run folders, as were given as --workdir")
+    parser.add_runs()
     parser.add_argument(
         "--output", metavar="FILE", type=new_file, default=Path("report.html"), help="default: report.html"
     )

@@ -1,20 +1,17 @@
 """`jaxcnn verify RUN`: checks that checkpoints are as saved, and that evaluating them gives the recorded numbers."""
 
-import contextlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 
 from ml_collections import ConfigDict
 
-from jaxcnn.addresses import bucket_address
 from jaxcnn.commands.parser import CommandParser
 from jaxcnn.errors import UserError
 from jaxcnn.json_file import read_json
 from jaxcnn.train.devices.mesh import on_every_device, replicated
 from jaxcnn.train.evaluate import Evaluator, make_evaluator
 from jaxcnn.train.files.average import average_result, load_average
-from jaxcnn.train.files.fetch import fetched
+from jaxcnn.train.files.fetch import run_here
 from jaxcnn.train.files.folder import RunFolder, read_lines
 from jaxcnn.train.files.relay import open_checkpoints
 from jaxcnn.train.parts.metrics import METRICS
@@ -34,11 +31,10 @@ def main(argv: Sequence[str]) -> int:
         UserError: for a folder without a run, and for data that cannot be read.
     """
     arguments = make_parser().parse_args(argv)
-    address = bucket_address("RUN", arguments.run)
-    with fetched(address) if address else contextlib.nullcontext(arguments.run) as place:
-        if not (Path(place).expanduser() / "config.json").is_file():
+    with run_here(arguments.run) as place:
+        if not (place / "config.json").is_file():
             raise UserError(f"{arguments.run} holds no run: there is no config.json in it")
-        return _verify(RunFolder(arguments.run, copy=Path(place)), arguments.data_dir)
+        return _verify(RunFolder(arguments.run, copy=place), arguments.data_dir)
 
 
 def _verify(folder: RunFolder, data_dir: str | None) -> int:

@@ -3,18 +3,23 @@
 import dataclasses
 import os
 
+from jaxcnn.data.catalog import CATALOG
 from jaxcnn.data.read.dataset import Dataset
 from jaxcnn.data.read.sources import FOLDER, divide, open_distributed
 from jaxcnn.errors import UserError
-from jaxcnn.evaluation.subject import Subject
+from jaxcnn.evaluation.subject import Subject, is_subject
 from jaxcnn.train.feeding import Feeding
 from jaxcnn.train.inputs import open_data
 from jaxcnn.train.settings import read_settings
 
 
 def named(text: str) -> tuple[str, str | None]:
-    """Returns name and folder of the data that one word names: a data set, or a folder of images."""
-    return (FOLDER, text) if os.path.isdir(text) or "://" in text else (text, None)
+    """Returns name and folder of the data that one word names: a data set, or a folder of images.
+
+    A run folder that is called like its data set is none of images.
+    """
+    is_folder = "://" in text or (os.path.isdir(text) and not (text in CATALOG and is_subject(text)))
+    return (FOLDER, text) if is_folder else (text, None)
 
 
 def opened(
@@ -39,9 +44,10 @@ def opened(
         return whole
     if split and set(whole.sources) == {"train"} and name == FOLDER:  # the classes alone
         return dataclasses.replace(whole, sources={split: whole.sources["train"]})
-    if subject.config is not None and subject.config.data.name == name:  # the same data, elsewhere
-        return own_data(read_settings(subject.config, {}).feeding, data_dir)
-    return divide(whole, validation=None, test=_NEW_TEST if set(whole.sources) == {"train"} else None, seed=0)
+    own, untested = subject.config, set(whole.sources) == {"train"}
+    if own is not None and own.data.name == name and (own.data.test is not None or not untested):
+        return own_data(read_settings(own, {}).feeding, data_dir)  # the same data, elsewhere
+    return divide(whole, validation=None, test=_NEW_TEST if untested else None, seed=0)
 
 
 def same_data(first: Subject, other: Subject) -> bool:

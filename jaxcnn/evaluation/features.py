@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from jaxcnn.data.read.sources import SPLITS
-from jaxcnn.errors import UserError
+from jaxcnn.errors import writing
 from jaxcnn.evaluation.data import named, opened
 from jaxcnn.evaluation.forward import Forward, collect
 from jaxcnn.evaluation.subject import open_subject
@@ -40,11 +40,8 @@ class Features:
         """
         arrays: dict[str, Any] = {f"{split}_features": self.features[split] for split in self.features}
         arrays |= {f"{split}_label": self.label[split] for split in self.label}
-        try:
-            with path.open("wb") as stream:
-                np.savez(stream, class_names=np.array(self.class_names), layer=self.layer, **arrays)
-        except OSError as error:
-            raise UserError(f"{path} cannot be written: {error.strerror or error}") from None
+        with writing(path), path.open("wb") as stream:
+            np.savez(stream, class_names=np.array(self.class_names), layer=self.layer, **arrays)
 
 
 def features(

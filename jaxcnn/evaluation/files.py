@@ -7,13 +7,15 @@ from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
+from jaxcnn.addresses import bucket_address
 from jaxcnn.data.read.decode import Encoded, UnreadableError
-from jaxcnn.data.read.places import DISK, Place
+from jaxcnn.data.read.places import DISK, Place, file_at
 from jaxcnn.data.read.tree import files, images, root_of
 from jaxcnn.errors import UserError
 from jaxcnn.evaluation.subject import is_subject
 
 STDIN = "-"
+_WHAT = "an image"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -75,21 +77,22 @@ def find_files(named: Iterable[str | os.PathLike[str]], encoded: Callable[[bytes
 
 def _named(path: str) -> Iterator[tuple[Place, str]]:
     """Yields a file, or the images in a folder, sorted."""
-    if os.path.isfile(path):
-        yield DISK, path
-    elif "://" in path or os.path.isdir(path):
+    if file := file_at(_WHAT, path):
+        yield file
+    elif bucket_address(_WHAT, path) or os.path.isdir(path):
         if is_subject(path):
             raise UserError(f"{path} is a trained net, and no folder of images: --ensemble {path} averages with it")
-        entries = sorted(images(files(root_of("the images", path))), key=lambda entry: entry.path)
+        entries = sorted(images(files(root_of(_WHAT, path))), key=lambda entry: entry.path)
         yield from ((entry.place, entry.path) for entry in entries)
+    elif os.path.exists(path):
+        raise UserError(f"{path} is neither a file nor a folder: an image that comes through a pipe is named {STDIN}")
     else:
         raise UserError(f"there is no {path}")
 
 
 def _lines(content: bytes) -> list[str] | None:
-    """Returns the lines of a text; None if it is none."""
-    try:
-        text = content.decode("utf-8")
-    except UnicodeDecodeError:
+    """Returns the lines of a list of paths that are not empty; None for an image, every format of which has zeros."""
+    if b"\0" in content:
         return None
-    return None if "\0" in text else text.splitlines()
+    lines = content.decode("utf-8", errors="surrogateescape").split("\n")  # a name may have bytes that are no UTF-8
+    return [line for line in (line.removesuffix("\r") for line in lines) if line]

@@ -2,15 +2,16 @@
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
+from jaxcnn.addresses import local_path
 from jaxcnn.errors import UserError
 from jaxcnn.evaluation.restored import restored
 from jaxcnn.evaluation.subject import open_subject
 from jaxcnn.json_file import read_json, write_json
 from jaxcnn.layers.variables import STATISTICS
 from jaxcnn.train.evaluate import make_evaluator
+from jaxcnn.train.files.fetch import run_here
 from jaxcnn.train.files.folder import RunFolder
 from jaxcnn.train.files.relay import open_checkpoints
 from jaxcnn.train.load import AVERAGED
@@ -28,8 +29,8 @@ def recalibrate(
     results are returned.
 
     Args:
-        run: the run folder, on this machine.
-        output: a new folder for the copy.
+        run: the run folder, here or at gs:// or s3://.
+        output: a new folder for the copy, on this machine.
         step: of the checkpoint, as of `jaxcnn.load_run`.
 
     Returns:
@@ -42,26 +43,28 @@ def recalibrate(
     """
     if step == AVERAGED:
         raise UserError(f"the averaged net of {run} has statistics of un-augmented training images already")
-    folder = RunFolder(run, make=False)
-    subject = open_subject(run, step=step)
-    if subject.config is None:
-        raise UserError(f"{run} is no run: imported weights have no training images")
-    if STATISTICS not in subject.members[0]:
-        raise UserError(f"{run} has no batch norms: nothing in it is estimated from batches")
-    if given := read_json(folder.card).get("given"):
-        raise UserError(f"{run} was given {', '.join(given)} in Python: its config alone does not make it again")
-    if Path(output).expanduser().exists():
-        raise UserError(f"{output} is there already: name a new folder")
-    assert subject.step is not None
-    with restored(folder, subject.step) as (made, state):
-        if made.statistics_examples is None:
-            raise UserError(f"the batch norms of {run} are frozen, and keep their statistics (train.freeze)")
-        evaluate = make_evaluator(made, batch_size=made.config.eval_batch_size)
-        before = evaluate(state, "val")
-        new, examples = _estimated(made, state)
-        after = evaluate(new, "val")
-    results = {"recalibrated": {"run": str(folder.path), "step": subject.step, "before": before, "after": after}}
-    write_copy(folder, RunFolder(output), new, subject.step, made.best.score(after), results)
+    output = local_path("output", output)
+    with run_here(run) as place:
+        folder = RunFolder(run, make=False, copy=place)
+        subject = open_subject(run, step=step)
+        if subject.config is None:
+            raise UserError(f"{run} is no run: imported weights have no training images")
+        if STATISTICS not in subject.members[0]:
+            raise UserError(f"{run} has no batch norms: nothing in it is estimated from batches")
+        if given := read_json(folder.card).get("given"):
+            raise UserError(f"{run} was given {', '.join(given)} in Python: its config alone does not make it again")
+        if output.exists():
+            raise UserError(f"{output} is there already: name a new folder")
+        assert subject.step is not None
+        with restored(folder, subject.step) as (made, state):
+            if made.statistics_examples is None:
+                raise UserError(f"the batch norms of {run} are frozen, and keep their statistics (train.freeze)")
+            evaluate = make_evaluator(made, batch_size=made.config.eval_batch_size)
+            before = evaluate(state, "val")
+            new, examples = _estimated(made, state)
+            after = evaluate(new, "val")
+        results = {"recalibrated": {"run": str(folder.path), "step": subject.step, "before": before, "after": after}}
+        write_copy(folder, RunFolder(output), new, subject.step, made.best.score(after), results)
     return {
         "run": str(run),
         "output": str(output),

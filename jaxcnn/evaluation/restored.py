@@ -3,7 +3,6 @@
 import contextlib
 import os
 from collections.abc import Iterator
-from pathlib import Path
 
 from jaxcnn.train.devices.mesh import replicated
 from jaxcnn.train.files.folder import RunFolder
@@ -29,7 +28,7 @@ def restored(
     """
     config = folder.settled()
     if data_dir is not None:
-        config.data.dir = str(Path(data_dir))
+        config.data.dir = os.fspath(data_dir)
     run = make_run(config)
     with contextlib.closing(run.pipeline), open_checkpoints(folder, read_only=True) as checkpoints:
         yield run, checkpoints.restore(run.abstract_state(), replicated(run.mesh), step)

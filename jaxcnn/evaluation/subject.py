@@ -1,6 +1,5 @@
 """What is evaluated: a trained net with its weights, and what it takes to show it images. No data set is opened."""
 
-import contextlib
 import dataclasses
 import os
 from collections.abc import Mapping, Sequence
@@ -10,13 +9,12 @@ from typing import Any
 import flax.linen as nn
 from ml_collections import ConfigDict
 
-from jaxcnn.addresses import bucket_address
 from jaxcnn.data.catalog import CATALOG
 from jaxcnn.data.feed.preparation import Preparation
 from jaxcnn.errors import UserError
 from jaxcnn.interop.preprocessing import read_class_names
 from jaxcnn.interop.weights import CARD, load_variables, read_card
-from jaxcnn.train.files.fetch import fetched
+from jaxcnn.train.files.fetch import run_here
 from jaxcnn.train.files.predictions import Predictions, kept_file, load_predictions
 from jaxcnn.train.load import AVERAGED, holds_run, load_run
 from jaxcnn.types import Variables
@@ -84,8 +82,9 @@ def is_subject(path: str | os.PathLike[str]) -> bool:
 
 
 def _of_run(what: str | os.PathLike[str], step: int | str, model: Any | None, splits: Sequence[str]) -> Subject:
-    address = bucket_address("RUN", what)
-    with fetched(address) if address else contextlib.nullcontext(Path(what).expanduser()) as place:
+    with run_here(what) as place:
+        if not (place / "config.json").is_file():
+            raise UserError(f"{what} holds no run: there is no config.json in it")
         first = load_run(place, step, model=model)
         seeds = tuple(first.card["seeds"])
         averaged = step == AVERAGED

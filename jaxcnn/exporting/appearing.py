@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from jaxcnn.errors import UserError
+from jaxcnn.errors import writing
 
 
 @contextlib.contextmanager
@@ -18,12 +18,11 @@ def appearing(paths: Sequence[Path]) -> Iterator[list[Path]]:
         UserError: if one cannot be written, in one line.
     """
     partial = [path.with_name(f".{path.name}.partial-{os.getpid()}") for path in paths]
-    try:
-        yield partial
-        for written, path in zip(partial, paths, strict=True):
-            written.replace(path)
-    except OSError as error:
-        raise UserError(f"{paths[0]} cannot be written: {error.strerror or error}") from None
-    finally:
-        for path in partial:
-            path.unlink(missing_ok=True)
+    with writing(paths[0]):
+        try:
+            yield partial
+            for written, path in zip(partial, paths, strict=True):
+                written.replace(path)
+        finally:
+            for path in partial:
+                path.unlink(missing_ok=True)

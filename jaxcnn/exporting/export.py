@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import jax
 
 import jaxcnn
-from jaxcnn.addresses import local_path
+from jaxcnn.addresses import full_name, local_path
 from jaxcnn.errors import UserError, check_word
 from jaxcnn.evaluation.subject import Subject, open_subject
 from jaxcnn.evaluation.waiting import waiting
@@ -123,8 +123,8 @@ def export(
 
 def _path(output: str | os.PathLike[str]) -> Path:
     path = local_path("the file", output).absolute()
-    if path.is_dir():
-        raise UserError(f"{path} is a folder: --output names a file")
+    if path.exists() and not path.is_file():  # it would be replaced, a device too
+        raise UserError(f"{path} is {'a folder' if path.is_dir() else 'no file'}: --output names a file")
     if not path.parent.is_dir():
         raise UserError(f"there is no folder {path.parent}")
     return path
@@ -143,7 +143,9 @@ def _written(exportable: Exportable, name: str, chosen: Format, path: Path) -> d
         if chosen.promises:
             card["readable"] = chosen.promises(files, [each.name for each in paths])
         card["check"] = checked.card()
-        partial[-1].write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        partial[-1].write_text(
+            json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8", errors="backslashreplace"
+        )
     return card | {"files": [str(each) for each in paths]}
 
 
@@ -190,5 +192,6 @@ def _program(exportable: Exportable, chosen: Format) -> dict[str, Any]:
 
 def _source(subject: Subject, seed: int | None) -> dict[str, Any]:
     """Returns where the weights are from; the folder by its last name, for its path is of one machine."""
-    known = {"folder": Path(subject.name).name, "step": subject.step, "seed": seed, "views": subject.views or None}
+    folder = Path(full_name("the net", subject.name)).name
+    known = {"folder": folder, "step": subject.step, "seed": seed, "views": subject.views or None}
     return {name: value for name, value in known.items() if value is not None}

@@ -46,9 +46,10 @@ def write_own(path: Path, variables: Variables, card: Mapping[str, Any]) -> None
     """
     arrays = {name: np.array(leaf, order="C") for name, leaf in _flat(jax.device_get(variables)).items()}
     try:
-        safetensors.numpy.save_file(arrays, path, metadata={CARD: json.dumps(card)})
+        content = safetensors.numpy.save(arrays, metadata={CARD: json.dumps(card)})
     except KeyError as error:  # it looks the name of a dtype up
         raise UserError(f"safetensors has no dtype {error.args[0]}, which variables of this net have") from None
+    path.write_bytes(content)  # safetensors' own writing has errors of its own kind
 
 
 def read_own(path: Path) -> Variables:

@@ -15,7 +15,7 @@ import orbax.checkpoint as ocp
 from flax import traverse_util
 
 import jaxcnn
-from jaxcnn.addresses import local_path
+from jaxcnn.addresses import check_checkpoint_folder, local_path
 from jaxcnn.checkpointing import quiet, reason, tree_handler
 from jaxcnn.errors import UserError
 from jaxcnn.layers.variables import abstract_variables
@@ -98,6 +98,7 @@ def load_variables(directory: str | os.PathLike[str]) -> tuple[Net, Variables]:
         UserError: for a folder without such weights, or with damaged ones.
     """
     folder = local_path("the folder of weights", directory).absolute()
+    check_checkpoint_folder(folder)
     model, image_shape = described(folder)
     shapes = expected_variables(model, image_shape)
     try:
@@ -141,8 +142,9 @@ def _flat_shapes(tree: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
 
 
 def check_unused(directory: str | os.PathLike[str]) -> Path:
-    """Returns the absolute path of a new or empty folder; raises `UserError` if something is there."""
+    """Returns the absolute path of a new or empty folder; raises `UserError` if something is there, or for its name."""
     folder = local_path("the folder of weights", directory).absolute()
+    check_checkpoint_folder(folder)
     if folder.is_dir() and not any(folder.iterdir()):
         return folder
     if folder.exists() or folder.is_symlink():

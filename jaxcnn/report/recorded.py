@@ -9,14 +9,13 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from jaxcnn.addresses import bucket_address
+from jaxcnn.addresses import full_name
 from jaxcnn.config.file import load_json
 from jaxcnn.errors import UserError
 from jaxcnn.evaluation.subject import is_subject
-from jaxcnn.json_file import read_json
 from jaxcnn.models import list_models
-from jaxcnn.train.files.fetch import fetched
-from jaxcnn.train.files.folder import RunFolder, read_lines
+from jaxcnn.train.files.fetch import run_here
+from jaxcnn.train.files.folder import RunFolder, read_card, read_lines
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
@@ -66,12 +65,13 @@ def recorded(runs: Sequence[str | os.PathLike[str]]) -> Iterator[list[Recorded]]
         UserError: for a folder that holds no run, or is damaged, and for one that is named twice.
     """
     names = [os.fspath(run) for run in runs]
-    twice = [name for name in names if names.count(name) > 1]
+    whole = [full_name("RUN", name) for name in names]
+    twice = [name for name, place in zip(names, whole, strict=True) if whole.count(place) > 1]
     if twice:
         raise UserError(f"{twice[0]} is named twice")
     with contextlib.ExitStack() as stack:
         places = [stack.enter_context(_place(name)) for name in names]
-        yield [_read(*each) for each in zip(names, short_names(names), places, strict=True)]
+        yield [_read(*each) for each in zip(names, short_names(whole), places, strict=True)]
 
 
 def short_names(names: Sequence[str]) -> list[str]:
@@ -87,8 +87,7 @@ def short_names(names: Sequence[str]) -> list[str]:
 @contextlib.contextmanager
 def _place(name: str) -> Iterator[Path]:
     """Gives the folder of a run on this machine."""
-    address = bucket_address("RUN", name)
-    with fetched(address) if address else contextlib.nullcontext(Path(name).expanduser()) as place:
+    with run_here(name) as place:
         if not (place / "config.json").is_file():
             raise UserError(_no_run(name, place))
         yield place
@@ -113,6 +112,6 @@ def _read(name: str, label: str, place: Path) -> Recorded:
         label=label,
         place=place,
         config=load_json(folder.config)[0],
-        card=read_json(folder.card),
+        card=read_card(folder.card),
         rows=read_lines(folder.metrics),
     )

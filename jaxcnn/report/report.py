@@ -3,12 +3,11 @@
 import importlib.util
 import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from jaxcnn.addresses import local_path
 from jaxcnn.data.read.sources import SPLITS
-from jaxcnn.errors import UserError, check_word
+from jaxcnn.errors import UserError, check_word, writing
 from jaxcnn.report import facts
 from jaxcnn.report.findings import Findings, find
 from jaxcnn.report.recorded import Recorded, recorded
@@ -57,11 +56,11 @@ def report(
     with recorded(named) as all_runs:
         found = [find(run, split=split, data_dir=data_dir, model=model) for run in all_runs]
         parts = parts_of(all_runs, found, data_dir=data_dir, model=model)
-    page = render(parts)
+    page = render(parts).encode(errors="backslashreplace")  # names of files may have bytes that are no UTF-8
     _write(output, page)
     return {
         "output": os.fspath(output),
-        "bytes": len(page.encode()),
+        "bytes": len(page),
         "differ": {each.key: list(each.values) for each in parts["differ"]},
         "runs": [_told(run, one) for run, one in zip(all_runs, found, strict=True)],
     }
@@ -73,12 +72,9 @@ def _check_packages() -> None:
         raise UserError(f"a report needs {' and '.join(missing)}: pip install 'jaxcnn[report]'")
 
 
-def _write(output: str | os.PathLike[str], page: str) -> None:
-    path = Path(local_path("output", output)).expanduser()
-    try:
-        path.write_text(page, encoding="utf-8", newline="\n")
-    except OSError as error:
-        raise UserError(f"{output} cannot be written: {error.strerror}") from None
+def _write(output: str | os.PathLike[str], page: bytes) -> None:
+    with writing(output):
+        local_path("output", output).write_bytes(page)
 
 
 def _told(run: Recorded, found: Findings) -> Mapping[str, Any]:

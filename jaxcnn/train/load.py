@@ -22,13 +22,12 @@ from jaxcnn.data.feed.preparation import Preparation
 from jaxcnn.data.read.decode import Encoded, UnreadableError
 from jaxcnn.errors import UserError
 from jaxcnn.interop.weights import CARD
-from jaxcnn.json_file import read_json
 from jaxcnn.layers.variables import abstract_variables
 from jaxcnn.models import list_models, over_axis
 from jaxcnn.train.files.average import load_average
 from jaxcnn.train.files.checkpoint import Checkpoints
-from jaxcnn.train.files.fetch import fetched
-from jaxcnn.train.files.folder import RunFolder
+from jaxcnn.train.files.fetch import run_here
+from jaxcnn.train.files.folder import RunFolder, read_card
 from jaxcnn.train.files.relay import open_checkpoints
 from jaxcnn.train.net import make_model
 from jaxcnn.train.settings import ModelSettings, model_settings
@@ -180,7 +179,7 @@ def read_run(
         UserError: as `load_run`.
     """
     with _opened(workdir) as folder:
-        config, card = load_json(folder.config)[0], read_json(folder.card)
+        config, card = load_json(folder.config)[0], read_card(folder.card)
         saved, chosen, states = _averaged(folder) if step == AVERAGED else _saved(folder, step)
     return card, config, _one(saved, card["seeds"], seed), chosen, states
 
@@ -211,15 +210,14 @@ def described_run(workdir: str | os.PathLike[str], *, model: Any | None = None) 
         UserError: for a folder that holds no run, or a run that needs its `model`.
     """
     with _opened(workdir) as folder:
-        config, card = load_json(folder.config)[0], read_json(folder.card)
+        config, card = load_json(folder.config)[0], read_card(folder.card)
     return _model(model_settings(frozen(config)), card, model), card
 
 
 @contextlib.contextmanager
 def _opened(workdir: str | os.PathLike[str]) -> Iterator[RunFolder]:
     """Gives the folder of a run, or its copy where it is in a bucket."""
-    address = bucket_address("the run folder", workdir)
-    with fetched(address) if address else contextlib.nullcontext(Path(workdir).expanduser()) as place:
+    with run_here(workdir) as place:
         if not (place / "config.json").is_file():
             raise UserError(f"{workdir} holds no run: there is no config.json in it")
         yield RunFolder(workdir, make=False, copy=place)

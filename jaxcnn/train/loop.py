@@ -119,9 +119,10 @@ def _train(run: Run, workdir: str | os.PathLike[str], hooks: Sequence[Any], cloc
         stack.enter_context(contextlib.closing(run.pipeline))
         checkpoints = stack.enter_context(hosts.together(lambda: open_checkpoints(folder)))
         result, unsaved = _go_on(run, folder, checkpoints, hooks, clock, force=force)
+        card = _card_of(folder)  # the copy of a folder in a bucket is gone when it is let go
     last = steps_taken(result.state)
     if hosts.first():
-        print_rows(result_rows(run, folder.path, last, result.test, result.history, _card_of(folder)))
+        print_rows(result_rows(run, folder.path, last, result.test, result.history, card))
     if unsaved:
         raise Fault(f"the run is at its end, step {last}, but {unsaved}")
     return result

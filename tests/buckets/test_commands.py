@@ -1,22 +1,38 @@
 """Command lines on run folders in buckets: going on, verifying, and what is answered in one line."""
 
+import io
+import logging
 import os
+import shutil
 import sys
 
+import numpy as np
 import pytest
+from PIL import Image
 
-from jaxcnn import buckets, main, streams
+from jaxcnn import buckets, doctor, load_run, main, predict, recalibrate, report, streams, train_and_evaluate
 from jaxcnn.buckets import Bucket
 from jaxcnn.commands import verify
 from jaxcnn.errors import UserError
 from jaxcnn.train.files import fetch
 from tests.buckets.emulators import drivers_for, environment, refusing
 from tests.buckets.test_runs import spoil, steps
+from tests.train.small_runs import config
 from tests.train.team import CONFIG
 
 pytestmark = pytest.mark.buckets
 PLAIN = ("--config.data.augment=", "--config.model.norm=none", "--config.ema.decay=0")
 """What compiles quickly."""
+
+
+def pictures():
+    """Names and contents of images of two classes, in three splits."""
+    random = np.random.RandomState(0)
+    for split, count in (("train", 8), ("val", 4), ("test", 4)):
+        for number in range(2 * count):
+            image = io.BytesIO()
+            Image.fromarray(random.randint(0, 128, (12, 12, 3), np.uint8) + number % 2 * 100).save(image, "PNG")
+            yield f"{split}/{number % 2}/{number}.png", image.getvalue()
 
 
 @pytest.fixture(autouse=True)
@@ -66,11 +82,57 @@ def test_what_nobody_reads_stands_in_the_bucket(place, file, monkeypatch):
     assert any(line.startswith("test accuracy") for line in kept)
 
 
+@pytest.fixture
+def library(caplog):
+    """What orbax says on standard error."""
+    logging.getLogger("absl").addHandler(caplog.handler)
+    yield caplog
+    logging.getLogger("absl").removeHandler(caplog.handler)
+
+
+def test_a_run_and_its_images_may_be_there_for_every_command(place, tmp_path, library):
+    bucket, photos = Bucket(f"{place}/photos"), tmp_path / "photos"
+    for path, content in pictures():
+        (photos / path).parent.mkdir(parents=True, exist_ok=True)
+        (photos / path).write_bytes(content)
+        bucket.write(path, content)
+    settings = config(**{"data.name": "folder", "data.dir": str(photos), "model.norm": "batch"})
+    train_and_evaluate(settings, f"{place}/run")
+    run, image = f"{place}/run", f"{place}/photos/test/0/0.png"
+    [found] = predict(run, image, top=1)["predictions"]
+    assert found == predict(run, photos / "test/0/0.png", top=1)["predictions"][0] | {"path": image}
+    with pytest.raises(UserError, match=f"^an image is {image}/x: there is nothing of that name in the bucket$"):
+        predict(run, f"{image}/x")
+    verdicts = doctor(run)
+    shutil.rmtree(photos)
+    again = doctor(run, data_dir=f"{place}/photos")
+    assert [each.question for each in again] == [each.question for each in verdicts]
+    with pytest.raises(UserError, match=f"^data.dir is {photos}: there is no such folder$"):
+        doctor(run)
+    for path, content in pictures():
+        (photos / path).parent.mkdir(parents=True, exist_ok=True)
+        (photos / path).write_bytes(content)
+    assert recalibrate(run, tmp_path / "new")["run"] == run
+    assert load_run(tmp_path / "new", "latest").step == load_run(run, "latest").step
+    with pytest.raises(UserError, match="must be a path of this machine"):
+        recalibrate(run, f"{place}/new")
+    assert library.messages == []
+
+
 def test_an_address_without_a_run_is_one_line(place):
     with pytest.raises(UserError, match=f"--config is missing: .*; there is no run in {place} to resume"):
         main.main([f"--workdir={place}"])
-    with pytest.raises(UserError, match=f"^{place} holds no run: there is no config.json in it$"):
-        verify.main([place])
+    looking = (
+        lambda: verify.main([place]),
+        lambda: doctor(place),
+        lambda: load_run(place),
+        lambda: report(place),
+        lambda: recalibrate(place, "new"),
+        lambda: predict(place, "x.png"),
+    )
+    for look in looking:
+        with pytest.raises(UserError, match=f"^{place} holds no run: there is no config.json in it$"):
+            look()
 
 
 def lines_for(place, file):

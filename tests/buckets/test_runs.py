@@ -98,7 +98,9 @@ def train_until(monkeypatch, at, place):
 def test_a_run_in_a_bucket_is_the_run_on_a_disk(place, on_disk, tmp_path, capsys):
     here, result = on_disk
     assert train(place, tensorboard=True) == result
-    assert place in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert place in out
+    assert re.search(r"^time .* in training steps$", out, re.MULTILINE)
     bucket = Bucket(place)
     assert_as_on_disk(bucket, here)
     found = bucket.find()

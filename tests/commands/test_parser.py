@@ -1,11 +1,14 @@
 """Options are spelt one way in all commands, and mean one thing."""
 
+import errno
+import os
 import re
+import tempfile
 
 import pytest
 
 from jaxcnn import runtime
-from jaxcnn.commands.parser import CommandParser
+from jaxcnn.commands.parser import CommandParser, new_file
 from jaxcnn.commands.registry import COMMANDS, make_parsers
 from jaxcnn.errors import UserError
 
@@ -99,6 +102,38 @@ def test_switches_that_have_an_opposite():
 @pytest.mark.parametrize("line", [["runs/x"], ["--workdir=runs/x"], ["--workdir", "runs/x"], ["-workdir", "runs/x"]])
 def test_a_run_may_be_named_as_it_is_for_training(line):
     assert PARSERS["verify"].parse_args(line).run == "runs/x"
+
+
+@pytest.mark.parametrize("run", [["--workdir=runs/x"], ["--workdir", "runs/x"]])
+def test_a_run_named_so_may_stand_anywhere(run):
+    found = PARSERS["predict"].parse_args(["a.png", *run, "b.png"])
+    assert (found.run, found.images) == ("runs/x", ["a.png", "b.png"])
+    assert PARSERS["features"].parse_args(["cifar10", "--output=f.npz", *run]).data == "cifar10"
+    assert PARSERS["report"].parse_args([*run, "--workdir=runs/y"]).runs == ["runs/x", "runs/y"]
+    with pytest.raises(UserError, match=r"^--workdir needs a value: --workdir=RUN$"):
+        PARSERS["report"].parse_args(["--workdir"])
+
+
+def test_a_file_that_cannot_be_written_is_said_before_any_work(tmp_path, monkeypatch):
+    (tmp_path / "there").write_text("")
+    for path in (tmp_path / "there", tmp_path / "new"):
+        assert new_file(str(path)) == path
+    assert [entry.name for entry in tmp_path.iterdir()] == ["there"]
+    monkeypatch.setattr(os, "access", lambda *_: False)  # the tests may run as root, whom nothing is refused
+    for option in ("--json", "--csv"):
+        with pytest.raises(
+            UserError, match=f"^argument {option}: .*/there cannot be written: Permission denied; usage"
+        ):
+            PARSERS["predict"].parse_args(["run", "a.png", f"{option}={tmp_path / 'there'}"])
+    with pytest.raises(UserError, match=f"^argument --output: {tmp_path} is a folder: name a file in it; usage"):
+        PARSERS["features"].parse_args(["run", f"--output={tmp_path}"])
+
+    def full(**_):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", full)
+    with pytest.raises(UserError, match=r"^argument --json: .*/new cannot be written: Read-only file system; usage"):
+        PARSERS["evaluate"].parse_args(["run", f"--json={tmp_path / 'new'}"])
 
 
 def test_keys_of_a_config_are_named_by_commands_that_have_one():

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import shutil
 import sys
 from types import SimpleNamespace
@@ -18,6 +19,7 @@ from jaxcnn.commands import evaluate as evaluate_command
 from jaxcnn.commands import predict as predict_command
 from jaxcnn.errors import UserError
 from jaxcnn.evaluation import forward
+from jaxcnn.evaluation.data import named
 from jaxcnn.interop.weights import save_variables
 from jaxcnn.train.files.predictions import Predictions, kept_file, load_predictions
 from tests.train.small_runs import config
@@ -185,9 +187,10 @@ def test_a_damaged_file_of_predictions_is_named(trained, tmp_path):
     place, _ = trained
     bare = tmp_path / "bare"
     shutil.copytree(place, bare)
-    (bare / "predictions" / "test.npz").write_bytes(b"PK nothing")
-    with pytest.raises(UserError, match=r"test\.npz cannot be read"):
-        jaxcnn.evaluate(bare)
+    for content in (b"PK nothing", b"nothing"):
+        (bare / "predictions" / "test.npz").write_bytes(content)
+        with pytest.raises(UserError, match=r"test\.npz cannot be read: it is damaged, or another file$"):
+            jaxcnn.evaluate(bare)
 
 
 def test_broken_images_come_last_and_the_status_is_that_of_the_others(trained, photos, tmp_path, capsys):
@@ -205,13 +208,94 @@ def test_broken_images_come_last_and_the_status_is_that_of_the_others(trained, p
     assert predict_command.main([str(place), str(tmp_path / "bad.jpg")]) == 1
 
 
-def test_standard_input_is_an_image_or_names_of_images(trained, photos, monkeypatch):
+NAMES = [
+    b"a [/b].png",
+    b"c [copy] :bee:.png",
+    b"line\nbreak.png",
+    b"latin\xe9.png",
+    b"esc\x1b[31m.png",
+    b"x" * 240 + b".png",
+]
+
+
+def test_names_of_images_are_shown_and_written_as_they_are(trained, photos, tmp_path, capsys):
+    place, _ = trained
+    folder = tmp_path / "photos"
+    (folder / "a [").mkdir(parents=True)
+    for name in NAMES:
+        shutil.copy(photos / "test" / "red" / "00.png", folder / os.fsdecode(name))
+    table, whole = tmp_path / "table.csv", tmp_path / "all.json"
+    line = [str(place), str(folder), "--top=1", f"--csv={table}", f"--json={whole}"]
+    sys.stdout.reconfigure(errors="backslashreplace")  # as `jaxcnn.streams` has it
+    assert predict_command.main(line) == 0
+    out = "".join(capsys.readouterr().out.splitlines())
+    written = csv.DictReader(io.StringIO(table.read_text(encoding="utf-8"), newline=""))
+    kept = {"/photos/".join((str(tmp_path), os.fsdecode(name))) for name in NAMES}
+    assert {row["path"] for row in json.loads(whole.read_text())["predictions"]} == kept
+    assert {row["path"] for row in written} == {path.replace("\udce9", "\\udce9") for path in kept}
+    for shown in ("a [/b].png", "c [copy] :bee:.png", r"line\nbreak.png", r"esc\x1b[31m.png"):
+        assert shown in out
+    assert out.count("x") > 240
+    assert "…" not in out
+
+
+@pytest.mark.parametrize("options", [["--csv"], ["--json"]])
+def test_a_full_disk_is_one_line(trained, photos, options):
+    place, _ = trained
+    with pytest.raises(UserError, match=r"^/dev/full cannot be written: No space left on device$"):
+        predict_command.main([str(place), str(photos / "test" / "red" / "00.png"), f"{options[0]}=/dev/full"])
+
+
+def test_what_is_neither_file_nor_folder_is_one_line(trained, tmp_path):
+    place, _ = trained
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UserError, match="pipe is neither a file nor a folder: an image that comes through a pipe is "):
+        jaxcnn.predict(place, tmp_path / "pipe")
+    for address in ("gs:/box/x.png", "https://example.org/x.png"):
+        with pytest.raises(UserError, match=f"^an image is {address}: "):
+            jaxcnn.predict(place, address)
+
+
+def test_imported_weights_with_a_damaged_card_are_one_line(weights, tmp_path):
+    bare = tmp_path / "bare"
+    shutil.copytree(weights, bare)
+    (bare / "model.json").write_text('{"model": ')
+    with pytest.raises(UserError, match=r"bare holds no imported weights: model.json cannot be read"):
+        jaxcnn.evaluate(bare)
+
+
+def test_a_folder_of_classes_alone_is_divided_though_the_run_had_a_test_split(trained, photos):
+    place, _ = trained
+    found = jaxcnn.features(place, str(photos / "train"))
+    sizes = {split: len(each) for split, each in found.label.items()}
+    assert sum(sizes.values()) == SIZES["train"]
+    assert sizes["test"] == pytest.approx(0.2 * SIZES["train"], abs=1)
+
+
+def test_a_run_called_like_its_data_set_is_none_of_images(trained, tmp_path, monkeypatch):
+    place, _ = trained
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "digits").symlink_to(place)
+    (tmp_path / "mnist").mkdir()
+    assert [named(text) for text in ("digits", "./digits", "mnist", "cifar10")] == [
+        ("digits", None),
+        ("folder", "./digits"),
+        ("folder", "mnist"),
+        ("cifar10", None),
+    ]
+
+
+def test_standard_input_is_an_image_or_names_of_images(trained, photos, tmp_path, monkeypatch):
     place, _ = trained
     path = photos / "test" / "red" / "00.png"
     [by_name] = jaxcnn.predict(place, path, top=1)["predictions"]
     for content, name in ((path.read_bytes(), "-"), (f"{path}\n".encode(), str(path))):
         monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(content)))
         assert jaxcnn.predict(place, "-", top=1)["predictions"] == [by_name | {"path": name}]
+    odd = tmp_path / os.fsdecode(b"latin\xe9 \x1c.png")
+    shutil.copy(path, odd)
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(os.fsencode(odd) + b"\r\n\n")))
+    assert jaxcnn.predict(place, "-", top=1)["predictions"] == [by_name | {"path": str(odd)}]
 
 
 def test_several_runs_average_probabilities(trained, photos, tmp_path):

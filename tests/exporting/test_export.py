@@ -1,5 +1,6 @@
 """`export`: what comes out is the net that went in, or nothing."""
 
+import errno
 import json
 import re
 from pathlib import Path
@@ -184,6 +185,24 @@ def test_what_cannot_be_exported_is_one_line(digits, normed, tmp_path):
     refused("there is no folder", output=tmp_path / "none" / "net")
     refused("is a folder: --output names a file", output=tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_cannot_be_written_is_one_line_and_any_name_can(normed, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(UserError, match=r"net cannot be written: No space left on device$"):
+        jaxcnn.export(normed, tmp_path / "net", format="safetensors")
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.undo()
+    names = [f"{number}\udce9" for number in range(len(open_subject(normed).class_names))]
+    monkeypatch.chdir(normed)
+    card = jaxcnn.export(".", tmp_path / "net", format="safetensors", class_names=names)  # of folders named in Latin-1
+    assert card["source"] == {"folder": normed.name}
+    assert json.loads((tmp_path / "net.json").read_text())["class_names"] == names
+    with pytest.raises(UserError, match=r"^/dev/full is no file: --output names a file$"):  # it would be replaced
+        jaxcnn.export(normed, "/dev/full", format="safetensors")
 
 
 def test_a_file_of_ours_is_checked_when_it_is_imported(normed, tmp_path):

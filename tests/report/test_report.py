@@ -13,7 +13,7 @@ from jaxcnn.commands import report as command
 from jaxcnn.errors import UserError
 from jaxcnn.evaluation import forward
 from jaxcnn.report.charts import COLORS
-from jaxcnn.report.recorded import short_names
+from jaxcnn.report.recorded import recorded, short_names
 from jaxcnn.train.files.predictions import Predictions, kept_file, load_predictions
 from tests.own_parts import one_layer
 from tests.report import runs
@@ -110,6 +110,15 @@ def test_other_peoples_texts_are_texts(colours, arrays, tmp_path):
     confusion = next(chart for chart in page.charts if "share of the row" in json.dumps(chart))
     assert runs.MATH in json.dumps(confusion)
     assert '"name": "PlainText"' in json.dumps(confusion)
+
+
+def test_names_that_are_no_utf_8_are_escaped(arrays, tmp_path):
+    shutil.copytree(arrays, tmp_path / "run")
+    card = json.loads((tmp_path / "run" / "run.json").read_text())
+    card["data"]["class_names"][0] = "latin\udce9"
+    (tmp_path / "run" / "run.json").write_text(json.dumps(card))
+    jaxcnn.report(tmp_path / "run", tmp_path / "page.html")
+    assert r"latin\udce9" in (tmp_path / "page.html").read_text(encoding="utf-8")
 
 
 def test_nothing_is_fetched(colours, tmp_path):
@@ -259,6 +268,7 @@ def test_what_is_no_run_is_one_line(colours, tmp_path):
         ("resnet20", "resnet20 is a net and no run: name the folder"),
         (tmp_path / "nothing", "nothing holds no run: there is no config.json in it"),
         ([colours, colours], "colours is named twice"),
+        ([colours, f"{colours}/."], "is named twice"),
         ([], "there are no runs"),
     ):
         with pytest.raises(UserError, match=says):
@@ -282,6 +292,12 @@ def test_the_command_writes_the_page_and_the_numbers(colours, tmp_path, capsys):
     out = capsys.readouterr().out
     assert f"{colours}: finished, 8 steps; {found['runs'][0]['scores']['accuracy']:.2%} of 12 test examples" in out
     assert f"MB are in {output}" in out
+
+
+def test_the_folder_that_one_is_in_has_its_name(colours, tmp_path, monkeypatch):
+    monkeypatch.chdir(colours)
+    with recorded(["."]) as [run]:
+        assert (run.name, run.label) == (".", "colours")
 
 
 def test_runs_are_called_by_what_tells_them_apart():

@@ -2,6 +2,7 @@ import json
 import math
 import os
 import struct
+import subprocess
 import sys
 import types
 
@@ -11,7 +12,7 @@ from tensorboardX.proto import event_pb2
 from jaxcnn.config import base_config
 from jaxcnn.errors import UserError
 from jaxcnn.train import resume
-from jaxcnn.train.files.folder import RunFolder, read_lines
+from jaxcnn.train.files.folder import RunFolder, read_card, read_lines
 from jaxcnn.train.hooks.writers import MetricsFile, TensorBoard
 
 
@@ -90,13 +91,28 @@ def test_a_work_folder_that_cannot_be_made_is_one_line(tmp_path):
 
 
 def test_a_name_that_checkpoints_cannot_have_is_refused(tmp_path, monkeypatch):
-    with pytest.raises(UserError, match=r"no UTF-8 here: use another --workdir$"):
+    with pytest.raises(UserError, match=r"no UTF-8 here: give the folder another name$"):
         RunFolder(tmp_path / "l\udcffufe")
     monkeypatch.setattr(os, "fsencode", lambda path: str(path).encode("latin-1"))
     monkeypatch.setattr(sys, "getfilesystemencoding", lambda: "latin-1")
     with pytest.raises(UserError, match="or set PYTHONUTF8=1"):
         RunFolder(tmp_path / "läufe")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("content", ["{}", '{"data": {}, "seeds": [0]}'])
+def test_a_card_that_is_none_is_one_line(tmp_path, content):
+    (tmp_path / "run.json").write_text(content)
+    with pytest.raises(UserError, match=r"run.json is not as a run writes it: .*image_shape, parameters, .*missing$"):
+        read_card(tmp_path / "run.json")
+
+
+def test_what_is_no_file_is_written_to_and_not_replaced():
+    program = (
+        "from pathlib import Path; from jaxcnn.json_file import write_json; write_json(Path('/dev/stdout'), {'a': 1})"
+    )
+    done = subprocess.run([sys.executable, "-c", program], stdout=subprocess.PIPE, timeout=30, check=True)
+    assert json.loads(done.stdout) == {"a": 1}
 
 
 def write(folder, start, rows):

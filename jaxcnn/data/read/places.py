@@ -183,6 +183,25 @@ def place_of(what: str, path: str | os.PathLike[str]) -> tuple[Place, str]:
     return DISK, str(root)
 
 
+def file_at(what: str, path: str | os.PathLike[str]) -> tuple[Place, str] | None:
+    """Returns the place of a single file, and its path there; None if the path names no file.
+
+    Args:
+        what: as of `place_of`.
+        path: likewise.
+
+    Raises:
+        UserError: for an address that is written wrongly, or a bucket that cannot be read.
+    """
+    address = bucket_address(what, path)
+    if address is None:
+        return (DISK, os.fspath(path)) if os.path.isfile(path) else None
+    try:
+        return (Objects(address.rpartition("/")[0]), address) if Bucket(address).is_object() else None
+    except BucketError as error:
+        raise UserError(f"{what} is {address}: {error}") from None
+
+
 def _kind(entry: os.DirEntry[str]) -> Kind | None:
     """Returns the kind of an entry; None for others, such as a pipe, reading which would block."""
     with contextlib.suppress(OSError):  # of a link that leads to itself

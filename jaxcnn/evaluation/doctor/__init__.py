@@ -10,6 +10,7 @@ from jaxcnn.evaluation.doctor.verdict import Verdict
 from jaxcnn.evaluation.restored import restored
 from jaxcnn.evaluation.subject import Subject, open_subject
 from jaxcnn.json_file import read_json
+from jaxcnn.train.files.fetch import run_here
 from jaxcnn.train.files.folder import RunFolder, read_lines
 from jaxcnn.train.run import Run
 from jaxcnn.train.state import TrainState
@@ -33,7 +34,7 @@ def doctor(run: str | os.PathLike[str], *, data_dir: str | os.PathLike[str] | No
     | generalisation | training accuracy is more than 10 percentage points above validation accuracy |
 
     Args:
-        run: the run folder, on this machine. Of several seeds the first net is examined.
+        run: the run folder, here or at gs:// or s3://. Of several seeds the first net is examined.
         data_dir: where its data lie now, if not where they were.
 
     Raises:
@@ -42,14 +43,15 @@ def doctor(run: str | os.PathLike[str], *, data_dir: str | os.PathLike[str] | No
     subject = open_subject(run, splits=("val",))
     if subject.config is None:
         raise UserError(f"{run} is no run: of imported weights nothing is recorded")
-    folder = RunFolder(run, make=False)
-    card, rows = read_json(folder.card), read_lines(folder.metrics)
-    found = list(record.verdicts(subject, card, rows))
-    if card.get("given"):
-        return found  # the config alone does not make the run again
-    assert subject.step is not None
-    with restored(folder, subject.step, data_dir=data_dir) as (made, state):
-        return [*found, *_measured(made, subject, state)]
+    with run_here(run) as place:
+        folder = RunFolder(run, make=False, copy=place)
+        card, rows = read_json(folder.card), read_lines(folder.metrics)
+        found = list(record.verdicts(subject, card, rows))
+        if card.get("given"):
+            return found  # the config alone does not make the run again
+        assert subject.step is not None
+        with restored(folder, subject.step, data_dir=data_dir) as (made, state):
+            return [*found, *_measured(made, subject, state)]
 
 
 def _measured(run: Run, subject: Subject, state: TrainState) -> Iterator[Verdict]:

@@ -38,5 +38,5 @@ def load_arrays(path: Path) -> dict[str, np.ndarray]:
             return {name: file[name] for name in file.files}
     except FileNotFoundError:
         raise UserError(f"there is no {path}") from None
-    except Exception as error:  # zipfile, zlib and numpy raise many kinds for damaged files
-        raise UserError(f"{path} cannot be read: {error}") from None
+    except Exception:  # zipfile, zlib and numpy raise many kinds for damaged files, and may advise to execute them
+        raise UserError(f"{path} cannot be read: it is damaged, or another file") from None

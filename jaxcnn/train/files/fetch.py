@@ -4,11 +4,13 @@ import concurrent.futures
 import contextlib
 import getpass
 import hashlib
+import os
 import re
 import tempfile
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
+from jaxcnn.addresses import bucket_address
 from jaxcnn.buckets import Bucket, BucketError
 from jaxcnn.errors import UserError
 
@@ -31,13 +33,25 @@ def copy_of(address: str) -> Path:
 
 
 @contextlib.contextmanager
+def run_here(run: str | os.PathLike[str]) -> Iterator[Path]:
+    """Gives the folder of a run on this machine, for reading: of a run in a bucket a temporary copy.
+
+    Raises:
+        UserError: for an address that is written wrongly, or a bucket that cannot be read.
+    """
+    address = bucket_address("RUN", run)
+    with fetched(address) if address else contextlib.nullcontext(Path(run).expanduser()) as place:
+        yield place
+
+
+@contextlib.contextmanager
 def fetched(address: str) -> Iterator[Path]:
     """Gives a temporary copy of a run folder in a bucket, for reading.
 
     Raises:
         UserError: if the bucket cannot be read.
     """
-    with tempfile.TemporaryDirectory(prefix="jaxcnn-") as copy:
+    with tempfile.TemporaryDirectory(prefix="jaxcnn-", ignore_cleanup_errors=True) as copy:
         with asked(address):
             fetch(Bucket(address), Path(copy))
         yield Path(copy)

@@ -3,7 +3,6 @@
 import errno
 import json
 import os
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from jaxcnn import streams
-from jaxcnn.addresses import bucket_address
+from jaxcnn.addresses import bucket_address, check_checkpoint_folder
 from jaxcnn.buckets import Bucket
 from jaxcnn.config.file import assign, load_json
 from jaxcnn.errors import UserError, say
@@ -25,6 +24,8 @@ from jaxcnn.train.files.mirror import Mirror
 CARD = "run.json"
 OUTPUT = "output.log"
 """Output of a run that standard output could not take, because nobody reads it any more."""
+_ALWAYS = ("data", "image_shape", "parameters", "seeds", "total_steps")
+"""Keys of run.json that readers need."""
 
 
 class RunFolder:
@@ -51,8 +52,7 @@ class RunFolder:
         self.tensorboard = self.place / "tensorboard"
         self.kept = KeptConfig(name=str(self.path), config=self.config, history=self.history, card=self.card)
         self._held: Lock | Mirror | None = None
-        if not self.in_bucket:
-            _check_name(here)
+        check_checkpoint_folder(self.place)
         try:
             if make and not self.in_bucket:
                 self.checkpoints.mkdir(parents=True, exist_ok=True)
@@ -166,17 +166,17 @@ def _taken(card: Mapping[str, Any]) -> dict[str, Any]:
     return (card.get("init") or {}).get("preprocessing", {})
 
 
-def _check_name(path: Path) -> None:
-    """Raises `UserError` for a name that Python encodes in other bytes than orbax, which uses UTF-8."""
-    try:
-        alike = str(path).encode() == os.fsencode(path)
-    except UnicodeError:
-        alike = False
-    if not alike:
-        raise UserError(
-            f"checkpoints cannot be kept under the name {path}, which is no UTF-8 here: use another --workdir"
-            + ("" if sys.getfilesystemencoding() == "utf-8" else ", or set PYTHONUTF8=1")
-        )
+def read_card(path: Path) -> dict[str, Any]:
+    """Returns run.json as a run wrote it.
+
+    Raises:
+        UserError: if it is missing, damaged, or lacks what every run writes.
+    """
+    card = read_json(path)
+    missing = [name for name in _ALWAYS if name not in card]
+    if missing:
+        raise UserError(f"{path} is not as a run writes it: {', '.join(missing)} missing")
+    return card
 
 
 def append_text(path: Path, text: str) -> None:

@@ -61,7 +61,7 @@ class Store(Reader):
             cleanup_tmp_directories=not read_only,
             create=not read_only and processes is None,  # orbax makes no folder if only some processes write
             read_only=read_only,
-            todelete_subdir=removed,
+            todelete_subdir=None if read_only else removed,
             save_interval_steps=0 if read_only else 1,
             enable_async_checkpointing=not alone,
             multiprocessing_options=processes or ocp.options.MultiprocessingOptions(),
