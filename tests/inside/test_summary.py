@@ -88,7 +88,8 @@ def test_a_run_needs_no_checkpoint(tmp_path):
     config = base_config()
     config.model.name = "lenet5"
     (tmp_path / "config.json").write_text(config.to_json())
-    (tmp_path / "run.json").write_text(json.dumps({"image_shape": [28, 28, 1], "data": {"classes": 10}}))
+    card = {"image_shape": [28, 28, 1], "data": {"classes": 10}, "parameters": 61706, "seeds": [0], "total_steps": 1}
+    (tmp_path / "run.json").write_text(json.dumps(card))
     found = summary(tmp_path)
     assert found.image_shape == (28, 28, 1)
     assert found.layers[-1].output_shape == (10,)
