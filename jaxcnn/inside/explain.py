@@ -78,7 +78,9 @@ def _head(net: Opened, found: Summary) -> str:
     sums = f"{found.totals.params:,} parameters, {found.totals.multiply_adds:,} multiply-adds for an image of {size}"
     if net.variant is None:
         return f"{net.name}\n{sums}"
-    return f"{net.name}: {net.variant.paper} ({net.variant.year})\n{idea_of(net.name)}\n{sums}"
+    paper, year = net.variant.paper, net.variant.year
+    source = paper if str(year) in paper else f"{paper} ({year})"
+    return f"{net.name}: {source}\n{idea_of(net.name)}\n{sums}"
 
 
 def exercises(found: Summary, count: int, *, seed: int = 0) -> str:
