@@ -13,7 +13,7 @@ from jaxcnn.train.loop import Preempted, train_and_evaluate
 from tests.buckets.test_runs import ask_to_stop
 from tests.data.archives import tiny_catalog, write_archive
 from tests.data.photos import write_folder
-from tests.train.small_runs import COUNTS, config, data_card, photographs
+from tests.train.small_runs import COUNTS, config, data_card, photographs, unclocked
 from tests.train.team import Team
 
 pytestmark = pytest.mark.buckets
@@ -34,8 +34,7 @@ def train(config, workdir):
 
 def metrics(workdir):
     """Its lines, without what a clock says."""
-    lines = [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
-    return [{name: value for name, value in line.items() if "second" not in name and name != "time"} for line in lines]
+    return [unclocked(json.loads(line)) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from jaxcnn.train.files.store import Store
 from jaxcnn.train.hooks.preemption import Preemption
 from jaxcnn.train.loop import Preempted, train_and_evaluate
 from jaxcnn.train.training import Training
-from tests.train.small_runs import ARRAYS, config
+from tests.train.small_runs import ARRAYS, config, unclocked
 
 pytestmark = pytest.mark.buckets
 LAST = 6
@@ -39,8 +39,7 @@ def on_disk(tmp_path_factory):
 
 def lines_of(text):
     """The metrics, without what a clock says."""
-    lines = [json.loads(line) for line in text.splitlines()]
-    return [{name: value for name, value in line.items() if "second" not in name and name != "time"} for line in lines]
+    return [unclocked(json.loads(line)) for line in text.splitlines()]
 
 
 def steps(names):

@@ -1,6 +1,7 @@
 """Configs and data of runs that take seconds."""
 
 import json
+import re
 
 import numpy as np
 
@@ -36,3 +37,8 @@ def photographs(root, **changes):
 
 def data_card(workdir):
     return json.loads((workdir / "run.json").read_text())["data"]
+
+
+def unclocked(line):
+    """A line of metrics.jsonl without what a clock says."""
+    return {name: value for name, value in line.items() if not re.search(r"second|data_wait|^time$", name)}

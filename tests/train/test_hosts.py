@@ -15,6 +15,7 @@ from jaxcnn.train.files.folder import read_lines
 from jaxcnn.train.files.lock import Lock
 from jaxcnn.train.loop import train_and_evaluate
 from jaxcnn.train.setup import make_run
+from tests.train.small_runs import unclocked
 from tests.train.team import Team
 from tests.train.test_loop import config
 
@@ -115,7 +116,7 @@ def numbers(folder, prefix):
     """The metrics of a run, step by step, without speeds."""
     lines = read_lines(folder / "run" / "metrics.jsonl")
     return [
-        {key: value for key, value in line.items() if key == "step" or ("second" not in key and key.startswith(prefix))}
+        {key: value for key, value in unclocked(line).items() if key == "step" or key.startswith(prefix)}
         for line in lines
         if any(key.startswith(prefix) for key in line)
     ]
