@@ -1,6 +1,7 @@
 """Each verdict of `doctor`, on a run that deserves it and on one that does not."""
 
 import json
+import re
 
 import jax
 import numpy as np
@@ -94,6 +95,30 @@ def test_a_larger_validation_split_is_enough(healthy, tmp_path):
     (run / "predictions").mkdir()
     np.savez(run / "predictions" / "val.npz", **many)
     assert recorded(run)["validation split"].good
+
+
+def test_a_validation_split_that_the_data_cannot_give_is_not_advised(healthy):
+    """The 180 images would have to be about 700, of 1,437 that are not for testing."""
+    subject, card = open_subject(healthy, splits=("val",)), json.loads((healthy / "run.json").read_text())
+
+    def mend(train):
+        card["data"]["examples"] |= {"train": train}
+        return next(iter(record.verdicts(subject, card, []))).mend
+
+    assert re.match(r"--config\.data\.validation=\d+ and a new", mend(3000))
+    assert re.match(r"compare several seeds.*: 480 images are too few for a validation split of \d+$", mend(300))
+
+
+def test_the_learning_rate_of_weight_averaging_may_stay(healthy):
+    subject, card = open_subject(healthy), json.loads((healthy / "run.json").read_text())
+    rows = [{"train/learning_rate": card["resolved"]["learning_rate"]["peak"] / 2}]
+    assert [each.good for each in record.verdicts(subject, card, rows)] == [False]
+    card["resolved"]["swa"] = {"learning_rate": rows[0]["train/learning_rate"]}
+    [held] = record.verdicts(subject, card, rows)
+    assert held.good
+    assert "swa.learning_rate" in held.figures
+    card["resolved"]["swa"] = {"learning_rate": None}  # then it is the schedule's
+    assert [each.good for each in record.verdicts(subject, card, rows)] == [False]
 
 
 def test_running_statistics_that_are_off(healthy, tmp_path):

@@ -30,7 +30,7 @@ def doctor(run: str | os.PathLike[str], *, data_dir: str | os.PathLike[str] | No
     | updates | a layer's update is more than 0.1 or less than 1e-6 of its weights |
     | validation split | its 95 % interval is wider than 4 percentage points |
     | data | training waited for them more than a tenth of its time |
-    | learning rate | it ends at more than a tenth of its peak |
+    | learning rate | it ends at more than a tenth of its peak, and `swa.learning_rate` does not hold it |
     | generalisation | training accuracy is more than 10 percentage points above validation accuracy |
 
     Args:

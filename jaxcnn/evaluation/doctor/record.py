@@ -23,7 +23,7 @@ WAITING = 0.1
 def verdicts(subject: Subject, card: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> Iterator[Verdict]:
     """Yields the verdicts that need no computing."""
     if "val" in subject.kept:
-        yield _validation(subject)
+        yield _validation(subject, card)
     if rates := [row["train/learning_rate"] for row in rows if row.get("train/learning_rate") is not None]:
         yield _learning_rate(rates, card)
     train = [row["train/accuracy"] for row in rows if row.get("train/accuracy") is not None]
@@ -34,7 +34,7 @@ def verdicts(subject: Subject, card: Mapping[str, Any], rows: Sequence[Mapping[s
         yield _data(waited)
 
 
-def _validation(subject: Subject) -> Verdict:
+def _validation(subject: Subject, card: Mapping[str, Any]) -> Verdict:
     kept = subject.kept["val"]
     logits = kept.logits[0] if kept.logits.ndim == 3 else kept.logits
     label = kept.label if kept.label.ndim == 1 else kept.label.argmax(axis=-1)
@@ -43,17 +43,26 @@ def _validation(subject: Subject) -> Verdict:
     if high - low <= WIDEST:
         return Verdict("validation split", True, figures)
     needed = int(np.ceil(len(label) * ((high - low) / WIDEST) ** 2))
-    mend = f"--config.data.validation={needed} and a new --workdir, or compare several seeds"
+    examples = card.get("data", {}).get("examples", {})
+    images = examples.get("train", 0) + examples.get("val", 0)
+    if needed <= images / 2:
+        mend = f"--config.data.validation={needed} and a new --workdir, or compare several seeds"
+    else:
+        mend = "compare several seeds, as by --config.num_seeds=5 and a new --workdir: "
+        mend += f"{images:,} images are too few for a validation split of {needed:,}"
     return Verdict("validation split", False, f"{figures}; smaller differences cannot be told", mend)
 
 
 def _learning_rate(rates: Sequence[float], card: Mapping[str, Any]) -> Verdict:
-    recorded = (card.get("resolved", {}).get("learning_rate") or {}).get("peak")
+    resolved = card.get("resolved", {})
+    recorded = (resolved.get("learning_rate") or {}).get("peak")
     peak = max(recorded or 0.0, *rates)
     share = rates[-1] / peak if peak else 0.0
     figures = f"it ends at {rates[-1]:.3g}, {share:.1%} of its peak {peak:.3g}"
     if share <= END_RATE:
         return Verdict("learning rate", True, figures)
+    if (resolved.get("swa") or {}).get("learning_rate") is not None:  # as high as it must be for states that differ
+        return Verdict("learning rate", True, f"{figures}, which swa.learning_rate holds for the averaged net")
     return Verdict("learning rate", False, figures, "--config.schedule.name=cosine, or a longer run")
 
 
