@@ -25,9 +25,16 @@ def main(argv: Sequence[str]) -> int:
     counts = ", ".join(f"{split} {len(each):,}" for split, each in found.features.items())
     width = found.features["train"].shape[1]
     print(f"{arguments.output}: {width:,} features of layer {found.layer} for each image: {counts}")
+    tell_net(found.net_seed)
     for name in found.unreadable:
         print(f"cannot be read: {name}", file=sys.stderr)
     return 0
+
+
+def tell_net(seed: int | None) -> None:
+    """Says which net of a run of several seeds was taken; nothing if the run has one."""
+    if seed is not None:
+        print(f"of the nets of several seeds, the first was taken, that of seed {seed}")
 
 
 def make_parser() -> CommandParser:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from jaxcnn.commands.features import add_data
+from jaxcnn.commands.features import add_data, tell_net
 from jaxcnn.commands.json_option import add_json, write_json
 from jaxcnn.commands.parser import CommandParser
 from jaxcnn.evaluation.probe import probe
@@ -27,7 +27,9 @@ def main(argv: Sequence[str]) -> int:
     )
     write_json(arguments.json, found)
     few = f", {found['shots']} of each class" if found["shots"] else ""
-    print(f"{found['features']:,} features of layer {found['layer']}; {found['examples']['train']:,} examples{few}\n")
+    print(f"{found['features']:,} features of layer {found['layer']}; {found['examples']['train']:,} examples{few}")
+    tell_net(found["net_seed"])
+    print()
     rows = [
         (f"{each['penalty']:g}", f"{each['val']:.2%}", "chosen" if each["penalty"] == found["penalty"] else "")
         for each in found["penalties"]

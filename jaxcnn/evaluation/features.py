@@ -31,6 +31,8 @@ class Features:
     """Of the data set, by label."""
     unreadable: Sequence[str] = ()
     """Names of images that could not be read, and are not among the examples."""
+    net_seed: int | None = None
+    """Of a run of several seeds, that of the net whose features they are."""
 
     def save(self, path: Path) -> None:
         """Writes a file of NumPy's npz format: `train_features`, `train_label` and so on, `class_names` and `layer`.
@@ -70,6 +72,7 @@ def features(
         UserError: for a run, data or layer that is not there, in one line.
     """
     subject = open_subject(run, step=step, model=model)
+    net_seed = subject.seeds[0] if len(subject.members) > 1 else None
     subject = dataclasses.replace(subject, members=subject.members[:1])
     name, folder = named(data) if data and data_dir is None else (data, data_dir)
     dataset = opened(subject, name, folder)
@@ -83,5 +86,10 @@ def features(
         found[split], label[split] = outputs[0], source.labels[places]
         unreadable += missing.values()
     return Features(
-        layer=layer, features=found, label=label, class_names=dataset.class_names, unreadable=tuple(unreadable)
+        layer=layer,
+        features=found,
+        label=label,
+        class_names=dataset.class_names,
+        unreadable=tuple(unreadable),
+        net_seed=net_seed,
     )

@@ -49,8 +49,9 @@ def probe(
         model: likewise.
 
     Returns:
-        `layer`, `features` (their number), `examples` by split, `shots`, `penalties` (each with its `penalty` and
-        `val` accuracy), the chosen `penalty`, and `val`, `test` and `test_interval`, fractions.
+        `layer`, `features` (their number), `net_seed` (of a run of several seeds, that of the net), `examples` by
+        split, `shots`, `penalties` (each with its `penalty` and `val` accuracy), the chosen `penalty`, and `val`,
+        `test` and `test_interval`, fractions.
 
     Raises:
         UserError: as `features`, and for a class with fewer examples than `shots`.
@@ -84,6 +85,7 @@ def fit_probe(
     return {
         "layer": found.layer,
         "features": found.features["train"].shape[1],
+        "net_seed": found.net_seed,
         "examples": {"train": len(label), "val": len(found.label["val"]), "test": len(found.label["test"])},
         "shots": shots,
         "penalties": [{"penalty": each, "val": accuracy} for accuracy, each, _ in tried],

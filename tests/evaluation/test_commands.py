@@ -16,6 +16,7 @@ from scipy import special
 
 import jaxcnn
 from jaxcnn.commands import evaluate as evaluate_command
+from jaxcnn.commands import features as features_command
 from jaxcnn.commands import predict as predict_command
 from jaxcnn.errors import UserError
 from jaxcnn.evaluation import forward
@@ -379,3 +380,10 @@ def test_nets_that_were_validated_on_other_images_are_no_ensemble_there(trained,
         jaxcnn.evaluate([place, place])
     with pytest.raises(UserError, match="there are no runs"):
         jaxcnn.evaluate([])
+
+
+def test_the_net_of_several_that_features_are_of_is_said(trained, photos, tmp_path, capsys):
+    place, _ = trained
+    file = tmp_path / "f.npz"
+    assert features_command.main([str(place), str(photos / "train"), "--output", str(file)]) == 0
+    assert capsys.readouterr().out.endswith("the first was taken, that of seed 0\n")
