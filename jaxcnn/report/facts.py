@@ -3,6 +3,7 @@
 import collections
 import dataclasses
 import json
+import shlex
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -13,9 +14,12 @@ from jaxcnn.config.table import SETTINGS
 from jaxcnn.errors import one_line
 from jaxcnn.report.curves import Curve
 from jaxcnn.report.findings import Findings
+from jaxcnn.report.groups import begun, groups
 from jaxcnn.report.recorded import Recorded
 from jaxcnn.train.hooks.figures import share, speed, time_span
 
+_COPIES = {"recalibrated": "a copy with new statistics", "soup": "the mean of several runs"}
+"""Entries of the card of a run that was not trained itself, and what it then is."""
 _SHOWN_VERSIONS = ("jaxcnn", "python", "jax", "jaxlib", "flax", "optax", "numpy")
 _LONGEST = 200
 """Characters of a value of a setting that are shown."""
@@ -59,6 +63,8 @@ def state(run: Recorded) -> str:
     """Returns how far a run is."""
     if stopped := run.card.get("stopped"):
         return f"stopped at step {stopped['step']:,}: {stopped['reason']}"
+    if copied := next((how for how in _COPIES if how in run.card and not run.rows), None):
+        return f"{_COPIES[copied]}, step {run.saved or 0:,}"
     total = run.card["total_steps"]
     return f"finished, {run.step:,} steps" if run.finished else f"unfinished, step {run.step:,} of {total:,}"
 
@@ -88,10 +94,12 @@ def facts(run: Recorded) -> dict[str, str]:
         "optimizer": _optimizer(run),
         **({"seeds": ", ".join(map(str, run.seeds))} if len(run.seeds) > 1 else {"seed": str(run.seeds[0])}),
         **({"given in Python": f"{given}: the config alone makes another run"} if given else {}),
+        **begun(card),
+        **groups(card),
         **_averaged(run),
         "started": _started(card),
         "time": time_of(run),
-        "command line": " ".join(card.get("command_line", [])),
+        "command line": shlex.join(card.get("command_line", [])),
     }
 
 

@@ -170,6 +170,48 @@ def test_an_unfinished_run_is_scored_on_validation(colours, tmp_path):
     assert page.charts == []
 
 
+def test_what_a_run_began_from_and_what_it_trains_is_shown(colours, tmp_path):
+    run = runs.copied(colours, tmp_path / "fine_tuned")
+    head = ("classifier", 4, "new: 2 outputs, where the weights have 5")
+    parts = [("stem", 8, "loaded"), head, ("classifier", 9, "left over")]
+    row = {"decay": 1.0, "trained": True}
+    rows = [
+        {"name": "stem|norm1", "parameters": 1234, "rate": 0.0, "decay": 0.0, "trained": False},
+        {"name": "stage1_rest", "parameters": 5, "rate": [0.25, 0.5], **row},
+        {"name": "classifier", "parameters": 5, "rate": 10.0, **row, "decay": 0.0},
+    ]
+    resolved = json.loads((run / "run.json").read_text())["resolved"] | {"groups": rows, "frozen_norms": ["norm1"]}
+    begun = {
+        **{"source": "runs/<b>before", "model": "lenet5", "step": 7, "checksum": "ab"},
+        "parameters": {"loaded": 8, "new": 4, "left over": 9},
+        "parts": [dict(zip(("part", "parameters", "weights"), part, strict=True)) for part in parts],
+    }
+    runs.change(run / "run.json", init=begun, resolved=resolved, command_line=["jaxcnn", "--freeze=stem|norm1"])
+    _, page = made(run, tmp_path)
+    said = page.said()
+    assert "runs/<b>before (model lenet5, step 7); parameters: 8 loaded, 4 new, 9 left over; new: classifier" in said
+    assert "stem|norm1 (1,234 parameters); norms that use their statistics: norm1" in said
+    assert "stage1_rest x 0.25 to x 0.5; classifier x 10, decay x 0" in said
+    assert "jaxcnn '--freeze=stem|norm1'" in said  # as a shell takes it
+    many = [{"name": f"block{depth}", "parameters": 5, "rate": 0.5**depth, **row} for depth in range(11)]
+    runs.change(run / "run.json", init=None, resolved=resolved | {"groups": many, "frozen_norms": []})
+    said = made(run, tmp_path)[1].said()
+    assert "11 groups, from x 0.000977 to x 1" in said
+    assert "runs/<b>before" not in said
+
+
+@pytest.mark.parametrize(("entry", "state"), [("recalibrated", "a copy with new"), ("soup", "the mean of several")])
+def test_a_run_that_was_not_trained_itself_is_not_called_unfinished(colours, tmp_path, entry, state):
+    run = runs.copied(colours, tmp_path / "made")
+    shutil.rmtree(run / "predictions")
+    (run / "metrics.jsonl").unlink()
+    runs.change(run / "run.json", **{entry: {}})
+    found, _ = made(run, tmp_path)
+    assert found["runs"][0]["state"].startswith(state)
+    assert found["runs"][0]["state"].endswith("step 8")
+    assert found["runs"][0]["split"] == "val"
+
+
 def test_predictions_of_an_earlier_state_are_not_used(colours, tmp_path):
     run = runs.copied(colours, tmp_path / "again")
     file = kept_file(run, "test")
