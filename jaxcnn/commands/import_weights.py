@@ -184,7 +184,11 @@ _numbers.__name__ = "numbers"  # for argparse's error message
 
 def make_parser() -> CommandParser:
     """Returns the command line of the command."""
-    parser = CommandParser("jaxcnn import-weights", description="Convert the weights of a reference implementation.")
+    parser = CommandParser(
+        "jaxcnn import-weights",
+        description="Convert the weights of a reference implementation.",
+        example="jaxcnn import-weights resnet50 resnet50.pth --output weights/resnet50",
+    )
     parser.add_argument("model", metavar="MODEL", help="our name of the model")
     parser.add_argument(
         "file",

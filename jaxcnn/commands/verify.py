@@ -143,7 +143,11 @@ def _close(found: float, recorded: float | None) -> bool:
 
 def make_parser() -> CommandParser:
     """Returns the command line of the command."""
-    parser = CommandParser("jaxcnn verify", description="Check the checkpoints of a run, and evaluate them again.")
+    parser = CommandParser(
+        "jaxcnn verify",
+        description="Check the checkpoints of a run, and evaluate them again.",
+        example="jaxcnn verify runs/cifar10",
+    )
     parser.add_run()
     parser.add_argument("--data-dir", metavar="DIR", help="where the data are now, if they have moved")
     return parser

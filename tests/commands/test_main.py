@@ -1,5 +1,6 @@
 import importlib
 import os
+import shlex
 import subprocess
 import sys
 import tomllib
@@ -128,3 +129,16 @@ def test_the_console_script_finds_modules_of_the_current_folder_as_python_m_does
     environment = os.environ | {"PYTHONPATH": str(ROOT), "JAXCNN_TUNING": "off"}
     done = subprocess.run(line, env=environment, cwd=tmp_path, capture_output=True, text=True, check=True)
     assert done.stdout == "resnet20\n"
+
+
+AFTER_TRAINING = ("evaluate", "features", "probe", "doctor", "recalibrate", "soup", "predict", "export", "report")
+
+
+@pytest.mark.parametrize("name", [*AFTER_TRAINING, "verify", "import-weights"])
+def test_the_help_ends_in_an_example_that_can_be_typed(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    parser = importlib.import_module(COMMANDS[name][0]).make_parser()
+    _, example = parser.format_help().rstrip().rsplit("example:\n", 1)
+    program, command, *words = shlex.split(example)
+    assert (program, command) == ("jaxcnn", name)
+    parser.parse_args(words)
