@@ -13,7 +13,7 @@ from jaxcnn.data.feed.batches import EvalBatches, HostBatch
 from jaxcnn.data.feed.reader import Reader
 from jaxcnn.data.read.crops import ToSquare
 from jaxcnn.data.read.records import Source
-from jaxcnn.errors import unknown_word
+from jaxcnn.errors import UserError, unknown_word
 from jaxcnn.evaluation.subject import Subject
 from jaxcnn.evaluation.waiting import waiting
 from jaxcnn.train.devices.mesh import in_turn, make_mesh, on_every_device, over_batch, platform_of, replicated
@@ -111,8 +111,14 @@ def _at_layer(apply_fn: ApplyFn, layer: str) -> Callable[..., Array]:
     def apply(variables: Variables, image: Array, *, train: bool) -> Array:
         _, sown = apply_fn(variables, image, train=train, mutable=["intermediates"])
         outputs = sown.get("intermediates", {})
-        if layer not in outputs:
-            raise unknown_word("layer", layer, [name for name in outputs if isinstance(outputs[name], tuple)])
+        stages = [name for name in outputs if isinstance(outputs[name], tuple)]
+        if not stages:
+            raise UserError(
+                f"the net has no stage output {layer!r}: a module of your own makes one by "
+                f"self.sow('intermediates', {layer!r}, x)"
+            )
+        if layer not in stages:
+            raise unknown_word("layer", layer, stages)
         [found] = outputs[layer]
         return jnp.mean(found, axis=tuple(range(1, found.ndim - 1))).astype(jnp.float32)
 

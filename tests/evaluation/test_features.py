@@ -63,6 +63,14 @@ def test_a_layer_that_is_not_there_is_said(trained):
         jaxcnn.features(trained, layer="stage9")
 
 
+def test_a_net_that_sows_no_stage_output_is_said(tmp_path):
+    settings = config(**{"data.name": "digits", "total_steps": 1, "model.name": "tests.own_parts:TwoLayers"})
+    settings.model.fields = {}
+    jaxcnn.train_and_evaluate(settings, tmp_path / "own")
+    with pytest.raises(UserError, match=r"no stage output 'features'.*self\.sow\('intermediates', 'features', x\)"):
+        jaxcnn.features(tmp_path / "own")
+
+
 def test_a_probe_is_chosen_on_validation_and_tested_once(trained, tmp_path, capsys):
     file = tmp_path / "probe.json"
     assert probe_command.main([str(trained), f"--json={file}", "--shots=20"]) == 0
