@@ -94,6 +94,11 @@ def _found(arguments: argparse.Namespace, told: Told, fields: Mapping[str, Any])
 def _keep_own(arguments: argparse.Namespace, card: Mapping[str, Any]) -> int:
     """Keeps the weights of a file that `jaxcnn export` wrote, which says itself what they are of."""
     file, size, channels = arguments.file, card["image_size"], card["channels"]
+    if card["model"] is None and arguments.model == card["module"]:
+        raise UserError(
+            f"{file} has the weights of {card['module']}, a module of your own, and import-weights makes nets of ours: "
+            "safetensors.numpy.load_file reads its arrays"
+        )
     if arguments.model != card["model"]:
         raise UserError(f"{file} has the weights of {card['model'] or card['module']}, not of {arguments.model}")
     if arguments.field or arguments.num_classes is not None or arguments.key:

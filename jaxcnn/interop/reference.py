@@ -198,7 +198,10 @@ def _layout(name: str, model: Net) -> ModuleType:
     for place in (name, type(model).__module__.rpartition(".")[2]):
         if importlib.util.find_spec(f"jaxcnn.interop.layouts.{place}"):
             return importlib.import_module(f"jaxcnn.interop.layouts.{place}")
-    raise UserError(f"no reference layout is known for {name}")
+    raise UserError(
+        f"no reference layout is known for {name}: its weights go in and out by our own names alone, as "
+        "`jaxcnn export --format safetensors` writes them"
+    )
 
 
 def as_array(key: str, entry: Any) -> np.ndarray:
