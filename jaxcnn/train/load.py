@@ -28,6 +28,7 @@ from jaxcnn.train.files.average import load_average
 from jaxcnn.train.files.checkpoint import Checkpoints
 from jaxcnn.train.files.fetch import run_here
 from jaxcnn.train.files.folder import RunFolder, read_card
+from jaxcnn.train.files.reading import rank
 from jaxcnn.train.files.relay import open_checkpoints
 from jaxcnn.train.net import make_model
 from jaxcnn.train.settings import ModelSettings, model_settings
@@ -238,7 +239,7 @@ def _step(checkpoints: Checkpoints, asked: int | str, where: str) -> int:
     if asked == "latest":
         return steps[-1]
     if asked == "best":
-        return max(steps, key=lambda step: (checkpoints.score(step), step))
+        return max(steps, key=lambda step: rank(step, checkpoints.score(step)))
     if asked not in steps or isinstance(asked, str):
         raise UserError(f"step is {asked!r}: {where} has best, latest and {', '.join(map(str, steps))}")
     return asked

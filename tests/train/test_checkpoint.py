@@ -7,6 +7,7 @@ from jaxcnn.errors import UserError
 from jaxcnn.train.devices.mesh import make_mesh, replicated
 from jaxcnn.train.files.checkpoint import NOT_EVALUATED, Checkpoints
 from jaxcnn.train.files.earlier import EarlierState
+from jaxcnn.train.files.reading import rank
 from jaxcnn.train.state import TrainState
 
 
@@ -38,6 +39,20 @@ def test_the_latest_and_the_best_are_kept(tmp_path):
         assert checkpoints.best() == pytest.approx(0.9)
         assert int(checkpoints.restore(abstract(), on(1)).step) == 5
         assert int(checkpoints.restore(abstract(), on(1), step=2).step) == 2
+
+
+def test_of_equal_ones_the_first_is_kept(tmp_path):
+    """As the best that is shown is the first of equal ones."""
+    with Checkpoints(tmp_path) as checkpoints:
+        for step, accuracy in ((1, 0.5), (2, 0.9), (3, 0.7), (4, 0.9), (5, 0.9), (6, 0.9), (7, NOT_EVALUATED)):
+            checkpoints.save(step, state(step), accuracy)
+    with Checkpoints(tmp_path) as checkpoints:
+        assert checkpoints.steps() == [2, 6, 7]
+        assert max(checkpoints.steps(), key=lambda step: rank(step, checkpoints.score(step))) == 2
+
+
+def test_of_checkpoints_without_a_score_the_last_is_the_best():
+    assert max((1, 2, 3), key=lambda step: rank(step, NOT_EVALUATED)) == 3
 
 
 def test_a_folder_without_checkpoints(tmp_path):

@@ -54,7 +54,7 @@ def test_its_nets_and_steps_are_found(trained):
     workdir, _ = trained
     with Checkpoints(workdir / "checkpoints", read_only=True) as checkpoints:
         steps, best = checkpoints.steps(), checkpoints.best()
-        (step,) = (step for step in steps if checkpoints.score(step) == best)
+        step = min(step for step in steps if checkpoints.score(step) == best)
     by_step = {asked: jaxcnn.load_run(workdir, asked).variables for asked in ("best", "latest", step, 6)}
     jax.tree.map(np.testing.assert_array_equal, by_step["best"], by_step[step])
     jax.tree.map(np.testing.assert_array_equal, by_step["latest"], by_step[6])

@@ -21,6 +21,11 @@ SCORE, _ACCURACY = "score", "val/accuracy"
 """Key of the score in a checkpoint, and its key in earlier versions, where it always was the accuracy."""
 
 
+def rank(step: int, score: float) -> tuple[float, int]:
+    """Returns what is largest for the best checkpoint: its score, of equal ones the first; unscored, the last."""
+    return score, -step if score > NOT_EVALUATED else step
+
+
 class _Manager(ocp.CheckpointManager):
     """Orbax's manager, without its calls of JAX's preemption sync point.
 

@@ -8,6 +8,7 @@ import contextlib
 import errno
 import shutil
 import time
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -20,12 +21,24 @@ from orbax.checkpoint.checkpoint_managers import preservation_policy as policy
 from jaxcnn.checkpointing import quiet, reason
 from jaxcnn.errors import UnsavedError
 from jaxcnn.train.files.checksums import checksums
-from jaxcnn.train.files.reading import NOT_EVALUATED, SCORE, Reader, score_of
+from jaxcnn.train.files.reading import NOT_EVALUATED, SCORE, Reader, rank, score_of
 
 LATEST = 2
 """Number of the latest checkpoints that are kept: if the last one is damaged, there is another."""
 CLEARING = 2.0
 """Time limit in seconds for removing the files of a failed write. What is left then is removed at the next start."""
+
+
+class _Best(policy.PreservationPolicy):
+    """Keeps the best checkpoint, of equal ones the first, and those whose scores cannot be read."""
+
+    def should_preserve(
+        self, checkpoints: Sequence[policy.PolicyCheckpointInfo], *, context: policy.PreservationContext
+    ) -> list[bool]:
+        del context
+        ranks = {each.step: rank(each.step, score_of(each.metrics)) for each in checkpoints if each.metrics is not None}
+        best = max(ranks, key=ranks.__getitem__, default=None)
+        return [each.metrics is None or each.step == best for each in checkpoints]
 
 
 class Store(Reader):
@@ -54,7 +67,7 @@ class Store(Reader):
             UserError: if the folder cannot be used.
         """
         alone = jax.process_count() == 1 or processes is not None
-        keep = [policy.LatestN(LATEST), policy.BestN(n=1, get_metric_fn=score_of)]
+        keep = [policy.LatestN(LATEST), _Best()]
         options = ocp.CheckpointManagerOptions(
             preservation_policy=policy.AnyPreservationPolicy(keep),
             best_fn=score_of,  # without it metrics are not written
