@@ -36,11 +36,21 @@ def init_variables(model: nn.Module, image_shape: tuple[int, int, int], key: Arr
     return kept(model.init(streams(key), jnp.zeros((1, *image_shape), jnp.float32), train=False))
 
 
+def path_name(path: tuple[Any, ...]) -> str:
+    """Returns the path of a leaf of a tree, as jax gives it, as text: "stage1_block1/conv1/kernel"."""
+    return jax.tree_util.keystr(path, simple=True, separator="/")
+
+
+def by_path(tree: Any) -> dict[str, Any]:
+    """Returns the leaves of a tree by the names of their paths, in the order of the tree."""
+    return {path_name(path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(tree)}
+
+
 def replaced(variables: Variables, arrays: Mapping[str, Array]) -> dict[str, Any]:
     """Returns variables with other arrays in the place of some, by path, as "params/conv1/kernel"."""
 
     def one(path: Any, leaf: Array) -> Array:
-        return arrays.get(jax.tree_util.keystr(path, simple=True, separator="/"), leaf)
+        return arrays.get(path_name(path), leaf)
 
     return jax.tree_util.tree_map_with_path(one, dict(variables))
 

@@ -3,9 +3,8 @@
 from typing import Any
 
 import flax.linen as nn
-import jax
 
-from jaxcnn.layers.variables import abstract_variables
+from jaxcnn.layers.variables import abstract_variables, by_path
 from jaxcnn.models.net import HEAD, Net
 from jaxcnn.models.own import over_axis
 
@@ -31,5 +30,5 @@ def heads_of(model: nn.Module, image_shape: tuple[int, int, int]) -> tuple[str, 
 
 
 def _shapes(net: nn.Module, image_shape: tuple[int, int, int]) -> dict[str, Any]:
-    leaves = jax.tree_util.tree_leaves_with_path(abstract_variables(net, image_shape).get("params", {}))
-    return {jax.tree_util.keystr(path, simple=True, separator="/"): leaf.shape for path, leaf in leaves}
+    params = by_path(abstract_variables(net, image_shape).get("params", {}))
+    return {path: leaf.shape for path, leaf in params.items()}

@@ -10,6 +10,7 @@ import optax
 from jaxcnn.augment import Augment
 from jaxcnn.data.read.dataset import Dataset
 from jaxcnn.errors import UserError, nearest
+from jaxcnn.layers.variables import by_path
 from jaxcnn.parts import Part, part_name
 from jaxcnn.train.parts.losses import LossFn
 from jaxcnn.train.parts.metrics import MetricFns, summed
@@ -125,11 +126,7 @@ def check_step(step: TrainStep, state: TrainState, batch: Shapes, *, tested: Seq
 def _first_change(old: Any, new: Any) -> str:
     """Returns where two trees of shapes differ first, in words; "" where they are alike."""
     before, after = (
-        {
-            jax.tree_util.keystr(path, simple=True, separator="/"): f"{leaf.dtype}{list(leaf.shape)}"
-            for path, leaf in each
-        }
-        for each in map(jax.tree_util.tree_leaves_with_path, (old, new))
+        {path: f"{leaf.dtype}{list(leaf.shape)}" for path, leaf in by_path(each).items()} for each in (old, new)
     )
     differ = [path for path in {**before, **after} if before.get(path) != after.get(path)]
     return f"{differ[0]} was {before.get(differ[0])} and is {after.get(differ[0])}" if differ else ""

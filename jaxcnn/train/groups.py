@@ -5,20 +5,19 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import flax.linen as nn
-import jax
 import optax
 
 from jaxcnn.config.multipliers import Multiplier, are_multipliers, parse_multipliers
 from jaxcnn.errors import UserError, check_word
 from jaxcnn.layers.mode import in_evaluation
-from jaxcnn.layers.variables import abstract_variables
+from jaxcnn.layers.variables import abstract_variables, by_path
 from jaxcnn.models import check_image_size
 from jaxcnn.models.depth import Path, depths_of, order_of_calls
 from jaxcnn.ranges import SHARE, check_number
 from jaxcnn.table import aligned
 from jaxcnn.train.parts.frozen import KEY, NORMS, Frozen
 from jaxcnn.train.parts.optimizers import Factors, scale_rates
-from jaxcnn.train.parts.patterns import matching, path_name
+from jaxcnn.train.parts.patterns import matching
 from jaxcnn.types import Variables
 
 MULTIPLIERS, LAYER_DECAY = "optimizer.multipliers", "optimizer.layer_decay"
@@ -112,7 +111,7 @@ def parameter_groups(
     entries, frozen = parse_multipliers(MULTIPLIERS, _entries(multipliers)), Frozen(freeze, freeze_norms)
     variables, called = _traced(model, image_shape)
     params = variables.get("params", {})
-    sizes = {path_name(path): leaf.size for path, leaf in jax.tree_util.tree_leaves_with_path(params)}
+    sizes = {path: leaf.size for path, leaf in by_path(params).items()}
     held = frozen.parameters(variables)
     assigned = _assigned(entries, list(sizes), frozen.pattern, held)
     parts = {} if layer_decay is None else depths_of(called, params)

@@ -22,7 +22,7 @@ from jaxcnn.data.feed.preparation import Preparation
 from jaxcnn.data.read.decode import Encoded, UnreadableError
 from jaxcnn.errors import UserError
 from jaxcnn.interop.weights import CARD
-from jaxcnn.layers.variables import abstract_variables
+from jaxcnn.layers.variables import abstract_variables, by_path
 from jaxcnn.models import list_models, over_axis
 from jaxcnn.train.files.average import load_average
 from jaxcnn.train.files.checkpoint import Checkpoints
@@ -264,10 +264,8 @@ def _one(variables: dict[str, Any], seeds: Sequence[int], asked: int | None) -> 
 def _check_fit(model: nn.Module, variables: Variables, card: Mapping[str, Any]) -> None:
     """Raises `UserError` where the weights are not those of the model."""
     wanted, found = (
-        {jax.tree_util.keystr(path, simple=True, separator="/"): leaf.shape for path, leaf in leaves}
-        for leaves in map(
-            jax.tree_util.tree_leaves_with_path, (abstract_variables(model, tuple(card["image_shape"])), variables)
-        )
+        {path: leaf.shape for path, leaf in by_path(tree).items()}
+        for tree in (abstract_variables(model, tuple(card["image_shape"])), variables)
     )
     differ = sorted(path for path in wanted.keys() | found.keys() if wanted.get(path) != found.get(path))
     if differ:

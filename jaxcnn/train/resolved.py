@@ -8,11 +8,11 @@ import jax
 
 from jaxcnn.layers.norm import default_num_groups
 from jaxcnn.layers.norm_choice import norm_options
+from jaxcnn.layers.variables import path_name
 from jaxcnn.models import Net
 from jaxcnn.models.described import fields_of, plain
 from jaxcnn.parts import part_name
 from jaxcnn.train.parts.optimizers import decays_unseen, kernels_only
-from jaxcnn.train.parts.patterns import path_name
 from jaxcnn.train.run import Run
 
 

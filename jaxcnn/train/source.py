@@ -22,6 +22,7 @@ from jaxcnn.data.read.dataset import Dataset
 from jaxcnn.data.read.predicting import resampling_of
 from jaxcnn.errors import UserError
 from jaxcnn.interop.weights import load_variables, read_card
+from jaxcnn.layers.variables import by_path
 from jaxcnn.models import over_axis
 from jaxcnn.models.described import fields_of
 from jaxcnn.parts import part_name
@@ -156,8 +157,7 @@ def _made(
     net: NetFacts, variables: Variables, preprocessing: Mapping[str, Any] | None, facts: Mapping[str, Any]
 ) -> Weights:
     plain = unfreeze(variables) if isinstance(variables, FrozenDict) else dict(variables)
-    leaves = jax.tree_util.tree_leaves_with_path(jax.device_get(plain))
-    arrays = {jax.tree_util.keystr(path, simple=True, separator="/"): np.asarray(leaf) for path, leaf in leaves}
+    arrays = {path: np.asarray(leaf) for path, leaf in by_path(jax.device_get(plain)).items()}
     digest = hashlib.sha256(json.dumps(sorted(checksums(arrays).items())).encode()).hexdigest()[:16]
     return Weights(net=net, arrays=arrays, preprocessing=preprocessing, facts={**facts, "checksum": digest})
 

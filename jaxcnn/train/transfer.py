@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
 import numpy as np
 
 from jaxcnn.errors import UserError
 from jaxcnn.interop.loops import aligned
+from jaxcnn.layers.variables import by_path
 from jaxcnn.models.heads import heads_of
 from jaxcnn.models.net import AUXILIARY
 from jaxcnn.table import aligned as in_columns
@@ -114,8 +114,7 @@ def transferred(
     """
     assert net.image_shape is not None
     heads = heads_of(model, net.image_shape)
-    leaves = jax.tree_util.tree_leaves_with_path(variables)
-    wanted = {jax.tree_util.keystr(path, simple=True, separator="/"): leaf for path, leaf in leaves}
+    wanted = by_path(variables)
     found = _in_loops_alike(weights.arrays, wanted)
     fates = {path: fate_of(path, weights.net, net, wanted, found, asked=head) for path in heads}
     # an auxiliary head that only one of the two has: the net is whole without it

@@ -22,7 +22,7 @@ from jaxcnn.exporting.onnx.graph import IMAGE, OUTPUTS, Graph, NoCounterpartErro
 from jaxcnn.exporting.onnx.tidy import tidy
 from jaxcnn.exporting.onnx.walk import walk
 from jaxcnn.interop.loops import unstacked
-from jaxcnn.layers.variables import abstract_variables
+from jaxcnn.layers.variables import abstract_variables, path_name
 
 OPSET = 18
 """Of December 2022; onnxruntime 1.14 and later read it."""
@@ -111,7 +111,7 @@ def _traced(graph: Graph, exportable: Exportable) -> Value:
     order = channels_first(4)
     name = graph.add("Transpose", [IMAGE], perm=list(order)) if exportable.input == "uint8" else IMAGE
     leaves = jax.tree_util.tree_leaves_with_path(variables)
-    inputs = [known(leaf, jax.tree_util.keystr(path[1:], simple=True, separator="/")) for path, leaf in leaves]
+    inputs = [known(leaf, path_name(path[1:])) for path, leaf in leaves]
     (output,) = walk(graph, traced.jaxpr, traced.consts, [*inputs, Value(name=name, shape=image.shape, order=order)])
     return output
 

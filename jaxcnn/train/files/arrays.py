@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxcnn.errors import UserError
+from jaxcnn.errors import UserError, writing
 
 
 def save_arrays(path: Path, arrays: Mapping[str, Any]) -> None:
@@ -18,11 +18,10 @@ def save_arrays(path: Path, arrays: Mapping[str, Any]) -> None:
     """
     partial = path.with_name(f".{path.name}-{os.getpid()}.partial")  # a mirror passes over it
     try:
-        with partial.open("wb") as stream:
-            np.savez(stream, **arrays)
-        partial.replace(path)
-    except OSError as error:
-        raise UserError(f"{path} cannot be written: {error.strerror or error}") from None
+        with writing(path):
+            with partial.open("wb") as stream:
+                np.savez(stream, **arrays)
+            partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
 

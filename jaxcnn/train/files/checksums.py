@@ -7,11 +7,12 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxcnn.layers.variables import by_path
+
 
 def checksums(state: Any) -> dict[str, str]:
     """Returns 16 hexadecimal digits (SHA-256) for every array of a tree, by its path."""
-    leaves = jax.tree_util.tree_leaves_with_path(jax.device_get(state))
-    return {jax.tree_util.keystr(path, simple=True, separator="/"): _digest(np.asarray(leaf)) for path, leaf in leaves}
+    return {path: _digest(np.asarray(leaf)) for path, leaf in by_path(jax.device_get(state)).items()}
 
 
 def changed(saved: Mapping[str, str], found: Mapping[str, str]) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from jaxcnn.data.read.records import Source
-from jaxcnn.errors import UserError
+from jaxcnn.errors import UserError, writing
 from jaxcnn.train.files.arrays import load_arrays, save_arrays
 
 FOLDER = "predictions"
@@ -36,10 +36,8 @@ class Predictions:
         Raises:
             UserError: if it cannot be written.
         """
-        try:
+        with writing(path):
             path.parent.mkdir(exist_ok=True)  # the run folder itself may be gone, and is not made again
-        except OSError as error:
-            raise UserError(f"{path} cannot be written: {error.strerror or error}") from None
         save_arrays(path, dataclasses.asdict(self))
 
 

@@ -11,7 +11,7 @@ from jax.sharding import Sharding
 
 from jaxcnn.checkpointing import quiet, reason, tree_handler
 from jaxcnn.errors import Fault, UserError
-from jaxcnn.layers.variables import STATISTICS
+from jaxcnn.layers.variables import STATISTICS, by_path
 from jaxcnn.train.files.checksums import changed, checksums
 from jaxcnn.train.files.earlier import EarlierState
 
@@ -184,5 +184,4 @@ def _is_earlier(tree: Any) -> bool:
 
 
 def _shapes(tree: Any) -> dict[str, tuple[int, ...]]:
-    leaves = jax.tree_util.tree_leaves_with_path(tree)
-    return {jax.tree_util.keystr(path, simple=True, separator="/"): tuple(leaf.shape) for path, leaf in leaves}
+    return {path: tuple(leaf.shape) for path, leaf in by_path(tree).items()}

@@ -8,8 +8,8 @@ import jax
 
 from jaxcnn.errors import UserError
 from jaxcnn.layers.mode import in_evaluation
-from jaxcnn.layers.variables import STATISTICS, replaced
-from jaxcnn.train.parts.patterns import matching, path_name
+from jaxcnn.layers.variables import STATISTICS, by_path, replaced
+from jaxcnn.train.parts.patterns import matching
 from jaxcnn.types import ApplyFn, Variables
 
 KEY = "train.freeze"
@@ -79,17 +79,17 @@ class Frozen:
 
 def whole(living: Variables, full: Variables) -> dict[str, Any]:
     """Returns the variables `full` with the arrays of `living`, which lacks some of them."""
-    return replaced(full, {path_name(path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(living)})
+    return replaced(full, by_path(living))
 
 
 def _without(tree: Any, left_out: Collection[str]) -> dict[str, Any]:
     """Returns a tree of dictionaries without some of its leaves, nor the dictionaries that become empty."""
     found: dict[str, Any] = {}
-    for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
-        if path_name(path) in left_out:
+    for path, leaf in by_path(tree).items():
+        if path in left_out:
             continue
         group = found
-        *parts, last = path_name(path).split("/")
+        *parts, last = path.split("/")
         for part in parts:
             group = group.setdefault(part, {})
         group[last] = leaf
@@ -97,7 +97,7 @@ def _without(tree: Any, left_out: Collection[str]) -> dict[str, Any]:
 
 
 def _paths(tree: Any) -> set[str]:
-    return {path_name(path) for path, _ in jax.tree_util.tree_leaves_with_path(tree)}
+    return set(by_path(tree))
 
 
 def _params(variables: Variables) -> set[str]:

@@ -9,9 +9,8 @@ import jax.numpy as jnp
 import optax
 
 from jaxcnn.errors import UserError
-from jaxcnn.layers.variables import loop_of
+from jaxcnn.layers.variables import loop_of, path_name
 from jaxcnn.parts import find_part, parameters_of, required_positions
-from jaxcnn.train.parts.patterns import path_name
 from jaxcnn.types import Array
 
 NEVER_DECAYED = frozenset({"bias", "scale", "negative_slope"})

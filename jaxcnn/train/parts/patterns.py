@@ -8,9 +8,6 @@ anywhere in a path has ".*" before it: ".*norm", ".*/bias".
 
 import re
 from collections.abc import Collection, Iterable, Iterator
-from typing import Any
-
-import jax
 
 from jaxcnn.errors import UserError, nearest
 from jaxcnn.layers.variables import loop_of
@@ -20,11 +17,6 @@ _END = r"(?:(?<=[^\W\d_])(?![^\W\d_])|(?<=\d)(?!\d)|(?<=[\W_]))"
 _PLACE = re.compile(_END)
 _SHOWN = 12
 """Most names that a message lists."""
-
-
-def path_name(path: tuple[Any, ...]) -> str:
-    """Returns the path of a leaf of a tree, as jax gives it, as text: "stage1_block1/conv1/kernel"."""
-    return jax.tree_util.keystr(path, simple=True, separator="/")
 
 
 def matching(key: str, pattern: str, paths: Collection[str]) -> set[str]:
