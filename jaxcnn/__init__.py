@@ -18,7 +18,7 @@ _HOME = {  # public name -> the module it lives in; resolved on first use, so th
     "base_config": "jaxcnn.config",
     "create_model": "jaxcnn.models",
     "create_state": "jaxcnn.train.state",
-    "diff": "jaxcnn.inside.diff",
+    "diff": "jaxcnn.compare.nets",
     "doctor": "jaxcnn.evaluation.doctor",
     "evaluate": "jaxcnn.evaluation.evaluate",
     "explain": "jaxcnn.inside.explain",
@@ -50,6 +50,7 @@ if TYPE_CHECKING:  # type checkers see the names themselves
     from jaxcnn.accel.accelerate import accelerate as accelerate
     from jaxcnn.accel.fold import fold_batch_norm as fold_batch_norm
     from jaxcnn.accel.remat import rematerialize as rematerialize
+    from jaxcnn.compare.nets import diff as diff
     from jaxcnn.config import base_config as base_config
     from jaxcnn.data.feed.given import Batches as Batches
     from jaxcnn.errors import Fault as Fault
@@ -62,7 +63,6 @@ if TYPE_CHECKING:  # type checkers see the names themselves
     from jaxcnn.evaluation.recalibrate import recalibrate as recalibrate
     from jaxcnn.evaluation.soup import soup as soup
     from jaxcnn.exporting.export import export as export
-    from jaxcnn.inside.diff import diff as diff
     from jaxcnn.inside.explain import explain as explain
     from jaxcnn.inside.summary import summary as summary
     from jaxcnn.interop.torch import variables_from_torch as variables_from_torch

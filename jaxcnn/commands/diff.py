@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from jaxcnn.commands.json_option import add_json, write_json
 from jaxcnn.commands.parser import CommandParser
-from jaxcnn.inside.diff import diff
+from jaxcnn.compare.nets import diff
 from jaxcnn.table import print_rows
 
 
