@@ -2,7 +2,7 @@
 
 import functools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import flax.linen as nn
@@ -56,19 +56,30 @@ def shapes_of(model: nn.Module, image: Any) -> dict[str, Any]:
 
 def evaluated(model: nn.Module, variables: Variables, image: Any) -> Any:
     """Returns what a model makes of images in evaluation; one without `train` is called without."""
-    return _applied(model, variables, image, train=False)[0]
+    return applied(model, variables, image, train=False)[0]
 
 
 def trained(model: nn.Module, variables: Variables, image: Any) -> tuple[Any, Any]:
     """Returns what a model makes of images in training, and its changed variables."""
-    return _applied(model, variables, image, train=True)
+    return applied(model, variables, image, train=True)
 
 
-def _applied(model: nn.Module, variables: Variables, image: Any, *, train: bool) -> tuple[Any, Any]:
+def applied(
+    model: nn.Module, variables: Variables, image: Any, *, train: bool, mutable: Sequence[str] = ()
+) -> tuple[Any, Any]:
+    """Returns what a model makes of images, and its changed variables; random numbers come from a fixed key.
+
+    Args:
+        model: any linen module, called with or without `train`.
+        variables: of the model.
+        image: (batch, height, width, channels) float.
+        train: whether it is applied as in training.
+        mutable: collections that it may make, besides those that it has.
+    """
     apply: Any = model.apply
     how = {"train": train} if _takes_train(model) else {}
     others = [name for name in variables if name != "params"]
-    return apply(variables, image, rngs=streams(jax.random.key(0)), mutable=others, **how)
+    return apply(variables, image, rngs=streams(jax.random.key(0)), mutable=[*others, *mutable], **how)
 
 
 def _takes_train(model: nn.Module) -> bool:

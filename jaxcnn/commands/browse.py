@@ -10,8 +10,8 @@ import numpy as np
 
 from jaxcnn.commands.config import ConfigParser
 from jaxcnn.commands.parser import new_file
-from jaxcnn.commands.sheet import contact_sheet
 from jaxcnn.errors import UserError
+from jaxcnn.pictures.tiles import contact_sheet
 from jaxcnn.ranges import at_least, check_whole
 from jaxcnn.train.run import Run
 from jaxcnn.train.setup import make_run

@@ -16,6 +16,7 @@ from jaxcnn.data.read.records import Source
 from jaxcnn.errors import UserError, unknown_word
 from jaxcnn.evaluation.subject import Subject
 from jaxcnn.evaluation.waiting import waiting
+from jaxcnn.layers.variables import stage_outputs
 from jaxcnn.train.devices.mesh import in_turn, make_mesh, on_every_device, over_batch, platform_of, replicated
 from jaxcnn.types import ApplyFn, Array, Variables
 
@@ -110,8 +111,7 @@ def _at_layer(apply_fn: ApplyFn, layer: str) -> Callable[..., Array]:
 
     def apply(variables: Variables, image: Array, *, train: bool) -> Array:
         _, sown = apply_fn(variables, image, train=train, mutable=["intermediates"])
-        outputs = sown.get("intermediates", {})
-        stages = [name for name in outputs if isinstance(outputs[name], tuple)]
+        stages = stage_outputs(sown)
         if not stages:
             raise UserError(
                 f"the net has no stage output {layer!r}: a module of your own makes one by "
@@ -119,7 +119,7 @@ def _at_layer(apply_fn: ApplyFn, layer: str) -> Callable[..., Array]:
             )
         if layer not in stages:
             raise unknown_word("layer", layer, stages)
-        [found] = outputs[layer]
+        found = stages[layer]
         return jnp.mean(found, axis=tuple(range(1, found.ndim - 1))).astype(jnp.float32)
 
     return apply

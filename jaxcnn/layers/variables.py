@@ -73,6 +73,16 @@ def _is_sown(tree: Any) -> bool:
     return any(type(leaf) is tuple for leaf in jax.tree.leaves(tree, is_leaf=lambda node: type(node) is tuple))
 
 
+def stage_outputs(sown: Variables) -> dict[str, Array]:
+    """Returns what a net sowed as the outputs of its stages, by name, in the order in which it was computed.
+
+    Args:
+        sown: the collections that a net has made or changed, with "intermediates" mutable.
+    """
+    found = sown.get("intermediates", {})
+    return {name: value[-1] for name, value in found.items() if isinstance(value, tuple)}
+
+
 def loop_of(path: Sequence[str]) -> str:
     """Returns the name of the loop that contains a module or a variable, or "".
 

@@ -3,10 +3,10 @@ import pytest
 from PIL import Image
 
 from jaxcnn.commands import browse
-from jaxcnn.commands.sheet import contact_sheet
 from jaxcnn.config import base_config
 from jaxcnn.data.read.sources import load_splits
 from jaxcnn.errors import UserError
+from jaxcnn.pictures.tiles import contact_sheet
 from jaxcnn.train.setup import make_run
 
 CONFIG = "configs/digits_lenet5.py"

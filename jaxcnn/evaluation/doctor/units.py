@@ -12,6 +12,7 @@ from jaxcnn.evaluation.doctor.norms import few
 from jaxcnn.evaluation.doctor.verdict import Verdict
 from jaxcnn.evaluation.forward import batches_of
 from jaxcnn.evaluation.subject import Subject
+from jaxcnn.layers.variables import stage_outputs
 from jaxcnn.train.run import Run
 from jaxcnn.types import Array, Variables
 
@@ -37,8 +38,7 @@ def verdicts(run: Run, subject: Subject) -> Iterator[Verdict]:
     @jax.jit
     def look(variables: Variables, image: Array) -> dict[str, tuple[Array, Array]]:
         _, sown = subject.model.apply(variables, subject.whitened(image), train=False, mutable=["intermediates"])
-        outputs = sown.get("intermediates", {})
-        return {name: _seen(each[0], ends) for name, each in outputs.items() if isinstance(each, tuple)}
+        return {name: _seen(each, ends) for name, each in stage_outputs(sown).items()}
 
     alive: dict[str, Any] = {}
     near: dict[str, list[float]] = {}

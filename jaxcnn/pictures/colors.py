@@ -1,0 +1,102 @@
+"""Colours of numbers, on a scale that is written beside them. Imports no JAX.
+
+Amounts are drawn in viridis, signed numbers in ColorBrewer's RdBu, whose middle is 0: blue is negative, red positive.
+Both are told apart by people who are colour-blind.
+"""
+
+import functools
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
+
+from jaxcnn.errors import UserError
+
+_PALETTES = {False: "Viridis256", True: "RdBu11"}
+"""Of amounts, and of signed numbers; names of `bokeh.palettes`."""
+_SHARE = 0.99
+"""Of the values of maps that lie within their scale: a few extreme ones would leave all others dark."""
+_NOT_FINITE = 128
+"""Grey of a value that is not finite."""
+
+
+class Scale(NamedTuple):
+    """Which numbers the ends of a palette are."""
+
+    top: float
+    """The highest end; 0: there is nothing to show."""
+    signed: bool = False
+    """Whether the lowest end is -top, in place of 0."""
+    beyond: float = 0.0
+    """Share of the values beyond the ends, which have the colours of the ends."""
+
+    def __str__(self) -> str:
+        """Returns it in words: "0 to 0.42, 1.0 % above"."""
+        if not self.top:
+            return "all 0"
+        ends = f"±{self.top:.3g}" if self.signed else f"0 to {self.top:.3g}"
+        return ends + (f", {self.beyond:.1%} beyond" if self.beyond >= 0.0005 else "")
+
+
+def scale_of(maps: Iterable[np.ndarray], *, signed: bool = False, share: float = _SHARE) -> Scale:
+    """Returns one scale for several maps, so that they can be compared.
+
+    Args:
+        maps: arrays of any shapes. Values that are not finite do not count.
+        signed: whether numbers below 0 are shown; else they have the colour of 0.
+        share: of the values that lie within the scale; 1: it ends at the largest.
+    """
+    values = np.concatenate([np.zeros(1), *(np.asarray(each, np.float64).ravel() for each in maps)])
+    values = values[np.isfinite(values)]
+    sizes = np.abs(values) if signed else np.maximum(values, 0)
+    top = float(np.quantile(sizes, share, method="higher")) or float(sizes.max())
+    return Scale(top, signed, float(np.mean(sizes > top)))
+
+
+def colored(values: np.ndarray, scale: Scale) -> np.ndarray:
+    """Returns the colours of numbers, (..., 3) uint8, for `values` (...) of any shape; grey where they are not finite.
+
+    Raises:
+        UserError: if Bokeh, whose palettes these are, is not installed.
+    """
+    known = np.isfinite(values)
+    relative = np.where(known, values, 0) / (scale.top or 1.0)
+    place = (relative + 1) / 2 if scale.signed else relative
+    anchors = _anchors(_PALETTES[scale.signed])
+    levels = [np.interp(place, np.linspace(0, 1, len(anchors)), channel) for channel in anchors.T]
+    found = np.stack(np.broadcast_arrays(*levels), axis=-1)
+    return np.where(known[..., None], np.rint(found), _NOT_FINITE).astype(np.uint8)
+
+
+def bar(scale: Scale, *, width: int = 256, height: int = 12) -> np.ndarray:
+    """Returns the palette from its lowest to its highest end, (height, width, 3) uint8."""
+    ends = (-scale.top if scale.signed else 0.0, scale.top)
+    row = colored(np.linspace(*ends, width) if scale.top else np.zeros(width), scale)
+    return np.broadcast_to(row, (height, width, 3)).copy()
+
+
+def laid_over(image: np.ndarray, colors: np.ndarray, *, opacity: float = 0.5) -> np.ndarray:
+    """Returns colours laid over the grey tones of an image, so that a colour is never the image's.
+
+    Args:
+        image: (height, width, 1 or 3) uint8.
+        colors: (height, width, 3) uint8.
+        opacity: of the colours.
+
+    Returns:
+        (height, width, 3) uint8.
+    """
+    weights = np.array([0.299, 0.587, 0.114]) if image.shape[-1] == 3 else np.ones(1)  # luma of ITU-R BT.601
+    grey = (image @ weights)[..., None]
+    return np.rint((1 - opacity) * grey + opacity * colors).astype(np.uint8)
+
+
+@functools.cache
+def _anchors(name: str) -> np.ndarray:
+    """Returns the colours of a palette from its lowest to its highest end, (colours, 3)."""
+    try:
+        from bokeh import palettes
+    except ImportError:
+        raise UserError("pictures take their colours from bokeh: pip install 'jaxcnn[report]'") from None
+    colors = [color.lstrip("#") for color in getattr(palettes, name)]
+    return np.array([[int(color[at : at + 2], 16) for at in (0, 2, 4)] for color in colors], np.float64)
