@@ -1,29 +1,39 @@
-"""Makes the page of what was found: one HTML file that asks no network for anything."""
+"""Makes a page of what was found: one HTML file that asks no network for anything."""
 
 import base64
+import datetime
 import hashlib
 import importlib.resources
 from collections.abc import Mapping
 from typing import Any
 
 from bokeh.resources import Resources
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-_TEMPLATES = "templates"
+import jaxcnn
+
+_TEMPLATES, _HERE = "templates", "jaxcnn.report"
 
 
-def render(facts: Mapping[str, Any]) -> str:
+def render(
+    facts: Mapping[str, Any], template: str = "report.html", *, package: str = _HERE, style: str = "", script: str = ""
+) -> str:
     """Returns the page.
 
     All texts are escaped: names of classes and files are other people's. The page's content security policy lets a
     browser run the scripts that are here and no others, and ask for nothing.
 
     Args:
-        facts: what templates/report.html names.
+        facts: what the template names.
+        template: in the folder `templates` of a package. It extends page.html, and may take macros from macros.html.
+        package: with the template; charts, look and scripts are those of this one.
+        style: further rules of CSS, written by us.
+        script: a further script, written by us, after those that show charts.
     """
+    own = [] if package == _HERE else [PackageLoader(package, _TEMPLATES)]
     environment = Environment(
-        loader=PackageLoader("jaxcnn.report", _TEMPLATES),
+        loader=ChoiceLoader([*own, PackageLoader(_HERE, _TEMPLATES)]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -31,12 +41,13 @@ def render(facts: Mapping[str, Any]) -> str:
     )
     # a chart's models are in the order in which they name each other
     environment.policies["json.dumps_kwargs"] = {"sort_keys": False, "separators": (",", ":")}
-    scripts = [_bokeh(), _text("report.js")]
-    return environment.get_template("report.html").render(
+    scripts = [_bokeh(), _text("report.js"), *([script] if script else [])]
+    return environment.get_template(template).render(
         **facts,
+        made=f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M} UTC by jaxcnn {jaxcnn.__version__}",
         policy=_policy(scripts),
-        scripts=[Markup(script) for script in scripts],
-        style=Markup(_text("report.css")),
+        scripts=[Markup(each) for each in scripts],
+        style=Markup(_text("report.css") + style),
     )
 
 
@@ -46,7 +57,7 @@ def _bokeh() -> str:
 
 
 def _text(name: str) -> str:
-    return (importlib.resources.files(__package__) / _TEMPLATES / name).read_text(encoding="utf-8")
+    return (importlib.resources.files(_HERE) / _TEMPLATES / name).read_text(encoding="utf-8")
 
 
 def _policy(scripts: list[str]) -> str:

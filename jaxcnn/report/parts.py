@@ -1,13 +1,11 @@
 """What a page says of runs, by the names of its template."""
 
-import datetime
 import os
 from collections.abc import Sequence
 from typing import Any
 
 import jax
 
-import jaxcnn
 from jaxcnn import runtime
 from jaxcnn.data.read.sources import SPLITS
 from jaxcnn.evaluation.words import MOST_CLASSES, confused, measures
@@ -59,7 +57,6 @@ def parts_of(
         "curves": curve_charts([(run.label, curves) for run, curves in zip(runs, thinned, strict=True)]),
         "splits": [split for split in SPLITS if any(curve.split == split for curve in everything)],
         "seeds": any(curve.seed is not None for curve in everything),
-        "made": f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M} UTC by jaxcnn {jaxcnn.__version__}",
     }
 
 

@@ -119,7 +119,7 @@ def _seen(source: Source, index: int, square: ToSquare) -> str | None:
         return None
     image = to_pil(pixels)
     image.thumbnail((SIDE, SIDE), Image.Resampling.BICUBIC)
-    return _address(image, "PNG") if image.width <= _LOSSLESS else _address(image, "JPEG", quality=85)
+    return picture_address(image, "PNG") if image.width <= _LOSSLESS else picture_address(image, "JPEG", quality=85)
 
 
 def filters_of(run: Recorded, model: Any | None = None) -> tuple[Filters | None, str]:
@@ -180,14 +180,14 @@ def _drawn(name: str, kernel: np.ndarray, step: int) -> Filters:
     kind = "grey" if channels == 1 else "RGB"
     part = f"the first {MOST_FILTERS} of " if count > MOST_FILTERS else ""
     return Filters(
-        picture=_address(Image.fromarray(sheet), "PNG"),
+        picture=picture_address(Image.fromarray(sheet), "PNG"),
         width=sheet.shape[1] * max(1, _SHOWN // (width + 1)),
         about=f"{name}, {part}{count} filters of {height} x {width} {kind}, step {step:,}: black is a weight of "
         f"{-largest:.3g}, white {largest:.3g}",
     )
 
 
-def _address(image: Image.Image, kind: str, **options: Any) -> str:
+def picture_address(image: Image.Image, kind: str, **options: Any) -> str:
     """Returns an image as an address that holds it."""
     stream = io.BytesIO()
     image.save(stream, kind, optimize=True, **options)

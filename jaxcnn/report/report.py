@@ -1,14 +1,13 @@
 """Writes a page about runs."""
 
-import importlib.util
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from jaxcnn.addresses import local_path
 from jaxcnn.data.read.sources import SPLITS
-from jaxcnn.errors import UserError, check_word, writing
+from jaxcnn.errors import UserError, check_word
 from jaxcnn.report import facts
+from jaxcnn.report.files import check_packages, write_page
 from jaxcnn.report.findings import Findings, find
 from jaxcnn.report.recorded import Recorded, recorded
 
@@ -49,32 +48,19 @@ def report(
         raise UserError("there are no runs: name the folder of a run")
     if split is not None:
         check_word("split", split, SPLITS)
-    _check_packages()
+    check_packages("a report")
     from jaxcnn.report.page import render  # these import them
     from jaxcnn.report.parts import parts_of
 
     with recorded(named) as all_runs:
         found = [find(run, split=split, data_dir=data_dir, model=model) for run in all_runs]
         parts = parts_of(all_runs, found, data_dir=data_dir, model=model)
-    page = render(parts).encode(errors="backslashreplace")  # names of files may have bytes that are no UTF-8
-    _write(output, page)
     return {
         "output": os.fspath(output),
-        "bytes": len(page),
+        "bytes": write_page(render(parts), output),
         "differ": {each.key: list(each.values) for each in parts["differ"]},
         "runs": [_told(run, one) for run, one in zip(all_runs, found, strict=True)],
     }
-
-
-def _check_packages() -> None:
-    missing = [name for name in ("bokeh", "jinja2") if importlib.util.find_spec(name) is None]
-    if missing:
-        raise UserError(f"a report needs {' and '.join(missing)}: pip install 'jaxcnn[report]'")
-
-
-def _write(output: str | os.PathLike[str], page: bytes) -> None:
-    with writing(output):
-        local_path("output", output).write_bytes(page)
 
 
 def _told(run: Recorded, found: Findings) -> Mapping[str, Any]:
