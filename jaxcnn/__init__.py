@@ -38,6 +38,7 @@ _HOME = {  # public name -> the module it lives in; resolved on first use, so th
     "predict": "jaxcnn.evaluation.predict",
     "probe": "jaxcnn.evaluation.probe",
     "recalibrate": "jaxcnn.evaluation.recalibrate",
+    "recipe": "jaxcnn.recipes.recipe",
     "rematerialize": "jaxcnn.accel.remat",
     "report": "jaxcnn.report.report",
     "soup": "jaxcnn.evaluation.soup",
@@ -71,6 +72,7 @@ if TYPE_CHECKING:  # type checkers see the names themselves
     from jaxcnn.layers.norm_choice import make_norm as make_norm
     from jaxcnn.models import create_model as create_model
     from jaxcnn.models import list_models as list_models
+    from jaxcnn.recipes.recipe import recipe as recipe
     from jaxcnn.report.report import report as report
     from jaxcnn.train.eval_step import make_eval_step as make_eval_step
     from jaxcnn.train.groups import parameter_groups as parameter_groups

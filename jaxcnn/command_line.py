@@ -11,6 +11,7 @@ from jaxcnn.config.keys import find_key, is_free, nearest, parse_value
 from jaxcnn.config.kinds import SWITCH, parse_literal
 from jaxcnn.config.table import SETTINGS
 from jaxcnn.errors import UserError
+from jaxcnn.recipes.name import is_recipe, words_of
 from jaxcnn.shipped import config_files
 
 _ABOUT_CONFIG = re.compile(r"--?(no[_-]?)?config(?:\.([^=]*))?(?:=(.*))?", re.DOTALL)
@@ -30,8 +31,8 @@ class Line:
     """All else, in order."""
 
     def config(self, file: str) -> tuple[ConfigDict, list[str]]:
-        """Returns the config in `file`, changed, and what to tell the user of it."""
-        config, remarks = load(file)
+        """Returns the config in `file`, or of the recipe that it names, changed, and what to tell the user of it."""
+        config, remarks = (_of_recipe(file), []) if is_recipe(file) else load(file)
         for key, text in self.changes:
             value = parse_literal(text) if is_free(key) else parse_value(key, text)
             assign(config, key, value)
@@ -79,6 +80,13 @@ def read_config(argv: Sequence[str]) -> ConfigDict:
     if line.rest or not line.file:
         raise stray(line.rest[0]) if line.rest else UserError("--config is missing")
     return line.config(line.file)[0]
+
+
+def _of_recipe(place: str) -> ConfigDict:
+    """Returns the config of a recipe."""
+    from jaxcnn.recipes.recipe import recipe  # imports jax, which takes seconds and must come after runtime.configure
+
+    return recipe(*words_of(place))
 
 
 def stray(argument: str) -> UserError:

@@ -88,7 +88,8 @@ class _TrainParser(CommandParser):
 def make_parser() -> CommandParser:
     """Returns the command line of training, all options of it that are none of its config."""
     parser = _TrainParser("jaxcnn train", description=(__doc__ or "").partition("\n")[0], usage=USAGE, epilog=_MORE)
-    parser.add_argument("--config", metavar="CONFIG", help="a Python file, a config.json or a name of `jaxcnn configs`")
+    known = "a Python file, a config.json, or a name or recipe of `jaxcnn configs`"
+    parser.add_argument("--config", metavar="CONFIG", help=known)
     parser.add_argument("--config.KEY", metavar="VALUE", help="changes a key of it; written --config.key=value")
     parser.add_argument("--workdir", metavar="DIR", help="the run folder; a run that it contains is resumed")
     switch = argparse.BooleanOptionalAction

@@ -16,7 +16,7 @@ class ConfigParser(CommandParser):
     def __init__(self, prog: str, description: str) -> None:
         super().__init__(prog, description)
         self.add_argument(
-            "config", metavar="CONFIG", help="the run: a name of `jaxcnn configs`, a file or a config.json"
+            "config", metavar="CONFIG", help="the run: a name or recipe of `jaxcnn configs`, a file or a config.json"
         )
         self.add_argument("--config.KEY", metavar="VALUE", help="changes a key of it; written --config.key=value")
 

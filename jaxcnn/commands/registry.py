@@ -6,7 +6,7 @@ from jaxcnn.commands.parser import CommandParser
 
 COMMANDS = {  # command -> a module with main(argv) -> exit status and make_parser(), or with SUBJECTS; and its help
     "train": ("jaxcnn.main", "train a network, or go on with a run"),
-    "configs": ("jaxcnn.commands.configs", "list the configs that come with jaxcnn"),
+    "configs": ("jaxcnn.commands.configs", "list the configs that come with jaxcnn, and recipes with their results"),
     "settings": ("jaxcnn.commands.settings", "list the settings of a run: defaults, what they may be, what they do"),
     "models": ("jaxcnn.commands.models", "list the models, their papers and sizes"),
     "summary": ("jaxcnn.commands.summary", "list the layers of a net: what they cost, how much of the image they see"),

@@ -97,7 +97,7 @@ def _nearest_files(path: Path) -> str:
     near = difflib.get_close_matches(path.stem, names, n=3)
     if near:
         return f"did you mean {' or '.join(names[name] for name in near)}?"
-    return f"a config is a Python file, or one of {listed(config_files())}"
+    return f"a config is a Python file, or one of {listed(config_files())}, or a recipe of `jaxcnn configs`"
 
 
 def _run(path: Path, argument: list[str]) -> ConfigDict:
