@@ -85,7 +85,8 @@ def _values(setting: Setting) -> str:
     known = list(setting.words.known)
     listed = " or ".join(filter(None, [", ".join(known[:-1]), *known[-1:]]))
     words = f"one of `{setting.words.listed_by}`" if setting.words.listed_by else listed
-    return ", or ".join(filter(None, [words, "`package.module:name`" if setting.words.path else ""]))
+    path = "`package.module:name`" if setting.words.path else ""
+    return ", or ".join(filter(None, [words, setting.words.further_said, path]))
 
 
 def _plain(value: Any) -> str:

@@ -12,8 +12,8 @@ import ml_collections
 from ml_collections import ConfigDict, FrozenConfigDict
 
 from jaxcnn.config.base import base_config
-from jaxcnn.config.keys import FIELDS, flat, hint, is_free, listed
-from jaxcnn.config.table import GROUPS, SETTINGS
+from jaxcnn.config.keys import flat, hint, is_free, listed
+from jaxcnn.config.table import DICTIONARIES, GROUPS, SETTINGS
 from jaxcnn.errors import UserError
 from jaxcnn.json_file import read_json
 from jaxcnn.shipped import config_files
@@ -67,7 +67,7 @@ def from_plain(plain: Mapping[str, Any], place: str) -> tuple[ConfigDict, list[s
         raise UserError(f"{place} has keys that no config has here: {listed(unknown)}; {first}")
     for key, value in found.items():
         assign(config, key, value)
-    missing = SETTINGS.keys() - found.keys() - {FIELDS}
+    missing = SETTINGS.keys() - found.keys() - {*DICTIONARIES}
     return config, [f"{place} does not have {listed(missing)}: the defaults are taken"] if missing else []
 
 
@@ -84,7 +84,7 @@ def assign(config: ConfigDict, key: str, value: Any) -> None:
     if not isinstance(group, ConfigDict):
         whole = ".".join(parts)
         raise UserError(f"{key}: {whole} is no dictionary here; set it as a whole, --config.{whole}=VALUE")
-    if key == FIELDS and isinstance(value, Mapping):
+    if key in DICTIONARIES and isinstance(value, Mapping):
         value = ConfigDict(value)
     with group.unlocked(), group.ignore_type():
         group[last] = value

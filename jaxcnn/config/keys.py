@@ -5,12 +5,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from jaxcnn.config.kinds import TEXT, TIMES
-from jaxcnn.config.table import GROUPS, OPEN, SETTINGS
+from jaxcnn.config.table import DICTIONARIES, GROUPS, OPEN, SETTINGS
 from jaxcnn.errors import UserError
 
 _MODEL = "model"
 FIELDS = f"{_MODEL}.fields"
-"""The one setting that is a dictionary: its own keys are those of the model's class."""
+"""The dictionary whose keys are those of the model's class."""
 _NOTHING = ("", "none", "null")
 
 
@@ -39,8 +39,8 @@ def parse_value(key: str, text: str) -> Any:
 
 
 def is_free(key: str) -> bool:
-    """Returns whether a key is no setting but one that a user may add: a field of a model, an option of a norm."""
-    return key not in SETTINGS and any(key.startswith(f"{group}.") for group in (FIELDS, *OPEN))
+    """Returns whether a key is no setting but one that a user may add: a field of a model, an option of a part."""
+    return key not in SETTINGS and any(key.startswith(f"{group}.") for group in (*DICTIONARIES, *OPEN))
 
 
 def find_key(name: str) -> tuple[str, str]:
@@ -55,7 +55,7 @@ def find_key(name: str) -> tuple[str, str]:
         return name, ""
     if f"{name}.name" in SETTINGS:
         return f"{name}.name", f"--config.{name} is taken as --config.{name}.name"
-    if name in GROUPS or name == FIELDS:
+    if name in GROUPS or name in DICTIONARIES:
         own = [key for key in SETTINGS if key.startswith(f"{name}.")]
         raise UserError(f"--config.{name}: {name} is a group of keys: {', '.join(own)}")
     raise UserError(f"there is no config key {name!r}: {hint(name)}")
@@ -110,11 +110,11 @@ def flat(tree: Mapping[str, Any], prefix: str = "", *, within: bool = False) -> 
     Args:
         tree: of a config, with plain values.
         prefix: of all keys.
-        within: whether to go into `model.fields` and what else a user adds; else each of these is one value.
+        within: whether to go into dictionaries and what else a user adds; else each of these is one value.
     """
     found: dict[str, Any] = {}
     for key, value in tree.items():
-        nested = isinstance(value, Mapping) and (within or not (prefix + key == FIELDS or is_free(prefix + key)))
+        nested = isinstance(value, Mapping) and (within or not (prefix + key in DICTIONARIES or is_free(prefix + key)))
         found |= flat(value, f"{prefix}{key}.", within=within) if nested else {prefix + key: value}
     return found
 

@@ -25,23 +25,31 @@ class Words:
     that may import jax."""
     listed_by: str = ""
     """The command that lists them, where they are many."""
+    further: str = ""
+    """Where the table of another library's words is, likewise. Pages do not list them."""
+    further_said: str = ""
+    """What those are, for pages: "an optimizer of optax"."""
     path: bool = False
     """Whether "package.module:name" of anything that can be imported is one too."""
 
     @property
     def known(self) -> Collection[str]:
-        """All words, in the order of their table."""
-        if isinstance(self.table, tuple):
-            return self.table
-        module, _, name = self.table.partition(":")
-        return tuple(getattr(importlib.import_module(module), name))
+        """All words, in the order of their table, without the further ones."""
+        return self.table if isinstance(self.table, tuple) else _imported(self.table)
 
     def check(self, word: str) -> None:
         """Raises `UserError` where `word` is none of them; a path is imported, and must be something to call."""
+        known = [*self.known, *(_imported(self.further) if self.further else ())]
         if self.path:
-            find_part(self.noun, word, dict.fromkeys(self.known))
+            find_part(self.noun, word, dict.fromkeys(known))
         else:
-            check_word(self.noun, word, self.known)
+            check_word(self.noun, word, known)
+
+
+def _imported(place: str) -> tuple[str, ...]:
+    """Returns the keys of a table at "package.module:NAME"."""
+    module, _, name = place.partition(":")
+    return tuple(getattr(importlib.import_module(module), name))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

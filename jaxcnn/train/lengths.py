@@ -5,7 +5,7 @@ from fractions import Fraction
 
 from jaxcnn.config.durations import parse_boundaries, parse_duration, parse_period
 from jaxcnn.errors import UserError
-from jaxcnn.train.parts.schedules import Shape
+from jaxcnn.train.parts.schedules import BOUNDED, Shape
 from jaxcnn.train.parts.snapshots import Snapshots
 from jaxcnn.train.run import Timing
 from jaxcnn.train.settings import AveragingSettings, ScheduleSettings, Settings
@@ -104,11 +104,13 @@ def schedule_shape(s: ScheduleSettings, steps_per_epoch: Fraction, total: int) -
         boundaries=parse_boundaries("schedule.boundaries", s.boundaries, steps_per_epoch),
         factor=s.factor,
         end_factor=s.end_factor,
+        growth=s.growth,
+        options=s.options,
     )
     longest = {"warmup": shape.warmup, "every": shape.every, "boundaries": max(shape.boundaries, default=0)}
     for key, steps in longest.items():
         if steps >= 2**31:
             raise UserError(f"schedule.{key} is {getattr(s, key)!r}: it is more than {2**31 - 1} steps")
-    if s.name == "multistep" and not shape.boundaries:
-        raise UserError("schedule multistep needs schedule.boundaries, as '10, 14, 18 epochs'")
+    if s.name in BOUNDED and not shape.boundaries:
+        raise UserError(f"schedule {s.name} needs schedule.boundaries, as '10, 14, 18 epochs'")
     return shape

@@ -12,7 +12,8 @@ from jaxcnn.layers.variables import path_name
 from jaxcnn.models import Net
 from jaxcnn.models.described import fields_of, plain
 from jaxcnn.parts import part_name
-from jaxcnn.train.parts.optimizers import decays_unseen, kernels_only
+from jaxcnn.train.parts.kernels import kernels_only
+from jaxcnn.train.parts.optimizers import decays_unseen
 from jaxcnn.train.run import Run
 
 

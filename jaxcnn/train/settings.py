@@ -84,6 +84,8 @@ class ScheduleSettings:
     boundaries: str
     factor: float
     end_factor: float
+    growth: int
+    options: Mapping[str, Any]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -31,6 +31,16 @@ def test_loss_is_its_formula_for_hard_and_soft_labels(name, smoothing):
     np.testing.assert_allclose(loss(jnp.asarray(LOGITS), soft), reference(name, smoothing), rtol=1e-5)
 
 
+@pytest.mark.parametrize("name", sorted(LOSSES))
+def test_smoothing_and_mixing_together_are_the_mixture_of_smoothed_losses(name):
+    """Labels of mixup and CutMix are smoothed as the labels that they are made of: both are linear in the label."""
+    loss, share = make_loss(name, label_smoothing=0.1), np.array([0.3, 0.8], np.float32)
+    own, other = (jnp.asarray(np.eye(3, dtype=np.float32)[labels]) for labels in (LABEL, LABEL[::-1]))
+    mixed = loss(jnp.asarray(LOGITS), share[:, None] * own + (1 - share[:, None]) * other)
+    apart = share * reference(name, 0.1) + (1 - share) * loss(jnp.asarray(LOGITS), jnp.asarray(LABEL[::-1]))
+    np.testing.assert_allclose(mixed, apart, rtol=1e-5)
+
+
 def test_sums_leave_out_the_padding_even_where_it_is_not_a_number():
     losses = jnp.array([1.0, jnp.nan])
     sums = metrics.summed(jnp.asarray(LOGITS), jnp.asarray(LABEL), losses, jnp.array([1.0, 0.0]))

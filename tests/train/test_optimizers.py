@@ -8,7 +8,8 @@ from jaxcnn.config import base_config
 from jaxcnn.errors import UserError
 from jaxcnn.layers.variables import abstract_variables
 from jaxcnn.models import create_model
-from jaxcnn.train.parts.optimizers import OPTIMIZERS, OptimizerSettings, decays_unseen, kernels_only, make_optimizer
+from jaxcnn.train.parts.kernels import kernels_only
+from jaxcnn.train.parts.optimizers import OPTIMIZERS, OptimizerSettings, decays_unseen, make_optimizer
 
 PARAMS = {"kernel": jnp.array([[1.0, -2.0]]), "bias": jnp.array([3.0])}
 GRADIENTS = {"kernel": jnp.array([[0.5, 0.25]]), "bias": jnp.array([-1.0])}

@@ -17,7 +17,16 @@ EXPECTED = {
     "exponential": lambda s: 0.5 ** (s / 5),
     "cosine": lambda s: 0.1 + 0.9 * 0.5 * (1 + math.cos(math.pi * min(s / 100, 1))),
     "linear": lambda s: 1 - 0.9 * min(s / 100, 1),
+    "cosine_restarts": lambda s: 0.1 + 0.9 * 0.5 * (1 + math.cos(math.pi * (s % 5) / 5)),
+    "one_cycle": lambda s: one_cycle(s),
 }
+
+
+def one_cycle(step):
+    """Returns the share of the peak: from 1/25 up to 1 at 30 of 100 steps, and down to 1/250,000, by two cosines."""
+    share = min(step, 30) / 30 if step < 30 else (min(step, 100) - 30) / 70
+    start, end = (1 / 25, 1.0) if step < 30 else (1.0, 1 / 250_000)
+    return end + (start - end) * 0.5 * (1 + math.cos(math.pi * share))
 
 
 def values(schedule, steps):
@@ -43,6 +52,14 @@ def test_warmup_rises_and_the_boundaries_stay_where_they_are(name):
         np.testing.assert_allclose(values(warm, [9, 10]), [0.2, 0.1], rtol=1e-6)
     if name in ("cosine", "linear"):
         np.testing.assert_allclose(values(warm, [4, 100]), [0.2, 0.0], atol=1e-7)
+
+
+def test_restarts_that_grow():
+    """Cosines over 5, 10, 20, ... steps, each from the peak."""
+    schedule = make_schedule("cosine_restarts", 1.0, Shape(total=60, warmup=3, every=5, growth=2))
+    np.testing.assert_allclose(values(schedule, [3, 8, 18, 38]), 1.0, rtol=1e-6)
+    np.testing.assert_allclose(values(schedule, [13, 28, 58]), 0.5, rtol=1e-6)
+    assert all(values(schedule, [7, 17, 37]) < [0.1, 0.03, 0.01])
 
 
 @pytest.mark.parametrize("boundaries", [(4, 4, 8), (8, 4, 4)])

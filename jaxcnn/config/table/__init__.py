@@ -1,5 +1,6 @@
 """Every setting of a run, once: a row says all that the rest of the house knows of it."""
 
+from jaxcnn.config.kinds import DICTIONARY
 from jaxcnn.config.setting import Setting
 from jaxcnn.config.table.data import DATA
 from jaxcnn.config.table.learning import LEARNING
@@ -8,6 +9,8 @@ from jaxcnn.config.table.run import RUN
 
 SETTINGS: dict[str, Setting] = {setting.key: setting for setting in (*RUN, *MODEL, *DATA, *LEARNING)}
 """Full name -> setting, in the order in which pages list them."""
+DICTIONARIES = tuple(key for key, setting in SETTINGS.items() if setting.kind is DICTIONARY)
+"""Settings that are dictionaries, whose keys a user chooses."""
 OPEN = ("model.norm_options",)
 """Groups that take further keys: a norm of a user's own has options of its own."""
 GROUPS = {

@@ -1,6 +1,6 @@
 """The settings of loss, optimizer, learning rate and averaging."""
 
-from jaxcnn.config.kinds import MULTIPLIERS, NUMBER, NUMBERS, SWITCH, TEXT, TIME, TIMES, WHOLE
+from jaxcnn.config.kinds import DICTIONARY, MULTIPLIERS, NUMBER, NUMBERS, SWITCH, TEXT, TIME, TIMES, WHOLE
 from jaxcnn.config.setting import Setting, Words
 from jaxcnn.ranges import SHARE, Range, above, at_least, below
 
@@ -42,8 +42,14 @@ LEARNING = (
         key="optimizer.name",
         kind=TEXT,
         default="sgd",
-        about="The optimizer.",
-        words=Words("optimizer", "jaxcnn.train.parts.optimizers:OPTIMIZERS", path=True),
+        about="The optimizer. One of optax goes by its own name, as `lion` or `muon`, and has `optimizer.options`.",
+        words=Words(
+            "optimizer",
+            "jaxcnn.train.parts.optimizers:OPTIMIZERS",
+            further="jaxcnn.train.parts.of_optax:NAMES_OF_OPTIMIZERS",
+            further_said="an optimizer of optax or optax.contrib",
+            path=True,
+        ),
         aliases="optim opt solver optimiser",
     ),
     Setting(
@@ -53,6 +59,14 @@ LEARNING = (
         about="The highest learning rate, which the schedule starts from.",
         within=at_least(0),
         aliases="lr base_lr max_lr peak_lr init_lr initial_lr eta learningrate rate step_size",
+    ),
+    Setting(
+        key="optimizer.options",
+        kind=DICTIONARY,
+        default={},
+        about="Further arguments of an optimizer of optax, or of one of your own. One is set as "
+        "`optimizer.options.NAME`, as `optimizer.options.b2=0.95`. What is not set has optax's default.",
+        aliases="optimizer_kwargs optim_args opt_args",
     ),
     Setting(
         key="optimizer.reference_batch_size",
@@ -112,7 +126,8 @@ LEARNING = (
         key="optimizer.weight_decay",
         kind=NUMBER,
         default=0.0,
-        about="The weight decay: decoupled from the gradient in adamw and lamb, added to it in the others.",
+        about="The weight decay: decoupled from the gradient in adamw, lamb and those of optax that have one, added to "
+        "it in the others.",
         within=at_least(0),
         aliases="wd decay l2 regularization weightdecay",
     ),
@@ -172,9 +187,16 @@ LEARNING = (
         key="schedule.name",
         kind=TEXT,
         default="cosine",
-        about="How the learning rate changes.",
-        words=Words("schedule", "jaxcnn.train.parts.schedules:SCHEDULES", path=True),
-        aliases="scheduler sched lr_schedule lr_scheduler lr_policy cosine",
+        about="How the learning rate changes. A schedule of optax goes by its own name, as "
+        "`polynomial_schedule`; it starts from the peak, ends with the training, and has `schedule.options`.",
+        words=Words(
+            "schedule",
+            "jaxcnn.train.parts.schedules:SCHEDULES",
+            further="jaxcnn.train.parts.of_optax:OPTAX_SCHEDULES",
+            further_said="a schedule of optax",
+            path=True,
+        ),
+        aliases="scheduler sched lr_schedule lr_scheduler lr_policy cosine onecycle sgdr restarts",
     ),
     Setting(
         key="schedule.warmup",
@@ -187,7 +209,8 @@ LEARNING = (
         key="schedule.every",
         kind=TIME,
         default="30 epochs",
-        about="Of step and exponential: the time in which the learning rate is multiplied by `schedule.factor` once.",
+        about="Of step and exponential: the time in which the learning rate is multiplied by `schedule.factor` once. "
+        "Of cosine_restarts: the time of the first cosine.",
         aliases="step_size decay_epochs decay_every",
     ),
     Setting(
@@ -202,7 +225,8 @@ LEARNING = (
         key="schedule.factor",
         kind=NUMBER,
         default=0.1,
-        about="Of step, multistep and exponential: what the learning rate is multiplied by.",
+        about="Of step, multistep and exponential: what the learning rate is multiplied by. Of optax's piecewise "
+        "schedules: likewise.",
         within=above(0),
         aliases="gamma lr_gamma decay_rate decay_factor",
     ),
@@ -210,9 +234,26 @@ LEARNING = (
         key="schedule.end_factor",
         kind=NUMBER,
         default=0.0,
-        about="Of cosine and linear: the last learning rate, as a share of the peak.",
+        about="Of cosine, linear and cosine_restarts: the last learning rate, as a share of the peak. Of a schedule of "
+        "optax with an `end_value`: likewise.",
         within=at_least(0),
         aliases="min_lr end_lr final_lr",
+    ),
+    Setting(
+        key="schedule.growth",
+        kind=WHOLE,
+        default=1,
+        about="Of cosine_restarts: how many times as long each cosine is as the one before.",
+        within=Range(1, 16),
+        aliases="t_mult restart_multiplier",
+    ),
+    Setting(
+        key="schedule.options",
+        kind=DICTIONARY,
+        default={},
+        about="Further arguments of one_cycle or of a schedule of optax. One is set as `schedule.options.NAME`, as "
+        "`schedule.options.pct_start=0.2`. What is not set has optax's default.",
+        aliases="pct_start div_factor final_div_factor power scheduler_kwargs",
     ),
     Setting(
         key="ema.decay",

@@ -1,6 +1,7 @@
-"""Optimizers of optax, with weight decay for kernels only."""
+"""Optimizers, our words and optax's names, with weight decay for kernels only."""
 
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
@@ -11,10 +12,9 @@ import optax
 from jaxcnn.errors import UserError
 from jaxcnn.layers.variables import loop_of, path_name
 from jaxcnn.parts import find_part, parameters_of, required_positions
+from jaxcnn.train.parts.kernels import is_kernel, kernels_only, matrices, names_of
+from jaxcnn.train.parts.of_optax import OPTAX_OPTIMIZERS, UNFIT, called
 from jaxcnn.types import Array
-
-NEVER_DECAYED = frozenset({"bias", "scale", "negative_slope"})
-"""Names of parameters that shift or scale values, in our layers and Flax's: of norms, convolutions and PReLU."""
 
 
 class Factors(NamedTuple):
@@ -46,26 +46,10 @@ class OptimizerSettings:
     clip_norm: float | None
     multipliers: tuple[tuple[Any, ...], ...] = ()
     layer_decay: float | None = None
+    options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    """Further arguments of a function of the learning rate, by name."""
     factors: Mapping[str, Factors] = dataclasses.field(default_factory=dict)
     """What `multipliers` and `layer_decay` mean for each parameter, by path; those that are not in it have 1."""
-
-
-def kernels_only(params: Any) -> Any:
-    """Returns a tree of bools: True for weight decay; False for biases, norm scales and slopes of activations.
-
-    These are recognised by name. A parameter with another name is False if it is a vector or a number in each layer.
-    The axis along which a loop stacks its layers does not count.
-    """
-    return jax.tree_util.tree_map_with_path(_is_kernel, params)
-
-
-def _is_kernel(path: tuple[Any, ...], param: Array) -> bool:
-    names = _names(path)
-    return not NEVER_DECAYED.intersection(names[-1:]) and param.ndim - bool(loop_of(names)) > 1
-
-
-def _names(path: tuple[Any, ...]) -> list[str]:
-    return path_name(path).split("/")
 
 
 def _sgd(o: OptimizerSettings, rate: optax.Schedule) -> optax.GradientTransformation:
@@ -108,7 +92,7 @@ def _trusted(updates: Any, params: Any) -> Any:
         return ratio.update(update, ratio.init(param), param)[0]
 
     def scale_each(path: tuple[Any, ...], update: Array, param: Array) -> Array:
-        return (jax.vmap(scale) if loop_of(_names(path)) else scale)(update, param)
+        return (jax.vmap(scale) if loop_of(names_of(path)) else scale)(update, param)
 
     return jax.tree_util.tree_map_with_path(scale_each, updates, params)
 
@@ -124,19 +108,26 @@ OPTIMIZERS: dict[str, Maker] = {
     "lamb": _lamb,
 }
 _DECAY_THEMSELVES = frozenset({"adamw", "lamb"})
+_DECAYS = frozenset({"weight_decay", "weight_decay_rate"})
+_MASKS = frozenset({"mask", "weight_decay_mask"})
+"""What optimizers of optax call the weight decay, and what it is for."""
 
 
 def make_optimizer(settings: OptimizerSettings, learning_rate: optax.Schedule) -> optax.GradientTransformation:
     """Returns the optimizer of these settings. It clips the gradient, adds the weight decay, and updates.
 
-    Its name is in `OPTIMIZERS` or is a path to a function. A function of (settings, learning_rate) does its own weight
-    decay. A function of the learning rate alone, as optax's are, gets `weight_decay` and `mask` if it has these
-    parameters.
+    Its name is in `OPTIMIZERS`, or optax's own, or a path to a function. A function of (settings, learning_rate) does
+    its own weight decay. A function of the learning rate alone, as optax's are, gets `settings.options`, and of the
+    weight decay and its mask what it has parameters for.
 
     The weight decay of adamw and lamb is their own, decoupled from the gradient (Loshchilov & Hutter,
-    arXiv:1711.05101). For the others it is the gradient of an L2 penalty, weight_decay / 2 * ||w||^2.
+    arXiv:1711.05101), and so is that of other functions with such a parameter. For all others it is the gradient of an
+    L2 penalty, weight_decay / 2 * ||w||^2.
+
+    Raises:
+        UserError: for a name that is none, wrong options, or a weight decay that the optimizer cannot have.
     """
-    update = _of_settings(find_part("optimizer", settings.name, OPTIMIZERS))(settings, learning_rate)
+    update = _made(settings, learning_rate)
     if not callable(getattr(update, "init", None)) or not callable(getattr(update, "update", None)):
         made = type(update).__name__
         raise UserError(f"optimizer {settings.name} makes a {made}: it must make an optax.GradientTransformation")
@@ -165,25 +156,41 @@ def decays_itself(name: str) -> bool:
     """Returns whether this optimizer has its own weight decay, instead of one in the gradient."""
     if name in OPTIMIZERS:
         return name in _DECAY_THEMSELVES
-    return decays_unseen(name) or "weight_decay" in parameters_of(find_part("optimizer", name, OPTIMIZERS))
+    return decays_unseen(name) or not _DECAYS.isdisjoint(parameters_of(_found(name)))
 
 
 def decays_unseen(name: str) -> bool:
     """Returns whether it is not known what this optimizer decays: it is a user's function of the settings."""
-    return name not in OPTIMIZERS and _takes_settings(find_part("optimizer", name, OPTIMIZERS))
+    return name not in OPTIMIZERS and _takes_settings(_found(name))
 
 
-def _of_settings(maker: Maker) -> Maker:
-    """Returns a function of (settings, learning_rate), from one of the learning rate alone."""
+def _found(name: str) -> Maker:
+    """Returns the function of a name or path; raises `UserError` for one that is none."""
+    if name in UNFIT and name not in OPTIMIZERS:
+        raise UserError(f"optimizer {name} of optax cannot be had here: {UNFIT[name]}")
+    return find_part("optimizer", name, {**OPTAX_OPTIMIZERS, **OPTIMIZERS})
+
+
+def _made(settings: OptimizerSettings, learning_rate: optax.Schedule) -> Any:
+    """Returns what the function of the settings' name makes."""
+    maker = _found(settings.name)
     if _takes_settings(maker):
-        return maker
+        if settings.name in OPTIMIZERS and settings.options:
+            raise UserError(
+                f"optimizer.options has {next(iter(settings.options))}: optimizer {settings.name} has other settings, "
+                "which `jaxcnn settings optimizer` lists"
+            )
+        return maker(settings, learning_rate)
+    given = dict.fromkeys(_DECAYS, settings.weight_decay) | dict.fromkeys(_MASKS, _mask(settings))
+    muons = {"adam_weight_decay": settings.weight_decay if settings.decay_all else 0.0}
+    muons |= {"muon_weight_dimension_numbers": matrices}
+    of_rate = functools.partial(maker, learning_rate)
+    return called("optimizer", settings.name, of_rate, given | muons, settings.options)
 
-    def make(settings: OptimizerSettings, learning_rate: optax.Schedule) -> optax.GradientTransformation:
-        offered = {"weight_decay": settings.weight_decay, "mask": _mask(settings)}
-        taken = {name: value for name, value in offered.items() if name in parameters_of(maker)}
-        return maker(learning_rate, **taken)
 
-    return make
+def _is_masked(name: str) -> bool:
+    """Returns whether an optimizer can be told which parameters decay."""
+    return not _MASKS.isdisjoint(parameters_of(_found(name)))
 
 
 def _takes_settings(maker: Maker) -> bool:
@@ -207,18 +214,23 @@ def _mask(settings: OptimizerSettings, factor: float = 1.0) -> Callable[[Any], A
 
     def decays(path: tuple[Any, ...], param: Array) -> bool:
         own = settings.factors.get(path_name(path), _NO_FACTORS).decay
-        return own == factor and (settings.decay_all or _is_kernel(path, param))
+        return own == factor and (settings.decay_all or is_kernel(path, param))
 
     return lambda params: jax.tree_util.tree_map_with_path(decays, params)
 
 
 def _check_decay(settings: OptimizerSettings) -> None:
-    """Raises `UserError` for a factor of a weight decay that an optimizer sees to itself and cannot multiply."""
+    """Raises `UserError` for a weight decay, or a factor of it, that an optimizer sees to itself and cannot have."""
     factors = {factors.decay for factors in settings.factors.values()} - {1.0}
-    if settings.name in OPTIMIZERS or not factors or not decays_itself(settings.name):
+    if settings.name in OPTIMIZERS or not decays_itself(settings.name):
         return
-    masked = "mask" in parameters_of(find_part("optimizer", settings.name, OPTIMIZERS))
-    if decays_unseen(settings.name) or not masked:
+    if settings.weight_decay and not (settings.decay_all or _is_masked(settings.name) or decays_unseen(settings.name)):
+        raise UserError(
+            f"optimizer {settings.name} decays all parameters alike: set optimizer.decay_all, or a weight_decay of 0"
+        )
+    if not factors:
+        return
+    if decays_unseen(settings.name) or not _is_masked(settings.name):
         raise UserError(f"optimizer {settings.name} decays by itself: optimizer.multipliers cannot change its decay")
     if factors != {0.0}:
         raise UserError(f"optimizer {settings.name} decays by itself: its decay can be multiplied by 0 and 1 alone")

@@ -1,0 +1,56 @@
+"""Prints what a finished run of a recipe reached, for jaxcnn/recipes/reached.toml: `python benchmarks/recipes/entry.py RUN...`."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from jaxcnn.recipes.name import is_recipe
+
+_OWN = ("--workdir", "--config.data.dir", "--config.progress", "--config.tensorboard")
+"""Options that change no result."""
+
+
+def entry(run: Path) -> str:
+    """Returns the entry of a run folder, in TOML.
+
+    Raises:
+        ValueError: for a run that no recipe began, that is not finished, or that was started more than once.
+    """
+    card = json.loads((run / "run.json").read_text(encoding="utf-8"))
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+    last = rows[-1]
+    options = dict(word.partition("=")[::2] for word in card["command_line"] if word.startswith("--"))
+    name = options.pop("--config", "")
+    if not is_recipe(name):
+        raise ValueError(f"{run} was not begun by --config=train:DATA,MODEL,RECIPE")
+    if last["step"] != card["total_steps"] or "test/accuracy" not in last or card["restarts"]:
+        raise ValueError(f"{run} is not a run that was finished in one go")
+    kept = [f"{option}={value}" for option, value in options.items() if option not in _OWN]
+    lines: dict[str, Any] = {"name": name, "accuracy": accuracies(last, card["seeds"]), "epochs": last["epoch"]}
+    lines |= {"examples": card["data"]["examples"]["test"], "seconds": round(card["duration_seconds"], 1)}
+    lines |= {"options": " ".join(kept), "machine": machine(card)}
+    return "\n".join(f"{key} = {json.dumps(value)}" for key, value in lines.items())
+
+
+def accuracies(row: dict[str, Any], seeds: Sequence[int]) -> list[float]:
+    """Returns the test accuracy of each seed, in percent."""
+    names = ["test/accuracy"] if len(seeds) == 1 else [f"test/accuracy/seed{seed}" for seed in seeds]
+    return [round(100 * row[name], 2) for name in names]
+
+
+def machine(card: dict[str, Any]) -> str:
+    """Returns in words what a run ran on."""
+    cores = f"{card['cpus']} cores of {card['processor']}"
+    return f"{cores}, {card['config']['precision']}, JAX {card['versions']['jax']}"
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition(":")[0])
+    parser.add_argument("runs", metavar="RUN", nargs="+", type=Path)
+    try:
+        print("\n\n".join(map(entry, parser.parse_args().runs)))
+    except ValueError as error:
+        sys.exit(str(error))
