@@ -4,9 +4,12 @@ import os
 import runpy
 import shutil
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
+
+from jaxcnn.recipes.reached import Reached
 
 GPU = Path(__file__).parents[1] / "benchmarks" / "gpu"
 
@@ -45,3 +48,27 @@ def test_the_gpu_script_names_commands_that_there_are(tmp_path):
     assert len(lines) > 10
     assert "benchmark step --precision bfloat16 resnet50 --batch-size 256 --against torch torch.compile" in lines[0]
     assert all(Path(line.split()[1]).exists() for line in lines if line.startswith("python ") and " -m " not in line)
+
+
+def test_an_entry_of_a_recipe_is_what_its_run_says(tmp_path):
+    entry = runpy.run_path(str(GPU.parent / "recipes" / "entry.py"))["entry"]
+    command = ["python", "-m", "jaxcnn", "train", "--config=train:digits,lenet5,modern", "--workdir=w"]
+    card = {
+        "command_line": [*command, "--config.num_seeds=2", "--config.data.dir=/data", "--config.seed=4"],
+        **{"seeds": [4, 5], "total_steps": 100, "duration_seconds": 12.34, "restarts": [], "cpus": 2},
+        **{"processor": "AMD EPYC", "config": {"precision": "float32"}, "versions": {"jax": "0.10.2"}},
+        "data": {"examples": {"train": 1257, "val": 180, "test": 360}},
+    }
+    row = {"step": 100, "epoch": 80.0, "test/accuracy": 0.98, "test/accuracy/seed4": 0.99, "test/accuracy/seed5": 0.97}
+    (tmp_path / "run.json").write_text(json.dumps(card))
+    (tmp_path / "metrics.jsonl").write_text(f'{{"step": 50}}\n{json.dumps(row)}\n')
+    (found,) = tomllib.loads(f"[[recipe]]\n{entry(tmp_path)}")["recipe"]
+    reached = Reached(**found | {"accuracy": tuple(found["accuracy"])})
+    assert reached.command == (
+        "jaxcnn train --config=train:digits,lenet5,modern --workdir=DIR --config.num_seeds=2 --config.seed=4"
+    )
+    assert (reached.said, reached.seconds, reached.examples) == ("98.00 ± 1.41 % (n = 2)", 12.3, 360)
+    assert reached.machine == "2 cores of AMD EPYC, float32, JAX 0.10.2"
+    (tmp_path / "run.json").write_text(json.dumps(card | {"total_steps": 101}))
+    with pytest.raises(ValueError, match="is not a run that was finished in one go"):
+        entry(tmp_path)

@@ -77,6 +77,8 @@ def test_the_command_knows_its_version_and_its_configs(program):
     listed = program("configs").stdout
     assert all(name in listed for name in config_files())
     assert f"They lie in {program.site}/jaxcnn/configs: " in listed
+    shown = program("configs", "train:digits,lenet5").stdout
+    assert shown.startswith("train:digits,lenet5,modern\n  source")
 
 
 def test_a_config_by_its_name_is_trained(program):

@@ -1,4 +1,4 @@
-"""Prints what a finished run of a recipe reached, for jaxcnn/recipes/reached.toml: `python benchmarks/recipes/entry.py RUN...`."""
+"""Prints what finished runs of recipes reached, as jaxcnn/recipes/reached.toml has it: `python .../entry.py RUN...`."""
 
 import argparse
 import json

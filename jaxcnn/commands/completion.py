@@ -13,18 +13,25 @@ from jaxcnn.config.kinds import SWITCH
 from jaxcnn.config.table import SETTINGS
 from jaxcnn.data.catalog import CATALOG
 from jaxcnn.models import list_models
+from jaxcnn.recipes.reached import listed
 from jaxcnn.shipped import config_files
 
 SHELLS = ("bash", "zsh", "fish")
+
+
+def _recipes() -> list[str]:
+    return [entry.name for entry in listed()]
+
+
 _PATTERNS: dict[str, Callable[[], list[str]]] = {  # command -> names that its PATTERN can match
-    "configs": lambda: list(config_files()),
+    "configs": lambda: [*config_files(), *_recipes()],
     "datasets": lambda: list(CATALOG),
     "models": list_models,
     "settings": lambda: list(SETTINGS),
 }
 _TABLE = "# the table stands here\n"
 _VALUES: dict[object, Callable[[], list[str]]] = {  # metavar of an argument -> possible values
-    "CONFIG": lambda: [*config_files(), "@file"],
+    "CONFIG": lambda: [*config_files(), *_recipes(), "@file"],
     "DIR": lambda: ["@dir"],
     "FILE": lambda: ["@file"],
     "MODEL": list_models,

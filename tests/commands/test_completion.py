@@ -36,6 +36,8 @@ LINES = [  # what is typed, and what may take the place of its last word
     ("jaxcnn benchmark step resnet18 --against torch.c", ["torch.compile"]),
     ("jaxcnn models resnet11", ["resnet110"]),
     ("jaxcnn configs digits", ["digits_lenet5"]),
+    ("jaxcnn configs train:digits,lenet5,b", ["train:digits,lenet5,budget"]),
+    ("jaxcnn train --config=train:digits,lenet5,b", ["--config=train:digits,lenet5,budget"]),
     ("jaxcnn datasets cifar100", ["cifar100", "cifar100_coarse"]),
     ("jaxcnn settings optimizer.beta", ["optimizer.beta1", "optimizer.beta2"]),
     ("jaxcnn prepare cifar100", ["cifar100", "cifar100_coarse"]),
@@ -66,7 +68,8 @@ def needs(shell):
 def test_bash_is_given_the_words(scripts, line, words):
     command = ["bash", "--norc", "-c", BASH, "bash", "_bash", line]
     found = subprocess.run(command, cwd=scripts, capture_output=True, text=True, check=True).stdout.split()
-    behind = [word.rpartition("=")[2] if "=" in line else word for word in words]  # bash breaks words at "="
+    behind = [word.rpartition("=")[2] if "=" in line else word for word in words]  # bash breaks words at "=" and ":"
+    behind = [word.rpartition(":")[2] if ":" in line else word for word in behind]
     assert set(behind) <= set(found)
     assert bool(found) == bool(words)
 

@@ -231,9 +231,7 @@ def test_a_schedule_of_optax_is_what_follows_the_warm_up(name):
 def test_a_schedule_that_needs_more_says_what():
     with pytest.raises(UserError, match=r"^schedule polynomial_schedule needs schedule.options.power$"):
         make_schedule("polynomial_schedule", 0.2, SHAPE)
-    with pytest.raises(
-        UserError, match=r"^unknown option of schedule cosine_onecycle_schedule 'pct': known: "
-    ):
+    with pytest.raises(UserError, match=r"^unknown option of schedule cosine_onecycle_schedule 'pct': known: "):
         make_schedule("one_cycle", 0.2, Shape(total=100, options={"pct": 0.1}))
     with pytest.raises(UserError, match=r"^schedule.options has power: schedule cosine has no options$"):
         make_schedule("cosine", 0.2, Shape(total=100, options={"power": 2}))

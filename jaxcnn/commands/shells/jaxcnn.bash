@@ -31,6 +31,8 @@ _jaxcnn() {
   COMPREPLY=($(compgen -W "${found// /$'\n'}" -- "$value"))
   [[ $found == *@file* ]] && COMPREPLY+=($(compgen -f -- "$value")) && compopt -o filenames 2> /dev/null
   [[ $found == *@dir* ]] && COMPREPLY+=($(compgen -d -- "$value")) && compopt -o filenames 2> /dev/null
+  # bash breaks words at ":", too, and replaces what is behind it
+  [[ $value == *:* && $COMP_WORDBREAKS == *:* ]] && COMPREPLY=("${COMPREPLY[@]#"${value%"${value##*:}"}"}")
   [[ ${COMPREPLY[0]} == *[=.] ]] && compopt -o nospace 2> /dev/null
   [[ -n $prefix && $COMP_WORDBREAKS != *=* ]] && COMPREPLY=("${COMPREPLY[@]/#/$prefix}")
   return 0
