@@ -93,7 +93,7 @@ def stray(argument: str) -> UserError:
     """Returns the error for an argument that is no option, with what it may have been meant to be."""
     name, equals, value = argument.partition("=")
     keys = nearest(name.removeprefix("config.")) if equals else []
-    if argument.endswith((".py", ".json")) or argument in config_files():
+    if argument.endswith((".py", ".json")) or argument in config_files() or is_recipe(argument):
         return UserError(f"stray argument {argument!r}: did you mean --config={argument}?")
     if keys:
         return UserError(

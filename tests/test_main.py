@@ -55,6 +55,8 @@ def test_overrides_reach_the_config_with_their_types(parse):
         ([CONFIG, "--workdir=w", "--config.batch_size=3.5"], "batch_size=3.5"),
         ([CONFIG, "--workdir=w", "stray"], "stray argument 'stray'"),
         ([CONFIG[9:], "--workdir=w"], "digits_lenet5.py': did you mean --config="),
+        (["train:digits,lenet5", "--workdir=w"], "'train:digits,lenet5': did you mean --config=train:digits,lenet5?"),
+        ([CONFIG, "--workdir=w", "--config.optimizer.options=3"], "it must be a dictionary"),
         ([CONFIG, "--workdir=w", "lr=0.1"], "did you mean --config.optimizer.learning_rate=0.1?"),
         ([CONFIG, "--workdir=w", "config.seed=3"], "did you mean --config.seed=3?"),
         ([CONFIG, "--workdri=w"], "did you mean --workdir?"),

@@ -13,8 +13,12 @@ _OWN = ("--workdir", "--config.data.dir", "--config.progress", "--config.tensorb
 """Options that change no result."""
 
 
-def entry(run: Path) -> str:
+def entry(run: Path, note: str = "") -> str:
     """Returns the entry of a run folder, in TOML.
+
+    Args:
+        run: the folder.
+        note: on the machine, behind what the run card has of it.
 
     Raises:
         ValueError: for a run that no recipe began, that is not finished, or that was started more than once.
@@ -29,9 +33,13 @@ def entry(run: Path) -> str:
     if last["step"] != card["total_steps"] or "test/accuracy" not in last or card["restarts"]:
         raise ValueError(f"{run} is not a run that was finished in one go")
     kept = [f"{option}={value}" for option, value in options.items() if option not in _OWN]
-    lines: dict[str, Any] = {"name": name, "accuracy": accuracies(last, card["seeds"]), "epochs": last["epoch"]}
+    lines: dict[str, Any] = {
+        "name": name,
+        "accuracy": accuracies(last, card["seeds"]),
+        "epochs": round(last["epoch"], 2),
+    }
     lines |= {"examples": card["data"]["examples"]["test"], "seconds": round(card["duration_seconds"], 1)}
-    lines |= {"options": " ".join(kept), "machine": machine(card)}
+    lines |= {"options": " ".join(kept), "machine": ", ".join(filter(None, [machine(card), note]))}
     return "\n".join(f"{key} = {json.dumps(value)}" for key, value in lines.items())
 
 
@@ -50,7 +58,9 @@ def machine(card: dict[str, Any]) -> str:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition(":")[0])
     parser.add_argument("runs", metavar="RUN", nargs="+", type=Path)
+    parser.add_argument("--note", metavar="TEXT", default="", help="on the machine, as 'with other work beside'")
+    arguments = parser.parse_args()
     try:
-        print("\n\n".join(map(entry, parser.parse_args().runs)))
+        print("\n\n".join(entry(run, arguments.note) for run in arguments.runs))
     except ValueError as error:
         sys.exit(str(error))

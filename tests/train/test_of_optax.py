@@ -16,11 +16,13 @@ from jaxcnn.config.check import check, frozen
 from jaxcnn.config.table import SETTINGS
 from jaxcnn.errors import UserError
 from jaxcnn.layers.variables import abstract_variables
+from jaxcnn.main import parse
 from jaxcnn.models import create_model
 from jaxcnn.train.parts.kernels import kernels_only, matrices
 from jaxcnn.train.parts.of_optax import OPTAX_OPTIMIZERS, OPTAX_SCHEDULES, UNFIT
 from jaxcnn.train.parts.optimizers import OPTIMIZERS, OptimizerSettings, decays_itself, make_optimizer
 from jaxcnn.train.parts.schedules import Shape, make_schedule
+from jaxcnn.train.settings import read_settings
 
 BY_NAME = sorted(OPTAX_OPTIMIZERS.keys() - OPTIMIZERS.keys())
 """Those that are no words of ours."""
@@ -189,6 +191,21 @@ def test_a_config_may_name_it(name):
     config = base_config()
     config.optimizer.name = name
     check(frozen(config))
+
+
+def test_options_are_keys_of_the_command_line(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    line = [
+        "--config=digits_lenet5",
+        "--workdir=w",
+        "--config.optimizer.name=muon",
+        "--config.optimizer.options.beta=0.9",
+    ]
+    config = parse([*line, '--config.schedule.options={"pct_start": 0.2}', "--config.schedule.name=one_cycle"]).config
+    assert config.optimizer.options.to_dict() == {"beta": 0.9}
+    found = read_settings(config, {})
+    assert dict(found.optimizer.options) == {"beta": 0.9}
+    assert dict(found.schedule.options) == {"pct_start": 0.2}
 
 
 def test_a_config_may_not_name_what_is_none():
