@@ -28,25 +28,25 @@ BY_NAME = sorted(OPTAX_OPTIMIZERS.keys() - OPTIMIZERS.keys())
 """Those that are no words of ours."""
 WITHOUT_MASK = ("dadapt_adamw", "madgrad", "novograd", "prodigy")
 """Their weight decay is that of all parameters."""
+DECAYING = [name for name in BY_NAME if decays_itself(name) and name not in WITHOUT_MASK]
+"""Those with a weight decay of their own."""
 RATE = 0.01
 
 
 class Tiny(nn.Module):
     @nn.compact
     def __call__(self, image):
-        x = nn.relu(nn.Conv(4, (3, 3), name="conv")(image))
-        return nn.Dense(3, name="classifier")(x.mean(axis=(1, 2)))
+        return nn.Dense(4, name="classifier")(image.mean(axis=(1, 2)))
 
 
 @pytest.fixture(scope="module")
 def net():
-    """The parameters of a net, and their gradients."""
-    image, label = jax.random.normal(jax.random.key(1), (6, 5, 5, 2)), jnp.arange(6) % 3
+    """The parameters of a net, none of them 0, and their gradients."""
+    image, label = np.random.default_rng(0).normal(size=(6, 5, 5, 3)).astype(np.float32), jnp.arange(6) % 4
 
     @jax.jit
     def made(key):
-        params = Tiny().init(key, image)["params"]
-        params = jax.tree.map(lambda leaf: leaf + 0.1, params)  # so that none is 0, at which some do not move
+        params = jax.tree.map(lambda leaf: leaf + 0.1, Tiny().init(key, image)["params"])
 
         def loss(params):
             logits = Tiny().apply({"params": params}, image)
@@ -73,17 +73,16 @@ def moved(name, params, gradient, **changes):
 
 @pytest.fixture(scope="module")
 def steps(net):
-    """By name the updates of a step, and those of a step without gradient but with a weight decay."""
+    """By name the updates of a step; and, of those with a weight decay of their own, without a gradient."""
     params, gradient = net
     still = jax.tree.map(jnp.zeros_like, gradient)
 
-    @jax.jit
     def step():
         moving = {name: moved(name, params, gradient) for name in BY_NAME}
-        decaying = {name: moved(name, params, still, weight_decay=0.5) for name in BY_NAME if name not in WITHOUT_MASK}
-        return moving, decaying
+        return moving, {name: moved(name, params, still, weight_decay=0.5) for name in DECAYING}
 
-    return jax.device_get(step())
+    quickly = jax.jit(step, compiler_options={"xla_backend_optimization_level": 0})  # run once, compiled once
+    return jax.device_get(quickly())
 
 
 @pytest.mark.parametrize("name", BY_NAME)
@@ -92,15 +91,15 @@ def test_it_takes_a_step(name, steps, net):
     assert jax.tree.map(np.shape, moving[name]) == jax.tree.map(np.shape, params)
     for leaf in jax.tree.leaves(moving[name]):
         assert np.isfinite(leaf).all()
-        assert np.abs(leaf).max() > 0
+        assert (np.abs(leaf).max() > 0) == (name != "adopt")  # its first step only looks at the gradient
 
 
-@pytest.mark.parametrize("name", sorted(set(BY_NAME) - set(WITHOUT_MASK)))
+@pytest.mark.parametrize("name", DECAYING)
 def test_its_weight_decay_leaves_out_biases(name, steps):
-    """Without a gradient and without weight decay nothing moves, so that what moves is decayed."""
+    """Nothing else moves where there is no gradient."""
     _, decaying = steps
-    for path, leaf in jax.tree_util.tree_leaves_with_path(decaying[name]):
-        assert (np.abs(leaf).max() > 0) == (path[-1].key == "kernel"), path
+    moves = {path[-1].key: np.abs(leaf).max() > 0 for path, leaf in jax.tree_util.tree_leaves_with_path(decaying[name])}
+    assert moves == {"kernel": True, "bias": False}
 
 
 @pytest.mark.parametrize("name", WITHOUT_MASK)
@@ -139,12 +138,12 @@ def _takes_a_rate(function):
 
 
 def test_options_reach_it_and_its_defaults_are_optaxs(net):
+    """AdaGrad's first step divides by the root of its first accumulator, by default 0.1, and the gradient squared."""
     params, gradient = net
-    for options in ({}, {"b1": 0.5, "b2": 0.6}):
-        tx = optax.lion(RATE, **options, weight_decay=0.0)
-        expected = tx.update(gradient, tx.init(params), params)[0]
-        found = moved("lion", params, gradient, options=options)
-        jax.tree.map(np.testing.assert_array_equal, found, expected)
+    for options, start in (({}, 0.1), ({"initial_accumulator_value": 2.0}, 2.0)):
+        found = moved("adagrad", params, gradient, options=options)["classifier"]["bias"]
+        own = gradient["classifier"]["bias"]
+        np.testing.assert_allclose(found, -RATE * own / np.sqrt(start + own**2), rtol=1e-4)
 
 
 def test_a_setting_of_the_config_is_no_option():
@@ -178,12 +177,11 @@ def test_muon_takes_each_kernel_for_a_matrix_and_each_turn_of_a_loop():
     assert {leaf.reduction_axis for leaf in looped} == {(1, 2, 3)}
 
 
-def test_muons_step_of_a_kernel_is_a_rotation(net):
+def test_muons_step_of_a_kernel_is_a_rotation(steps, net):
     """All singular values of an orthogonalised update are about the same, whatever those of the gradient are."""
-    params, gradient = net
-    update = moved("muon", params, gradient)["conv"]["kernel"].reshape(-1, 4)
-    values = np.linalg.svd(np.asarray(update), compute_uv=False)
-    assert values.max() / values.min() < 2 < np.linalg.cond(gradient["conv"]["kernel"].reshape(-1, 4))
+    update, gradient = (tree["classifier"]["kernel"] for tree in (steps[0]["muon"], net[1]))
+    values = np.linalg.svd(update, compute_uv=False)
+    assert values.max() / values.min() < 2 < np.linalg.cond(gradient)
 
 
 @pytest.mark.parametrize("name", ["lion", "muon", "optax:lion", "optax.contrib:muon"])
@@ -230,7 +228,7 @@ OPTIONS = {
     "exponential_decay": {"decay_rate": 0.01},
     "piecewise_interpolate_schedule": {"interpolate_type": "cosine"},
 }
-STEPS = np.array([10, 11, 25, 40, 60, 100, 109])
+STEPS = np.array([10, 25, 60, 109])
 
 
 def values(schedule, steps=STEPS):
@@ -242,7 +240,7 @@ def test_a_schedule_of_optax_is_what_follows_the_warm_up(name):
     shape = Shape(**{**vars(SHAPE), "options": OPTIONS.get(name, {})})
     schedule = make_schedule(name, 0.2, shape)
     np.testing.assert_allclose(values(schedule), values(EXPECTED[name], STEPS - 10), rtol=1e-5)
-    np.testing.assert_allclose(values(schedule, range(3)), 0.2 * np.arange(1, 4) / 11, rtol=1e-6)
+    np.testing.assert_allclose(values(schedule, [1]), 0.2 * 2 / 11, rtol=1e-6)
 
 
 def test_a_schedule_that_needs_more_says_what():
