@@ -181,11 +181,11 @@ def _made(settings: OptimizerSettings, learning_rate: optax.Schedule) -> Any:
                 "which `jaxcnn settings optimizer` lists"
             )
         return maker(settings, learning_rate)
-    given = dict.fromkeys(_DECAYS, settings.weight_decay) | dict.fromkeys(_MASKS, _mask(settings))
-    muons = {"adam_weight_decay": settings.weight_decay if settings.decay_all else 0.0}
-    muons |= {"muon_weight_dimension_numbers": matrices}
+    given: dict[str, Any] = dict.fromkeys(_DECAYS, settings.weight_decay) | dict.fromkeys(_MASKS, _mask(settings))
+    given |= {"adam_weight_decay": settings.weight_decay if settings.decay_all else 0.0}  # muon's, of no kernel
+    given |= {"muon_weight_dimension_numbers": matrices}
     of_rate = functools.partial(maker, learning_rate)
-    return called("optimizer", settings.name, of_rate, given | muons, settings.options)
+    return called("optimizer", settings.name, of_rate, given, settings.options)
 
 
 def _is_masked(name: str) -> bool:
