@@ -3,11 +3,14 @@
 import contextlib
 import os
 import socket
+import time
 from pathlib import Path
 from types import TracebackType
 
 from filelock import lock_descriptor
 
+_LOOK = 0.5
+"""Seconds between two tries for a lock that another process has."""
 _TURNS = 100
 """Most tries to lock the file. On some file systems an open file never appears to be the one at its path."""
 
@@ -75,3 +78,16 @@ class FileLock:
             return os.path.samestat(os.fstat(self._file.fileno()), self.path.stat())
         except OSError:
             return False
+
+
+def wait_for(path: Path) -> FileLock:
+    """Returns the lock on a file, once no other process has it.
+
+    Raises:
+        OSError: if the file cannot be written.
+    """
+    while True:
+        try:
+            return FileLock(path)
+        except Held:
+            time.sleep(_LOOK)

@@ -16,12 +16,13 @@ import jax
 from jaxcnn.commands.parser import CommandParser, new_file, path_type
 from jaxcnn.data.feed.preparation import Preparation
 from jaxcnn.errors import UserError, writing
+from jaxcnn.interop.importing import read_told
 from jaxcnn.interop.own_file import load_own, own_card
-from jaxcnn.interop.preprocessing import check_statistics, given_over, predicting, read_class_names
+from jaxcnn.interop.preprocessing import check_statistics, given_over, read_class_names
 from jaxcnn.interop.published.hub import HubName, hub_name
-from jaxcnn.interop.state_dict import READABLE, read_weights
-from jaxcnn.interop.told import Told, told_of
-from jaxcnn.interop.torch import Imported, WrongWeightsError, find_variables
+from jaxcnn.interop.state_dict import READABLE
+from jaxcnn.interop.told import told_of
+from jaxcnn.interop.torch import WrongWeightsError
 from jaxcnn.interop.weights import check_unused, save_variables
 from jaxcnn.models import model_variant
 from jaxcnn.types import Variables
@@ -52,43 +53,20 @@ def main(argv: Sequence[str]) -> int:
     class_names = read_class_names(arguments.classes, num_classes) if arguments.classes else None
     for remark in told.remarks:
         print(remark)
-    found, inert = _found(arguments, told, fields)
-    if told.known:
-        known = given_over(told.known, class_names, statistics)
-    else:
-        known = predicting(arguments.model, found.fields, found.names, class_names=class_names, statistics=statistics)
-    size, channels = (known["preprocessing"][name] for name in ("image_size", "channels"))
-    folder = save_variables(
-        arguments.output,
-        arguments.model,
-        found.variables,
-        source=told.file,
-        origin=told.origin,
-        known=known,
-        image_shape=(size, size, channels),
-        **found.fields,
-    )
-    for remark in (*found.remarks, *inert, *_assumed(known)):
-        print(remark)
-    return _kept(arguments.model, found.variables, folder)
-
-
-def _found(arguments: argparse.Namespace, told: Told, fields: Mapping[str, Any]) -> tuple[Imported, list[str]]:
-    """Returns the variables in a file, and a line about objects in it that are ignored.
-
-    Raises:
-        UserError: if the file does not hold the weights of this net. The wrong entries are listed before.
-    """
-    weights = read_weights(told.file)
     try:
-        found = find_variables(arguments.model, weights.state_dicts, fields, file=told.file, key=arguments.key)
+        found = read_told(
+            told, arguments.model, fields, key=arguments.key, class_names=class_names, statistics=statistics
+        )
     except WrongWeightsError as error:
         _complain(error, arguments.report)
         advice = f"; they fit exactly: {error.advice.options()}" if error.advice else ""
         few = sum(map(len, error.entries.values())) <= LINES
         raise UserError(error.line(LINES if few else 0) + advice) from None
-    inert = [f"ignored, and not executed: {', '.join(weights.inert[:8])}"] if weights.inert else []
-    return found, inert
+    folder = found.save(arguments.output)
+    inert = [f"ignored, and not executed: {found.inert}"] if found.inert else []
+    for remark in (*found.imported.remarks, *inert, *_assumed(found.known)):
+        print(remark)
+    return _kept(arguments.model, found.imported.variables, folder)
 
 
 def _keep_own(arguments: argparse.Namespace, card: Mapping[str, Any]) -> int:

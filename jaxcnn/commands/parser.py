@@ -58,7 +58,9 @@ class CommandParser(argparse.ArgumentParser):
     def add_subject(self, *, classes: bool = True) -> None:
         """Adds RUN, a run folder or imported weights, and `--checkpoint`; with `classes`, also `--classes`."""
         self._of_run = True
-        self.add_argument("run", metavar="RUN", help="a run folder, or a folder that import-weights wrote")
+        self.add_argument(
+            "run", metavar="RUN", help="a run folder, a folder that import-weights wrote, or hf:OWNER/NAME"
+        )
         self.add_argument(
             "--checkpoint",
             metavar="STEP",

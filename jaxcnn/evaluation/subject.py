@@ -12,6 +12,7 @@ from ml_collections import ConfigDict
 from jaxcnn.data.catalog import CATALOG
 from jaxcnn.data.feed.preparation import Preparation
 from jaxcnn.errors import UserError
+from jaxcnn.interop.named import folder_of
 from jaxcnn.interop.preprocessing import read_class_names
 from jaxcnn.interop.weights import CARD, load_variables, read_card
 from jaxcnn.train.files.fetch import run_here
@@ -63,7 +64,8 @@ def open_subject(
     """Returns the net of a run folder, or of a folder of imported weights.
 
     Args:
-        what: a run folder, here or at gs:// or s3://, or a folder that `jaxcnn import-weights` wrote.
+        what: a run folder, here or at gs:// or s3://; a folder that `jaxcnn import-weights` wrote; or published
+            weights by name, `hf:OWNER/NAME`.
         step: of a run, as in `jaxcnn.load_run`.
         model: as of `jaxcnn.load_run`, for a run that was given its model in Python.
         class_names: by label, or a file of them, in place of those that are known.
@@ -72,7 +74,11 @@ def open_subject(
     Raises:
         UserError: for anything else, weights whose preprocessing is not known, or another number of class names.
     """
-    found = _of_run(what, step, model, splits) if holds_run(what) else _of_weights(what)
+    place = folder_of(what)
+    if holds_run(place):
+        found = _of_run(place, step, model, splits)
+    else:
+        found = dataclasses.replace(_of_weights(place), name=str(what))
     return _named(found, class_names) if class_names is not None else found
 
 

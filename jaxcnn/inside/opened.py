@@ -11,6 +11,7 @@ import flax.linen as nn
 from jaxcnn.addresses import bucket_address
 from jaxcnn.analysis.trace import Shape
 from jaxcnn.errors import UserError, unknown_word
+from jaxcnn.interop.named import folder_of
 from jaxcnn.interop.weights import CARD, described
 from jaxcnn.models import MODELS, Net, Variant, check_image_size, create_model, made_net
 from jaxcnn.parts import explained, find_part, part_name
@@ -43,8 +44,9 @@ def open_net(
     """Returns a net.
 
     Args:
-        what: a name of `list_models()`; a run folder, or one that `jaxcnn import-weights` wrote; a path
-            `package.module:name` of, or itself, a linen module, its class, or a function that makes one.
+        what: a name of `list_models()`; a run folder, or one that `jaxcnn import-weights` wrote; published weights by
+            name, `hf:OWNER/NAME`; a path `package.module:name` of, or itself, a linen module, its class, or a function
+            that makes one.
         image_size: of square images; None: the size that it is made for, 224 for a user's own.
         channels: of the images; None: the paper's or the run's, 3 for a user's own.
         num_classes: None: the paper's, 1000 for a user's own.
@@ -72,6 +74,8 @@ def _found(what: Any, num_classes: int | None, fields: dict[str, Any]) -> Opened
         return Opened(what, model, (variant.image_size, variant.image_size, variant.channels), variant)
     if isinstance(what, str | os.PathLike) and (bucket_address("RUN", what) or Path(what).expanduser().is_dir()):
         return _of_folder(what, num_classes, fields)
+    if isinstance(what, str) and (place := folder_of(what)) != what:
+        return _of_folder(place, num_classes, fields)._replace(name=what)
     if isinstance(what, str) and ":" not in what:
         raise _unknown(what)
     maker = find_part("model", what, {})

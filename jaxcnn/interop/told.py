@@ -92,6 +92,12 @@ def told_of(place: Path | HubName, model: str) -> Told:
     return Told(place) if card is None else _of_card(place, card, model)
 
 
+def model_of(description: Path) -> str:
+    """Returns our name of the net that timm's config.json describes; raises `UserError` if it is none of ours."""
+    described = read_config(description)
+    return counterpart(described.architecture, described.arguments).model
+
+
 def _check_model(by: str, told: str, fields: Mapping[str, Any], model: str) -> None:
     """Raises for weights that are told to be of another net than the one that was asked for.
 

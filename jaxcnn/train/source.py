@@ -21,6 +21,7 @@ from jaxcnn.data.feed.given import Batches
 from jaxcnn.data.read.dataset import Dataset
 from jaxcnn.data.read.predicting import resampling_of
 from jaxcnn.errors import UserError
+from jaxcnn.interop.named import folder_of
 from jaxcnn.interop.weights import load_variables, read_card
 from jaxcnn.layers.variables import by_path
 from jaxcnn.models import over_axis
@@ -42,15 +43,16 @@ def open_weights(what: Any) -> Weights:
     """Returns trained weights; every process reads them.
 
     Args:
-        what: a run folder, here or in a bucket; a folder that `jaxcnn import-weights` wrote; a `LoadedRun`; or a tree
-            of variables.
+        what: a run folder, here or in a bucket; a folder that `jaxcnn import-weights` wrote; published weights by name,
+            `hf:OWNER/NAME`; a `LoadedRun`; or a tree of variables.
 
     Raises:
         UserError: for anything else, or what cannot be read.
     """
     if isinstance(what, str | os.PathLike):
-        is_run = hosts.together(lambda: holds_run(what))
-        return _of_folder(what) if is_run else _of_imported(what)
+        place = hosts.together(lambda: folder_of(what))
+        is_run = hosts.together(lambda: holds_run(place))
+        return _of_folder(place) if is_run else _of_imported(place, str(what))
     if isinstance(what, LoadedRun):
         return _of_run(what.folder or "a LoadedRun", what.card, what.variables, {"step": what.step})
     if isinstance(what, Mapping) and "params" in what:
@@ -139,11 +141,11 @@ def _of_run(name: str, card: Mapping[str, Any], variables: Variables, facts: Map
     return _made(net, variables, data.get("preprocessing"), {"source": name, "model": net.model, **facts, **seed})
 
 
-def _of_imported(what: str | os.PathLike[str]) -> Weights:
+def _of_imported(what: str | os.PathLike[str], name: str) -> Weights:
     card = read_card(what)
     model, variables = load_variables(what)
     net = NetFacts(
-        name=str(what),
+        name=name,
         model=card["model"],
         fields={"class": type(model).__name__, **fields_of(model)},
         class_names=tuple(card.get("class_names") or ()),

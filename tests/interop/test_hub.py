@@ -10,11 +10,16 @@ import threading
 import time
 from typing import ClassVar
 
+import jax
+import numpy as np
 import pytest
 
 from jaxcnn.commands import import_weights
 from jaxcnn.errors import UserError
+from jaxcnn.evaluation.subject import open_subject
+from jaxcnn.inside.opened import open_net
 from jaxcnn.interop.published import hub
+from jaxcnn.train.source import open_weights
 from tests.interop.timm_folders import PLACE
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -179,6 +184,51 @@ def test_the_hub_is_asked_in_vain_once(constants, tmp_path, monkeypatch):
     monkeypatch.setattr(library, "hf_hub_download", counted)
     imported("hf:lab/squashed", tmp_path / "second")
     assert tries == [False, False, True]  # config.json, model.safetensors, pytorch_model.bin
+
+
+@pytest.fixture
+def weights_cache(constants, tmp_path, monkeypatch):
+    """The folder of weights that are imported by name alone."""
+    monkeypatch.setenv("JAXCNN_WEIGHTS_CACHE", str(tmp_path / "weights"))
+    return tmp_path / "weights"
+
+
+def test_a_name_does_in_place_of_a_run(weights_cache, constants, tmp_path, capsys):
+    imported("hf:lab/dense", tmp_path / "net")
+    capsys.readouterr()
+    by_name, by_folder = open_subject("hf:lab/dense"), open_subject(tmp_path / "net")
+    assert by_name.name == "hf:lab/dense"
+    assert (by_name.model, by_name.class_names) == (by_folder.model, by_folder.class_names)
+    assert by_name.preprocessing == by_folder.preprocessing
+    jax.tree.map(np.testing.assert_array_equal, by_name.members, by_folder.members)
+    printed, said = capsys.readouterr()
+    [kept] = [each for each in weights_cache.iterdir() if each.is_dir()]
+    assert not printed
+    assert f"commit {COMMIT[:12]}\n" in said
+    assert said.endswith(f"densenet121 is kept in {kept}\n")
+
+
+def test_a_name_is_imported_once_and_needs_no_network_then(weights_cache, constants, capsys):
+    first = open_weights("hf:lab/dense")
+    constants(HF_HUB_OFFLINE=True)
+    Answers.asked.clear()
+    capsys.readouterr()
+    again = open_weights("hf:lab/dense")
+    assert again.net == first.net
+    assert again.net.name == "hf:lab/dense"
+    assert open_net("hf:lab/dense").model == open_subject("hf:lab/dense").model
+    assert Answers.asked == []
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_name_whose_net_is_none_of_ours(weights_cache, monkeypatch, tmp_path):
+    folder = tmp_path / "other"
+    folder.mkdir()
+    shutil.copy(PLACE / "configs" / "resnet50d.ra2_in1k.json", folder / "config.json")
+    monkeypatch.setitem(REPOSITORIES, "lab/other", folder)
+    with pytest.raises(UserError, match=r"^timm's resnet50d is no net of ours: its stem has three 3x3 convolutions"):
+        open_subject("hf:lab/other")
+    assert not weights_cache.exists() or not any(each.is_dir() for each in weights_cache.iterdir())
 
 
 def test_the_library_is_named_where_it_is_missing(monkeypatch):

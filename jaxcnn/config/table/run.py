@@ -30,8 +30,8 @@ RUN = (
         kind=TEXT,
         default=None,
         none="from random initial weights",
-        about="Trained weights to begin from: a run folder, here or in a bucket, or a folder that "
-        "`jaxcnn import-weights` wrote.",
+        about="Trained weights to begin from: a run folder, here or in a bucket, a folder that "
+        "`jaxcnn import-weights` wrote, or weights of the Hugging Face Hub, `hf:OWNER/NAME`.",
         aliases="pretrained weights checkpoint load_from finetune init_weights transfer restore_from",
     ),
     Setting(

@@ -10,7 +10,6 @@ import json
 import os
 import re
 import shutil
-import time
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from jaxcnn.buckets import Bucket, BucketError, Entry, patiently
 from jaxcnn.data.read.prepared import Prepared
 from jaxcnn.data.read.transfers import in_words, md5_of, transfer
 from jaxcnn.errors import UserError
-from jaxcnn.locks import FileLock, Held
+from jaxcnn.locks import wait_for
 from jaxcnn.runtime import user_cache
 
 CACHE = "JAXCNN_DATA_CACHE"
@@ -27,8 +26,6 @@ CACHE = "JAXCNN_DATA_CACHE"
 _SHARD = re.compile(r".*-\d{5,}-of-\d{5,}")
 _TRIES = 3
 """Most tries to fetch an object that differs from the bucket's description."""
-_LOOK = 0.5
-"""Seconds between two checks whether another process has made the copy."""
 
 
 def cache_folder() -> Path:
@@ -95,13 +92,7 @@ def _missing(folder: Path, wanted: Mapping[str, Entry]) -> dict[str, Entry]:
 @contextlib.contextmanager
 def _alone(folder: Path) -> Iterator[None]:
     """Waits until no other process makes the copy; removes what a killed process has left."""
-    while True:
-        try:
-            lock = FileLock(folder / "lock")
-            break
-        except Held:
-            time.sleep(_LOOK)
-    with lock:
+    with wait_for(folder / "lock") as lock:
         for left in folder.glob("*.partial") if lock.works else ():
             left.unlink(missing_ok=True)
         yield
