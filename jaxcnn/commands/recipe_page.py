@@ -38,6 +38,9 @@ A combination that makes no sense is refused in one line that says why: a net fo
 photographs; a net for images of 300 pixels or more on small images; `paper` for a net whose paper trains on no such
 images; `lab` for a net that no lab trains. Nets that are made for photographs see small images through
 `model.stem = "small"`."""
+_REACHED = """\
+*Published* is what the source of a recipe reports, where it trains that net on these data. A *test accuracy* is that of
+a run of the command. [benchmarks/recipes](../benchmarks/recipes) says how an entry is made."""
 _DATA = """\
 What recipes know of the data sets. A mirrored digit is another one, or none, so digits are not flipped."""
 _PAPERS = """\
@@ -77,6 +80,7 @@ def page() -> str:
             recipes,
             _SENSELESS,
             "## What was reached",
+            _REACHED,
             results,
             conditions(),
             "## Data sets",
