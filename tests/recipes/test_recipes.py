@@ -11,7 +11,7 @@ from jaxcnn.config.file import load
 from jaxcnn.config.table import SETTINGS
 from jaxcnn.data.catalog import CATALOG, dataset_info
 from jaxcnn.errors import UserError
-from jaxcnn.models import MODELS, list_models
+from jaxcnn.models import MODELS, create_model, list_models
 from jaxcnn.models.registry import FAMILIES, family_of
 from jaxcnn.recipes.data import FACTS, is_photographs, small_sets
 from jaxcnn.recipes.lab import LABS
@@ -110,6 +110,18 @@ def test_small_images_pass_through_the_stem_that_they_get(product):
         if isinstance(found, Training) and data in small_sets():
             at_imagenet, at_small = SMALLEST[model]
             assert dataset_info(data).image_size >= (at_small if "model.stem" in found.changes else at_imagenet)
+
+
+def test_nets_have_the_fields_that_a_training_sets(product):
+    made = set()
+    for (_, model, _), found in product.items():
+        if isinstance(found, Training):
+            set_here = {key: value for key, value in found.changes.items() if key.startswith("model.")}
+            fields = {key.rpartition(".")[2]: value for key, value in set_here.items() if key != "model.name"}
+            if fields.keys() - {"stem"}:
+                create_model(model, num_classes=10, **fields)
+                made.add(model)
+    assert {"nasnet_a_cifar", "resnet50", "wide_resnet16_8"} <= made
 
 
 @pytest.mark.parametrize("table", [SMALL, SVHN, IMAGENET], ids=["small", "svhn", "imagenet"])
