@@ -15,6 +15,7 @@ _HOME = {  # public name -> the module it lives in; resolved on first use, so th
     "Training": "jaxcnn.train.training",
     "UserError": "jaxcnn.errors",
     "accelerate": "jaxcnn.accel.accelerate",
+    "attribution": "jaxcnn.pictures.attribution",
     "base_config": "jaxcnn.config",
     "create_model": "jaxcnn.models",
     "create_state": "jaxcnn.train.state",
@@ -46,6 +47,7 @@ _HOME = {  # public name -> the module it lives in; resolved on first use, so th
     "train": "jaxcnn.train.loop",
     "train_and_evaluate": "jaxcnn.train.loop",
     "variables_from_torch": "jaxcnn.interop.torch",
+    "visualize": "jaxcnn.pictures.visualize",
 }
 if TYPE_CHECKING:  # type checkers see the names themselves
     from jaxcnn.accel.accelerate import accelerate as accelerate
@@ -72,6 +74,8 @@ if TYPE_CHECKING:  # type checkers see the names themselves
     from jaxcnn.layers.norm_choice import make_norm as make_norm
     from jaxcnn.models import create_model as create_model
     from jaxcnn.models import list_models as list_models
+    from jaxcnn.pictures.attribution import attribution as attribution
+    from jaxcnn.pictures.visualize import visualize as visualize
     from jaxcnn.recipes.recipe import recipe as recipe
     from jaxcnn.report.report import report as report
     from jaxcnn.train.eval_step import make_eval_step as make_eval_step

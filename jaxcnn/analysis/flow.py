@@ -11,7 +11,7 @@ from jaxcnn.analysis import field
 from jaxcnn.analysis.calls import number_of, output_of
 from jaxcnn.analysis.reach import UNKNOWN, Input, Reach, both, merged, shape_of
 from jaxcnn.analysis.rules import passed
-from jaxcnn.analysis.trace import inner_jaxprs
+from jaxcnn.analysis.trace import inner_jaxprs, loop_inputs
 
 
 class Place(NamedTuple):
@@ -134,16 +134,11 @@ class Flow:
         """Returns what is known after a loop: each turn is followed, until a turn changes nothing."""
         jaxpr = inner_jaxprs(equation)[0]
         constants = _constants_of(equation)
-        sliced = [
-            len(shape_of(outer)) != len(shape_of(inner))
-            for outer, inner in zip(equation.invars, jaxpr.invars, strict=True)
-        ]
-        carried = [len(shape_of(a)) == len(shape_of(b)) for a, b in zip(equation.outvars, jaxpr.outvars, strict=True)]
-        turns, number = int(equation.params["length"]), sum(carried)
-        first = sliced.index(True) if any(sliced) else len(sliced)
-        fixed, carry, rows = values[: first - number], list(values[first - number : first]), values[first:]
+        alike, number = loop_inputs(equation)
+        turns, first = int(equation.params["length"]), alike + number
+        fixed, carry, rows = values[:alike], list(values[alike:first]), values[first:]
         rows = [Value(_without_turns(row.reach)) for row in rows]
-        stacked: list[Reach] = [None] * (len(carried) - number)
+        stacked: list[Reach] = [None] * (len(equation.outvars) - number)
         for turn in range(turns):
             where = place._replace(times=place.times * turns if turn == 0 else 0)
             outputs = self.follow(jaxpr, constants, [*fixed, *(Value(each.reach) for each in carry), *rows], where)

@@ -47,6 +47,21 @@ def _jaxprs(value: Any) -> list[Jaxpr]:
     return [inner] if isinstance(inner, Jaxpr) else []
 
 
+def loop_inputs(equation: JaxprEqn) -> tuple[int, int]:
+    """Returns how many inputs of a loop are the same in each turn, and how many each turn hands on to the next.
+
+    These come first, in this order; of the others each turn has one row.
+    """
+    jaxpr = inner_jaxprs(equation)[0]
+    carried = sum(_rank(a) == _rank(b) for a, b in zip(equation.outvars, jaxpr.outvars, strict=True))
+    sliced = [_rank(outer) != _rank(inner) for outer, inner in zip(equation.invars, jaxpr.invars, strict=True)]
+    return (sliced.index(True) if any(sliced) else len(sliced)) - carried, carried
+
+
+def _rank(variable: Any) -> int:
+    return len(_array(variable).shape)
+
+
 def shapes_of(model: nn.Module, image: Any) -> dict[str, Any]:
     """Returns the shapes of a model's variables, for the shape of images (batch, height, width, channels)."""
     init: Any = model.init

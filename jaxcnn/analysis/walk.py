@@ -4,7 +4,7 @@ Only shapes are needed: no weights are made, and nothing is computed. The net is
 """
 
 import functools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import flax.linen as nn
@@ -15,9 +15,10 @@ from jaxcnn.analysis import field
 from jaxcnn.analysis.calls import Call, marked_calls
 from jaxcnn.analysis.flow import Flow, Place, Value
 from jaxcnn.analysis.layer import Layer, Receptive, receptive
+from jaxcnn.analysis.reach import Reach
 from jaxcnn.analysis.rows import Rows
 from jaxcnn.analysis.trace import Shape, evaluated, shapes_of
-from jaxcnn.types import Variables
+from jaxcnn.types import Array, Variables
 
 IMAGE = "image"
 """Path of the first row."""
@@ -103,6 +104,25 @@ def supports(model: nn.Module, image_shape: Shape) -> dict[tuple[str, ...], Any]
     flow = Flow(beyond=False)
     _follow(flow, traced, image_shape)
     return {traced.calls[number].path: reach for number, reach in flow.reaches.items()}
+
+
+def field_of(
+    function: Callable[[Any, Array], Array], variables: Variables, image_shape: Shape, *, beyond: bool = True
+) -> Reach:
+    """Returns what each value of an array depends on that is computed of an image, as the output of a stage.
+
+    Args:
+        function: (variables, image (1, height, width, channels)) -> the array.
+        variables: of a net, or their shapes; nothing is computed.
+        image_shape: (height, width, channels).
+        beyond: as of `field.slid`: whether a field reaches into the padding, as receptive fields do.
+    """
+    image = jax.ShapeDtypeStruct((1, *image_shape), jnp.float32)
+    traced = jax.make_jaxpr(lambda *operands: function(*operands))(
+        variables, image
+    )  # new: jax keeps traces by function
+    inputs = [*([Value()] * (len(traced.jaxpr.invars) - 1)), Value(field.of_image(*image_shape[:2]))]
+    return Flow(beyond=beyond).follow(traced.jaxpr, traced.consts, inputs, Place(None, 1))[0].reach
 
 
 def trace(model: nn.Module, image_shape: Shape) -> Traced:

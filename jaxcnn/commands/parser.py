@@ -61,6 +61,16 @@ class CommandParser(argparse.ArgumentParser):
         self.add_argument(
             "run", metavar="RUN", help="a run folder, a folder that import-weights wrote, or hf:OWNER/NAME"
         )
+        self.add_checkpoint(classes=classes)
+
+    def add_subjects(self) -> None:
+        """Adds RUN as `add_subject`, which may be several, `--checkpoint` and `--classes`."""
+        self._of_run = True
+        self.add_argument("runs", metavar="RUN", nargs="+", help="run folders, weights, or hf:OWNER/NAME")
+        self.add_checkpoint()
+
+    def add_checkpoint(self, *, classes: bool = True) -> None:
+        """Adds `--checkpoint`; with `classes`, also `--classes`."""
         self.add_argument(
             "--checkpoint",
             metavar="STEP",

@@ -3,8 +3,11 @@
 import dataclasses
 import os
 
+import numpy as np
+
 from jaxcnn.data.catalog import CATALOG
 from jaxcnn.data.read.dataset import Dataset
+from jaxcnn.data.read.records import Source, Subset
 from jaxcnn.data.read.sources import FOLDER, divide, open_distributed
 from jaxcnn.errors import UserError
 from jaxcnn.evaluation.subject import Subject, is_subject
@@ -48,6 +51,12 @@ def opened(
     if own is not None and own.data.name == name and (own.data.test is not None or not untested):
         return own_data(read_settings(own, {}).feeding, data_dir)  # the same data, elsewhere
     return divide(whole, validation=None, test=_NEW_TEST if untested else None, seed=0)
+
+
+def few(source: Source, most: int) -> Source:
+    """Returns at most so many examples of a source, evenly spread."""
+    count = len(source.labels)
+    return source if count <= most else Subset(source, np.linspace(0, count - 1, most).astype(np.int64))
 
 
 def same_data(first: Subject, other: Subject) -> bool:

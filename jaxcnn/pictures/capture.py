@@ -1,6 +1,6 @@
 """What goes into and comes out of each module of a net."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import flax.linen as nn
@@ -20,8 +20,9 @@ class Captured(NamedTuple):
     logits: Any
     """What the net returns."""
     outputs: dict[str, Array]
-    """By path, "stage1_block1/conv1", what each module returns that returns one array; of one that is called several
-    times its last. Of modules in a loop of `jaxcnn.layers.blocks.repeat` the turns are the first axis."""
+    """By path, "stage1_block1/conv1", in the order of computation, what each module returns that returns one array; of
+    one that is called several times its last. Of modules in a loop of `jaxcnn.layers.blocks.repeat` the turns are the
+    first axis."""
     inputs: dict[str, Array]
     """Likewise, the first argument of each; empty if they were not asked for."""
     stages: dict[str, Array]
@@ -45,10 +46,12 @@ def capture(
         train: whether the net is applied as in training; dropout then has a fixed key.
         inputs: whether inputs are wanted, too.
     """
+    order: dict[str, None] = {}
 
     def note(call: Callable[..., Any], args: Any, kwargs: Any, context: nn.module.InterceptorContext) -> Any:
         output, module = call(*args, **kwargs), context.module
         if context.method_name == "__call__" and module.path:
+            order["/".join(module.path)] = None
             _keep(module, _OUTPUT, output)
             if inputs and args:
                 _keep(module, _INPUT, args[0])
@@ -59,8 +62,8 @@ def capture(
     found = by_path(changed.get(_COLLECTION, {}))
     return Captured(
         logits=logits,
-        outputs=_ending(found, _OUTPUT),
-        inputs=_ending(found, _INPUT),
+        outputs=_named(found, order, _OUTPUT),
+        inputs=_named(found, order, _INPUT),
         stages=stage_outputs(changed),
         variables={name: tree for name, tree in changed.items() if name in variables},
     )
@@ -71,6 +74,5 @@ def _keep(module: nn.Module, name: str, value: Any) -> None:
         module.sow(_COLLECTION, name, value, reduce_fn=lambda _, new: new, init_fn=lambda: None)
 
 
-def _ending(found: dict[str, Array], name: str) -> dict[str, Array]:
-    end = f"/{name}"
-    return {path.removesuffix(end): value for path, value in found.items() if path.endswith(end)}
+def _named(found: Mapping[str, Array], order: Iterable[str], name: str) -> dict[str, Array]:
+    return {path: found[f"{path}/{name}"] for path in order if f"{path}/{name}" in found}

@@ -10,12 +10,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxcnn.errors import UserError
+from jaxcnn.report.files import check_packages
 
 _PALETTES = {False: "Viridis256", True: "RdBu11"}
 """Of amounts, and of signed numbers; names of `bokeh.palettes`."""
 _SHARE = 0.99
 """Of the values of maps that lie within their scale: a few extreme ones would leave all others dark."""
+_TONES = (56, 224)
+"""Of black and white below colours."""
 _NOT_FINITE = 128
 """Grey of a value that is not finite."""
 
@@ -30,12 +32,17 @@ class Scale(NamedTuple):
     beyond: float = 0.0
     """Share of the values beyond the ends, which have the colours of the ends."""
 
+    @property
+    def ends(self) -> tuple[float, float]:
+        """The numbers at both ends."""
+        return (-self.top if self.signed else 0.0), self.top
+
     def __str__(self) -> str:
-        """Returns it in words: "0 to 0.42, 1.0 % above"."""
+        """Returns it in words: "0 to 0.42, 1% beyond"."""
         if not self.top:
             return "all 0"
-        ends = f"±{self.top:.3g}" if self.signed else f"0 to {self.top:.3g}"
-        return ends + (f", {self.beyond:.1%} beyond" if self.beyond >= 0.0005 else "")
+        ends = f"±{self.top:.2g}" if self.signed else f"0 to {self.top:.2g}"
+        return ends + (f", {100 * self.beyond:.1g}% beyond" if self.beyond >= 0.0005 else "")
 
 
 def scale_of(maps: Iterable[np.ndarray], *, signed: bool = False, share: float = _SHARE) -> Scale:
@@ -70,13 +77,14 @@ def colored(values: np.ndarray, scale: Scale) -> np.ndarray:
 
 def bar(scale: Scale, *, width: int = 256, height: int = 12) -> np.ndarray:
     """Returns the palette from its lowest to its highest end, (height, width, 3) uint8."""
-    ends = (-scale.top if scale.signed else 0.0, scale.top)
-    row = colored(np.linspace(*ends, width) if scale.top else np.zeros(width), scale)
+    row = colored(np.linspace(*scale.ends, width) if scale.top else np.zeros(width), scale)
     return np.broadcast_to(row, (height, width, 3)).copy()
 
 
 def laid_over(image: np.ndarray, colors: np.ndarray, *, opacity: float = 0.5) -> np.ndarray:
     """Returns colours laid over the grey tones of an image, so that a colour is never the image's.
+
+    Black and white become a dark and a light grey, on which all colours can be told.
 
     Args:
         image: (height, width, 1 or 3) uint8.
@@ -87,16 +95,16 @@ def laid_over(image: np.ndarray, colors: np.ndarray, *, opacity: float = 0.5) ->
         (height, width, 3) uint8.
     """
     weights = np.array([0.299, 0.587, 0.114]) if image.shape[-1] == 3 else np.ones(1)  # luma of ITU-R BT.601
-    grey = (image @ weights)[..., None]
+    dark, light = _TONES
+    grey = dark + (image @ weights)[..., None] * (light - dark) / 255
     return np.rint((1 - opacity) * grey + opacity * colors).astype(np.uint8)
 
 
 @functools.cache
 def _anchors(name: str) -> np.ndarray:
     """Returns the colours of a palette from its lowest to its highest end, (colours, 3)."""
-    try:
-        from bokeh import palettes
-    except ImportError:
-        raise UserError("pictures take their colours from bokeh: pip install 'jaxcnn[report]'") from None
+    check_packages("a picture")
+    from bokeh import palettes
+
     colors = [color.lstrip("#") for color in getattr(palettes, name)]
     return np.array([[int(color[at : at + 2], 16) for at in (0, 2, 4)] for color in colors], np.float64)

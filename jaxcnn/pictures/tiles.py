@@ -34,6 +34,8 @@ class Band(NamedTuple):
     head: str = ""
     columns: Sequence[str] = ()
     """Text above each column."""
+    side: int | None = None
+    """Pixels of a side that its small pictures are magnified to, at most; None: that of the sheet."""
 
 
 class _Style(NamedTuple):
@@ -54,6 +56,11 @@ class _Style(NamedTuple):
         """Of all texts."""
         return ImageFont.load_default(self.text)
 
+    def across(self, band: Band) -> int:
+        """Pixels from column to column."""
+        pictures = [tile.pixels for row in band.rows for tile in row if tile.pixels is not None]
+        return max([self.side, *(magnified(pixels, self.side).shape[1] for pixels in pictures)]) + self.gap
+
 
 def magnified(pixels: np.ndarray, side: int = SIDE) -> np.ndarray:
     """Returns pixels (height, width, channels) as squares, so that the longer side is `side` at most.
@@ -62,6 +69,26 @@ def magnified(pixels: np.ndarray, side: int = SIDE) -> np.ndarray:
     """
     factor = max(1, side // max(pixels.shape[:2]))
     return pixels.repeat(factor, axis=0).repeat(factor, axis=1)
+
+
+def grid(pictures: np.ndarray, *, columns: int, gap: int = 1) -> np.ndarray:
+    """Returns small pictures side by side as one, with white lines between them.
+
+    Args:
+        pictures: (count, height, width, channels) uint8.
+        columns: of the grid.
+        gap: pixels between pictures.
+
+    Returns:
+        (rows, columns, channels) uint8.
+    """
+    count, height, width, channels = pictures.shape
+    down, across = -(-count // columns), min(columns, count)
+    found = np.full((down * (height + gap) - gap, across * (width + gap) - gap, channels), 255, np.uint8)
+    for number, picture in enumerate(pictures):
+        top, left = number // columns * (height + gap), number % columns * (width + gap)
+        found[top : top + height, left : left + width] = picture
+    return found
 
 
 def sheet(title: str, bands: Sequence[Band], *, side: int = SIDE) -> Image.Image:
@@ -91,16 +118,18 @@ def contact_sheet(images: np.ndarray, captions: Sequence[Sequence[str]], title: 
 
 def _sheet(title: str, bands: Sequence[Band], style: _Style) -> Image.Image:
     """Returns a sheet that is just as large as what is on it; it is laid out before it is drawn."""
-    tiles = [tile for band in bands for row in band.rows for tile in row]
-    widths = [magnified(tile.pixels, style.side).shape[1] for tile in tiles if tile.pixels is not None]
-    across = max([style.side, *widths]) + style.gap
-    columns = max((len(row) for band in bands for row in band.rows), default=1)
-    width = max(columns * across, round(style.font.getlength(title)) + style.gap) + style.gap
-    placed = _Placed(style, across)
-    placed.text(style.gap, title, width - 2 * style.gap)
+    styles = [style if band.side is None else style._replace(side=band.side) for band in bands]
+    widths = [
+        max(len(row) for row in band.rows) * own.across(band)
+        for band, own in zip(bands, styles, strict=True)
+        if band.rows
+    ]
+    width = max([*widths, round(style.font.getlength(title)) + style.gap]) + style.gap
+    placed = _Placed(style.gap)
+    placed.text(style, style.gap, title, width - 2 * style.gap)
     placed.down(style.line + style.gap)
-    for band in bands:
-        placed.band(band, width)
+    for band, own in zip(bands, styles, strict=True):
+        placed.band(band, own, width)
     found = Image.new("RGB", (width, placed.top), _PAPER)
     draw = ImageDraw.Draw(found)
     for left, top, pixels in placed.pictures:
@@ -113,8 +142,8 @@ def _sheet(title: str, bands: Sequence[Band], style: _Style) -> Image.Image:
 class _Placed:
     """What stands where on a sheet, so far."""
 
-    def __init__(self, style: _Style, across: int) -> None:
-        self.style, self.across, self.top = style, across, style.gap
+    def __init__(self, top: int) -> None:
+        self.top = top
         self.pictures: list[tuple[int, int, np.ndarray]] = []
         self.texts: list[tuple[int, int, str]] = []
 
@@ -122,38 +151,37 @@ class _Placed:
         """Goes on further below."""
         self.top += pixels
 
-    def text(self, left: int, text: str, width: int, below: int = 0) -> int:
+    def text(self, style: _Style, left: int, text: str, width: int, below: int = 0) -> int:
         """Places a text that is no wider than `width`; returns the number of its lines."""
-        lines = broken(text, width, self.style.font, self.style.lines)
+        lines = broken(text, width, style.font, style.lines)
         for number, line in enumerate(lines):
-            self.texts.append((left, self.top + below + number * self.style.line, line))
+            self.texts.append((left, self.top + below + number * style.line, line))
         return len(lines)
 
-    def band(self, band: Band, width: int) -> None:
+    def band(self, band: Band, style: _Style, width: int) -> None:
         """Places a heading, what stands above columns, and rows."""
-        gap, line = self.style.gap, self.style.line
+        gap, across = style.gap, style.across(band)
         if band.head:
-            self.down(self.text(gap, band.head, width - 2 * gap) * line + gap // 2)
+            self.down(self.text(style, gap, band.head, width - 2 * gap) * style.line + gap // 2)
         if band.columns:
-            places = [gap + number * self.across for number in range(len(band.columns))]
-            heads = zip(places, band.columns, strict=True)
-            self.down(max(self.text(left, text, self.across - gap) for left, text in heads) * line + gap // 2)
+            heads = enumerate(band.columns)
+            lines = [self.text(style, gap + number * across, text, across - gap) for number, text in heads]
+            self.down(max(lines) * style.line + gap // 2)
         for row in band.rows:
-            self._row(row)
+            self._row(row, style, across)
 
-    def _row(self, row: Sequence[Tile]) -> None:
-        shown = [None if tile.pixels is None else magnified(tile.pixels, self.style.side) for tile in row]
+    def _row(self, row: Sequence[Tile], style: _Style, across: int) -> None:
+        shown = [None if tile.pixels is None else magnified(tile.pixels, style.side) for tile in row]
         height = max((len(pixels) for pixels in shown if pixels is not None), default=0)
         most = 0
         for number, (tile, pixels) in enumerate(zip(row, shown, strict=True)):
-            left, lines = self.style.gap + number * self.across, 0
+            left, lines = style.gap + number * across, 0
             if pixels is not None:
                 self.pictures.append((left, self.top, pixels))
             for text in tile.lines:
-                below = height + lines * self.style.line
-                lines += self.text(left, text, self.across - self.style.gap, below)
+                lines += self.text(style, left, text, across - style.gap, height + lines * style.line)
             most = max(most, lines)
-        self.down(height + most * self.style.line + self.style.gap)
+        self.down(height + most * style.line + style.gap)
 
 
 def broken(text: str, width: int, font: Font, most: int) -> list[str]:

@@ -17,7 +17,13 @@ _TEMPLATES, _HERE = "templates", "jaxcnn.report"
 
 
 def render(
-    facts: Mapping[str, Any], template: str = "report.html", *, package: str = _HERE, style: str = "", script: str = ""
+    facts: Mapping[str, Any],
+    template: str = "report.html",
+    *,
+    package: str = _HERE,
+    style: str = "",
+    script: str = "",
+    charts: bool = True,
 ) -> str:
     """Returns the page.
 
@@ -30,6 +36,7 @@ def render(
         package: with the template; charts, look and scripts are those of this one.
         style: further rules of CSS, written by us.
         script: a further script, written by us, after those that show charts.
+        charts: whether there are any; else the page has no scripts for them.
     """
     own = [] if package == _HERE else [PackageLoader(package, _TEMPLATES)]
     environment = Environment(
@@ -41,7 +48,7 @@ def render(
     )
     # a chart's models are in the order in which they name each other
     environment.policies["json.dumps_kwargs"] = {"sort_keys": False, "separators": (",", ":")}
-    scripts = [_bokeh(), _text("report.js"), *([script] if script else [])]
+    scripts = [*([_bokeh(), _text("report.js")] if charts else []), *([script] if script else [])]
     return environment.get_template(template).render(
         **facts,
         made=f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M} UTC by jaxcnn {jaxcnn.__version__}",
@@ -62,7 +69,7 @@ def _text(name: str) -> str:
 
 def _policy(scripts: list[str]) -> str:
     digests = (base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts)
-    allowed = " ".join(f"'sha256-{digest}'" for digest in digests)
+    allowed = " ".join(f"'sha256-{digest}'" for digest in digests) or "'none'"
     return (
         f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data: blob:; base-uri 'none'; "
         "form-action 'none'"

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from PIL import Image
 
+from jaxcnn.analysis.trace import Shape, evaluated
 from jaxcnn.data.feed.preparation import Preparation
 from jaxcnn.data.read.crops import ToSquare
 from jaxcnn.data.read.decode import UnreadableError
@@ -22,8 +23,9 @@ from jaxcnn.errors import UserError
 from jaxcnn.evaluation.data import own_data
 from jaxcnn.report.findings import Findings
 from jaxcnn.report.recorded import Recorded
-from jaxcnn.train.load import LoadedRun, load_run
+from jaxcnn.train.load import load_run
 from jaxcnn.train.settings import read_settings
+from jaxcnn.types import Variables
 
 SIDE = 112
 """Most pixels of a side of a picture in the file."""
@@ -133,15 +135,25 @@ def filters_of(run: Recorded, model: Any | None = None) -> tuple[Filters | None,
     """
     try:
         loaded = load_run(run.place, "latest", model=model)
-        path, kernel = _first_kernel(loaded)
+        path, kernel = first_kernel(loaded.model, loaded.variables, tuple(loaded.card["image_shape"]))
     except UserError as error:
         return None, str(error).replace(str(run.place), run.name)
     return _drawn("/".join(path), kernel, loaded.step), ""
 
 
-def _first_kernel(loaded: LoadedRun) -> tuple[tuple[str, ...], np.ndarray]:
-    """Returns the path of the first layer that has a kernel, and the kernel (height, width, channels, filters)."""
-    shape = tuple(loaded.card["image_shape"])
+def first_kernel(model: nn.Module, variables: Variables, image_shape: Shape) -> tuple[tuple[str, ...], np.ndarray]:
+    """Returns the path of the first layer that has a kernel, and the kernel (height, width, channels, filters) float32.
+
+    The first dense layer of a net that sees the whole image at once has filters of its size.
+
+    Args:
+        model: any linen module.
+        variables: of the model.
+        image_shape: (height, width, channels).
+
+    Raises:
+        UserError: if the kernel is none of grey or RGB filters, or there is none.
+    """
     met: list[tuple[str, ...]] = []
 
     def note(call: Any, arguments: Any, options: Any, context: nn.module.InterceptorContext) -> Any:
@@ -150,16 +162,16 @@ def _first_kernel(loaded: LoadedRun) -> tuple[tuple[str, ...], np.ndarray]:
         return call(*arguments, **options)
 
     with nn.intercept_methods(note):
-        image = jax.ShapeDtypeStruct((1, *shape), jnp.float32)
-        jax.eval_shape(lambda image: loaded.model.apply(loaded.variables, image, train=False), image)
+        image = jax.ShapeDtypeStruct((1, *image_shape), jnp.float32)
+        jax.eval_shape(lambda image: evaluated(model, variables, image), image)
     if not met:
         raise UserError("no layer of the net has a kernel")
-    layer: Any = loaded.variables["params"]
+    layer: Any = variables["params"]
     for name in met[0]:
         layer = layer[name]
     kernel = np.asarray(layer["kernel"], np.float32)
-    if kernel.ndim == 2 and len(kernel) == math.prod(shape):  # a dense layer that sees the whole image
-        kernel = kernel.reshape(*shape, -1)
+    if kernel.ndim == 2 and len(kernel) == math.prod(image_shape):  # a dense layer that sees the whole image
+        kernel = kernel.reshape(*image_shape, -1)
     if kernel.ndim != 4 or kernel.shape[2] not in (1, 3):
         raise UserError(f"the kernel of {'/'.join(met[0])}, {kernel.shape}, is none of grey or RGB filters")
     return met[0], kernel

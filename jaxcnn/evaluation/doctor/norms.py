@@ -9,7 +9,8 @@ import numpy as np
 from flax import traverse_util
 
 from jaxcnn.data.read.dataset import Dataset
-from jaxcnn.data.read.records import Source, Subset
+from jaxcnn.data.read.records import Source
+from jaxcnn.evaluation.data import few
 from jaxcnn.evaluation.doctor.verdict import Verdict
 from jaxcnn.evaluation.forward import Forward, batches_of, collect
 from jaxcnn.evaluation.scores import predicted
@@ -38,12 +39,6 @@ def verdicts(run: Run, subject: Subject) -> Iterator[Verdict]:
     [new] = estimate_on(subject, [old], images, batch_size=size, frozen=run.groups.frozen)
     yield _of_variances(old[STATISTICS], new[STATISTICS], len(images.labels))
     yield _of_accuracy(subject, new, val, min(run.batch_size, len(val.labels)))
-
-
-def few(source: Source, most: int) -> Source:
-    """Returns at most so many examples of a source, evenly spread."""
-    count = len(source.labels)
-    return source if count <= most else Subset(source, np.linspace(0, count - 1, most).astype(np.int64))
 
 
 def _of_variances(old: Any, new: Any, images: int) -> Verdict:

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxcnn.data.read.dataset import Dataset
-from jaxcnn.evaluation.doctor.norms import few
+from jaxcnn.evaluation.data import few
 from jaxcnn.evaluation.doctor.verdict import Verdict
 from jaxcnn.evaluation.forward import batches_of
 from jaxcnn.evaluation.subject import Subject
