@@ -12,10 +12,11 @@ from jaxcnn.recipes.lab import LABS
 from jaxcnn.recipes.name import DEFAULT, RECIPES, SPELT, name_of, words_of
 from jaxcnn.recipes.papers_imagenet import IMAGENET
 from jaxcnn.recipes.papers_small import SMALL, SVHN
-from jaxcnn.recipes.reached import listed, reached
+from jaxcnn.recipes.reached import Reached, listed, reached
 from jaxcnn.recipes.recipe import training
 from jaxcnn.recipes.training import Training
 from jaxcnn.table import aligned, markdown_table
+from jaxcnn.train.hooks.figures import time_span
 
 _INTRODUCTION = f"""\
 # Recipes
@@ -53,9 +54,10 @@ def told_lines(name: str) -> list[str]:
     """Returns what a recipe is, in lines for a terminal; raises `UserError` for one that makes no sense."""
     words = words_of(name)
     found, entry = training(*words), reached(*words)
-    facts = {"source": found.source, "departs": found.departs, "reached": entry.said}
+    seeds = f", n = {len(entry.accuracy)}, of {entry.examples:,} test images" if entry.accuracy else ""
+    facts = {"source": found.source, "departs": found.departs, "reached": entry.said + seeds}
     facts["published"] = f"{entry.published:g} %" if entry.published is not None else ""
-    facts["measured"] = entry.machine
+    facts["measured"] = f"{time_span(entry.seconds)} on {entry.machine}" if entry.accuracy else ""
     return [
         name_of(*words),
         *aligned((f"  {key}", value) for key, value in facts.items() if value),
@@ -71,8 +73,8 @@ def page() -> str:
     """Returns docs/recipes.md, without its last line break."""
     recipes = markdown_table(("recipe", "what it is"), ((f"`{name}`", about) for name, about in RECIPES.items()))
     results = markdown_table(
-        (*RESULTS, "epochs", "command beyond `--config` and `--workdir`"),
-        ((f"`{entry.name}`", *result_cells(entry)[1:], *_epochs_and_options(entry.name)) for entry in listed()),
+        (*RESULTS, "test images", "epochs", "time", "command beyond `--config` and `--workdir`"),
+        ((f"`{entry.name}`", *result_cells(entry)[1:], *_further_cells(entry)) for entry in listed()),
     )
     return "\n\n".join(
         [
@@ -99,9 +101,12 @@ def page() -> str:
     )
 
 
-def _epochs_and_options(name: str) -> tuple[str, str]:
-    entry, config = reached(*words_of(name)), training(*words_of(name)).changes
-    return f"{entry.epochs or config['total_epochs']:g}", f"`{entry.options}`" if entry.options else ""
+def _further_cells(entry: Reached) -> tuple[str, ...]:
+    """Returns the cells that only the page has room for."""
+    if not entry.accuracy:
+        return "", f"{training(*words_of(entry.name)).changes['total_epochs']:g}", "", ""
+    options = f"`{entry.options}`" if entry.options else ""
+    return f"{entry.examples:,}", f"{entry.epochs:g}", time_span(entry.seconds), options
 
 
 def _data_table() -> str:

@@ -34,6 +34,6 @@ def training(info: DatasetInfo, net: Net) -> Training:
         raise UserError(f"the lab of {net.name} has {data}: train:{data},{net.name},lab, and --config.data.name")
     lab = "lab 03" if net.name == "lenet5_relu" else "lab 04"
     unsaid = "the lecture gives no batch size and no length, here 128 and the end of its schedule"
-    unsaid += "; of the MLPs it gives the results alone" if net.family == "mlp" else ""
+    unsaid += "; of the MLPs it gives the results alone, not this schedule" if net.family == "mlp" else ""
     found = sgd(0.25, momentum=0.0) | augmented("") | schedule
     return Training(f"CS5242, lecture 8 (Bresson, NUS 2021), {lab}", found, unsaid)

@@ -43,11 +43,10 @@ class Reached:
 
     @property
     def said(self) -> str:
-        """The accuracy in words: "99.26 ± 0.16 % (n = 3)", or "not run here"."""
+        """The accuracy in words: "99.26 ± 0.16 %", or "not run here"."""
         if not self.accuracy:
             return "not run here"
-        spread = "" if self.deviation is None else f" ± {self.deviation:.2f}"
-        return f"{self.mean:.2f}{spread} % (n = {len(self.accuracy)})"
+        return f"{self.mean:.2f}" + ("" if self.deviation is None else f" ± {self.deviation:.2f}") + " %"
 
     @property
     def command(self) -> str:

@@ -69,10 +69,10 @@ def test_a_recipe_that_makes_no_sense_is_not_shown():
 
 
 def test_result_of_several_seeds_and_of_none():
-    run = Reached(name="train:a,b,c", accuracy=(99.0, 98.0, 98.5), seconds=100.0, published=99.5)
-    assert configs.result_cells(run) == ("train:a,b,c", "98.50 ± 0.50 % (n = 3)", "99.5 %", "1 min 40 s")
+    run = Reached(name="train:a,b,c", accuracy=(99.0, 98.0, 98.5), examples=9000, seconds=100.0, published=99.5)
+    assert configs.result_cells(run) == ("train:a,b,c", "98.50 ± 0.50 %", "3", "99.5 %")
     assert configs.result_cells(Reached(name="train:a,b,c")) == ("train:a,b,c", "not run here", "", "")
-    assert Reached(name="train:a,b,c", accuracy=(99.0,)).said == "99.00 % (n = 1)"
+    assert Reached(name="train:a,b,c", accuracy=(99.0,), examples=8).said == "99.00 %"
 
 
 @pytest.mark.parametrize("entry", listed(), ids=lambda entry: entry.name)
