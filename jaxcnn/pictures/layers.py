@@ -9,12 +9,14 @@ from jaxcnn.pictures.colors import colored, scale_of
 from jaxcnn.pictures.heat import caption
 from jaxcnn.pictures.nets import Net, choose_class
 from jaxcnn.pictures.shown import Shown
-from jaxcnn.pictures.tiles import Band, Tile, grid
+from jaxcnn.pictures.tiles import Band, Tile, grid, magnified
 from jaxcnn.report.pictures import MOST_FILTERS, first_kernel
 from jaxcnn.types import Variables
 
 _SIDE = 272
 """Pixels of a side of a grid."""
+_FILTER = 24
+"""Pixels of a side of a filter, at most, before they are put together."""
 _CHANNELS, _COLUMNS = 16, 4
 """Maps of a stage that are shown."""
 _STAGES = 5
@@ -41,7 +43,8 @@ def _filters(net: Net, variables: Variables) -> tuple[np.ndarray, str, str]:
     shown = np.moveaxis(kernel[..., :MOST_FILTERS], -1, 0)
     top = float(np.abs(shown).max()) or 1.0
     pixels = np.clip(np.rint(127.5 + 127.5 * shown / top), 0, 255).astype(np.uint8)
-    return grid(pixels, columns=round(len(pixels) ** 0.5)), "/".join(path), f"±{top:.3g}"
+    pixels = np.stack([magnified(each, _FILTER) for each in pixels])
+    return grid(pixels, columns=round(len(pixels) ** 0.5), gap=2), "/".join(path), f"±{top:.3g}"
 
 
 def feature_band(nets: Sequence[Net], images: Sequence[Sequence[Shown]], layer: str | None) -> Band:
