@@ -9,7 +9,7 @@ import numpy as np
 
 from jaxcnn.addresses import bucket_address
 from jaxcnn.data.read.decode import Encoded, UnreadableError
-from jaxcnn.data.read.places import DISK, Place, file_at
+from jaxcnn.data.read.places import DISK, Disk, Place, file_at
 from jaxcnn.data.read.tree import files, images, root_of
 from jaxcnn.errors import UserError
 from jaxcnn.evaluation.subject import is_subject
@@ -49,7 +49,8 @@ class FileSource:
 def find_files(named: Iterable[str | os.PathLike[str]], encoded: Callable[[bytes], Encoded]) -> FileSource:
     """Returns the images that are named, in order: files, the images in folders at every depth, and "-".
 
-    "-" is standard input: an image, or the paths of images, a line each. In folders, hidden files are passed over.
+    "-" is standard input: an image, or the paths of images, a line each. In folders, hidden files are passed over. A
+    path from standard input that names nothing is an image that cannot be read.
 
     Args:
         named: files and folders, which may be at gs:// or s3://, and "-".
@@ -69,10 +70,29 @@ def find_files(named: Iterable[str | os.PathLike[str]], encoded: Callable[[bytes
             piped = content
             found.append((DISK, STDIN))
         else:
-            found += [entry for line in lines for entry in _named(line)]
+            found += [entry for line in lines for entry in _listed(line)]
     if not found:
         raise UserError("there are no images: name image files, or folders of them")
     return FileSource(tuple(found), encoded, piped)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Nowhere(Disk):
+    """The place of a path of a list that names no image."""
+
+    reason: str
+
+    def read(self, path: str) -> bytes:  # noqa: ARG002
+        """Raises `OSError` with the reason."""
+        raise OSError(self.reason)
+
+
+def _listed(path: str) -> list[tuple[Place, str]]:
+    """Returns what a line of a list names: one that is wrong does not stop the others."""
+    try:
+        return list(_named(path))
+    except UserError as error:
+        return [(_Nowhere(str(error)), path)]
 
 
 def _named(path: str) -> Iterator[tuple[Place, str]]:

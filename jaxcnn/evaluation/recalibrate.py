@@ -14,7 +14,7 @@ from jaxcnn.train.evaluate import make_evaluator
 from jaxcnn.train.files.fetch import run_here
 from jaxcnn.train.files.folder import RunFolder
 from jaxcnn.train.files.relay import open_checkpoints
-from jaxcnn.train.load import AVERAGED
+from jaxcnn.train.load import AVERAGED, holds_run
 from jaxcnn.train.run import Run
 from jaxcnn.train.state import TrainState
 from jaxcnn.train.statistics import estimate_on_training_split
@@ -44,11 +44,11 @@ def recalibrate(
     if step == AVERAGED:
         raise UserError(f"the averaged net of {run} has statistics of un-augmented training images already")
     output = local_path("output", output)
+    if not holds_run(run):
+        raise UserError(f"{run} is no run: imported weights have no training images")
     with run_here(run) as place:
         folder = RunFolder(run, make=False, copy=place)
-        subject = open_subject(run, step=step)
-        if subject.config is None:
-            raise UserError(f"{run} is no run: imported weights have no training images")
+        subject = open_subject(run, step=step, place=place)
         if STATISTICS not in subject.members[0]:
             raise UserError(f"{run} has no batch norms: nothing in it is estimated from batches")
         if given := read_json(folder.card).get("given"):

@@ -1,5 +1,6 @@
 """What is evaluated: a trained net with its weights, and what it takes to show it images. No data set is opened."""
 
+import contextlib
 import dataclasses
 import os
 from collections.abc import Mapping, Sequence
@@ -60,6 +61,7 @@ def open_subject(
     model: Any | None = None,
     class_names: Sequence[str] | os.PathLike[str] | None = None,
     splits: Sequence[str] = (),
+    place: Path | None = None,
 ) -> Subject:
     """Returns the net of a run folder, or of a folder of imported weights.
 
@@ -70,15 +72,16 @@ def open_subject(
         model: as of `jaxcnn.load_run`, for a run that was given its model in Python.
         class_names: by label, or a file of them, in place of those that are known.
         splits: whose predictions are read, if the run has kept them.
+        place: the folder of a run on this machine, if it is fetched already.
 
     Raises:
         UserError: for anything else, weights whose preprocessing is not known, or another number of class names.
     """
-    place = folder_of(what)
-    if holds_run(place):
-        found = _of_run(place, step, model, splits)
+    named = folder_of(what) if place is None else what
+    if place or holds_run(named):
+        found = _of_run(named, place, step, model, splits)
     else:
-        found = dataclasses.replace(_of_weights(place), name=str(what))
+        found = dataclasses.replace(_of_weights(named), name=str(what))
     return _named(found, class_names) if class_names is not None else found
 
 
@@ -87,8 +90,10 @@ def is_subject(path: str | os.PathLike[str]) -> bool:
     return any((Path(path) / name).is_file() for name in ("config.json", CARD))
 
 
-def _of_run(what: str | os.PathLike[str], step: int | str, model: Any | None, splits: Sequence[str]) -> Subject:
-    with run_here(what) as place:
+def _of_run(
+    what: str | os.PathLike[str], fetched: Path | None, step: int | str, model: Any | None, splits: Sequence[str]
+) -> Subject:
+    with contextlib.nullcontext(fetched) if fetched else run_here(what) as place:
         if not (place / "config.json").is_file():
             raise UserError(f"{what} holds no run: there is no config.json in it")
         first = load_run(place, step, model=model)

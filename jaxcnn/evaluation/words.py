@@ -5,6 +5,8 @@ from typing import Any
 
 MOST_CLASSES = 30
 """Most classes whose confusion matrix is shown; of more, the pairs that are confused most."""
+_TOP = 5
+"""Of so many classes and of fewer, every one is among the first five, which is not worth a line."""
 
 
 def measures(found: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -12,7 +14,7 @@ def measures(found: Mapping[str, Any]) -> list[tuple[str, str]]:
     low, high = found["accuracy_interval"]
     rows = [
         ("accuracy", f"{found['accuracy']:.2%}  (95 % interval {low:.2%} to {high:.2%})"),
-        ("top 5", f"{found['top5']:.2%}"),
+        *([("top 5", f"{found['top5']:.2%}")] if len(found["per_class"]) > _TOP else []),
         ("negative log-likelihood", _number(found["nll"], "nats")),
         ("Brier score", _number(found["brier"])),
         ("calibration error", f"{share(found['ece'])}  ({share(found['ece_equal_mass'])} over bins of equal mass)"),

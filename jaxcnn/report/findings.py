@@ -44,18 +44,22 @@ def find(
     """
     split = split or ("test" if run.finished else "val")
     try:
-        kept = _kept(run, split)
-        predictions = kept or _computed(run, split, data_dir, model)
+        own = kept(run, split)
+        predictions = own or _computed(run, split, data_dir, model)
         names = padded(run.card["data"]["class_names"], predictions.logits.shape[-1])
         members = [(run.name, seed) for seed in run.seeds]
         scores = scores_of(predictions, split, class_names=names, members=members)
     except (UserError, OSError) as error:
         return Findings(split=split, reason=str(error))
-    return Findings(split=split, scores=scores, predictions=predictions, class_names=names, kept=kept is not None)
+    return Findings(split=split, scores=scores, predictions=predictions, class_names=names, kept=own is not None)
 
 
-def _kept(run: Recorded, split: str) -> Predictions | None:
-    """Returns the predictions that a run has kept of its latest state, if any."""
+def kept(run: Recorded, split: str) -> Predictions | None:
+    """Returns the predictions that a run has kept of its latest state, if any.
+
+    Raises:
+        UserError: for a file that is damaged.
+    """
     file = kept_file(run.place, split)
     found = load_predictions(file) if file.is_file() else None
     return found if found and run.saved in (None, found.step) else None
@@ -63,6 +67,6 @@ def _kept(run: Recorded, split: str) -> Predictions | None:
 
 def _computed(run: Recorded, split: str, data_dir: str | os.PathLike[str] | None, model: Any | None) -> Predictions:
     """Returns predictions of the latest checkpoint on a split of the run's data."""
-    subject = dataclasses.replace(open_subject(run.place, model=model), name=run.name)
+    subject = open_subject(run.name, place=run.place, model=model)
     elsewhere = run.config.data.name if data_dir is not None else None
     return predictions_of(subject, Asked(split=split, data=elsewhere, data_dir=data_dir, views=None))[0]

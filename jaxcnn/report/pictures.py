@@ -75,7 +75,7 @@ def mistakes_of(
     if found.scores is None:
         return [], ""
     chosen = found.scores["mistakes"][:most]
-    pictures, reason = _pictures(run, found, [each["index"] for each in chosen], data_dir)
+    pictures, reason = pictures_of(run, found, [each["index"] for each in chosen], data_dir)
     return [
         Mistake(
             label=each["label"],
@@ -88,10 +88,17 @@ def mistakes_of(
     ], reason
 
 
-def _pictures(
-    run: Recorded, found: Findings, index: list[int], data_dir: str | os.PathLike[str] | None
+def pictures_of(
+    run: Recorded, found: Findings, index: list[int], data_dir: str | os.PathLike[str] | None = None
 ) -> tuple[list[str | None], str]:
-    """Returns a picture for each example of a split by its index, and why there are none, or ""."""
+    """Returns a picture for each of some examples, as addresses that hold it, and why there are none, or "".
+
+    Args:
+        run: that the images are shown as for.
+        found: of the run, with its predictions.
+        index: of each example in the split.
+        data_dir: where the data lie; None for where they were.
+    """
     none: list[str | None] = [None] * len(index)
     known = run.card["data"].get("preprocessing")
     if known is None or "data" in run.card.get("given", {}):

@@ -4,6 +4,7 @@ import math
 from fractions import Fraction
 
 from jaxcnn.config.durations import parse_boundaries, parse_duration, parse_period
+from jaxcnn.config.table import SETTINGS
 from jaxcnn.errors import UserError
 from jaxcnn.train.parts.schedules import BOUNDED, Shape
 from jaxcnn.train.parts.snapshots import Snapshots
@@ -75,6 +76,8 @@ def snapshots_of(swa: AveragingSettings, steps_per_epoch: Fraction, total: int, 
     if swa.start is None:
         if rate is not None:
             raise UserError(f"swa.learning_rate is {rate:g}: it holds from swa.start on, which is not set")
+        if swa.every != SETTINGS["swa.every"].default:
+            raise UserError(f"swa.every is {swa.every!r}: it counts from swa.start, which is not set")
         return None
     found = Snapshots(
         start=parse_period("swa.start", swa.start, steps_per_epoch),

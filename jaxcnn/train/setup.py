@@ -22,27 +22,21 @@ from jaxcnn.train.given import (
     Parts,
     Shapes,
     check_measured,
-    check_optimizer,
-    check_schedule,
     check_step,
     names_of,
 )
-from jaxcnn.train.groups import Groups, parameter_groups
 from jaxcnn.train.inputs import check_reading, make_inputs, open_data
-from jaxcnn.train.lengths import timing_of
-from jaxcnn.train.misfits import check_channels
+from jaxcnn.train.learning import Learning, learning_of
 from jaxcnn.train.net import make_init, make_model, trace
 from jaxcnn.train.parts.best import find_best
 from jaxcnn.train.parts.losses import check_class_weights, make_loss
 from jaxcnn.train.parts.metrics import find_metrics
-from jaxcnn.train.parts.optimizers import make_optimizer
-from jaxcnn.train.parts.schedules import make_schedule, unreached
+from jaxcnn.train.parts.schedules import unreached
 from jaxcnn.train.run import Init, Measures, Run
 from jaxcnn.train.seeds import abstract_one_of
 from jaxcnn.train.settings import Settings, Sharing, read_settings
-from jaxcnn.train.source import described, followed, following, open_weights
+from jaxcnn.train.source import followed, following, transfer_of, weights_of
 from jaxcnn.train.squares import train_batch
-from jaxcnn.train.transfer import Weights, transferred
 
 
 def make_run(config: ConfigDict, *, devices: Sequence[jax.Device] | None = None, **parts: Unpack[Parts]) -> Run:
@@ -93,7 +87,7 @@ def build_run(
     check_batch(settings.sharing, mesh)
     dataset = open_data(settings.feeding, parts.get("data"))
     check_reading(settings.feeding, dataset)
-    weights = _weights(settings, parts, dataset) if begun is None else None
+    weights = weights_of(settings, parts, dataset) if begun is None else None
     taken, told = (begun or {}, []) if weights is None else followed(settings.feeding, weights, dataset)
     settings = dataclasses.replace(settings, feeding=following(settings.feeding, taken))
     num_classes = _num_classes(settings.model.num_classes, dataset)
@@ -101,34 +95,20 @@ def build_run(
     model = make_model(settings.model, num_classes, parts.get("model"))
     batch = _batch(settings.feeding, dataset, num_classes)
     _check_batch_fits(settings.sharing, mesh, dataset)
-
-    timing, tx, schedule = timing_of(settings, dataset.sizes["train"]), parts.get("tx"), parts.get("schedule")
-    rate = check_schedule(schedule or make_schedule(settings.schedule.name, timing.peak, timing.schedule))
-    rate = timing.snapshots.rate(rate) if timing.snapshots else rate
-    learning_rate = rate if tx is None or schedule else None
-    groups = _groups(settings, parts, model, batch["image"].shape[1:])
-    optimizer = dataclasses.replace(settings.optimizer, factors=groups.factors)
-    tx = make_optimizer(optimizer, rate) if tx is None else check_optimizer(tx)
-    init_state = make_init(settings, mesh, model, tx, batch["image"].shape[1:])
-    remarks, paddings = _checked(settings, mesh, dataset, model, init_state, batch, num_classes, groups.norms)
-    if timing.snapshots is not None:
-        variables = abstract_one_of(dict(jax.eval_shape(init_state).variables), settings.num_seeds)
-        remarks += check_averaging(
-            timing.snapshots,
-            timing.total_steps,
-            schedule=settings.schedule.name,
-            own_rate="tx" in parts,
-            unseen=not isinstance(dataset, Dataset) and groups.frozen.takes_statistics(variables),
-        )
+    learning = learning_of(settings, parts, model, batch["image"].shape[1:], dataset.sizes["train"])
+    init_state = make_init(settings, mesh, model, learning.tx, batch["image"].shape[1:])
+    remarks, paddings = _checked(settings, mesh, dataset, model, init_state, batch, num_classes, learning.groups.norms)
+    remarks += _averaging(settings, parts, learning, init_state, dataset)
     measures = _measures(settings, parts, init_state, batch, num_classes)
     transfer = None
     if weights is not None:
-        own = abstract_one_of(jax.eval_shape(init_state).variables, settings.num_seeds)
-        net = described(settings.feeding.model, model, dataset.class_names, batch["image"].shape[1:])
-        transfer = transferred(weights, net, model, own, head=settings.init_head, preprocessing=taken, remarks=told)
+        transfer = transfer_of(
+            settings, weights, dataset, model, init_state, batch["image"].shape[1:], preprocessing=taken, remarks=told
+        )
         init_state = functools.partial(init_state, transfer.loaded)
-    inputs = make_inputs(settings.feeding, dataset, mesh, num_classes=num_classes, steps=timing.total_steps)
+    inputs = make_inputs(settings.feeding, dataset, mesh, num_classes=num_classes, steps=learning.timing.total_steps)
     one_by_one = inputs.facts["placement"] != "device" or jax.default_backend() == "cpu"
+    late = unreached(settings.schedule.name, learning.timing.schedule)
     return Run(
         settings=settings,
         given=given,
@@ -137,49 +117,39 @@ def build_run(
         squares=inputs.crop,
         pipeline=inputs.pipeline,
         data=inputs.facts,
-        remarks=(*remarks, *_unlearnt(settings, parts, begun), *unreached(settings.schedule.name, timing.schedule)),
+        remarks=(*remarks, *_unlearnt(settings, parts, begun), *late),
         batch=batch,
         model=model,
         num_classes=num_classes,
-        tx=tx,
-        groups=groups,
+        tx=learning.tx,
+        groups=learning.groups,
         init_state=init_state,
         transfer=transfer,
         step=parts.get("step"),
-        learning_rate=learning_rate,
+        learning_rate=learning.rate,
         paddings=paddings,
         steps_per_dispatch=settings.feeding.steps_per_dispatch or (1 if one_by_one else 10),
         tuned=runtime.tuned(),
-        **vars(timing),
+        **vars(learning.timing),
         **vars(measures),
     )
 
 
-def _weights(settings: Settings, parts: Parts, dataset: Dataset | Batches) -> Weights | None:
-    """Returns the trained weights that a run begins from, or None. They must be for images as the data have them."""
-    given = parts.get("init_from")
-    what = settings.init_from if given is None else given
-    if what is None and settings.init_head != "auto":
-        raise UserError(f"init_head is {settings.init_head}: it goes with init_from, which names trained weights")
-    if what is None:
-        return None
-    weights = open_weights(what)
-    asked = settings.feeding.channels
-    if isinstance(dataset, Dataset) and (asked or dataset.shape[0] is not None):
-        check_channels(weights.net, dataset.name, asked or dataset.shape[-1])
-    return weights
-
-
-def _groups(settings: Settings, parts: Parts, model: nn.Module, shape: tuple[int, int, int]) -> Groups:
-    """Returns the groups of parameters that the settings ask for; raises `UserError` where they do not fit the net."""
-    o, train = settings.optimizer, settings.train
-    if (o.multipliers or o.layer_decay is not None) and parts.get("tx") is not None:
-        raise UserError("optimizer.multipliers and layer_decay are of the config's optimizer, and tx was handed over")
-    if train.freeze and parts.get("step") is not None:
-        raise UserError("train.freeze is of our training step, and a step was handed over: freeze there")
-    if not (train.freeze or o.multipliers or o.layer_decay is not None):
-        return Groups()
-    return parameter_groups(model, shape, **vars(train), multipliers=o.multipliers, layer_decay=o.layer_decay)
+def _averaging(
+    settings: Settings, parts: Parts, learning: Learning, init_state: Init, dataset: Dataset | Batches
+) -> tuple[str, ...]:
+    """Returns remarks about the states that are averaged; raises `UserError` where they cannot be."""
+    timing = learning.timing
+    if timing.snapshots is None:
+        return ()
+    variables = abstract_one_of(dict(jax.eval_shape(init_state).variables), settings.num_seeds)
+    return check_averaging(
+        timing.snapshots,
+        timing.total_steps,
+        schedule=settings.schedule.name,
+        own_rate="tx" in parts,
+        unseen=not isinstance(dataset, Dataset) and learning.groups.frozen.takes_statistics(variables),
+    )
 
 
 def _unlearnt(settings: Settings, parts: Parts, begun: object) -> tuple[str, ...]:

@@ -30,9 +30,14 @@ from jaxcnn.parts import part_name
 from jaxcnn.train.devices import hosts
 from jaxcnn.train.feeding import Feeding
 from jaxcnn.train.files.checksums import checksums
-from jaxcnn.train.load import LoadedRun, holds_run, read_run
-from jaxcnn.train.misfits import NetFacts
-from jaxcnn.train.transfer import Weights
+from jaxcnn.train.given import Parts
+from jaxcnn.train.load import holds_run, read_run
+from jaxcnn.train.loaded import LoadedRun
+from jaxcnn.train.misfits import NetFacts, check_channels
+from jaxcnn.train.run import Init
+from jaxcnn.train.seeds import abstract_one_of
+from jaxcnn.train.settings import Settings
+from jaxcnn.train.transfer import Transfer, Weights, transferred
 from jaxcnn.types import Variables
 
 OF_WEIGHTS = "of the weights"
@@ -62,6 +67,49 @@ def open_weights(what: Any) -> Weights:
         f"init_from is {found}: it must be a run folder, a folder of imported weights, what jaxcnn.load_run returns, "
         "or variables {'params': ...}"
     )
+
+
+def weights_of(settings: Settings, parts: Parts, dataset: Dataset | Batches) -> Weights | None:
+    """Returns the trained weights that a run begins from, or None. They must be for images as the data have them."""
+    given = parts.get("init_from")
+    what = settings.init_from if given is None else given
+    if what is None and settings.init_head != "auto":
+        raise UserError(f"init_head is {settings.init_head}: it goes with init_from, which names trained weights")
+    if what is None:
+        return None
+    weights = open_weights(what)
+    asked = settings.feeding.channels
+    if isinstance(dataset, Dataset) and (asked or dataset.shape[0] is not None):
+        check_channels(weights.net, dataset.name, asked or dataset.shape[-1])
+    return weights
+
+
+def transfer_of(
+    settings: Settings,
+    weights: Weights,
+    dataset: Dataset | Batches,
+    model: nn.Module,
+    init_state: Init,
+    image_shape: tuple[int, int, int],
+    *,
+    preprocessing: Mapping[str, Any],
+    remarks: Sequence[str],
+) -> Transfer:
+    """Returns what becomes of trained weights in the net; raises `UserError` where they do not fit it.
+
+    Args:
+        settings: of the run.
+        weights: to begin from.
+        dataset: of the run.
+        model: likewise.
+        init_state: likewise.
+        image_shape: (height, width, channels).
+        preprocessing: what of it follows the weights.
+        remarks: what is said of that.
+    """
+    own = abstract_one_of(jax.eval_shape(init_state).variables, settings.num_seeds)
+    net = described(settings.feeding.model, model, dataset.class_names, image_shape)
+    return transferred(weights, net, model, own, head=settings.init_head, preprocessing=preprocessing, remarks=remarks)
 
 
 def described(name: str, model: nn.Module, class_names: Sequence[str], image_shape: tuple[int, int, int]) -> NetFacts:

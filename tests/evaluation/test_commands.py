@@ -299,6 +299,27 @@ def test_standard_input_is_an_image_or_names_of_images(trained, photos, tmp_path
     assert jaxcnn.predict(place, "-", top=1)["predictions"] == [by_name | {"path": str(odd)}]
 
 
+def test_what_a_list_names_in_vain_is_listed_with_what_cannot_be_read(trained, photos, tmp_path, monkeypatch, capsys):
+    place, _ = trained
+    (tmp_path / "broken.png").write_bytes(b"no image")
+    paths = [tmp_path / "gone.png", photos / "test" / "red" / "00.png", tmp_path / "broken.png", place]
+    lines = "".join(f"{path}\n" for path in paths).encode()
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(lines)))
+    assert predict_command.main([str(place), "-", "--top=1"]) == 0
+    shown = capsys.readouterr()
+    assert shown.out.count("00.png") == 1
+    assert [line.split(": ")[1] for line in shown.err.splitlines()] == [str(paths[number]) for number in (0, 2, 3)]
+    assert f"there is no {paths[0]}" in shown.err
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(f"{paths[0]}\n".encode())))
+    assert predict_command.main([str(place), "-"]) == 1
+
+
+def test_top_five_of_three_classes_is_not_worth_a_line(trained, capsys):
+    place, _ = trained
+    assert evaluate_command.main([str(place)]) == 0
+    assert "top 5" not in capsys.readouterr().out
+
+
 def test_several_runs_average_probabilities(trained, photos, tmp_path):
     place, _ = trained
     copy = shutil.copytree(place, tmp_path / "copy")

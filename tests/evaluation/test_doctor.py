@@ -14,6 +14,7 @@ from jaxcnn.errors import UserError
 from jaxcnn.evaluation.doctor import record, units
 from jaxcnn.evaluation.subject import open_subject
 from jaxcnn.train.devices.mesh import replicated
+from jaxcnn.train.files import fetch
 from jaxcnn.train.files.folder import RunFolder
 from jaxcnn.train.files.relay import open_checkpoints
 from jaxcnn.train.setup import make_run
@@ -188,3 +189,16 @@ def test_training_that_waited_for_data(healthy):
 def test_what_cannot_be_examined_is_said(tmp_path):
     with pytest.raises(UserError, match="is neither a run"):
         jaxcnn.doctor(tmp_path / "nothing")
+
+
+def test_of_several_seeds_the_verdicts_on_one_net_say_so_and_a_bucket_is_read_once(tmp_path, memory, monkeypatch):
+    run = trained(tmp_path / "two", num_seeds=2, total_steps=2, **{"model.norm_options.momentum": 0.5})
+    monkeypatch.setattr(fetch.tempfile, "tempdir", str(tmp_path))
+    memory.fill(run, "gs://box/two")
+    found = verdicts("gs://box/two")
+    assert {name for name, each in found.items() if not each.figures.startswith("of seed 0, the first of 2: ")} == (
+        found.keys() & {"learning rate", "generalisation", "data"}
+    )
+    jaxcnn.recalibrate("gs://box/two", tmp_path / "new")
+    brought = [path for call, path in memory.calls if call == "get_file" and path.endswith("config.json")]
+    assert len(brought) == 2  # once by each command

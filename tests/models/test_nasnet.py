@@ -15,7 +15,7 @@ from jaxcnn.errors import UserError
 from jaxcnn.layers.conv import Conv
 from jaxcnn.layers.norm import Identity
 from jaxcnn.models import check_image_size, create_model, nasnet
-from jaxcnn.models.nasnet import Cell, Project
+from jaxcnn.models.nasnet_cells import Cell, Project
 
 TINY = functools.partial(create_model, "nasnet_a_mobile", num_classes=3, features=8, stem_features=12, cells=1)
 

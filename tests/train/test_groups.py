@@ -262,6 +262,11 @@ def test_a_run_keeps_its_groups_in_the_card_and_goes_on(finished, capsys):
         ),
         ({"train.freeze": "conv1"}, {"step": lambda state, batch, key: (state, {})}, "a step was handed over: freeze"),
         ({"train.freeze": "cnov1"}, {}, "'cnov1' matches no parameter: did you mean conv1"),
+        (
+            {"train.freeze_norms": "train"},
+            {},
+            "freeze_norms is train: .*, which freezes them, is not set",
+        ),
     ],
 )
 def test_a_run_whose_groups_do_not_fit_is_refused(changes, parts, said):
@@ -275,6 +280,22 @@ def test_doctor_measures_the_updates_of_what_is_trained(finished):
     (verdict,) = verdicts(run, result.state)
     assert "of their size" in verdict.figures
     assert "conv1" not in verdict.figures
+
+
+def test_doctor_knows_which_multiplier_makes_updates_too_large():
+    def mend(rate, multipliers):
+        settings = {"optimizer.name": "sgd", "optimizer.learning_rate": rate, "optimizer.multipliers": multipliers}
+        run = make_run(config(**settings), data=ARRAYS)
+        (verdict,) = verdicts(run, run.init_state())
+        return verdict.mend
+
+    own = mend(1e-2, (("classifier", 1e4, 1.0),))
+    assert own.startswith(
+        "another --config.optimizer.multipliers or layer_decay: the learning rate of classifier/kernel "
+    )
+    alone = mend(1e4, (("conv1|conv2|dense1", 1e-9, 1.0),))
+    assert alone.startswith("a lower --config.optimizer.learning_rate; or for this layer alone ")
+    assert alone.endswith("--config.optimizer.multipliers='classifier=0.1'")
 
 
 def test_freezing_random_weights_is_a_warning():

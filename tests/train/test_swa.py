@@ -308,6 +308,7 @@ def test_without_averaging_a_checkpoint_has_what_it_always_had_and_a_run_that_en
         ({"swa.start": "soon"}, "swa.start is 'soon': write a number of steps or epochs"),
         ({"swa.learning_rate": 0.0}, "swa.learning_rate is 0.0: it must be a number in (0, inf)"),
         ({"swa.start": None, "swa.learning_rate": 0.1}, "swa.learning_rate is 0.1: it holds from swa.start on"),
+        ({"swa.start": None, "swa.every": "0"}, "swa.every is '0': it counts from swa.start, which is not set"),
         ({"swa.end_factor": 0.5}, "swa.end_factor is 0.5: it is a share of swa.learning_rate, which is not set"),
     ],
 )

@@ -1,7 +1,8 @@
 """What is wrong with a trained run: verdicts with figures, and what mends each."""
 
+import dataclasses
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from jaxcnn.data.read.dataset import Dataset
 from jaxcnn.errors import UserError
@@ -12,6 +13,7 @@ from jaxcnn.evaluation.subject import Subject, open_subject
 from jaxcnn.json_file import read_json
 from jaxcnn.train.files.fetch import run_here
 from jaxcnn.train.files.folder import RunFolder, read_lines
+from jaxcnn.train.load import holds_run
 from jaxcnn.train.run import Run
 from jaxcnn.train.state import TrainState
 
@@ -34,24 +36,25 @@ def doctor(run: str | os.PathLike[str], *, data_dir: str | os.PathLike[str] | No
     | generalisation | training accuracy is more than 10 percentage points above validation accuracy |
 
     Args:
-        run: the run folder, here or at gs:// or s3://. Of several seeds the first net is examined.
+        run: the run folder, here or at gs:// or s3://. Of several seeds the first net is examined, and
+            the verdicts say so; those on what the run has logged are of the mean of all nets.
         data_dir: where its data lie now, if not where they were.
 
     Raises:
         UserError: for a folder without a run, a run that was given parts in Python, or data that cannot be read.
     """
-    subject = open_subject(run, splits=("val",))
-    if subject.config is None:
+    if not holds_run(run):
         raise UserError(f"{run} is no run: of imported weights nothing is recorded")
     with run_here(run) as place:
+        subject = open_subject(run, place=place, splits=("val",))
         folder = RunFolder(run, make=False, copy=place)
         card, rows = read_json(folder.card), read_lines(folder.metrics)
         found = list(record.verdicts(subject, card, rows))
-        if card.get("given"):
-            return found  # the config alone does not make the run again
-        assert subject.step is not None
-        with restored(folder, subject.step, data_dir=data_dir) as (made, state):
-            return [*found, *_measured(made, subject, state)]
+        if not card.get("given"):  # else the config alone does not make the run again
+            assert subject.step is not None
+            with restored(folder, subject.step, data_dir=data_dir) as (made, state):
+                found += _measured(made, subject, state)
+    return [_of_first(verdict, subject.seeds) for verdict in found]
 
 
 def _measured(run: Run, subject: Subject, state: TrainState) -> Iterator[Verdict]:
@@ -59,3 +62,10 @@ def _measured(run: Run, subject: Subject, state: TrainState) -> Iterator[Verdict
     yield from norms.verdicts(run, subject)
     yield from units.verdicts(run, subject)
     yield from updates.verdicts(run, state)
+
+
+def _of_first(verdict: Verdict, seeds: Sequence[int]) -> Verdict:
+    """Returns a verdict that says, where a run has several nets, whether it is of the first one alone."""
+    if len(seeds) < 2 or verdict.question in record.OF_ALL:
+        return verdict
+    return dataclasses.replace(verdict, figures=f"of seed {seeds[0]}, the first of {len(seeds)}: {verdict.figures}")

@@ -18,6 +18,8 @@ GAP = 0.10
 """Largest difference between training and validation accuracy."""
 WAITING = 0.1
 """Largest share of the training time that may be spent waiting for data."""
+OF_ALL = frozenset({"learning rate", "generalisation", "data"})
+"""Questions whose answers are of all nets of a run of several seeds: what is logged is their mean."""
 
 
 def verdicts(subject: Subject, card: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> Iterator[Verdict]:
