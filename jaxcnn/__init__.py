@@ -19,7 +19,7 @@ _HOME = {  # public name -> the module it lives in; resolved on first use, so th
     "base_config": "jaxcnn.config",
     "create_model": "jaxcnn.models",
     "create_state": "jaxcnn.train.state",
-    "diff": "jaxcnn.compare.nets",
+    "diff": "jaxcnn.compare.diff",
     "doctor": "jaxcnn.evaluation.doctor",
     "evaluate": "jaxcnn.evaluation.evaluate",
     "explain": "jaxcnn.inside.explain",
@@ -53,7 +53,7 @@ if TYPE_CHECKING:  # type checkers see the names themselves
     from jaxcnn.accel.accelerate import accelerate as accelerate
     from jaxcnn.accel.fold import fold_batch_norm as fold_batch_norm
     from jaxcnn.accel.remat import rematerialize as rematerialize
-    from jaxcnn.compare.nets import diff as diff
+    from jaxcnn.compare.diff import diff as diff
     from jaxcnn.config import base_config as base_config
     from jaxcnn.data.feed.given import Batches as Batches
     from jaxcnn.errors import Fault as Fault

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from jaxcnn.command_line import take_apart
-from jaxcnn.commands.registry import make_parsers
+from jaxcnn.commands.registry import COMMANDS, COMPUTING, make_parsers
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -42,6 +42,12 @@ def test_the_commands_that_a_page_shows_and_their_options_are_there(page):
     for words in command_lines((ROOT / page).read_text()):
         name = " ".join(words[:2]) if " ".join(words[:2]) in parsers else words[0]
         parsers[name].spelt(take_apart(words[len(name.split(" ")) :]).rest)
+
+
+def test_all_commands_that_compile_nothing_are_named():
+    page = (ROOT / "docs" / "running.md").read_text()
+    listed = re.search(r"commands\s+that compile nothing: (.*?)\.\n", page, re.DOTALL)[1]
+    assert set(re.findall(r"`([\w-]+)`", listed)) == COMMANDS.keys() - COMPUTING
 
 
 def test_the_command_lines_of_the_readme_are_found():

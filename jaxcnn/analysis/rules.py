@@ -5,14 +5,13 @@ the field None. What is not understood is `UNKNOWN`, and so is everything that d
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-import numpy as np
 from jax.extend.core import JaxprEqn
 
 from jaxcnn.analysis import field
 from jaxcnn.analysis.field import Side, Slid
-from jaxcnn.analysis.moves import MOVES, spread
+from jaxcnn.analysis.moves import MOVES
+from jaxcnn.analysis.products import product
 from jaxcnn.analysis.reach import UNKNOWN, Input, Reach, Rule, both, merged, shape_of
 
 
@@ -99,39 +98,6 @@ def _windows(equation: JaxprEqn, inputs: Sequence[Input], beyond: bool) -> Reach
     return both(pooled, inputs[0].reach)
 
 
-def _product(equation: JaxprEqn, inputs: Sequence[Input], beyond: bool) -> Reach:
-    contracted, batched = equation.params["dimension_numbers"]
-    free = [
-        [axis for axis in range(len(each.shape)) if axis not in (*summed, *shared)]
-        for each, summed, shared in zip(inputs, contracted, batched, strict=True)
-    ]
-    parts: list[Reach] = []
-    for number, (each, summed, shared) in enumerate(zip(inputs, contracted, batched, strict=True)):
-        other = inputs[1 - number]
-        if each.reach is None:
-            continue
-        over_positions = any(axis in side.axes for side in each.reach for axis in summed)  # type: ignore[union-attr]
-        if over_positions and other.known is not None and not np.all(other.known()):
-            return UNKNOWN  # a fixed matrix, as that of resizing, which is zero for most pairs of positions
-
-        def multiplied(side: Side, number: int = number, summed: Any = summed, shared: Any = shared) -> Side:
-            side = field.reduced(side, summed, beyond=beyond, keep=True)
-            order = (*shared, *free[number], *summed)
-            side = field.permuted(side, order)
-            side = field.dropped(side, range(len(order) - len(summed), len(order)))
-            places = [*range(len(shared)), *_after(number, len(shared), free)]
-            return spread(side, places, _rank(equation))
-
-        parts.append(both(multiplied, each.reach))
-    return merged(parts, _rank(equation))
-
-
-def _after(number: int, shared: int, free: Sequence[Sequence[int]]) -> range:
-    """Returns the output's axes of the axes of operand `number` that are neither shared nor summed."""
-    start = shared + (len(free[0]) if number else 0)
-    return range(start, start + len(free[number]))
-
-
 _NAMES = """
 abs acos acosh add add_any and asin asinh atan atan2 atanh cbrt ceil clamp conj convert_element_type copy cos cosh
 device_put digamma div eq erf erf_inv erfc exp exp2 expm1 floor ge gt imag integer_pow is_finite le lgamma log log1p
@@ -151,6 +117,6 @@ RULES: Mapping[str, Rule] = {
     **dict.fromkeys(POOLS, _windows),
     **MOVES,
     "conv_general_dilated": _convolution,
-    "dot_general": _product,
+    "dot_general": product,
 }
 """By primitive."""

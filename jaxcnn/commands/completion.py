@@ -31,6 +31,8 @@ _PATTERNS: dict[str, Callable[[], list[str]]] = {  # command -> names that its P
 }
 _TABLE = "# the table stands here\n"
 _VALUES: dict[object, Callable[[], list[str]]] = {  # metavar of an argument -> possible values
+    "A": lambda: [*list_models(), "@dir"],
+    "B": lambda: [*list_models(), "@dir"],
     "CONFIG": lambda: [*config_files(), *_recipes(), "@file"],
     "DIR": lambda: ["@dir"],
     "FILE": lambda: ["@file"],

@@ -3,8 +3,8 @@
 import argparse
 from collections.abc import Sequence
 
+from jaxcnn.commands.net_options import add_net, net_options
 from jaxcnn.commands.parser import CommandParser
-from jaxcnn.commands.summary import add_net
 from jaxcnn.errors import UserError
 from jaxcnn.inside.explain import exercises, explain
 from jaxcnn.inside.summary import summary
@@ -27,12 +27,11 @@ def main(argv: Sequence[str]) -> int:
         return 0
     if not arguments.model:
         raise UserError("name a model, as resnet50, or an example, as --conv 7x7 --kernel 3 --stride 2 --padding 1")
-    net = {name: getattr(arguments, name) for name in ("norm", "act", "stem", "num_classes", "image_size", "channels")}
-    fields = dict(arguments.field)
+    net = net_options(arguments)
     if arguments.quiz is not None:
-        print(exercises(summary(arguments.model, **net, fields=fields), arguments.quiz, seed=arguments.seed))
+        print(exercises(summary(arguments.model, **net), arguments.quiz, seed=arguments.seed))
     else:
-        print(explain(arguments.model, arguments.layer, **net, fields=fields))
+        print(explain(arguments.model, arguments.layer, **net))
     return 0
 
 

@@ -18,6 +18,7 @@ from jaxcnn.config.kinds import parse_literal
 from jaxcnn.errors import UserError
 
 _LONG = re.compile(r"--?(?P<name>[a-zA-Z][\w-]+)(?P<equals>=.*)?", re.DOTALL)
+_FIELD = "a field of create_model, as padding=same or norm_options='{\"epsilon\": 1e-3}'; may be repeated"
 
 
 class CommandParser(argparse.ArgumentParser):
@@ -96,16 +97,9 @@ class CommandParser(argparse.ArgumentParser):
             help="a further run, whose probabilities are averaged with those of RUN; may be repeated",
         )
 
-    def add_fields(self) -> None:
-        """Adds `--field NAME=VALUE`, which can be repeated. The argument `field` is then a list of (name, value)."""
-        self.add_argument(
-            "--field",
-            metavar="NAME=VALUE",
-            type=_field,
-            action="append",
-            default=[],
-            help="a field of create_model, as padding=same or norm_options='{\"epsilon\": 1e-3}'; may be repeated",
-        )
+    def add_fields(self, name: str = "--field", about: str = _FIELD) -> None:
+        """Adds `--field NAME=VALUE`, or one of another name; it can be repeated, and is a list of (name, value)."""
+        self.add_argument(name, metavar="NAME=VALUE", type=_field, action="append", default=[], help=about)
 
     def options(self) -> dict[str, argparse.Action]:
         """Returns the options with long names, such as `--data-dir`, by name."""

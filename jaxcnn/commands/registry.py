@@ -11,7 +11,7 @@ COMMANDS = {  # command -> a module with main(argv) -> exit status and make_pars
     "models": ("jaxcnn.commands.models", "list the models, their papers and sizes"),
     "summary": ("jaxcnn.commands.summary", "list the layers of a net: what they cost, how much of the image they see"),
     "explain": ("jaxcnn.commands.explain", "explain a net: its paper, and the arithmetic of each layer; exercises"),
-    "diff": ("jaxcnn.commands.diff", "say what differs between two nets"),
+    "diff": ("jaxcnn.commands.diff", "say what differs between two nets, or between two runs"),
     "datasets": ("jaxcnn.commands.datasets", "list the data sets, and where they are prepared"),
     "prepare": ("jaxcnn.commands.prepare", "prepare a data set for training"),
     "browse": ("jaxcnn.commands.browse", "draw a batch of images as the network sees it"),

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from jaxcnn.commands.json_option import add_json, write_json
+from jaxcnn.commands.net_options import add_net, net_options
 from jaxcnn.commands.parser import CommandParser, new_file
 from jaxcnn.inside.columns import COLUMNS, DEFAULT, chosen
 from jaxcnn.inside.summary import BY, Summary, summary
-from jaxcnn.models.registry import STEMS
 from jaxcnn.table import print_rows
 
 
@@ -22,19 +22,8 @@ def main(argv: Sequence[str]) -> int:
     arguments = make_parser().parse_args(argv)
     words = [word.strip() for word in arguments.columns.split(",")]
     columns = chosen(words)
-    found = summary(
-        arguments.model,
-        norm=arguments.norm,
-        act=arguments.act,
-        stem=arguments.stem,
-        num_classes=arguments.num_classes,
-        image_size=arguments.image_size,
-        channels=arguments.channels,
-        batch_size=arguments.batch_size,
-        depth=arguments.depth,
-        by=arguments.by,
-        fields=dict(arguments.field),
-    )
+    asked = {name: getattr(arguments, name) for name in ("batch_size", "depth", "by", "compiled")}
+    found = summary(arguments.model, **asked, **net_options(arguments))
     size = "x".join(map(str, found.image_shape))
     print(f"{found.name}, one image of {size}, in evaluation\n")
     header = [column.header for column in columns]
@@ -74,6 +63,9 @@ def make_parser() -> CommandParser:
         "--batch-size", metavar="N", type=int, default=1, help="images for which memory is estimated; default: 1"
     )
     parser.add_argument(
+        "--compiled", action="store_true", help="compile a batch, and show XLA's memory beside the estimate"
+    )
+    parser.add_argument(
         "--depth", metavar="D", type=int, help="a row for each module at this depth; default: all layers"
     )
     parser.add_argument("--by", choices=BY, default="layer", help="what a row is; default: layer")
@@ -87,16 +79,3 @@ def make_parser() -> CommandParser:
     parser.add_argument("--csv", metavar="FILE", type=new_file, help="write all numbers there, a line for each row")
     parser.add_argument("--markdown", action="store_true", help="print the table in Markdown")
     return parser
-
-
-def add_net(parser: CommandParser, *, needed: bool = True) -> None:
-    """Adds MODEL, which may be `needed`, and the options that make a net of it."""
-    number = None if needed else "?"
-    parser.add_argument("model", metavar="MODEL", nargs=number, help="a model, a run folder, or package.module:Net")
-    parser.add_argument("--norm", metavar="NORM", help="in place of the paper's: batch, layer, group, none, ...")
-    parser.add_argument("--act", metavar="ACT", help="in place of the paper's: relu, gelu, ...")
-    parser.add_argument("--stem", choices=STEMS, help="imagenet, or small for images of 28 to 64 px")
-    parser.add_argument("--num-classes", metavar="N", type=int, help="default: the paper's")
-    parser.add_argument("--image-size", metavar="N", type=int, help="height and width in pixels; default: the paper's")
-    parser.add_argument("--channels", metavar="N", type=int, help="of the image; default: the paper's")
-    parser.add_fields()

@@ -2,19 +2,19 @@
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Unpack
 
 from jaxcnn.analysis.layer import Layer
 from jaxcnn.inside.columns import extent
+from jaxcnn.inside.opened import NetOptions
 from jaxcnn.inside.summary import Summary, summary
-from jaxcnn.parts import Part
 
 _FACTS = ("kind", "detail", "output_shape", "params", "multiply_adds", "receptive")
 
 
 @dataclasses.dataclass(frozen=True)
-class Difference:
-    """What `diff` returns."""
+class Nets:
+    """What differs between two nets."""
 
     first: Summary
     second: Summary
@@ -46,6 +46,11 @@ class Difference:
             "changed": [[one.as_dict(), other.as_dict()] for one, other in self.changed],
         }
 
+    def names(self) -> tuple[str, str]:
+        """Returns the name of each net; "A" and "B" behind two that have the same."""
+        one, two = self.first.name, self.second.name
+        return (one, two) if one != two else (f"{one} A", f"{two} B")
+
     def totals(self) -> list[tuple[str, str, str, str]]:
         """Returns rows: what, of the first, of the second, and how they compare."""
         one, other = (dict(_sums(each)) for each in (self.first, self.second))
@@ -62,18 +67,22 @@ class Difference:
         return [(path, *both[path]) for path in dict.fromkeys(order) if path in both]
 
 
-def diff(first: Part | Any, second: Part | Any, **settings: Any) -> Difference:
-    """Returns what differs between two nets, layer by layer.
+def diff_nets(
+    first: Summary | Any, second: Summary | Any, *, depth: int | None = None, **net: Unpack[NetOptions]
+) -> Nets:
+    """Returns what differs between two nets, layer by layer. Both are traced, and nothing is computed.
 
     Args:
-        first: as of `jaxcnn.summary`.
+        first: as of `jaxcnn.summary`, or what that returned.
         second: likewise.
-        **settings: of `jaxcnn.summary`, for both.
+        depth: a row for each module at this depth; None: a row for each layer.
+        **net: as of `jaxcnn.summary`, for both.
 
     Raises:
         UserError: as of `jaxcnn.summary`.
     """
-    return Difference(summary(first, **settings), summary(second, **settings))
+    pair = [each if isinstance(each, Summary) else summary(each, depth=depth, **net) for each in (first, second)]
+    return Nets(*pair)
 
 
 def told(layer: Layer) -> str:

@@ -2,15 +2,14 @@
 
 import dataclasses
 import random
-from collections.abc import Mapping
-from typing import Any
+from typing import Any, Unpack
 
 from jaxcnn.analysis.layer import Layer
 from jaxcnn.analysis.walk import IMAGE
 from jaxcnn.errors import UserError, unknown_word
 from jaxcnn.inside.arithmetic import lines, products_line, size_line, weights_line
 from jaxcnn.inside.ideas import idea_of
-from jaxcnn.inside.opened import Opened, open_net
+from jaxcnn.inside.opened import NetOptions, Opened, open_net
 from jaxcnn.inside.summary import Summary, summary
 from jaxcnn.parts import Part
 from jaxcnn.ranges import at_least, check_whole
@@ -35,42 +34,23 @@ class Explained:
         return "\n\n".join(blocks)
 
 
-def explain(
-    model: Part | Any,
-    layer: str | None = None,
-    *,
-    norm: Part | None = None,
-    act: Part | None = None,
-    stem: str | None = None,
-    num_classes: int | None = None,
-    image_size: int | None = None,
-    channels: int | None = None,
-    fields: Mapping[str, Any] | None = None,
-) -> Explained:
+def explain(model: Part | Any, layer: str | None = None, **net: Unpack[NetOptions]) -> Explained:
     """Returns where a net comes from, and the arithmetic of its layers.
 
     Args:
-        model: as of `jaxcnn.summary`, and so are all others but `layer`.
+        model: as of `jaxcnn.summary`.
         layer: path of a layer or of a module with layers, as "stage2_block1"; None: all.
-        norm: see `model`.
-        act: see `model`.
-        stem: see `model`.
-        num_classes: see `model`.
-        image_size: see `model`.
-        channels: see `model`.
-        fields: see `model`.
+        **net: as of `jaxcnn.summary`.
 
     Raises:
         UserError: for an unknown model or layer, or a setting that does not fit.
     """
-    words: dict[str, Any] = {"norm": norm, "act": act, "stem": stem}
-    sizes: dict[str, Any] = {"num_classes": num_classes, "image_size": image_size, "channels": channels}
-    found = summary(model, **words, **sizes, fields=fields)
-    net = open_net(model, **sizes, fields={**words, **(fields or {})})
+    found = summary(model, **net)
     chosen = [each for each in found.layers if layer is None or f"{each.path}/".startswith(f"{layer}/")]
     if not chosen:
         raise unknown_word("layer", layer, {each.path for each in found.layers})
-    return Explained(_head(net, found), tuple((each, tuple(lines(each))) for each in chosen if each.path != IMAGE))
+    head = _head(open_net(model, **net), found)
+    return Explained(head, tuple((each, tuple(lines(each))) for each in chosen if each.path != IMAGE))
 
 
 def _head(net: Opened, found: Summary) -> str:

@@ -4,7 +4,7 @@ import contextlib
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict
 
 import flax.linen as nn
 
@@ -14,12 +14,31 @@ from jaxcnn.errors import UserError, unknown_word
 from jaxcnn.interop.named import folder_of
 from jaxcnn.interop.weights import CARD, described
 from jaxcnn.models import MODELS, Net, Variant, check_image_size, create_model, made_net
-from jaxcnn.parts import explained, find_part, part_name
+from jaxcnn.parts import Part, explained, find_part, part_name
 from jaxcnn.ranges import at_least, check_whole
 from jaxcnn.train.load import described_run
 
 _CLASSES = 1000
 _SIZE = 224
+
+
+class NetOptions(TypedDict, total=False):
+    """What changes a net that is named. An option that is None or is not given leaves it as it is."""
+
+    norm: Part | None
+    """As of `create_model`; for models only, as all but `image_size` and `channels`."""
+    act: Part | None
+    """As of `create_model`."""
+    stem: str | None
+    """As of `create_model`."""
+    num_classes: int | None
+    """Width of the logits; else the paper's, 1000 for a net of a user's own."""
+    image_size: int | None
+    """Of square images, in pixels; else the size that it is made for, 224 for a user's own."""
+    channels: int | None
+    """Of the images; else the paper's or the run's, 3 for a user's own."""
+    fields: Mapping[str, Any] | None
+    """Further fields of the model, as `{"stride_on_first": True}`."""
 
 
 class Opened(NamedTuple):
@@ -36,9 +55,12 @@ class Opened(NamedTuple):
 def open_net(
     what: Any,
     *,
+    norm: Part | None = None,
+    act: Part | None = None,
+    stem: str | None = None,
+    num_classes: int | None = None,
     image_size: int | None = None,
     channels: int | None = None,
-    num_classes: int | None = None,
     fields: Mapping[str, Any] | None = None,
 ) -> Opened:
     """Returns a net.
@@ -47,15 +69,19 @@ def open_net(
         what: a name of `list_models()`; a run folder, or one that `jaxcnn import-weights` wrote; published weights by
             name, `hf:OWNER/NAME`; a path `package.module:name` of, or itself, a linen module, its class, or a function
             that makes one.
-        image_size: of square images; None: the size that it is made for, 224 for a user's own.
-        channels: of the images; None: the paper's or the run's, 3 for a user's own.
-        num_classes: None: the paper's, 1000 for a user's own.
-        fields: of `create_model`, `norm` and the like among them; those that are None are left out.
+        norm: this and all others as of `NetOptions`.
+        act: likewise.
+        stem: likewise.
+        num_classes: likewise.
+        image_size: likewise.
+        channels: likewise.
+        fields: likewise.
 
     Raises:
         UserError: for anything else, or a setting that does not fit.
     """
-    given = {name: value for name, value in (fields or {}).items() if value is not None}
+    words = {"norm": norm, "act": act, "stem": stem, **(fields or {})}
+    given = {name: value for name, value in words.items() if value is not None}
     for name, number in {"image_size": image_size, "channels": channels, "num_classes": num_classes}.items():
         if number is not None:
             check_whole(name, number, at_least(1))

@@ -1,8 +1,8 @@
 """The summary of a net: its layers, what each costs, and how much of the image it sees."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Unpack
 
 from jaxcnn.analysis.layer import Layer
 from jaxcnn.analysis.memory import Memory, memory
@@ -10,8 +10,9 @@ from jaxcnn.analysis.trace import Shape
 from jaxcnn.analysis.walk import Walk, walk
 from jaxcnn.errors import UserError, check_word
 from jaxcnn.inside.columns import DEFAULT, Totals, cells, chosen
+from jaxcnn.inside.compiled import CompiledMemory, compiled_memory
 from jaxcnn.inside.groups import at_depth, grouped, stage
-from jaxcnn.inside.opened import open_net, told_errors
+from jaxcnn.inside.opened import NetOptions, open_net, told_errors
 from jaxcnn.parts import Part
 from jaxcnn.ranges import at_least, check_whole
 from jaxcnn.table import rows_text
@@ -32,6 +33,8 @@ class Summary:
     """All layers, and all modules by path."""
     memory: Memory
     """For a batch of the size that was asked for."""
+    compiled: CompiledMemory | None = None
+    """The same as XLA has it, if it was asked for."""
 
     @property
     def totals(self) -> Totals:
@@ -50,6 +53,7 @@ class Summary:
                 "statistics_bytes": self.walk.statistics_bytes,
             },
             "memory": self.memory._asdict(),
+            **({} if self.compiled is None else {"compiled": self.compiled._asdict()}),
         }
 
     def rows(self, columns: Sequence[str] = DEFAULT) -> list[list[str]]:
@@ -59,12 +63,15 @@ class Summary:
     def notes(self) -> list[str]:
         """Returns what stands below the table."""
         needed = self.memory
-        training = "" if needed.training is None else f", {_mb(needed.training)} for a training step"
         lines = [
             "1 multiply-add = 2 FLOP; convolutions and matrix products are counted, as in papers",
-            f"memory at batch {needed.batch_size}: {_mb(needed.inference)} for inference{training}; estimated from the "
-            "trace, the step with momentum",
+            f"memory at batch {needed.batch_size}: {_told(needed)}; estimated from the trace, the step with momentum",
         ]
+        if found := self.compiled:
+            lines.append(
+                f"as compiled for {found.platform}: {_told(found)}; by XLA's memory analysis, compiled in "
+                f"{found.seconds:.0f} s"
+            )
         fields = {layer.receptive.size for layer in self.layers}
         if "global" in fields:
             lines.append("field global: every pixel counts, behind a mean or a dense layer over the whole map")
@@ -82,31 +89,22 @@ class Summary:
 def summary(
     model: Part | Any,
     *,
-    norm: Part | None = None,
-    act: Part | None = None,
-    stem: str | None = None,
-    num_classes: int | None = None,
-    image_size: int | None = None,
-    channels: int | None = None,
     batch_size: int = 1,
     depth: int | None = None,
     by: str = "layer",
-    fields: Mapping[str, Any] | None = None,
+    compiled: bool = False,
+    **net: Unpack[NetOptions],
 ) -> Summary:
     """Returns the layers of a net, in evaluation, on one image. No weights are made, and nothing is computed.
 
     Args:
         model: a name of `list_models()`, a run folder, a path `package.module:Net`, or a linen module.
-        norm: as of `create_model`; for models only, as the next three.
-        act: as of `create_model`.
-        stem: as of `create_model`.
-        num_classes: width of the logits; None: the paper's.
-        image_size: of square images, in pixels; None: that which it is made for.
-        channels: of the images.
         batch_size: images for which memory is estimated.
         depth: a row for each module at this depth, with all that is in it; None: a row for each layer.
         by: "layer", or "stage" for a row for each stage.
-        fields: further fields of the model, as `{"stride_on_first": True}`.
+        compiled: also compiles inference and a training step of a batch, for XLA's account of their memory.
+        **net: `norm`, `act`, `stem`, `num_classes`, `image_size`, `channels` and `fields`, as of
+            `jaxcnn.inside.opened.NetOptions`.
 
     Raises:
         UserError: for an unknown model, or a setting that does not fit it.
@@ -117,14 +115,19 @@ def summary(
         check_whole("depth", depth, at_least(1))
         if by == "stage":
             raise UserError("depth and by='stage' both say what a row is: give one of them")
-    further = {"norm": norm, "act": act, "stem": stem, **(fields or {})}
-    net = open_net(model, image_size=image_size, channels=channels, num_classes=num_classes, fields=further)
-    with told_errors(net):
-        found = walk(net.model, net.image_shape)
-        needed = memory(net.model, net.image_shape, batch_size)
+    opened = open_net(model, **net)
+    with told_errors(opened):
+        found = walk(opened.model, opened.image_shape)
+        needed = memory(opened.model, opened.image_shape, batch_size)
     name = stage if by == "stage" else None if depth is None else at_depth(depth)
     layers = found.layers if name is None else grouped(found, name)
-    return Summary(net.name, net.image_shape, layers, found, needed)
+    exact = compiled_memory(opened.model, opened.image_shape, batch_size) if compiled else None
+    return Summary(opened.name, opened.image_shape, layers, found, needed, exact)
+
+
+def _told(needed: Memory | CompiledMemory) -> str:
+    training = "" if needed.training is None else f", {_mb(needed.training)} for a training step"
+    return f"{_mb(needed.inference)} for inference{training}"
 
 
 def _mb(count: int) -> str:

@@ -29,20 +29,7 @@ def worked_convolution(
     Raises:
         UserError: for an image that is larger than can be drawn, or smaller than the kernel.
     """
-    for name, number in {
-        "height": height,
-        "width": width,
-        "kernel": kernel,
-        "stride": stride,
-        "dilation": dilation,
-    }.items():
-        check_whole(name, number, at_least(1))
-    check_whole("padding", padding, at_least(0))
-    if max(height, width) + 2 * padding > _LARGEST:
-        raise UserError(f"an image of {height}x{width} with padding {padding} is drawn up to {_LARGEST} cells a side")
-    span = dilation * (kernel - 1) + 1
-    if span > min(height, width) + 2 * padding:
-        raise UserError(f"a kernel that spans {span} cells does not fit into {height}x{width} with padding {padding}")
+    span = _checked(height, width, kernel, stride, padding, dilation)
     numbers = np.random.default_rng(seed)
     weights = numbers.integers(-1, 2, (kernel, kernel))
     padded = np.pad(numbers.integers(0, 10, (height, width)), padding)
@@ -64,14 +51,25 @@ def worked_convolution(
             f"height: {size_line(height, kernel, stride, pads, dilation)}",
             f"width:  {size_line(width, kernel, stride, pads, dilation)}",
             "",
-            "kernel:",
-            *_drawn(weights),
-            "",
+            *("kernel:", *_drawn(weights), ""),
             *steps,
-            "all windows:",
-            *_drawn(result),
+            *("all windows:", *_drawn(result)),
         )
     )
+
+
+def _checked(height: int, width: int, kernel: int, stride: int, padding: int, dilation: int) -> int:
+    """Returns the cells that the kernel spans; errors and arguments as of `worked_convolution`."""
+    sizes = {"height": height, "width": width, "kernel": kernel, "stride": stride, "dilation": dilation}
+    for name, number in sizes.items():
+        check_whole(name, number, at_least(1))
+    check_whole("padding", padding, at_least(0))
+    if max(height, width) + 2 * padding > _LARGEST:
+        raise UserError(f"an image of {height}x{width} with padding {padding} is drawn up to {_LARGEST} cells a side")
+    span = dilation * (kernel - 1) + 1
+    if span > min(height, width) + 2 * padding:
+        raise UserError(f"a kernel that spans {span} cells does not fit into {height}x{width} with padding {padding}")
+    return span
 
 
 def _step(

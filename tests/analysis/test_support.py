@@ -83,6 +83,7 @@ def _loop(image):
     return jax.lax.scan(turn, image, None, length=4)[0]
 
 
+_MIXED = np.eye(12, dtype=np.float32)[[3, 3, 0, 11, 5]].T + np.eye(12, 5, k=-4, dtype=np.float32)
 FUNCTIONS = {
     "dilated": lambda x: _conv(x, rhs_dilation=(3, 2)),
     "strided": lambda x: _conv(_conv(x, window_strides=(2, 3), padding="VALID")),
@@ -96,6 +97,11 @@ FUNCTIONS = {
     "cropped": lambda x: x[:, 2:-3, 1::2],
     "picked": lambda x: _conv(x)[:, np.array([7, 1, 1, 4])],
     "upsampled": lambda x: _conv(jnp.repeat(jnp.repeat(x, 2, axis=1), 2, axis=2)),
+    "resized": lambda x: _conv(jax.image.resize(_conv(x), (len(x), 24, 28, 2), "bilinear")),
+    "made smaller": lambda x: _conv(jax.image.resize(_conv(x), (len(x), 5, 4, 2), "cubic")),
+    "made smaller without smoothing": lambda x: jax.image.resize(x, (len(x), 5, 4, 1), "linear", antialias=False),
+    "resized to the nearest": lambda x: _conv(jax.image.resize(x, (len(x), 18, 7, 1), "nearest")),
+    "positions mixed by a known matrix": lambda x: jnp.einsum("bhwc,hk->kbwc", _conv(x), _MIXED).transpose(1, 0, 2, 3),
     "space to depth": _depth,
     "split channels": _halves,
     "grouped": lambda x: _conv(jnp.concatenate([x, _conv(_conv(x, 1), 1)], -1).repeat(3, -1)[..., :6], 2,
@@ -124,7 +130,7 @@ def test_each_kind_of_operation(name):
     [
         lambda x: jnp.sort(x, axis=1),
         lambda x: jnp.cumsum(x, axis=1),
-        lambda x: jax.image.resize(x, (1, 24, 24, 1), "bilinear"),
+        lambda x: jnp.einsum("bhwc,hwk->bkc", x, jnp.broadcast_to(jnp.tri(12)[..., None], (12, 12, 3))),
         lambda x: jax.lax.while_loop(lambda y: y.sum() < 9, lambda y: y + 1, x),
         lambda x: jnp.take_along_axis(x, jnp.argmax(x, axis=1, keepdims=True), axis=1),
     ],
@@ -132,6 +138,14 @@ def test_each_kind_of_operation(name):
 def test_what_is_not_understood_is_unknown_and_so_is_all_behind_it(function):
     found = walk(Function(lambda x: function(x) + 1), (12, 12, 1))
     assert found.modules[()].receptive.size == "unknown"
+
+
+def test_the_stride_of_a_resized_map_is_that_of_its_pixels():
+    def halved_and_doubled(x):
+        return jax.image.resize(_conv(x, window_strides=(2, 2)), (1, 12, 12, 2), "bilinear")
+
+    receptive = walk(Function(halved_and_doubled), (12, 12, 1)).modules[()].receptive
+    assert (receptive.size, receptive.stride) == (5, 1)  # of two neighbours of a map of stride 2 that see 3 each
 
 
 class Three(nn.Module):

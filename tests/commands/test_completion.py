@@ -35,6 +35,7 @@ LINES = [  # what is typed, and what may take the place of its last word
     ("jaxcnn benchmark step resnet11", ["resnet110"]),
     ("jaxcnn benchmark step resnet18 --against torch.c", ["torch.compile"]),
     ("jaxcnn models resnet11", ["resnet110"]),
+    ("jaxcnn diff resnet20 resnet11", ["resnet110"]),
     ("jaxcnn configs digits", ["digits_lenet5"]),
     ("jaxcnn configs train:digits,lenet5,b", ["train:digits,lenet5,budget"]),
     ("jaxcnn train --config=train:digits,lenet5,b", ["--config=train:digits,lenet5,budget"]),

@@ -1,4 +1,5 @@
 import json
+import re
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -9,6 +10,7 @@ from jaxcnn import table
 from jaxcnn.commands import summary as command
 from jaxcnn.config import base_config
 from jaxcnn.errors import UserError
+from jaxcnn.inside.compiled import compiled_memory
 from jaxcnn.inside.summary import summary
 
 
@@ -20,6 +22,14 @@ class Pixels(nn.Module):
     @nn.compact
     def __call__(self, image):
         return nn.Dense(self.num_classes, name="head")(nn.max_pool(image, (2, 2), (2, 2)).reshape(len(image), -1))
+
+
+class Means(nn.Module):
+    """What has no logits."""
+
+    @nn.compact
+    def __call__(self, image):
+        return {"mean": image.mean(axis=(1, 2))}
 
 
 class Broken(nn.Module):
@@ -129,3 +139,25 @@ def test_memory_counts_the_batch():
     held = one.variables + 2 * 4 * 269_722
     assert 40 < (many.training - held) / (one.training - held) <= 64
     assert many.training > many.inference
+
+
+def test_compiled_memory_stands_beside_the_estimate_and_grows_with_the_batch(capsys, tmp_path):
+    file = tmp_path / "it.json"
+    assert command.main(["lenet5", "--compiled", "--batch-size", "64", "--json", str(file)]) == 0
+    found = json.loads(file.read_text())
+    said = r"as compiled for cpu: [\d.]+ MB for inference, [\d.]+ MB for a training step"
+    assert re.search(said, capsys.readouterr().out)
+    compiled, estimate = found["compiled"], found["memory"]
+    assert compiled["batch_size"] == 64
+    images = 4 * 64 * 32 * 32
+    assert compiled["inference"] > estimate["variables"] + images
+    # variables and a momentum, whose places the new ones take, and the images
+    assert compiled["training"] > 2 * estimate["variables"] + images
+    assert compiled["training"] < 4 * estimate["training"]
+    assert "compiled" not in summary("lenet5").as_dict()
+
+
+def test_what_cannot_be_trained_has_no_memory_of_a_training_step():
+    found = compiled_memory(Means(), (4, 4, 3), 2)
+    assert found.inference >= 4 * 2 * 4 * 4 * 3
+    assert found.training is None
