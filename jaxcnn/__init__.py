@@ -17,6 +17,8 @@ _HOME = {  # public name -> the module it lives in; resolved on first use, so th
     "accelerate": "jaxcnn.accel.accelerate",
     "attribution": "jaxcnn.pictures.attribution",
     "base_config": "jaxcnn.config",
+    "check": "jaxcnn.compare.claims",
+    "compare": "jaxcnn.compare.compare",
     "create_model": "jaxcnn.models",
     "create_state": "jaxcnn.train.state",
     "diff": "jaxcnn.compare.diff",
@@ -53,6 +55,8 @@ if TYPE_CHECKING:  # type checkers see the names themselves
     from jaxcnn.accel.accelerate import accelerate as accelerate
     from jaxcnn.accel.fold import fold_batch_norm as fold_batch_norm
     from jaxcnn.accel.remat import rematerialize as rematerialize
+    from jaxcnn.compare.claims import check as check
+    from jaxcnn.compare.compare import compare as compare
     from jaxcnn.compare.diff import diff as diff
     from jaxcnn.config import base_config as base_config
     from jaxcnn.data.feed.given import Batches as Batches

@@ -211,6 +211,18 @@ def machine() -> dict[str, Any]:
     }
 
 
+def inherited(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Returns the user's environment, for a child process: without what `configure` has set for this one."""
+    made, found = settings(), dict(environment)
+    if "XLA_FLAGS" in made:
+        found["XLA_FLAGS"] = found.get("XLA_FLAGS", "").replace(made["XLA_FLAGS"], "").strip()
+    if "malloc" in made:
+        found.pop("GLIBC_TUNABLES", None)
+    if "compilation cache" in made:
+        found.pop("JAX_COMPILATION_CACHE_DIR", None)
+    return found
+
+
 def processor() -> str:
     """Returns the name of this machine's processor."""
     names = [line.partition(":")[2].strip() for line in _cpuinfo() if line.startswith("model name")]

@@ -1,6 +1,7 @@
 """How tables are written: printed by trainings and commands, set into a README by benchmarks."""
 
 import sys
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -37,11 +38,10 @@ def rows_text(
     header: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[bool] = (), paths: bool = False
 ) -> str:
     """Returns a table for a terminal, at its width, without a line break behind it; arguments as of `print_rows`."""
-    from rich.console import Console  # takes a tenth of a second, which other commands need not wait for
     from rich.table import Table
     from rich.text import Text
 
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDTH)
+    console = _console()
     cells = [list(map(one_line, row)) for row in rows]
     widths = [max(map(len, column)) for column in zip(header, *cells, strict=True)]
     narrow = paths and sum(widths) + 2 * len(widths) > console.width
@@ -61,6 +61,22 @@ def rows_text(
     with console.capture() as captured:
         console.print(table)
     return captured.get().rstrip("\n")
+
+
+def wrapped(line: str) -> str:
+    """Returns a line, broken at spaces to the width of a terminal."""
+    return textwrap.fill(line, output_width(), break_long_words=False, break_on_hyphens=False)
+
+
+def output_width() -> int:
+    """Returns the width of the terminal in characters; a large number where the output is none."""
+    return int(_console().width)
+
+
+def _console() -> Any:
+    from rich.console import Console  # takes a tenth of a second, which other commands need not wait for
+
+    return Console(highlight=False, width=None if sys.stdout.isatty() else _WIDTH)
 
 
 def aligned(rows: Iterable[Sequence[str]]) -> list[str]:

@@ -37,8 +37,8 @@ for found in pkgutil.walk_packages(jaxcnn.__path__, "jaxcnn."):
     except ModuleNotFoundError as error:
         if error.name not in ("torch", "torchvision"):
             raise
-from jaxcnn.commands.steps.process import peak
-assert peak() > 0
+from jaxcnn.memory import peak_memory
+assert peak_memory() > 0
 assert runtime.machine()["load"] is None
 sys.exit(status)
 """

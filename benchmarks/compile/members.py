@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxcnn import runtime
-from jaxcnn.commands.steps.process import peak
+from jaxcnn.memory import peak_memory
 from jaxcnn.table import markdown_table, measured_on, set_between
 
 HERE = Path(__file__).parent
@@ -73,7 +73,7 @@ def _measure(name: str) -> dict[str, Any]:
         "compile_s": time.perf_counter() - traced,
         "cpu_s": time.process_time() - cpu,
         "temporary": compiled.memory_analysis().temp_size_in_bytes,
-        "resident": peak(),
+        "resident": peak_memory(),
     }
 
 

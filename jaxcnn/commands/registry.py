@@ -11,6 +11,8 @@ COMMANDS = {  # command -> a module with main(argv) -> exit status and make_pars
     "models": ("jaxcnn.commands.models", "list the models, their papers and sizes"),
     "summary": ("jaxcnn.commands.summary", "list the layers of a net: what they cost, how much of the image they see"),
     "explain": ("jaxcnn.commands.explain", "explain a net: its paper, and the arithmetic of each layer; exercises"),
+    "compare": ("jaxcnn.commands.compare", "train a grid of nets, norms and seeds, and make its table"),
+    "check": ("jaxcnn.commands.check", "derive claims about compared runs again"),
     "diff": ("jaxcnn.commands.diff", "say what differs between two nets, or between two runs"),
     "datasets": ("jaxcnn.commands.datasets", "list the data sets, and where they are prepared"),
     "prepare": ("jaxcnn.commands.prepare", "prepare a data set for training"),
@@ -32,7 +34,7 @@ COMMANDS = {  # command -> a module with main(argv) -> exit status and make_pars
 }
 LISTING = {"completion", "configs", "datasets", "models", "settings", "summary", "explain", "diff"}
 """Commands that do nothing but print."""
-COMPUTING = COMMANDS.keys() - LISTING - {"import-weights", "prepare"}
+COMPUTING = COMMANDS.keys() - LISTING - {"check", "compare", "import-weights", "prepare"}
 """Commands that compile programs."""
 
 

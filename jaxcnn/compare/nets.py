@@ -1,10 +1,9 @@
 """What differs between two nets."""
 
 import dataclasses
-from collections.abc import Sequence
 from typing import Any, Unpack
 
-from jaxcnn.analysis.layer import Layer
+from jaxcnn.analysis.layer import Extent, Layer
 from jaxcnn.inside.columns import extent
 from jaxcnn.inside.opened import NetOptions
 from jaxcnn.inside.summary import Summary, summary
@@ -55,7 +54,7 @@ class Nets:
         """Returns rows: what, of the first, of the second, and how they compare."""
         one, other = (dict(_sums(each)) for each in (self.first, self.second))
         return [(what, f"{one[what]:,}", f"{other[what]:,}", _ratio(one[what], other[what])) for what in one] + [
-            ("field of the last map", _field(self.first), _field(self.second), "")
+            ("field of the last map", extent(last_field(self.first)), extent(last_field(self.second)), "")
         ]
 
     def rows(self) -> list[tuple[str, str, str]]:
@@ -112,6 +111,7 @@ def _ratio(one: int, other: int) -> str:
     return f"{other / one:.2f} times" if one else ""
 
 
-def _field(found: Summary) -> str:
-    maps: Sequence[Layer] = [layer for layer in found.layers if layer.output_shape and len(layer.output_shape) == 3]
-    return extent(maps[-1].receptive.size)
+def last_field(found: Summary) -> Extent:
+    """Returns how much of the image a cell of the last map sees; of a net without maps, what its last layer sees."""
+    maps = [layer for layer in found.layers[1:] if layer.output_shape and len(layer.output_shape) == 3]
+    return (maps or found.layers)[-1].receptive.size

@@ -61,6 +61,8 @@ def _value(value: Any) -> str:
 
 def state(run: Recorded) -> str:
     """Returns how far a run is."""
+    if failed := run.card.get("failed"):
+        return f"failed at step {failed['step']:,}: {failed['reason']}"
     if stopped := run.card.get("stopped"):
         return f"stopped at step {stopped['step']:,}: {stopped['reason']}"
     if copied := next((how for how in _COPIES if how in run.card and not run.rows), None):

@@ -7,10 +7,14 @@ from jaxcnn.addresses import local_path
 from jaxcnn.errors import UserError, writing
 
 
+def missing_packages() -> list[str]:
+    """Returns the packages that pages are made with and that are not installed."""
+    return [name for name in ("bokeh", "jinja2") if importlib.util.find_spec(name) is None]
+
+
 def check_packages(what: str) -> None:
     """Raises `UserError` if a package is missing that pages are made with; `what` needs it."""
-    missing = [name for name in ("bokeh", "jinja2") if importlib.util.find_spec(name) is None]
-    if missing:
+    if missing := missing_packages():
         raise UserError(f"{what} needs {' and '.join(missing)}: pip install 'jaxcnn[report]'")
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
@@ -28,11 +29,15 @@ class Recorded:
     """A short name, that no other run of the report has."""
     place: Path
     """The folder on this machine, a copy for one in a bucket."""
-    config: ConfigDict
     card: Mapping[str, Any]
     """run.json."""
     rows: Sequence[Mapping[str, Any]]
     """Of metrics.jsonl. A number that was not finite is None or NaN."""
+
+    @functools.cached_property
+    def config(self) -> ConfigDict:
+        """Of the run. It takes a tenth of a second to read."""
+        return load_json(RunFolder(self.place, make=False).config)[0]
 
     @property
     def step(self) -> int:
@@ -106,12 +111,16 @@ def _no_run(name: str, place: Path) -> str:
 
 
 def _read(name: str, label: str, place: Path) -> Recorded:
+    found = read_run(name, label, place)
+    assert found.config  # read now, so that what is wrong with it is said now
+    return found
+
+
+def read_run(name: str, label: str, place: Path) -> Recorded:
+    """Returns what a folder on this machine says of its run; arguments as the fields of `Recorded`.
+
+    Raises:
+        UserError: for a folder that holds no run, or is damaged.
+    """
     folder = RunFolder(place, make=False)
-    return Recorded(
-        name=name,
-        label=label,
-        place=place,
-        config=load_json(folder.config)[0],
-        card=read_card(folder.card),
-        rows=read_lines(folder.metrics),
-    )
+    return Recorded(name=name, label=label, place=place, card=read_card(folder.card), rows=read_lines(folder.metrics))

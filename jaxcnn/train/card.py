@@ -13,6 +13,7 @@ import jax
 
 import jaxcnn
 from jaxcnn import runtime
+from jaxcnn.memory import peak_memory
 from jaxcnn.train.files.clock import Clock
 from jaxcnn.train.files.folder import RunFolder, read_lines
 from jaxcnn.train.resolved import resolved
@@ -56,6 +57,7 @@ class RunCard:
         changes: Sequence[str] = (),
         skipped: Mapping[str, Collection[str]] | None = None,
         stopped: tuple[int, str] | None = None,
+        failed: tuple[int, str] | None = None,
         averaged: Mapping[str, Any] | None = None,
     ) -> None:
         """Writes the current card.
@@ -64,13 +66,30 @@ class RunCard:
             changes: of the config, as `RunFolder.write_card`.
             skipped: as `run_card`.
             stopped: the step at which a hook ended the run, and the reason.
+            failed: the step at which an error ended this start, and its line.
             averaged: the results of the averaged net, as of `jaxcnn.train.files.average.for_card`.
         """
         card = run_card(self._run, self._earlier, skipped)
         now = _history(self._earlier, self._clock, self._start)
-        end: dict[str, Any] = {"stopped": {"step": stopped[0], "reason": stopped[1]} if stopped else None}
+        ends = {"stopped": stopped, "failed": failed}
+        end: dict[str, Any] = {name: {"step": at[0], "reason": at[1]} if at else None for name, at in ends.items()}
+        end["peak_memory"] = _peak(self._run, self._earlier)
         end |= {"swa": averaged} if averaged else {}
         self._folder.write_card(now | end | card, self._start, changes)
+
+
+def _peak(run: Run, earlier: Mapping[str, Any] | None) -> dict[str, int | None]:
+    """Returns the peak memory in bytes, of all starts that wrote it: of the process, and of its fullest device.
+
+    None for what is not known, as for a device that counts nothing, such as a CPU.
+    """
+    stats = [device.memory_stats() or {} for device in run.mesh.local_devices]
+    now = {
+        "process": peak_memory(),
+        "device": max((each["peak_bytes_in_use"] for each in stats if "peak_bytes_in_use" in each), default=None),
+    }
+    before = (earlier or {}).get("peak_memory") or {}
+    return {name: max(filter(None, (size, before.get(name))), default=None) for name, size in now.items()}
 
 
 def _seconds_before(folder: RunFolder, earlier: Mapping[str, Any] | None) -> float:

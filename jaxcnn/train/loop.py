@@ -8,7 +8,7 @@ from typing import Any, NoReturn, Unpack
 
 from ml_collections import ConfigDict
 
-from jaxcnn.errors import Fault, UnsavedError, UserError, say
+from jaxcnn.errors import Fault, UnsavedError, UserError, first_line, say
 from jaxcnn.json_file import read_json
 from jaxcnn.train.averaged import finish, states_averaged
 from jaxcnn.train.card import RunCard
@@ -202,17 +202,21 @@ def _pause(training: Training, saving: Saving) -> NoReturn:
 
 @contextlib.contextmanager
 def _completing(card: RunCard, training: Training) -> Iterator[None]:
-    """Writes the run card again at the end, also after an error, with the duration and the skipped images.
+    """Writes the run card again at the end, also after an error, with the duration, the error and the skipped images.
 
     Skipped images are those of all processes, or of process 0 if a process ends with an error of its own.
     """
     pipeline = training.run.pipeline
     skipped: Mapping[str, Collection[str]] = pipeline.skipped
+    failed = None
     try:
         try:
             yield
         except Preempted:
             skipped = hosts.union(pipeline.skipped)
+            raise
+        except Exception as error:
+            failed = (training.step, first_line(error))
             raise
         skipped = hosts.union(pipeline.skipped)
     finally:
@@ -220,7 +224,8 @@ def _completing(card: RunCard, training: Training) -> Iterator[None]:
         if hosts.first():
             try:
                 stopped = (training.step, training.stopped) if training.stopped else None
-                card.write(skipped=skipped, stopped=stopped, averaged=for_card(training.history, training.step))
+                averaged = for_card(training.history, training.step)
+                card.write(skipped=skipped, stopped=stopped, failed=failed, averaged=averaged)
             except UserError as error:
                 training.say(f"warning: {error}")
 

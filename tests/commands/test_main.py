@@ -134,7 +134,7 @@ def test_the_console_script_finds_modules_of_the_current_folder_as_python_m_does
 AFTER_TRAINING = ("evaluate", "features", "probe", "doctor", "recalibrate", "soup", "predict", "export", "report")
 
 
-@pytest.mark.parametrize("name", [*AFTER_TRAINING, "verify", "import-weights"])
+@pytest.mark.parametrize("name", [*AFTER_TRAINING, "check", "compare", "verify", "import-weights"])
 def test_the_help_ends_in_an_example_that_can_be_typed(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     parser = importlib.import_module(COMMANDS[name][0]).make_parser()

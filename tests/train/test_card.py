@@ -67,6 +67,13 @@ def test_time_goes_on_over_restarts_and_the_card_has_the_whole(restarted):
     assert now["duration_seconds"] >= times(workdir)[-1]
 
 
+def test_the_card_has_the_peak_of_all_starts_and_no_failure_of_a_finished_run(restarted):
+    workdir, card, _ = restarted
+    now = read_json(workdir / "run.json")
+    assert now["peak_memory"]["process"] >= card["peak_memory"]["process"] > 10_000_000
+    assert now["failed"] is None
+
+
 def test_the_card_says_how_and_when_the_run_was_started(restarted):
     workdir, card, _ = restarted
     assert card["command_line"] == sys.orig_argv

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from jaxcnn.errors import UserError
+from jaxcnn.json_file import read_json
 from jaxcnn.train import training
 from jaxcnn.train.files.checkpoint import Checkpoints
 from jaxcnn.train.files.folder import read_lines
@@ -162,6 +163,9 @@ def test_a_step_that_is_not_finite_stops_with_its_number_and_its_layer(tmp_path,
     assert "\n" not in str(caught.value)
     with Checkpoints(tmp_path / "checkpoints") as checkpoints:
         assert all(step < int(str(caught.value).split()[1]) for step in checkpoints.steps())
+    failed = read_json(tmp_path / "run.json")["failed"]
+    assert failed["reason"] == str(caught.value)
+    assert failed["step"] < 6
 
 
 def test_steps_that_are_not_finite_can_be_left_out(tmp_path, capsys):

@@ -2,16 +2,15 @@
 
 import json
 import os
-import platform
 import subprocess
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from jaxcnn import platforms, runtime
 from jaxcnn.commands.steps.work import Contender, Work
 from jaxcnn.errors import UserError
+from jaxcnn.memory import peak_memory
 
 OURS, PLAIN, TORCH, TORCH_COMPILE, TORCH_FOLDED = "jaxcnn", "plain", "torch", "torch.compile", "torch.folded"
 RIVALS = (PLAIN, TORCH, TORCH_COMPILE, TORCH_FOLDED)
@@ -22,6 +21,10 @@ its own folding of batch norms, which is not its default."""
 
 _UNAIDED = {"JAXCNN_TUNING": "off", "JAX_ENABLE_COMPILATION_CACHE": "false"}
 """The environment of `plain`. Without a cache it compiles each time, and does not warn about the cache's folder."""
+
+
+_SHARED = {"XLA_PYTHON_CLIENT_MEM_FRACTION": "0.45"}
+"""Of a GPU, a contender takes so much, since rivals share it."""
 
 
 class Process:
@@ -35,7 +38,7 @@ class Process:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env={**_inherited(), **own, **(environment or {})},
+            env={**_SHARED, **runtime.inherited(), **own, **(environment or {})},
         )
         self.compile_s: float = self._answer()["compile_s"]
 
@@ -70,25 +73,12 @@ class Process:
         return answer
 
 
-def _inherited() -> dict[str, str]:
-    """Returns the user's environment, without the settings that this process has made for itself."""
-    made = runtime.settings()
-    environment = {"XLA_PYTHON_CLIENT_MEM_FRACTION": "0.45", **os.environ}  # of a GPU, which a rival shares
-    if "XLA_FLAGS" in made:
-        environment["XLA_FLAGS"] = environment.get("XLA_FLAGS", "").replace(made["XLA_FLAGS"], "").strip()
-    if "malloc" in made:
-        environment.pop("GLIBC_TUNABLES", None)
-    if "compilation cache" in made:
-        environment.pop("JAX_COMPILATION_CACHE_DIR", None)
-    return environment
-
-
 def _serve(name: str, work: Work) -> None:
     """Answers requests, one on each line, until the input ends. Output of libraries goes to standard error."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     try:
-        before = peak()
+        before = peak_memory()
         contender = _make(name, work)
         print(json.dumps({"compile_s": contender.compile_s}), file=answers, flush=True)
     except Exception as error:
@@ -102,7 +92,7 @@ def _serve(name: str, work: Work) -> None:
         if what == "take":
             answer: object = contender.take(*arguments)
         else:
-            answer = {"resident": peak(), "resident_before": before} | contender.facts()
+            answer = {"resident": peak_memory(), "resident_before": before} | contender.facts()
         print(json.dumps(answer), file=answers, flush=True)
 
 
@@ -118,24 +108,6 @@ def _make(name: str, work: Work) -> Contender:
         return Theirs(work, compiled=name == TORCH_COMPILE, folded=name == TORCH_FOLDED)
     except ModuleNotFoundError as error:
         raise UserError(f"--against {name} needs {error.name}: pip install 'jaxcnn[torch]'") from None
-
-
-def peak() -> int | None:
-    """Returns the peak memory of this process in bytes; None if the system does not tell, as on Windows."""
-    try:  # getrusage may return the parent's
-        status = Path("/proc/self/status").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return _peak_by_getrusage()
-    return int(status.partition("VmHWM:")[2].split()[0]) * 1024
-
-
-def _peak_by_getrusage() -> int | None:
-    try:
-        import resource
-    except ImportError:
-        return None
-    unit = 1 if platform.system() == "Darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 if __name__ == "__main__":
