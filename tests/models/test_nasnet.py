@@ -14,7 +14,7 @@ from jaxcnn.analysis.trace import multiply_adds
 from jaxcnn.errors import UserError
 from jaxcnn.layers.conv import Conv
 from jaxcnn.layers.norm import Identity
-from jaxcnn.models import check_image_size, create_model, nasnet
+from jaxcnn.models import check_image_size, create_model, nasnet, nasnet_cells
 from jaxcnn.models.nasnet_cells import Cell, Project
 
 TINY = functools.partial(create_model, "nasnet_a_mobile", num_classes=3, features=8, stem_features=12, cells=1)
@@ -131,13 +131,13 @@ def test_cells_in_a_loop_are_those_with_inputs_alike():
 
 @pytest.mark.parametrize(("reduction", "paths"), [(False, 8), (True, 9)])
 def test_a_cell_drops_each_operation_but_the_identities_by_chances_of_its_own(monkeypatch, reduction, paths):
-    dropped, given = nasnet.drop_path, []
+    dropped, given = nasnet_cells.drop_path, []
 
     def watch(path, uniform, rate):
         given.append(uniform)
         return dropped(path, uniform, rate)
 
-    monkeypatch.setattr(nasnet, "drop_path", watch)
+    monkeypatch.setattr(nasnet_cells, "drop_path", watch)
     parts = {"conv": functools.partial(Conv, use_bias=False), "norm": Identity, "act": lambda x: x}
     cell = Cell(4, reduction=reduction, halve=False, **parts)
     x = jnp.ones((16, 4, 4, 4))
