@@ -1,7 +1,8 @@
 """The images of a split that excite single units most, cropped to what the units see of them.
 
-Zeiler and Fergus, arXiv:1311.2901, figure 2. Images of the data set are shown, and none are optimised: such are of no
-thing that the net has seen.
+As Zeiler and Fergus, arXiv:1311.2901, figure 2, beside projections back to the image. These are guided: without
+poolings a deconvolution has no switches, and is the same for every image (Springenberg et al., arXiv:1412.6806). Images
+of the data set are shown, and none are optimised: such are of no thing that the net has seen.
 """
 
 from collections import Counter
@@ -118,7 +119,7 @@ def outstanding(value: np.ndarray) -> list[int]:
 
 
 def unit_band(net: Net, dataset: Dataset, split: str, layer: str, units: Sequence[Unit]) -> Band:
-    """Returns the images of each unit, cropped to its receptive field, beside their projections by a deconvolution.
+    """Returns the images of each unit, cropped to its receptive field, beside guided back-propagation from the unit.
 
     Args:
         net: trained.
@@ -131,7 +132,7 @@ def unit_band(net: Net, dataset: Dataset, split: str, layer: str, units: Sequenc
     tiles = [tile for unit in units for tile in _tiles(net, dataset, split, layer, unit, rows_of, columns_of)]
     across = 2 * min(_PER_ROW, len(units))
     rows = [tiles[start : start + across] for start in range(0, len(tiles), across)]
-    head = f"{net.name}: what excites units of {layer} most in {split}, and the deconvolution of it"
+    head = f"{net.name}: what excites units of {layer} most in {split}, and guided back-propagation from it"
     return Band(rows, head=head, side=_SIDE)
 
 
@@ -143,9 +144,7 @@ def _tiles(
     weights = np.zeros((len(pixels), net.program.layers[layer][2]), np.float32)
     weights[:, unit.channel] = 1
     inputs = net.subject.whitened(pixels)
-    projected = np.asarray(
-        net.program.unit(net.variables, inputs, cells, weights, layer=layer, rule=rectifiers.deconvolution)
-    )
+    projected = np.asarray(net.program.unit(net.variables, inputs, cells, weights, layer=layer, rule=rectifiers.guided))
     sizes = np.abs(projected).max(axis=(1, 2, 3), keepdims=True)
     drawn = np.rint(127.5 + 127.5 * projected / np.where(sizes > 0, sizes, 1)).astype(np.uint8)
     patches, back = (
