@@ -37,12 +37,14 @@ _HOME = {  # public name -> the module it lives in; resolved on first use, so th
     "make_norm": "jaxcnn.layers.norm_choice",
     "make_run": "jaxcnn.train.setup",
     "make_train_step": "jaxcnn.train.step",
+    "norms": "jaxcnn.dynamics.norms",
     "parameter_groups": "jaxcnn.train.groups",
     "predict": "jaxcnn.evaluation.predict",
     "probe": "jaxcnn.evaluation.probe",
     "recalibrate": "jaxcnn.evaluation.recalibrate",
     "recipe": "jaxcnn.recipes.recipe",
     "rematerialize": "jaxcnn.accel.remat",
+    "replay": "jaxcnn.dynamics.replay",
     "report": "jaxcnn.report.report",
     "soup": "jaxcnn.evaluation.soup",
     "summary": "jaxcnn.inside.summary",
@@ -60,6 +62,8 @@ if TYPE_CHECKING:  # type checkers see the names themselves
     from jaxcnn.compare.diff import diff as diff
     from jaxcnn.config import base_config as base_config
     from jaxcnn.data.feed.given import Batches as Batches
+    from jaxcnn.dynamics.norms import norms as norms
+    from jaxcnn.dynamics.replay import replay as replay
     from jaxcnn.errors import Fault as Fault
     from jaxcnn.errors import UserError as UserError
     from jaxcnn.evaluation.doctor import doctor as doctor

@@ -1,6 +1,7 @@
 """Objects in JSON files."""
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -33,3 +34,12 @@ def replace_text(path: Path, text: str) -> None:
         elif not path.exists() or path.read_bytes() != text.encode():
             partial.write_bytes(text.encode())
             partial.replace(path)
+
+
+def finite(value: Any) -> Any:
+    """Returns what JSON can hold of a value: numbers that are not finite are None, also those in lists and mappings."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {name: finite(each) for name, each in value.items()}
+    return [finite(each) for each in value] if isinstance(value, list | tuple) else value

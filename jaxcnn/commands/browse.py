@@ -30,7 +30,7 @@ def main(argv: Sequence[str]) -> int:
     run = make_run(config)
     with contextlib.closing(run.pipeline):
         batch = _batch(run, arguments.split, arguments.step)
-    images = _pixels(run, batch["image"])[: arguments.count]
+    images = run.pipeline.recipe.pixels(batch["image"])[: arguments.count]
     captions = [_caption(label, run.dataset.class_names) for label in batch["label"][: arguments.count]]
     sheet = contact_sheet(images, captions, _title(run, images.shape[1:], arguments.split, arguments.step))
     try:
@@ -56,13 +56,6 @@ def _batch(run: Run, split: str, number: int) -> dict[str, np.ndarray]:
     feed = run.pipeline.eval_feed(split, number * size, size)
     batch = jax.device_get(jax.jit(run.pipeline.eval_batch, static_argnums=2)(feed, jnp.int32(number * size), size))
     return {name: value[batch["mask"] > 0] for name, value in batch.items()}
-
-
-def _pixels(run: Run, image: np.ndarray) -> np.ndarray:
-    """Returns the pixels of whitened images, (batch, height, width, channels) uint8."""
-    recipe = run.pipeline.recipe
-    level = (image * recipe.std + recipe.mean) * 255
-    return np.clip(np.rint(level), 0, 255).astype(np.uint8)
 
 
 def _caption(label: np.ndarray, names: Sequence[str]) -> list[str]:

@@ -21,6 +21,8 @@ COMMANDS = {  # command -> a module with main(argv) -> exit status and make_pars
     "features": ("jaxcnn.commands.features", "write the output of a layer for every image of a data set"),
     "probe": ("jaxcnn.commands.probe", "fit a linear classifier on the features of a trained net"),
     "doctor": ("jaxcnn.commands.doctor", "examine a trained run: what is wrong, and what mends it"),
+    "norms": ("jaxcnn.commands.norms", "show what norms do by depth: both modes, statistics, step sizes"),
+    "replay": ("jaxcnn.commands.replay", "take a past step of a run again: what the net saw, and what happened"),
     "recalibrate": ("jaxcnn.commands.recalibrate", "give batch norms the statistics of un-augmented images"),
     "soup": ("jaxcnn.commands.soup", "average the weights of runs that began from the same weights"),
     "predict": ("jaxcnn.commands.predict", "classify images with a trained net"),

@@ -38,12 +38,13 @@ def means_of_norms(batch: int) -> Iterator[list[Mean]]:
         module, averaged = context.module, getattr(context.module, "averaged", None)
         if context.method_name == "__call__" and callable(averaged):
             layer, shape = "/".join(module.path) or "the net", args[0].shape
-            found.append(Mean(layer, _word(module), averaged(shape, batch), len(shape) > 2))
+            found.append(Mean(layer, norm_word(module), averaged(shape, batch), len(shape) > 2))
         return call(*args, **kwargs)
 
     with nn.intercept_methods(note):
         yield found
 
 
-def _word(module: nn.Module) -> str:
+def norm_word(module: nn.Module) -> str:
+    """Returns the name of a norm, or of its class if it is a user's."""
     return next((word for word, norm in NORMS.items() if isinstance(module, norm)), type(module).__name__)

@@ -126,6 +126,11 @@ def _seen(source: Source, index: int, square: ToSquare) -> str | None:
         square(source[index], (), pixels)
     except UnreadableError:
         return None
+    return thumbnail(pixels)
+
+
+def thumbnail(pixels: np.ndarray) -> str:
+    """Returns pixels (height, width, 1 or 3) uint8 as the address of a small picture."""
     image = to_pil(pixels)
     image.thumbnail((SIDE, SIDE), Image.Resampling.BICUBIC)
     return picture_address(image, "PNG") if image.width <= _LOSSLESS else picture_address(image, "JPEG", quality=85)

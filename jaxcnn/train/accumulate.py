@@ -15,11 +15,12 @@ def accumulated(gradient: Callable[..., Any], parts: int) -> Callable[..., Any]:
     The parts are a loop in the compiled program, so that its size and the time to compile it do not grow with them.
 
     Args:
-        gradient: (params, collections, batch, key) -> ((loss, (collections, sums)), gradients).
+        gradient: (params, collections, batch, key) -> ((loss, (collections, sums, seen)), gradients).
         parts: number of parts; part i has the examples i, i + parts and so on. 1 returns `gradient` itself.
 
     Returns:
         A function of the same arguments and results. Loss and gradients are means over the parts, and sums are added.
+        What was seen, arrays whose first axis is the batch, is in the order of the batch.
     """
     if parts == 1:
         return gradient
@@ -28,17 +29,20 @@ def accumulated(gradient: Callable[..., Any], parts: int) -> Callable[..., Any]:
         # a part is strided, not a block, so that every device keeps its own examples
         strided = jax.tree.map(lambda leaf: leaf.reshape(-1, parts, *leaf.shape[1:]), dict(batch))
 
-        def take(carry: Any, part: Array) -> tuple[Any, None]:
+        def take(carry: Any, part: Array) -> tuple[Any, Any]:
             collections, total = carry
             chosen = jax.tree.map(lambda leaf: jax.lax.dynamic_index_in_dim(leaf, part, 1, keepdims=False), strided)
-            (loss, (collections, sums)), new = gradient(params, collections, chosen, jax.random.fold_in(key, part))
+            (loss, (collections, sums, seen)), new = gradient(
+                params, collections, chosen, jax.random.fold_in(key, part)
+            )
             found = loss / parts, sums, jax.tree.map(lambda leaf: leaf / parts, new)
-            return (collections, jax.tree.map(jnp.add, total, found)), None
+            return (collections, jax.tree.map(jnp.add, total, found)), seen
 
         first = jax.tree.map(lambda leaf: leaf[:, 0], strided)
-        (loss, (_, sums)), _ = jax.eval_shape(gradient, params, collections, first, key)
+        (loss, (_, sums, _)), _ = jax.eval_shape(gradient, params, collections, first, key)
         none = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), (loss, sums, params))
-        (collections, (loss, sums, gradients)), _ = jax.lax.scan(take, (collections, none), jnp.arange(parts))
-        return (loss, (collections, sums)), gradients
+        (collections, (loss, sums, gradients)), seen = jax.lax.scan(take, (collections, none), jnp.arange(parts))
+        seen = jax.tree.map(lambda leaf: jnp.swapaxes(leaf, 0, 1).reshape(-1, *leaf.shape[2:]), seen)
+        return (loss, (collections, sums, seen)), gradients
 
     return over_parts

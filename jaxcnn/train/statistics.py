@@ -8,6 +8,7 @@ split. Behind it they are of images that were normalised by their own batch, as 
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import flax.linen as nn
@@ -18,6 +19,7 @@ from flax import traverse_util
 from jax.sharding import Mesh
 
 from jaxcnn.accel.accelerate import accelerate
+from jaxcnn.layers.blocks import DropPath
 from jaxcnn.layers.norm import BatchNorm
 from jaxcnn.layers.variables import STATISTICS
 from jaxcnn.train.devices.mesh import in_turn, on_every_device, replicated, split_over_batch
@@ -169,16 +171,21 @@ def in_training_mode(apply_fn: ApplyFn) -> Callable[[Variables, Array], tuple[Ar
 
     def apply(variables: Variables, image: Array) -> tuple[Array, Any]:
         rngs = {name: jax.random.key(0) for name in ("params", "dropout")}
-        with nn.intercept_methods(_whole_and_without_dropout):
+        with whole_and_without_dropout():
             logits, updated = apply_fn(variables, image, train=True, mutable=[STATISTICS, "aux_logits"], rngs=rngs)
         return logits, updated[STATISTICS]
 
     return apply
 
 
+def whole_and_without_dropout() -> AbstractContextManager[None]:
+    """While it is entered, batch norms that are traced share statistics among all images, and nothing is dropped."""
+    return nn.intercept_methods(_whole_and_without_dropout)
+
+
 def _whole_and_without_dropout(call: Any, args: Any, kwargs: Any, context: Any) -> Any:
     module, method = context.module, context.method_name
-    if isinstance(module, nn.Dropout) and method == "__call__":
+    if isinstance(module, nn.Dropout | DropPath) and method == "__call__":
         return args[0]
     if isinstance(module, BatchNorm) and method == "sharing" and module.examples:
         return args[0], call(module.examples)[1]

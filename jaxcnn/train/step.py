@@ -1,26 +1,21 @@
 """Makes the training step: a pure function of given parts, without config, flags or globals."""
 
-import functools
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
-import jax
 import jax.numpy as jnp
 import optax
-from flax.core import meta
 
-from jaxcnn.train.accumulate import accumulated
 from jaxcnn.train.finite import Choose, guard
+from jaxcnn.train.gradient import make_gradient
 from jaxcnn.train.living import living_state, whole_state
-from jaxcnn.train.parts.frozen import Frozen, whole
+from jaxcnn.train.parts.frozen import Frozen
 from jaxcnn.train.parts.losses import LossFn
-from jaxcnn.train.parts.metrics import DEFAULT, MetricFns, summed
+from jaxcnn.train.parts.metrics import DEFAULT, MetricFns
 from jaxcnn.train.state import TrainState, update_ema
 from jaxcnn.types import Array, Batch, Metrics
 
 TrainStep: TypeAlias = Callable[[TrainState, Batch, Array], tuple[TrainState, Metrics]]
-AUXILIARY = "aux_logits"
-"""Collection into which a net sows the logits of its auxiliary heads in training."""
 
 
 def make_train_step(
@@ -67,34 +62,19 @@ def make_train_step(
     may use the stream "dropout" or any other: flax derives streams that are not given from "params".
     """
     frozen = Frozen(freeze, freeze_norms)
-    forward = frozen.apply(apply_fn)
-
-    def objective(
-        full: Any, params: Any, collections: Any, batch: Batch, key: Array
-    ) -> tuple[Array, tuple[Any, Metrics]]:
-        variables, rngs = whole({"params": params, **collections}, full), {"params": key, "dropout": key}
-        mutable = (*collections, AUXILIARY)
-        logits, updated = forward(variables, batch["image"], train=True, mutable=mutable, rngs=rngs)
-        losses = loss_fn(logits, batch["label"])
-        updated = meta.unbox(updated)
-        heads = jax.tree.leaves(updated.get(AUXILIARY, {}))
-        auxiliary = sum(jnp.mean(loss_fn(head, batch["label"])) for head in heads)
-        sums = summed(logits, batch["label"], losses, functions=metrics)
-        kept = frozen.living({"params": full["params"], **{name: updated[name] for name in collections}})
-        return jnp.mean(losses) + aux_weight * auxiliary, ({name: kept[name] for name in collections}, sums)
+    gradient = make_gradient(
+        apply_fn=apply_fn,
+        loss_fn=loss_fn,
+        metrics=metrics,
+        aux_weight=aux_weight,
+        accumulate_steps=accumulate_steps,
+        axis_name=axis_name,
+        frozen=frozen,
+    )
 
     def train_step(full: TrainState, batch: Batch, key: Array) -> tuple[TrainState, Metrics]:
         state = living_state(full, frozen, tx)
-        gradient = jax.value_and_grad(functools.partial(objective, full.variables), has_aux=True)
-        gradient = accumulated(gradient, accumulate_steps)
-        key = jax.random.fold_in(key, state.step)
-        if axis_name is not None:
-            key = jax.random.fold_in(key, jax.lax.axis_index(axis_name))
-        (loss, (collections, sums)), gradients = gradient(state.params, state.collections, batch, key)
-        if axis_name is not None:
-            loss, gradients = jax.lax.pmean((loss, gradients), axis_name)
-            collections = jax.tree.map(functools.partial(_averaged, axis_name=axis_name), collections)
-            sums = jax.lax.psum(sums, axis_name)
+        loss, collections, sums, gradients, _ = gradient(full, state, batch, key)
         updates, opt_state = tx.update(gradients, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
         ema = state.ema
@@ -107,8 +87,3 @@ def make_train_step(
         return whole_state(new, full), sums
 
     return train_step
-
-
-def _averaged(leaf: Array, axis_name: str) -> Array:
-    """Returns the mean of a collection's array over the devices; each has computed it from its part of the batch."""
-    return jax.lax.pmean(leaf, axis_name) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf

@@ -33,21 +33,29 @@ def make_step(run: Run, mesh: Mesh | None = None) -> TrainStep:
     settings, choose = run.settings, chooser(run.forms_on(mesh or run.mesh))
     if run.step is not None:
         return guarded(run.step, settings.on_nonfinite, choose)
-    apply_fn = run.apply_on(mesh or run.mesh, looped=settings.sharing.parts > 1)
     return make_train_step(
-        apply_fn=rematerialize(apply_fn) if settings.model.remat else apply_fn,
+        **gradient_parts(run, mesh or run.mesh),
         tx=run.tx,
-        loss_fn=run.loss_fn,
-        metrics=run.metrics,
         ema_decay=settings.ema_decay,
-        aux_weight=settings.loss.aux_weight,
         on_nonfinite=settings.on_nonfinite,
         choose=choose,
-        accumulate_steps=settings.sharing.parts,
-        axis_name=AXIS if run.mapped else None,
         freeze=settings.train.freeze,
         freeze_norms=settings.train.freeze_norms,
     )
+
+
+def gradient_parts(run: Run, mesh: Mesh) -> dict[str, Any]:
+    """Returns what `make_gradient` is given for the step of the run on a mesh, besides what is frozen."""
+    settings = run.settings
+    apply_fn = run.apply_on(mesh, looped=settings.sharing.parts > 1)
+    return {
+        "apply_fn": rematerialize(apply_fn) if settings.model.remat else apply_fn,
+        "loss_fn": run.loss_fn,
+        "metrics": run.metrics,
+        "aux_weight": settings.loss.aux_weight,
+        "accumulate_steps": settings.sharing.parts,
+        "axis_name": AXIS if run.mapped else None,
+    }
 
 
 def make_run_dispatch(run: Run, mesh: Mesh | None = None) -> Dispatch:

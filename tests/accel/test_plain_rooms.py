@@ -6,7 +6,16 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[2] / "jaxcnn"
-ROOMS = ("ops", "layers", "models", "augment", "train/step.py", "train/eval_step.py", "train/living.py")
+ROOMS = (
+    "ops",
+    "layers",
+    "models",
+    "augment",
+    "train/step.py",
+    "train/eval_step.py",
+    "train/gradient.py",
+    "train/living.py",
+)
 WORDS = {
     *("platform", "platforms", "platform_dependent", "default_backend", "default_device", "local_devices"),
     *("accel", "accelerate", "runtime", "environ", "getenv", "ContextVar", "contextvars"),

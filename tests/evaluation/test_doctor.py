@@ -13,11 +13,9 @@ from jaxcnn.config.file import load_json
 from jaxcnn.errors import UserError
 from jaxcnn.evaluation.doctor import record, units
 from jaxcnn.evaluation.subject import open_subject
-from jaxcnn.train.devices.mesh import replicated
 from jaxcnn.train.files import fetch
-from jaxcnn.train.files.folder import RunFolder
-from jaxcnn.train.files.relay import open_checkpoints
 from jaxcnn.train.setup import make_run
+from tests.evaluation.altered import altered
 from tests.train.small_runs import config
 
 HEALTHY = {
@@ -38,20 +36,6 @@ HEALTHY = {
 
 def trained(place, **changes):
     jaxcnn.train_and_evaluate(config(**HEALTHY | changes), place)
-    return place
-
-
-def altered(run, place, change):
-    """Returns a copy of a run whose state was changed."""
-    old, new = RunFolder(run), RunFolder(place)
-    made = make_run(load_json(old.config)[0])
-    with open_checkpoints(old, read_only=True) as checkpoints:
-        step = checkpoints.steps()[-1]
-        state = checkpoints.restore(made.abstract_state(), replicated(made.mesh), step)
-    for name in ("config.json", "run.json", "metrics.jsonl"):
-        (place / name).write_bytes((run / name).read_bytes())
-    with open_checkpoints(new) as checkpoints:
-        checkpoints.save(step, change(state))
     return place
 
 

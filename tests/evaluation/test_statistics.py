@@ -9,7 +9,10 @@ import pytest
 
 import jaxcnn
 from jaxcnn.commands import recalibrate as command
+from jaxcnn.data.read.records import ArraySource
 from jaxcnn.errors import UserError
+from jaxcnn.evaluation.statistics import mixed
+from jaxcnn.layers.blocks import DropPath
 from jaxcnn.train.statistics import batch_statistics, combined
 from tests.train.small_runs import config
 
@@ -41,6 +44,32 @@ def test_batches_are_combined_into_the_statistics_of_all_images():
     found = combined(batches, [30] * 5)["norm"]
     np.testing.assert_allclose(found["mean"], values.mean(axis=(0, 1)))
     np.testing.assert_allclose(found["var"], values.reshape(-1, 3).var(axis=0))
+
+
+def test_a_few_examples_are_evenly_spread_and_mixed():
+    """The images of a folder lie together by class."""
+    source = ArraySource(np.zeros((100, 1, 1, 1), np.uint8), np.repeat(np.arange(10), 10).astype(np.int32))
+    found = mixed(source, 50)
+    assert np.bincount(found.labels).tolist() == [5] * 10
+    assert all(len(set(part.tolist())) >= 4 for part in np.split(found.labels, 5))
+    assert found.labels.tolist() == mixed(source, 50).labels.tolist()
+    assert sorted(mixed(source, 500).index.tolist()) == list(range(100))
+
+
+class Dropping(nn.Module):
+    """A norm behind a path that is dropped for half of the examples."""
+
+    @nn.compact
+    def __call__(self, image, *, train=False):
+        x = DropPath(0.5, deterministic=not train)(image)
+        return nn.BatchNorm(use_running_average=not train)(x).mean(axis=(1, 2))
+
+
+def test_nothing_is_dropped_while_statistics_are_taken():
+    image = jax.random.normal(jax.random.key(0), (8, 4, 4, 2)) + 1
+    net = Dropping()
+    found = batch_statistics(net.apply)(net.init(jax.random.key(1), image), image)["BatchNorm_0"]
+    np.testing.assert_allclose(found["mean"], image.mean(axis=(0, 1, 2)), rtol=1e-3)
 
 
 @pytest.fixture(scope="module")

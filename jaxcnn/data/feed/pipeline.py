@@ -110,6 +110,11 @@ class Recipe:
         # As one long row: if the last axis has size 1, XLA on a CPU ends with a copy between two equal layouts.
         return stage(lambda: whiten(image.reshape(-1, 1), self.mean, self.std).reshape(-1)).reshape(image.shape)
 
+    def pixels(self, image: np.ndarray) -> np.ndarray:
+        """Returns the pixels of whitened images, (batch, height, width, channels) uint8."""
+        level = (np.nan_to_num(image) * self.std + self.mean) * 255
+        return np.clip(np.rint(level), 0, 255).astype(np.uint8)
+
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
 class DevicePipeline:

@@ -1,13 +1,13 @@
 """Verdicts on the values of each stage."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from jaxcnn.data.read.dataset import Dataset
+from jaxcnn.evaluation.channels import Channels, channels_of, dead_share, together
 from jaxcnn.evaluation.data import few
 from jaxcnn.evaluation.doctor.verdict import Verdict
 from jaxcnn.evaluation.forward import batches_of
@@ -36,30 +36,29 @@ def verdicts(run: Run, subject: Subject) -> Iterator[Verdict]:
     size = min(64, len(source.labels))
 
     @jax.jit
-    def look(variables: Variables, image: Array) -> dict[str, tuple[Array, Array]]:
+    def look(variables: Variables, image: Array) -> dict[str, tuple[Channels, Array]]:
         _, sown = subject.model.apply(variables, subject.whitened(image), train=False, mutable=["intermediates"])
-        return {name: _seen(each, ends) for name, each in stage_outputs(sown).items()}
+        return {name: (channels_of(each), _at_ends(each, ends)) for name, each in stage_outputs(sown).items()}
 
-    alive: dict[str, Any] = {}
+    alive: dict[str, list[Channels]] = {}
     near: dict[str, list[float]] = {}
     for batch in batches_of(source, subject.square, size, what="stages"):
         if batch["mask"].all():
-            for name, (largest, share) in jax.device_get(look(subject.members[0], batch["image"])).items():
-                alive[name] = np.maximum(alive.get(name, 0.0), largest)
+            for name, (channels, share) in jax.device_get(look(subject.members[0], batch["image"])).items():
+                alive.setdefault(name, []).append(channels)
                 near.setdefault(name, []).append(float(share))
     if alive:
-        yield _of_dead({name: float(np.mean(largest == 0)) for name, largest in alive.items()}, len(source.labels))
+        yield _of_dead({name: dead_share(together(each)) for name, each in alive.items()}, len(source.labels))
     if alive and ends:
         yield _of_saturated({name: float(np.mean(shares)) for name, shares in near.items()})
 
 
-def _seen(output: Array, ends: tuple[float, float] | None) -> tuple[Array, Array]:
-    """Returns the largest size of each channel's values, and the share of values that are at an end."""
-    largest = jnp.max(jnp.abs(output), axis=tuple(range(output.ndim - 1)))
+def _at_ends(output: Array, ends: tuple[float, float] | None) -> Array:
+    """Returns the share of values that are at an end."""
     if ends is None:
-        return largest, jnp.zeros(())
+        return jnp.zeros(())
     margin = _NEAR * (ends[1] - ends[0])
-    return largest, jnp.mean((output <= ends[0] + margin) | (output >= ends[1] - margin))
+    return jnp.mean((output <= ends[0] + margin) | (output >= ends[1] - margin))
 
 
 def _of_dead(shares: dict[str, float], images: int) -> Verdict:

@@ -1,7 +1,6 @@
 """The averaged net of a run, in a file of its own beside the checkpoints."""
 
 import dataclasses
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ import numpy as np
 from flax import traverse_util
 
 from jaxcnn.errors import UserError
+from jaxcnn.json_file import finite
 from jaxcnn.train.files.arrays import load_arrays, save_arrays
 from jaxcnn.types import Variables
 
@@ -81,17 +81,12 @@ def for_card(rows: Sequence[Mapping[str, Any]], step: int) -> dict[str, Any] | N
     if not averaged:
         return None
     results = {
-        name: {"averaged": _plain(averaged[name]), "last": _plain(last.get(name))}
-        | ({"before": _plain(averaged[f"before/{name}"])} if f"before/{name}" in averaged else {})
+        name: {"averaged": finite(averaged[name]), "last": finite(last.get(name))}
+        | ({"before": finite(averaged[f"before/{name}"])} if f"before/{name}" in averaged else {})
         for name in averaged
         if name.startswith(("val/", "test/")) and not name.endswith("/examples")
     }
     return {"step": step, "states": averaged["states"], "images": averaged.get("images", 0), "results": results}
-
-
-def _plain(value: float | None) -> float | None:
-    """Returns a number as JSON has it: null if it is not finite."""
-    return value if value is not None and math.isfinite(value) else None
 
 
 def load_average(path: Path) -> AveragedNet:

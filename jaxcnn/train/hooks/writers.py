@@ -11,7 +11,7 @@ from typing import Any
 from tensorboardX.event_file_writer import EventsWriter
 from tensorboardX.proto import event_pb2, summary_pb2
 
-from jaxcnn.json_file import replace_text
+from jaxcnn.json_file import finite, replace_text
 from jaxcnn.train.files.folder import append_text
 from jaxcnn.train.training import Training
 
@@ -61,8 +61,7 @@ class MetricsFile:
 
 
 def _line(row: Mapping[str, Any]) -> str:
-    finite = {name: value if math.isfinite(value) else None for name, value in row.items()}
-    return json.dumps(finite) + "\n"
+    return json.dumps(finite(row)) + "\n"
 
 
 class TensorBoard:

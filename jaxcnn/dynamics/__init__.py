@@ -1,0 +1,1 @@
+"""What happens in training: steps that are taken again, and what norms do to the values."""

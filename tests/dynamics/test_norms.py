@@ -1,0 +1,201 @@
+"""`norms`: what must hold of each norm holds, and what is planted into a net is found."""
+
+import json
+
+import numpy as np
+import pytest
+
+import jaxcnn
+from jaxcnn.commands import norms as command
+from jaxcnn.dynamics.cubes import cube
+from jaxcnn.dynamics.words import WORDS, by_words
+from jaxcnn.errors import UserError
+from jaxcnn.layers.norm import default_num_groups
+from tests.evaluation.altered import altered
+from tests.train.small_runs import config
+
+DIGITS = {
+    "data.name": "digits",
+    "data.image_size": 8,
+    "batch_size": 64,
+    "total_steps": 60,
+    "log_every": "20 steps",
+    "eval_every": "60 steps",
+    "checkpoint_every": "60 steps",
+    "model.norm": "batch",
+    "model.act": "relu",
+    "model.norm_options.momentum": 0.8,
+    "model.dropout_rate": 0.3,
+    "optimizer.name": "adam",
+    "optimizer.learning_rate": 0.01,
+}
+
+
+def trained(place, **changes):
+    jaxcnn.train_and_evaluate(config(**DIGITS | changes), place)
+    return place
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return trained(tmp_path_factory.mktemp("runs") / "batch")
+
+
+@pytest.fixture(scope="module")
+def found(run):
+    return jaxcnn.norms(run)
+
+
+def layers(found):
+    return {each.layer.path: each for each in found.layers}
+
+
+def by_statistics(found):
+    return {(each.statistics, each.batch): each for each in found.accuracies}
+
+
+def test_what_a_batch_norm_makes_of_its_batch_has_its_own_mean_and_variance(found, run):
+    """Of all values: bias and scale are the means and deviations of the channels."""
+    assert list(layers(found)) == ["conv1", "norm1", "conv2", "norm2", "dense1", "classifier"]
+    params = jaxcnn.load_run(run, "latest").variables["params"]["norm2"]
+    scale, bias = (np.asarray(params[name]) for name in ("scale", "bias"))
+    norm = layers(found)["norm2"]
+    assert norm.train.mean == pytest.approx(bias.mean(), abs=1e-3)
+    assert norm.train.variance == pytest.approx((scale**2).mean() + bias.var(), rel=0.01)
+    assert norm.train.variance_before == pytest.approx(layers(found)["conv2"].train.variance, rel=1e-4)
+    first = layers(found)["conv1"]
+    assert first.train.variance == pytest.approx(first.eval.variance, rel=1e-5)  # nothing before it knows of modes
+    assert norm.train != norm.eval
+
+
+def test_running_statistics_of_the_training_images_are_those_of_the_batch(run, found, tmp_path):
+    jaxcnn.recalibrate(run, tmp_path / "new")
+    again = jaxcnn.norms(tmp_path / "new", ["batch"])
+    np.testing.assert_allclose(layers(again)["norm1"].ratio, 1, rtol=2e-3)
+    assert layers(again)["norm1"].offset < 1e-3
+    assert layers(found)["norm1"].ratio[1] != pytest.approx(1, rel=1e-3)
+    values = layers(again)["norm1"]
+    assert values.eval.variance == pytest.approx(values.train.variance, rel=0.05)
+
+
+@pytest.fixture(scope="module")
+def planted(run, tmp_path_factory):
+    """The run with running statistics of the first norm that are off, and a channel of it that is dead."""
+
+    def spoil(state):
+        norm, kept = state.params["norm1"], state.collections["batch_stats"]
+        off = {"mean": kept["norm1"]["mean"] + 3 * kept["norm1"]["var"] ** 0.5, "var": kept["norm1"]["var"] * 9}
+        return state.replace(
+            params={**state.params, "norm1": {**norm, "bias": norm["bias"].at[2].add(-100.0)}},
+            collections={"batch_stats": {**kept, "norm1": off}},
+        )
+
+    return jaxcnn.norms(altered(run, tmp_path_factory.mktemp("runs") / "planted", spoil), ["batch", "group"])
+
+
+def test_a_planted_gap_between_the_modes_is_shown(found, planted):
+    off, healthy = by_statistics(planted), by_statistics(found)
+    assert off["running", None].accuracy < healthy["running", None].accuracy - 0.1
+    assert off["batch", 32].accuracy > off["running", None].accuracy + 0.1
+    assert off["new", None].accuracy > off["running", None].accuracy + 0.1
+    assert planted.difference > found.difference
+    np.testing.assert_allclose(layers(planted)["norm1"].ratio, 9 * np.array(layers(found)["norm1"].ratio), rtol=1e-4)
+    assert layers(planted)["norm1"].offset > 2
+    assert layers(planted)["norm1"].train.variance_before == pytest.approx(layers(found)["norm1"].train.variance_before)
+
+
+def test_batches_of_every_size_are_measured_on_images_that_are_mixed(found):
+    assert [(each.statistics, each.batch, each.examples) for each in found.accuracies] == [
+        ("running", None, 180),
+        ("batch", 8, 176),
+        ("batch", 32, 160),
+        ("batch", 256, 0),
+        ("new", None, 180),
+    ]
+    assert by_statistics(found)["batch", 256].accuracy is None
+    assert all(each.accuracy > 0.3 for each in found.accuracies if each.examples)
+
+
+def test_a_planted_dead_channel_is_found(found, planted):
+    assert layers(found)["conv2"].eval.dead == 0
+    assert layers(planted)["conv2"].train.dead == 1 / 4
+
+
+def test_the_effective_rate_is_the_peak_rate_times_gradient_over_weights(found):
+    assert found.rate == pytest.approx(0.01)
+    for each in found.layers:
+        assert each.effective_rate == pytest.approx(found.rate * each.gradient / each.weight)
+        assert 0 < each.update < 1
+
+
+def test_a_net_without_batch_norm_is_the_same_in_both_modes(tmp_path, capsys, monkeypatch):
+    run = trained(tmp_path / "group", total_steps=2, **{"model.norm": "group", "model.norm_options.momentum": None})
+    found = jaxcnn.norms(run)
+    assert (found.difference, found.accuracies, found.estimated) == (0.0, [], 0)
+    for each in found.layers:
+        assert each.train == each.eval
+    capsys.readouterr()
+    monkeypatch.setattr(command, "norms", lambda *_, **__: found)
+    command.main([str(run)])
+    said = capsys.readouterr().out
+    assert "no norm of this net keeps running statistics: training and evaluation mode compute the same" in said
+    assert "accuracy" not in said
+
+
+def test_each_norm_evens_out_what_it_averages_over():
+    x = np.random.RandomState(0).normal(size=(6, 5, 4, 8)).astype(np.float32)
+    x += np.arange(8) + 3 * np.arange(6)[:, None, None, None]
+    words = {each.norm: each for each in by_words(x, WORDS)}
+    assert all(each.means * each.values == x.size for each in words.values())
+    even = {name: (each.channels < 1e-5, each.examples < 1e-5) for name, each in words.items()}
+    assert even == {
+        "batch": (True, False),
+        "layer": (False, True),
+        "channel_layer": (False, True),
+        "instance": (True, True),
+        "group": (False, True),
+    }
+    np.testing.assert_allclose(words["batch"].variance, np.quantile(x.var(axis=(0, 1, 2)), (0, 0.5, 1)), rtol=1e-4)
+    np.testing.assert_allclose(words["layer"].mean, np.quantile(x.mean(axis=(1, 2, 3)), (0, 0.5, 1)), rtol=1e-4)
+    assert words["group"].means == 6 * default_num_groups(8)
+    assert [each.norm for each in by_words(x[:, 0, 0], WORDS)] == [word for word in WORDS if word != "instance"]
+
+
+def test_the_cubes_colour_what_shares_a_mean():
+    coloured = {word: str(cube(word)).count('class="inside"') for word in WORDS}
+    # cells that are seen: in front 6 x 4, above 6 x 4, at the side 4 x 4
+    assert coloured == {
+        "batch": 4 + 4,
+        "layer": 24 + 6 + 4,
+        "channel_layer": 6 + 6 + 1,
+        "instance": 4 + 1,
+        "group": 12 + 3,
+    }
+
+
+def test_the_command_writes_what_it_prints(run, planted, tmp_path, capsys, monkeypatch):
+    asked = {}
+    monkeypatch.setattr(command, "norms", lambda run, words, **options: asked.update(words=words, **options) or planted)
+    page, numbers = tmp_path / "norms.html", tmp_path / "norms.json"
+    assert command.main([str(run), "--norm=batch,group", f"--output={page}", f"--json={numbers}"]) == 0
+    said, written = capsys.readouterr().out, json.loads(numbers.read_text())
+    assert (asked["words"], asked["step"], asked["layer"]) == (["batch", "group"], "latest", None)
+    assert "batches are normalised by the biased variance (n); running and new variances are biased (n)" in said
+    assert "of each batch of 256" in said
+    assert [each["norm"] for each in written["words"]] == ["batch", "group"]
+    assert [each["path"] for each in written["layers"]] == [each.layer.path for each in planted.layers]
+    assert written["accuracies"][0]["accuracy"] == planted.accuracies[0].accuracy
+    assert page.read_text().count('<svg class="cube"') == 2
+
+
+def test_what_cannot_be_shown_is_said(run, tmp_path):
+    for arguments, message in (
+        (("--norm=batches",), "unknown norm 'batches': did you mean batch"),
+        (("--layer=norm3",), "unknown layer 'norm3': did you mean"),
+        (("--seed=3",), "seed is 3: .* has 0"),
+        ((f"--output={tmp_path / 'norms.txt'}",), "write a page, FILE.html"),
+    ):
+        with pytest.raises(UserError, match=message):
+            command.main([str(run), *arguments])
+    with pytest.raises(UserError, match="norm 'none' takes no means: there are batch, layer"):
+        jaxcnn.norms(run, ["none"])
