@@ -58,6 +58,7 @@ def told_lines(name: str) -> list[str]:
     facts = {"source": found.source, "departs": found.departs, "reached": entry.said + seeds}
     facts["published"] = f"{entry.published:g} %" if entry.published is not None else ""
     facts["measured"] = f"{time_span(entry.seconds)} on {entry.machine}" if entry.accuracy else ""
+    facts["remark"] = entry.remark
     return [
         name_of(*words),
         *aligned((f"  {key}", value) for key, value in facts.items() if value),
@@ -73,7 +74,7 @@ def page() -> str:
     """Returns docs/recipes.md, without its last line break."""
     recipes = markdown_table(("recipe", "what it is"), ((f"`{name}`", about) for name, about in RECIPES.items()))
     results = markdown_table(
-        (*RESULTS, "test images", "epochs", "time", "command beyond `--config` and `--workdir`"),
+        (*RESULTS, "test images", "epochs", "time", "command beyond `--config` and `--workdir`; remarks"),
         ((f"`{entry.name}`", *result_cells(entry)[1:], *_further_cells(entry)) for entry in listed()),
     )
     return "\n\n".join(
@@ -105,8 +106,8 @@ def _further_cells(entry: Reached) -> tuple[str, ...]:
     """Returns the cells that only the page has room for."""
     if not entry.accuracy:
         return "", f"{training(*words_of(entry.name)).changes['total_epochs']:g}", "", ""
-    options = f"`{entry.options}`" if entry.options else ""
-    return f"{entry.examples:,}", f"{entry.epochs:g}", time_span(entry.seconds), options
+    told = "; ".join(filter(None, [f"`{entry.options}`" if entry.options else "", entry.remark]))
+    return f"{entry.examples:,}", f"{entry.epochs:g}", time_span(entry.seconds), told
 
 
 def _data_table() -> str:

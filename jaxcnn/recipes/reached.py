@@ -30,6 +30,8 @@ class Reached:
     """Of the command, beyond `--config` and `--workdir`."""
     machine: str = ""
     """What it ran on, in words."""
+    remark: str = ""
+    """What else is to be known, in a clause."""
 
     @property
     def mean(self) -> float:
