@@ -4,6 +4,7 @@ import contextlib
 import io
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,9 +23,13 @@ from jaxcnn.entry import answer
 from jaxcnn.errors import UserError
 from jaxcnn.json_file import write_json
 from jaxcnn.locks import FileLock
+from jaxcnn.train.files.folder import read_lines
+from tests.compare.grids import fake
 from tests.train.small_runs import config
 
 PATIENCE = 120
+NORMS = {"norms": ["none", "batch"], "seeds": 2}
+LARGE = {"norms": ["none"], "seeds": 1, "override": {"optimizer.learning_rate": 1e30}}
 
 
 def here(job, folder, look=None):
@@ -52,96 +57,106 @@ def base(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def trained(base, tmp_path_factory):
-    """A grid with two norms, two seeds, and a learning rate that diverges."""
-    folder = tmp_path_factory.mktemp("grids") / "norms"
+    """A grid with two norms and two seeds."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(session, "trained", here)
-        return jaxcnn.compare(folder, base=base, norms=["none", "batch"], seeds=2,
-                              override={"optimizer.learning_rate": [0.01, 1e30]}, target=0.01)  # fmt: skip
+        return jaxcnn.compare(tmp_path_factory.mktemp("grids") / "norms", base=base, **NORMS, target=0.01)
 
 
-def test_every_cell_is_trained_with_every_seed_and_a_diverged_one_is_told(trained):
-    rows = {row.cell: row for row in trained.rows}
-    assert [row.n for row in rows.values()] == [2, 0, 2, 0]
-    for name in ("lenet5-none-learning_rate1e_30", "lenet5-none-learning_rate1e+30"):
-        if name in rows:
-            (one, two) = rows[name].troubles
-            assert (one["seed"], two["seed"], one["state"]) == (0, 1, "failed")
-            assert "is not finite" in one["reason"]
-    good = rows["lenet5-batch-learning_rate0.01"]
-    assert good.parameters > rows["lenet5-none-learning_rate0.01"].parameters
-    assert (good.steps, good.peak_memory > 0, good.images_per_second is not None) == (6, True, True)
-    assert good.difference.n == 2
+@pytest.fixture(scope="module")
+def diverged(base, tmp_path_factory):
+    """A grid of a run whose learning rate is too large."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(session, "trained", here)
+        return jaxcnn.compare(tmp_path_factory.mktemp("grids") / "rates", base=base, **LARGE)
 
 
-def test_finished_runs_are_not_trained_again_and_failed_ones_only_if_asked(trained, base, monkeypatch, capsys):
-    again = []
-    monkeypatch.setattr(session, "trained", lambda job, folder, look=None: again.append(job.name))
-    options = {
-        "base": base,
-        "norms": ["none", "batch"],
-        "seeds": 2,
-        "override": {"optimizer.learning_rate": [0.01, 1e30]},
-    }
-    jaxcnn.compare(trained.folder, **options)
-    assert again == []
-    assert (
-        "8 runs, 4 cells x 2 seeds: 4 finished, 4 failed earlier (--retry tries them again)" in capsys.readouterr().out
-    )
-    jaxcnn.compare(trained.folder, **options, retry=True)
-    assert len(again) == 4
+@pytest.fixture
+def asked(monkeypatch):
+    """The names of the runs that would be trained: none is."""
+    names = []
+    monkeypatch.setattr(session, "trained", lambda job, folder, look=None: names.append(job.name))
+    return names
+
+
+def test_every_cell_is_trained_with_every_seed(trained):
+    none, batch = trained.rows
+    assert [none.n, batch.n] == [2, 2]
+    assert batch.parameters > none.parameters
+    assert (batch.steps, batch.peak_memory > 0, batch.images_per_second is not None) == (6, True, True)
+    assert batch.difference.n == 2
+    assert trained.complete
+
+
+def test_a_run_that_diverged_is_told_with_its_step(diverged):
+    (trouble,) = diverged.rows[0].troubles
+    assert (trouble["seed"], trouble["state"], diverged.rows[0].n) == (0, "failed", 0)
+    assert "is not finite, first" in trouble["reason"]
+    assert "is not finite, first" in str(diverged)
+
+
+def test_finished_runs_are_not_trained_again_and_failed_ones_only_if_asked(trained, diverged, base, asked, capsys):
+    jaxcnn.compare(trained.folder, base=base, **NORMS)
+    jaxcnn.compare(diverged.folder, base=base, **LARGE)
+    assert asked == []
+    said = capsys.readouterr().out
+    assert "4 runs, 2 cells x 2 seeds: 4 finished" in said
+    assert "1 runs, 1 cells x 1 seeds: 1 failed earlier (--retry tries them again)" in said
+    jaxcnn.compare(diverged.folder, base=base, **LARGE, retry=True)
+    assert asked == ["lenet5-none/seed0"]
 
 
 def test_the_folder_alone_makes_the_table_again_and_trains_nothing(trained, monkeypatch, capsys):
     monkeypatch.setattr(session, "trained", None)
     before = (trained.folder / "table.csv").read_text()
     (trained.folder / "table.csv").unlink()
-    assert command.main(["--output", str(trained.folder)]) == 1  # not all runs are finished
+    assert command.main(["--output", str(trained.folder)]) == 0
     assert (trained.folder / "table.csv").read_text() == before
-    assert "not in the table:" in capsys.readouterr().out
+    assert "lenet5-batch" in capsys.readouterr().out
 
 
 def test_other_settings_in_the_same_folder_are_refused(trained, base):
     with pytest.raises(UserError, match=r"was trained with batch_size 8, and 4 is asked for now: use another --output"):
-        jaxcnn.compare(trained.folder, base=base, norms=["none", "batch"], seeds=2,
-                       override={"optimizer.learning_rate": [0.01, 1e30], "batch_size": 4})  # fmt: skip
+        jaxcnn.compare(trained.folder, base=base, **NORMS, override={"batch_size": 4})
 
 
-def test_more_epochs_go_on_with_finished_runs(trained, base, tmp_path, at_home):
-    options = {"base": base, "norms": ["none"], "seeds": 1}
-    assert jaxcnn.compare(tmp_path / "grid", **options).rows[0].steps == 6
-    longer = jaxcnn.compare(tmp_path / "grid", **options, override={"total_steps": 8})
+def test_more_steps_go_on_with_finished_runs(trained, base, tmp_path, at_home):
+    place = tmp_path / "lenet5-none" / "seed0"
+    shutil.copytree(trained.folder / "lenet5-none" / "seed0", place)
+    longer = jaxcnn.compare(tmp_path, base=base, norms=["none"], seeds=1, override={"total_steps": 8})
     assert (longer.rows[0].steps, longer.rows[0].n) == (8, 1)
+    assert [row["step"] for row in read_lines(place / "metrics.jsonl") if "train/loss" in row] == [2, 4, 6, 8]
 
 
-def test_a_run_that_another_process_has_is_left_to_it(base, tmp_path, at_home, capsys):
-    options = {"base": base, "norms": ["none", "batch"], "seeds": 1}
+def test_a_run_that_another_process_has_is_left_to_it(base, tmp_path, asked, capsys):
     place = tmp_path / "grid" / "lenet5-none" / "seed0"
     place.mkdir(parents=True)
     with FileLock(place / "lock"):
-        found = jaxcnn.compare(tmp_path / "grid", **options)
+        found = jaxcnn.compare(tmp_path / "grid", base=base, norms=["none", "batch"], seeds=1)
         assert in_use(place)
-    assert [row.n for row in found.rows] == [0, 1]
+    assert asked == ["lenet5-batch/seed0"]
     assert found.rows[0].troubles[0]["state"] == "running"
     assert "lenet5-none/seed0: being trained by another process" in capsys.readouterr().out
     assert not in_use(place)
 
 
-def test_what_does_not_fit_into_the_time_is_left_out_and_said(trained, base, at_home, monkeypatch, capsys):
+def test_what_does_not_fit_into_the_time_is_left_out_and_said(base, tmp_path, asked, monkeypatch, capsys):
     monkeypatch.setattr(session, "tried", lambda cell, seed, folder: None)
     monkeypatch.setattr(session, "estimated", lambda jobs, grid, folder: {job.name: 1000.0 for job in jobs})
-    jaxcnn.compare(trained.folder, base=base, norms=["none", "batch"], seeds=3,
-                   override={"optimizer.learning_rate": [0.01, 1e30]}, budget="20min")  # fmt: skip
+    jaxcnn.compare(tmp_path / "grid", base=base, **NORMS, budget="20min")
+    assert asked == ["lenet5-none/seed0"]
     said = capsys.readouterr().out
     assert "in the time that is left 1 of 4 runs fit, about 16 min 40 s" in said
-    assert "left out, since the time is over: lenet5-none-learning_rate" in said
-    assert "the same command goes on" in said
+    assert "left out, since the time is over: lenet5-batch/seed0, lenet5-none/seed1, lenet5-batch/seed1" in said
 
 
-def test_seeds_are_added_until_differences_are_known_well_enough(base, tmp_path, at_home, capsys):
-    found = jaxcnn.compare(tmp_path / "grid", base=base, norms=["none", "batch"], seeds=2, until=0.001, most_seeds=3)
-    assert [row.n for row in found.rows] == [3, 3] or "take 2 seeds" in capsys.readouterr().out
-    assert found.grid.until == 0.001
+def test_seeds_are_added_until_differences_are_known_well_enough(base, tmp_path, monkeypatch):
+    scores = {"lenet5-none": [0.90, 0.92, 0.91, 0.90, 0.90], "lenet5-batch": [0.95, 0.96, 0.94, 0.99, 0.99]}
+    monkeypatch.setattr(session, "trained", lambda job, *_, **__: fake(job, scores[job.cell.name][job.seed]))
+    options = {"base": base, "norms": ["none", "batch"], "until": 0.0248, "override": {"total_steps": 4}}
+    found = jaxcnn.compare(tmp_path / "grid", **options)
+    assert [row.n for row in found.rows] == [4, 4]  # by hand in test_precision
+    assert found.row("lenet5-batch").difference.high - found.row("lenet5-batch").difference.low <= 2 * 0.0248
 
 
 def test_the_printed_commands_are_the_runs_of_the_grid(base, tmp_path, capsys):
