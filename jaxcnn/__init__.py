@@ -52,6 +52,7 @@ _HOME = {  # public name -> the module it lives in; resolved on first use, so th
     "train_and_evaluate": "jaxcnn.train.loop",
     "variables_from_torch": "jaxcnn.interop.torch",
     "visualize": "jaxcnn.pictures.visualize",
+    "walk": "jaxcnn.walkthrough.walkthrough",
 }
 if TYPE_CHECKING:  # type checkers see the names themselves
     from jaxcnn.accel.accelerate import accelerate as accelerate
@@ -100,6 +101,7 @@ if TYPE_CHECKING:  # type checkers see the names themselves
     from jaxcnn.train.state import create_state as create_state
     from jaxcnn.train.step import make_train_step as make_train_step
     from jaxcnn.train.training import Training as Training
+    from jaxcnn.walkthrough.walkthrough import walk as walk
 
 __all__ = ["__version__", *sorted(_HOME)]
 

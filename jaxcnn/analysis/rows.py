@@ -47,6 +47,8 @@ class _Row:
     reach: Reach = None
     call: int | None = None
     """The number of its last call, if it is a module."""
+    equation: JaxprEqn | None = None
+    """That which computes it, if it is none."""
     operations: int = 0
     calls: int = 0
     turns: int = 1
@@ -126,17 +128,26 @@ class Rows:
         paths = {path for path, name, _ in self._rows if not name}
         others = {call.path: call for call in initial if call.path not in paths}
         absent = self._share_out(params, paths, others)
-        alike = Counter(key[:2] for key in self._rows)
-        for (path, name, number), row in self._rows.items():
+        for path, row in self._named():
             if row.call is not None:
                 row.reach = reaches[row.call]
             if row.operations or row.params or row.kind == _JOIN:
-                last = (f"{name}{number}" if alike[path, name] > 1 else name,) if name else ()
-                yield row.layer("/".join((*path, *last)) or row.kind)
-        for path, count in absent.items():
-            shapes = others[path].outputs
-            row = _Row(others[path].kind, shapes[0].shape[1:] if shapes else (), params=count)
-            yield row.layer("/".join(path), training_only=True)
+                yield row.layer(path)
+        for owner, count in absent.items():
+            shapes = others[owner].outputs
+            row = _Row(others[owner].kind, shapes[0].shape[1:] if shapes else (), params=count)
+            yield row.layer("/".join(owner), training_only=True)
+
+    def equations(self) -> dict[str, JaxprEqn]:
+        """Returns, by path, the operation of each layer that is no module: a module with others computes it itself."""
+        return {path: row.equation for path, row in self._named() if row.equation is not None}
+
+    def _named(self) -> Iterator[tuple[str, _Row]]:
+        """Yields the rows with their paths, as they are shown."""
+        alike = Counter(key[:2] for key in self._rows)
+        for (path, name, number), row in self._rows.items():
+            last = (f"{name}{number}" if alike[path, name] > 1 else name,) if name else ()
+            yield "/".join((*path, *last)) or row.kind, row
 
     def _share_out(self, params: Any, paths: Collection[Path], others: Collection[Path]) -> dict[Path, int]:
         """Gives parameters to the modules that they belong to; returns those of the `others`, which did not run."""
@@ -181,6 +192,7 @@ class Rows:
         number = self._next(operation.call, name)
         output: Any = operation.equation.outvars[0]
         row = self._rows.setdefault((path, name, number), _Row(name, shape_of(output)[1:]))
+        row.equation = operation.equation
         row.compute(operation.equation, operation.times)
         row.run(operation.times)
         row.keep([output.aval], operation.times)

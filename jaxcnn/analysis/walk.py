@@ -77,21 +77,25 @@ def walk(model: nn.Module, image_shape: Shape) -> Walk:
         model: called as `model(image)`, with `train=False` if it takes that.
         image_shape: (height, width, channels).
     """
-    traced = trace(model, image_shape)
+    return walked(trace(model, image_shape), image_shape)[0]
+
+
+def walked(traced: Traced, image_shape: Shape) -> tuple[Walk, Rows]:
+    """Returns what `walk` finds in a net that is traced, and what the walk has counted."""
     rows = Rows(traced.calls)
     flow = Flow(beyond=True, each=rows.add)
     _follow(flow, traced, image_shape)
     params = traced.variables.get("params", {})
     others = {name: tree for name, tree in traced.variables.items() if name != "params"}
     image = Layer(IMAGE, "Image", "", image_shape, 0, 0, *_size_of(image_shape), _field_of(image_shape))
-    found = rows.layers(flow.reaches, params, traced.initial)
-    return Walk(
-        layers=(image, *found),
+    found = Walk(
+        layers=(image, *rows.layers(flow.reaches, params, traced.initial)),
         modules=dict(_modules(traced.calls, flow)),
         params=sum(leaf.size for leaf in jax.tree.leaves(params)),
         param_bytes=_bytes(params),
         statistics_bytes=_bytes(others),
     )
+    return found, rows
 
 
 def supports(model: nn.Module, image_shape: Shape) -> dict[tuple[str, ...], Any]:

@@ -38,7 +38,7 @@ def places_of(program: Program, layer: str) -> tuple[Places, Places]:
     fields = functools.partial(field_of, functools.partial(program.output, layer=layer), program.shapes)
     whole = local = fields(program.image_shape)
     if not _is_local(whole):
-        with nn.intercept_methods(_pass_by):
+        with nn.intercept_methods(pass_by):
             local = fields(program.image_shape)
     return _places(program, layer, whole, local, 0), _places(program, layer, whole, local, 1)
 
@@ -83,8 +83,8 @@ def _ends(reach: Reach, axis: int, cells: int) -> tuple[np.ndarray, np.ndarray]:
     return np.broadcast_to(ends[0], cells).copy(), np.broadcast_to(ends[1], cells).copy()
 
 
-def _pass_by(call: Callable[..., Any], args: Any, kwargs: Any, context: nn.module.InterceptorContext) -> Any:
-    """Leaves out what may look at a whole map."""
+def pass_by(call: Callable[..., Any], args: Any, kwargs: Any, context: nn.module.InterceptorContext) -> Any:
+    """Leaves out what may look at a whole map; for `nn.intercept_methods`."""
     name = type(context.module).__name__
     if context.method_name == "__call__" and name.endswith(_WHOLE) and not name.endswith(_WITH_LAYER):
         return args[0]

@@ -1,5 +1,6 @@
 "use strict";
-// Shows the charts, and has the switches above the curves work. Charts in a closed part are shown once it is opened.
+// Shows the charts, and has the switches above the curves work. Charts in a closed part are shown once it is opened,
+// those in a hidden one at the event "shown".
 (() => {
   const shown = [];
   const ink = () => getComputedStyle(document.documentElement).getPropertyValue("--ink").trim();
@@ -33,7 +34,7 @@
     place.dataset.shown = "done";
   }
 
-  const visible = (place) => !place.closest("details:not([open])");
+  const visible = (place) => !place.closest("details:not([open]), [hidden]");
   const showAll = () => document.querySelectorAll(".plot").forEach((place) => { if (visible(place)) show(place); });
 
   function follow() {
@@ -45,6 +46,7 @@
   document.querySelector(".switches")?.addEventListener("change", () => shown.forEach(switched));
   document.querySelector(".switches")?.addEventListener("submit", (event) => event.preventDefault());
   dark.addEventListener("change", () => shown.forEach((plot) => { colour(plot); plot.change.emit(); }));
+  addEventListener("shown", showAll);
   addEventListener("hashchange", follow);
   follow();
   showAll();

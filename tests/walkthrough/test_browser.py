@@ -1,0 +1,97 @@
+"""The page in a real browser: its slider, keys and buttons, light and dark, on a desktop and on a phone."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.report import browser
+
+pytestmark = pytest.mark.skipif(browser.PROGRAM is None, reason="there is no Chromium here: apt-get install chromium")
+DESKTOP, PHONE = 1280, 390
+SHOWN = "[...document.querySelectorAll('.step')].filter((step) => step.offsetParent).map((step) => step.dataset.name)"
+DRAWN = "![...document.querySelectorAll('.plot')].some((plot) => plot.offsetParent && plot.dataset.shown != 'done')"
+
+
+@pytest.fixture(scope="module")
+def place(made):
+    """The page of two runs."""
+    return made.file
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    with browser.opened(tmp_path_factory.mktemp("profile")) as page:
+        yield page
+
+
+def press(page, key):
+    for kind in ("keyDown", "keyUp"):
+        page.call("Input.dispatchKeyEvent", type=kind, key=key)
+    page.wait(DRAWN)
+
+
+@pytest.mark.parametrize(("dark", "width"), [(False, DESKTOP), (True, PHONE)])
+def test_each_step_is_drawn(page, place, dark, width):
+    page.show(place, width=width, dark=dark)
+    for number in range(1, 9):
+        assert page.ask("document.getElementById('now').textContent") == str(number)
+        assert len(page.ask(SHOWN)) == 1
+        assert page.ask("document.documentElement.scrollWidth") == width
+        shown = np.asarray(Image.open(io.BytesIO(page.picture())).convert("RGB")).astype(int)
+        assert (shown[-3, 3].mean() < 60) == dark
+        assert (np.abs(shown - shown[-3, 3]).sum(axis=-1) > 30).mean() > 0.05
+        assert page.ask("[...document.images].filter((one) => one.offsetParent).every((one) => one.naturalWidth > 0)")
+        press(page, "ArrowRight")
+    assert page.errors() == []
+    assert page.requests() == [place.absolute().as_uri()]
+
+
+def test_slider_keys_buttons_and_address_lead_to_the_same_steps(page, place):
+    page.show(place, width=DESKTOP)
+    assert page.ask(SHOWN) == ["image"]
+    press(page, "ArrowRight")
+    assert page.ask(SHOWN) == ["conv1"]
+    page.ask("document.querySelector('[data-go=\"1\"]').click()")
+    assert page.ask(SHOWN) == ["pool1"]
+    page.ask("(() => { slider.value = 4; slider.dispatchEvent(new Event('input')); })()")
+    assert page.ask(SHOWN) == ["conv2"]
+    assert page.ask("location.hash") == "#4"
+    assert page.ask("slider.getAttribute('aria-valuetext')") == "4 of 8: conv2"
+    assert page.ask("document.getElementById('name').textContent") == "conv2"
+    press(page, "End")
+    assert page.ask(SHOWN) == ["class probabilities"]
+    press(page, "ArrowRight")
+    assert page.ask(SHOWN) == ["class probabilities"]
+    press(page, "Home")
+    assert page.ask(SHOWN) == ["image"]
+    page.ask("location.hash = '#6'")
+    page.wait(f"{SHOWN}[0] == 'dense1'")
+    assert page.errors() == []
+
+
+def test_all_steps_can_be_printed(page, place):
+    page.show(place, width=DESKTOP)
+    press(page, "a")
+    assert len(page.ask(SHOWN)) == 8
+    page.wait("!document.querySelector('.plot:not([data-shown=done])')")
+    page.call("Emulation.setEmulatedMedia", media="print")
+    assert not page.ask("document.querySelector('.slide').offsetParent")
+    page.call("Emulation.setEmulatedMedia", media="")
+    press(page, "a")
+    assert len(page.ask(SHOWN)) == 1
+    assert page.errors() == []
+
+
+def test_the_field_lies_on_the_photo_and_the_unit_on_its_map(page, place):
+    page.show(place, width=DESKTOP)
+    press(page, "ArrowRight")
+    inside = """((inner, outer) => {
+      const [a, b] = [inner, outer].map((each) => each.getBoundingClientRect());
+      const across = a.left >= b.left - 3 && a.right <= b.right + 3;
+      return a.width > 0 && across && a.top >= b.top - 3 && a.bottom <= b.bottom + 3;
+    })"""
+    step = "document.getElementById('step-2').querySelector"
+    assert page.ask(f"{inside}({step}('.edge'), {step}('.photo'))")
+    assert page.ask(f"{inside}({step}('.maps i'), {step}('.maps img'))")
