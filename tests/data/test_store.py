@@ -14,6 +14,7 @@ from jaxcnn.data.read.sources import load_splits, open_dataset
 from jaxcnn.data.read.store import PreparedSource
 from jaxcnn.data.sets.builders import prepare
 from jaxcnn.errors import UserError
+from jaxcnn.train.files.predictions import file_names
 from tests.data.archives import TEST, TRAIN, tiny_catalog, write_archive
 from tests.data.archives.errors import one_line_error
 from tests.data.photos import cropped, encoded, picture
@@ -93,7 +94,8 @@ def test_records_are_held_where_they_are_few_and_read_elsewhere(place, monkeypat
     moved = pickle.loads(pickle.dumps(source))
     assert not moved._held
     assert moved[TRAIN - 1] == source[TRAIN - 1]
-    assert source.name(3) == f"record 3 of train in {place}"
+    assert source.name(3) == f"record 3 of train in {place}"  # whose end, the version, is no file's
+    assert file_names(source, [3]).tolist() == [""]
     assert (place / "labels-train.npy").is_file() == (not held)
 
 

@@ -1,6 +1,7 @@
 """The predictions of a net on a split, as they are kept: logits, labels, and which example each row is."""
 
 import dataclasses
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from jaxcnn.train.files.arrays import load_arrays, save_arrays
 
 FOLDER = "predictions"
 """Folder of a run with a file for each split."""
+_RECORD = re.compile(r"record \d+ of ")
+"""How the names of examples of prepared data sets begin, whose folders end in a version, as 3.0.1."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
@@ -44,7 +47,7 @@ class Predictions:
 def file_names(source: Source, places: Iterable[int]) -> np.ndarray:
     """Returns the names of image files, (places,) str, "" for examples that have none."""
     names = map(source.name, places)
-    return np.array([name if Path(name).suffix else "" for name in names])
+    return np.array(["" if _RECORD.match(name) or not Path(name).suffix else name for name in names])
 
 
 def kept_file(run: Path, split: str, *, averaged: bool = False) -> Path:
