@@ -25,15 +25,23 @@ def table(*, train: bool) -> str:
 
 
 def conditions() -> str:
-    """Returns a line for each kind of results: the machine, the versions, and the time of the measurement."""
-    return "\n".join(dict.fromkeys(map(_conditions, _results())))
+    """Returns a line for each machine, versions and time of a measurement, and of which steps it is, if not of all."""
+    lines: dict[tuple[str, str], list[str]] = {}
+    for result in _results():
+        kind = "Training" if result["work"]["train"] else "Inference"
+        lines.setdefault((kind, _conditions(result)), []).append(f"`{result['work']['model']}`")
+    kinds = [kind for kind, _ in lines]
+    return "\n".join(
+        (f"{kind}, {', '.join(models)}" if kinds.count(kind) > 1 else kind) + f": {said}"
+        for (kind, said), models in lines.items()
+    )
 
 
 def _results() -> list[dict[str, Any]]:
     """Returns the measurements, in the order of the files' names."""
     return [
         result
-        for file in sorted(HERE.glob("*.json"))
+        for file in sorted(HERE.glob("*.json"), key=lambda file: (int(file.name.split("-")[0]), file.name))
         for result in json.loads(file.read_text(encoding="utf-8"))["results"]
     ]
 
@@ -42,8 +50,8 @@ def _conditions(result: dict[str, Any]) -> str:
     machine, asked, facts = result["machine"], result["asked"], result["facts"]
     versions = {"JAX": facts[OURS]["versions"]["jax"], "PyTorch": facts[TORCH]["versions"]["torch"]}
     return (
-        f"{'Training' if result['work']['train'] else 'Inference'}: {measured_on(machine, **versions)}; "
-        f"{asked['seconds']:g} s of steps a contender in at most {asked['rounds']} rounds."
+        f"{measured_on(machine, **versions)}; {asked['seconds']:g} s of steps a contender in at most {asked['rounds']} "
+        "rounds."
     )
 
 
@@ -65,8 +73,7 @@ def _row(result: dict[str, Any]) -> tuple[str, ...]:
         f"{ours['resident'] / 2**20:,.0f}",
         f"{facts[TORCH]['resident'] / 2**20:,.0f}",
         f"{result['machine']['load']:.1f}",
-        f"{rates[second]['median']:,.1f}",
-        _spread(ratio[second]),
+        *((f"{rates[second]['median']:,.1f}", _spread(ratio[second])) if second in rates else ("", "")),
     )
 
 
