@@ -54,6 +54,13 @@ def test_a_reader_that_goes_away_ends_a_listing_quietly(unread, arguments):
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_files_are_written_before_a_reader_goes_away(unread, tmp_path):
+    numbers = tmp_path / "lenet5.json"
+    done = program("-m", "jaxcnn", "summary", "lenet5", f"--json={numbers}", stdout=unread, stderr=subprocess.PIPE)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(numbers.read_text())["total"]["params"] == 61_706
+
+
 def test_nobody_to_speak_to_at_all_changes_no_status(unread):
     assert program("-m", "jaxcnn", "nosuch", stdout=unread, stderr=unread).returncode == 2
 

@@ -17,12 +17,12 @@ def main(argv: Sequence[str]) -> int:
     """
     arguments = make_parser().parse_args(argv)
     found = check(arguments.claims)
+    write_json(arguments.json, [dataclasses.asdict(verdict) for verdict in found])
     for verdict in found:
         print(f"{'green  ' if verdict.holds else 'RED    '}{verdict.claim}: {verdict.found}")
         if verdict.latex:
             print(f"       LaTeX: {verdict.latex}")
             print(f"       commit {', '.join(verdict.commits)}" + (f": {verdict.command}" if verdict.command else ""))
-    write_json(arguments.json, [dataclasses.asdict(verdict) for verdict in found])
     red = sum(not verdict.holds for verdict in found)
     print(f"\n{red} of {len(found)} claims do not hold" if red else f"\nall {len(found)} claims hold")
     return 1 if red else 0

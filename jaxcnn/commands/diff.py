@@ -36,13 +36,13 @@ def main(argv: Sequence[str]) -> int:
     )
     page = {"output": arguments.output, "most": arguments.most}
     found = diff(one, two, split=arguments.split, depth=arguments.depth, **page, **both)
+    write_json(arguments.json, found.as_dict())
+    if arguments.csv:
+        _write_csv(arguments.csv, found)
     if isinstance(found, Nets):
         _print_nets(found, markdown=arguments.markdown)
     else:
         _print_runs(found, arguments.most, arguments.depth, markdown=arguments.markdown)
-    write_json(arguments.json, found.as_dict())
-    if arguments.csv:
-        _write_csv(arguments.csv, found)
     return 0
 
 

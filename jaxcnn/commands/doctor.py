@@ -16,10 +16,10 @@ def main(argv: Sequence[str]) -> int:
     """
     arguments = make_parser().parse_args(argv)
     found = doctor(arguments.run, data_dir=arguments.data_dir)
+    write_json(arguments.json, [dataclasses.asdict(verdict) for verdict in found])
     for verdict in found:
         mend = f"\n       mend: {verdict.mend.replace('RUN', arguments.run)}" if verdict.mend else ""
         print(f"{'ok     ' if verdict.good else 'WRONG  '}{verdict.question}: {verdict.figures}{mend}")
-    write_json(arguments.json, [dataclasses.asdict(verdict) for verdict in found])
     ill = sum(not verdict.good for verdict in found)
     print(f"\n{ill} of {len(found)} questions show something wrong" if ill else f"\nall {len(found)} questions: fine")
     return 1 if ill else 0

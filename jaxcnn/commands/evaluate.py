@@ -31,8 +31,8 @@ def main(argv: Sequence[str]) -> int:
         temperature=arguments.temperature,
         class_names=arguments.classes,
     )
-    _print(found)
     write_json(arguments.json, found)
+    _print(found)
     return 0
 
 

@@ -11,6 +11,9 @@ from jaxcnn.inside.summary import summary
 from jaxcnn.inside.worked import worked_convolution
 from jaxcnn.ops.window import pair
 
+_SLIDE = {"kernel": 3, "stride": 1, "padding": 0, "dilation": 1}
+"""Options of --conv, and their defaults."""
+
 
 def main(argv: Sequence[str]) -> int:
     """Runs the command; returns the exit status.
@@ -22,14 +25,19 @@ def main(argv: Sequence[str]) -> int:
     if arguments.conv:
         if arguments.model:
             raise UserError(f"--conv works an example without a net: leave out {arguments.model}")
-        slide = {name: getattr(arguments, name) for name in ("kernel", "stride", "padding", "dilation", "seed")}
-        print(worked_convolution(*arguments.conv, **slide))
+        slide = {name: _or(getattr(arguments, name), default) for name, default in _SLIDE.items()}
+        print(worked_convolution(*arguments.conv, **slide, seed=_or(arguments.seed, 0)))
         return 0
     if not arguments.model:
         raise UserError("name a model, as resnet50, or an example, as --conv 7x7 --kernel 3 --stride 2 --padding 1")
+    for name in _SLIDE:
+        if getattr(arguments, name) is not None:
+            raise UserError(f"--{name} is of an example, as --conv 7x7: {arguments.model} has its own")
     net = net_options(arguments)
     if arguments.quiz is not None:
-        print(exercises(summary(arguments.model, **net), arguments.quiz, seed=arguments.seed))
+        print(exercises(summary(arguments.model, **net), arguments.quiz, seed=_or(arguments.seed, 0)))
+    elif arguments.seed is not None:
+        raise UserError("--seed chooses exercises or an example: it needs --quiz or --conv")
     else:
         print(explain(arguments.model, arguments.layer, **net))
     return 0
@@ -46,11 +54,15 @@ def make_parser() -> CommandParser:
     add_net(parser, needed=False)
     parser.add_argument("layer", metavar="LAYER", nargs="?", help="a layer, or a module with layers; default: all")
     parser.add_argument("--quiz", metavar="N", type=int, help="print N exercises and their answers, in Markdown")
-    parser.add_argument("--seed", metavar="N", type=int, default=0, help="of the exercises or the example; default: 0")
+    parser.add_argument("--seed", metavar="N", type=int, help="of the exercises or the example; default: 0")
     parser.add_argument("--conv", metavar="HxW", type=_size, help="work a convolution of an image of this size by hand")
-    for name, default in (("kernel", 3), ("stride", 1), ("padding", 0), ("dilation", 1)):
-        parser.add_argument(f"--{name}", metavar="N", type=int, default=default, help=f"of --conv; default: {default}")
+    for name, default in _SLIDE.items():
+        parser.add_argument(f"--{name}", metavar="N", type=int, help=f"of --conv; default: {default}")
     return parser
+
+
+def _or(given: int | None, default: int) -> int:
+    return default if given is None else given
 
 
 def _size(text: str) -> tuple[int, int]:

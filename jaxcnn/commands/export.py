@@ -29,8 +29,8 @@ def main(argv: Sequence[str]) -> int:
         step=arguments.checkpoint,
         class_names=arguments.classes,
     )
-    _print(card)
     write_json(arguments.json, card)
+    _print(card)
     return 0
 
 

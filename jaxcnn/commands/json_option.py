@@ -16,6 +16,8 @@ def add_json(parser: CommandParser, about: str) -> None:
 def write_json(path: Path | None, found: Any) -> None:
     """Writes a result as JSON, if there is a path. Numbers that are not finite must be None already.
 
+    A command calls it before it prints: what reads the output, as `head`, may go away, which ends the program.
+
     Raises:
         UserError: if it cannot be written.
     """

@@ -33,12 +33,13 @@ def main(argv: Sequence[str]) -> int:
         data=arguments.data,
         data_dir=arguments.data_dir,
     )
-    _print(found)
     write_json(arguments.json, found.as_dict())
     if arguments.output:
         from jaxcnn.dynamics.norms_page import write_norms  # it imports Bokeh
 
         write_norms(found, arguments.output)
+    _print(found)
+    if arguments.output:
         print(f"\n{arguments.output} has the page")
     return 0
 

@@ -27,7 +27,6 @@ def main(argv: Sequence[str]) -> int:
     if output and output.suffix == ".html":
         check_packages("a page")
     found = replay(arguments.run, arguments.step, seed=arguments.seed, data_dir=arguments.data_dir)
-    _print(found)
     write_json(arguments.json, found.as_dict())
     if output and output.suffix == ".npz":
         found.save(output)
@@ -35,6 +34,7 @@ def main(argv: Sequence[str]) -> int:
         from jaxcnn.dynamics.replay_page import write_replay  # it imports Bokeh
 
         write_replay(found, output)
+    _print(found)
     if output:
         print(f"\n{output} has {'the arrays' if output.suffix == '.npz' else 'the page'}")
     return 0

@@ -17,10 +17,10 @@ def main(argv: Sequence[str]) -> int:
     """
     arguments = make_parser().parse_args(argv)
     found = report(arguments.runs, arguments.output, split=arguments.split, data_dir=arguments.data_dir)
+    write_json(arguments.json, found)
     for run in found["runs"]:
         print(f"{run['run']}: {run['state']}; {_told(run)}")
     print(f"{found['bytes'] / 1e6:.1f} MB are in {found['output']}")
-    write_json(arguments.json, found)
     return 0
 
 

@@ -24,15 +24,15 @@ def main(argv: Sequence[str]) -> int:
     columns = chosen(words)
     asked = {name: getattr(arguments, name) for name in ("batch_size", "depth", "by", "compiled")}
     found = summary(arguments.model, **asked, **net_options(arguments))
+    write_json(arguments.json, found.as_dict())
+    if arguments.csv:
+        _write_csv(arguments.csv, found)
     size = "x".join(map(str, found.image_shape))
     print(f"{found.name}, one image of {size}, in evaluation\n")
     header = [column.header for column in columns]
     right = [column.number for column in columns]
     print_rows(header, found.rows(words), markdown=arguments.markdown, right=right, paths=True)
     print("\n" + "\n".join(found.notes()))
-    write_json(arguments.json, found.as_dict())
-    if arguments.csv:
-        _write_csv(arguments.csv, found)
     return 0
 
 

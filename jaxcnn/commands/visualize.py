@@ -36,6 +36,7 @@ def main(argv: Sequence[str]) -> int:
         class_names=arguments.classes,
         seed=arguments.seed,
     )
+    write_json(arguments.json, found)
     if found["maps"]:
         print_rows(_COLUMNS, map(_cells, found["maps"]), markdown=False)
         print()
@@ -47,7 +48,6 @@ def main(argv: Sequence[str]) -> int:
     for note in found["notes"]:
         print(note)
     print(f"{found['bytes'] / 1000:,.0f} kB are in {found['output']}")
-    write_json(arguments.json, found)
     return 0
 
 

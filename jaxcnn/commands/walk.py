@@ -26,10 +26,10 @@ def main(argv: Sequence[str]) -> int:
         seed=arguments.seed,
         class_names=arguments.classes,
     )
+    write_json(arguments.json, found)
     for run in found["runs"]:
         print(f"{run['run']}: {run['class']}, {run['share']:.1%}")
     print(f"{len(found['steps'])} steps, {found['bytes'] / 1e6:.1f} MB, are in {found['output']}")
-    write_json(arguments.json, found)
     return 0
 
 

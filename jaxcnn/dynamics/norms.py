@@ -66,10 +66,14 @@ def norms(
     """
     check_words(words)
     subject = _of_seed(open_subject(run, step=step, model=model), seed)
+    own = None if subject.config is None else subject.config.data.name
     name, folder = named(data) if data and data_dir is None else (data, data_dir)
+    if name is None and folder is not None:
+        name = own  # of imported weights, which have none: a folder of images
     sources = opened(subject, name, folder).sources
+    moved = data_dir if name == own else None
     with run_here(run) as place:
-        sizes, rate, frozen, remark = _sizes(subject, RunFolder(run, make=False, copy=place), data_dir, seed)
+        sizes, rate, frozen, remark = _sizes(subject, RunFolder(run, make=False, copy=place), moved, seed)
     shape = (subject.square.size, subject.square.size, subject.square.channels)
     layers = layers_of(subject.model, subject.members[0], shape)
     chosen = _chosen(layers, layer)
@@ -80,6 +84,10 @@ def norms(
     split = "val" if "val" in sources else "test"
     found = [] if new is None else accuracies(subject, new, sources[split], BATCHES, frozen=frozen)
     x = _input(depth, chosen)
+    if x.ndim == 2 and "instance" in words:
+        raise UserError(
+            f"what goes into {chosen} has no height and width: an instance norm has nothing to average over"
+        )
     return Norms(
         run=str(run),
         step=subject.step,

@@ -8,7 +8,7 @@ from jaxcnn.dynamics.figures import LayerFigures, Norms
 from jaxcnn.evaluation.statistics import Accuracy
 from jaxcnn.evaluation.words import share
 
-LAYERS = ("layer", "kind", "training", "evaluation", "running / batch", "dead in", "rate x g/w")
+LAYERS = ("layer", "kind", "training", "evaluation", "running / batch", "dead in", "gradient", "rate x g/w")
 ACCURACIES = ("statistics", "accuracy", "images")
 WORDS = ("norm", "means", "values each", "variance: least, median, most", "channels", "examples")
 
@@ -56,6 +56,7 @@ def layer_rows(found: Norms) -> list[tuple[str, ...]]:
             _values(each.eval),
             "" if each.ratio is None else f"{each.ratio[1]:.2f}",
             _dead(each),
+            _small(each.gradient),
             _small(each.effective_rate),
         )
         for each in found.layers

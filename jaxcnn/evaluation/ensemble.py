@@ -31,13 +31,18 @@ def open_subjects(
     folders = [runs] if isinstance(runs, str | os.PathLike) else list(runs)
     if not folders:
         raise UserError("there are no runs: name the folder of a run")
-    twice = [os.fspath(each) for number, each in enumerate(folders) if each in folders[:number]]
-    if twice:
-        raise UserError(f"{twice[0]} is named twice: an ensemble counts each net once")
+    check_once(folders, "an ensemble counts each net once")
     subjects = [open_subject(each, step=step, model=model, class_names=class_names, splits=splits) for each in folders]
     for other in subjects[1:]:
         _check_alike(subjects[0], other)
     return subjects
+
+
+def check_once(folders: Sequence[str | os.PathLike[str]], why: str) -> None:
+    """Raises `UserError` for a folder that is named twice, and says why that is wrong."""
+    twice = [os.fspath(each) for number, each in enumerate(folders) if each in folders[:number]]
+    if twice:
+        raise UserError(f"{twice[0]} is named twice: {why}")
 
 
 def _check_alike(first: Subject, other: Subject) -> None:

@@ -75,7 +75,11 @@ def exercises(found: Summary, count: int, *, seed: int = 0) -> str:
         UserError: if there are fewer questions to ask.
     """
     check_whole("quiz", count, at_least(1))
-    questions = [pair for layer in found.layers for pair in _questions(layer)]
+    asked_once: dict[str, str] = {}  # layers that are alike give the same question
+    for layer in found.layers:
+        for question, answer in _questions(layer):
+            asked_once.setdefault(question, answer)
+    questions = list(asked_once.items())
     if len(questions) < count:
         raise UserError(f"quiz is {count}: {found.name} gives {len(questions)} exercises")
     chosen = random.Random(seed).sample(questions, count)

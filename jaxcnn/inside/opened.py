@@ -14,7 +14,7 @@ from jaxcnn.errors import UserError, unknown_word
 from jaxcnn.interop.named import folder_of
 from jaxcnn.interop.weights import CARD, described
 from jaxcnn.models import MODELS, Net, Variant, check_image_size, create_model, made_net
-from jaxcnn.parts import Part, explained, find_part, part_name
+from jaxcnn.parts import Part, explained, find_part, parameters_of, part_name
 from jaxcnn.ranges import at_least, check_whole
 from jaxcnn.train.load import described_run
 
@@ -108,7 +108,8 @@ def _found(what: Any, num_classes: int | None, fields: dict[str, Any]) -> Opened
     if isinstance(maker, nn.Module) and (fields or num_classes):
         first = next(iter([*fields, "num_classes"]))
         raise UserError(f"{part_name(maker)} is made already: it takes no {first} any more")
-    model = made_net(maker, num_classes=num_classes or _CLASSES, fields=fields)
+    own = getattr(parameters_of(maker).get("num_classes"), "default", None)  # of a class or a function
+    model = made_net(maker, num_classes=num_classes or (own if isinstance(own, int) else _CLASSES), fields=fields)
     return Opened(part_name(what), model, (_SIZE, _SIZE, 3))
 
 

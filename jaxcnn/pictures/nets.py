@@ -9,6 +9,7 @@ from scipy import special
 
 from jaxcnn.analysis.trace import Shape
 from jaxcnn.errors import UserError, unknown_word
+from jaxcnn.evaluation.ensemble import check_once
 from jaxcnn.evaluation.subject import Subject, open_subject
 from jaxcnn.pictures.program import Program
 from jaxcnn.report.recorded import short_names
@@ -52,11 +53,12 @@ def open_nets(
         seed: of the new weights.
 
     Raises:
-        UserError: for no runs, and as `open_subject`.
+        UserError: for no runs, one that is named twice, and as `open_subject`.
     """
     folders = [runs] if isinstance(runs, str | os.PathLike) else list(runs)
     if not folders:
         raise UserError("there are no runs: name the folder of a run")
+    check_once(folders, "both would have the same pictures")
     subjects = [open_subject(each, step=step, model=model, class_names=class_names) for each in folders]
     programs: _Known = {}
     found = []

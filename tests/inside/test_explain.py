@@ -64,6 +64,9 @@ def test_exercises_have_an_answer_each_and_come_again():
     asked, answers = sheet.split("## Answers")
     assert [line[:2] for line in asked.splitlines()[2:] if line] == ["1.", "2.", "3."]
     assert len(re.findall(r"^\d\. `\w+`: .* = [\d,]+", answers, re.MULTILINE)) == 3
+    every = exercises(summary("resnet20"), 18).split("## Answers")[0].splitlines()[2:]
+    questions = [line.partition(". ")[2] for line in every if line]
+    assert len(set(questions)) == 18  # of 57: most of its convolutions are alike
     with pytest.raises(UserError, match="quiz is 500"):
         exercises(net, 500)
 
@@ -91,6 +94,8 @@ def test_a_worked_sum_is_the_sum():
         (["--conv", "99x99"], "is drawn up to"),
         (["--conv", "axb"], "conv"),
         (["lenet5", "--quiz", "0"], "quiz"),
+        (["lenet5", "--seed", "3"], "--seed chooses exercises or an example: it needs --quiz or --conv"),
+        (["lenet5", "--kernel", "5"], "--kernel is of an example, as --conv 7x7: lenet5 has its own"),
     ],
 )
 def test_a_mistake_is_one_line(words, says):

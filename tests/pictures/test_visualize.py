@@ -167,3 +167,8 @@ def test_mistakes_are_one_line(run, tmp_path, monkeypatch, options, text):
 def test_no_runs():
     with pytest.raises(UserError, match=r"^there are no runs"):
         jaxcnn.visualize([])
+
+
+def test_a_run_is_named_once(run):
+    with pytest.raises(UserError, match=r"is named twice: both would have the same pictures$"):
+        jaxcnn.visualize([run, run])
