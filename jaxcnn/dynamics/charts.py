@@ -90,7 +90,7 @@ def by_layer(
     for each, values in zip(series, shown, strict=True):
         _draw(plot, layers, each, values)
     _name(plot, layers)
-    legend = [(each.name, each.color) for each in series] if len(series) > 1 else []
+    legend = list(dict.fromkeys((each.name, each.color) for each in series)) if len(series) > 1 else []
     return ByLayer(chart=Chart(title=title, about=note, item=json_item(plot)), legend=legend, note=note)
 
 

@@ -52,7 +52,7 @@ def charts(found: Norms) -> list[ByLayer]:
     return [
         *(_of_norms(norms) if norms else _of_layers(weighted)),
         *([_running(running)] if running else []),
-        *([_rates([each for each in weighted if each.effective_rate], found)] if found.rate is not None else []),
+        *(_rates([each for each in weighted if each.effective_rate], found) if found.rate is not None else []),
         _dead([each for each in weighted if each.eval]),
     ]
 
@@ -90,26 +90,34 @@ def _modes(title: str, note: str, norms: list[LayerFigures], name: str, *, log: 
 
 def _running(norms: list[LayerFigures]) -> ByLayer:
     series: list[tuple[str, Callable[[LayerFigures], float | None], str, bool]] = [
-        ("third quartile", lambda each: each.ratio and each.ratio[2], _ORANGE, True),
+        ("quartiles", lambda each: each.ratio and each.ratio[2], _ORANGE, True),
         ("median over the channels", lambda each: each.ratio and each.ratio[1], _BLUE, False),
-        ("first quartile", lambda each: each.ratio and each.ratio[0], _ORANGE, True),
+        ("quartiles", lambda each: each.ratio and each.ratio[0], _ORANGE, True),
     ]
     note = "Running variances over those of training images that are not augmented: at 1 they are the same."
     scale = Scale(unit="running variance / batch variance", log=True, marked=1.0)
     return _chart("running against batch statistics", note, norms, series, scale, axis="norm")
 
 
-def _rates(layers: list[LayerFigures], found: Norms) -> ByLayer:
+def _rates(layers: list[LayerFigures], found: Norms) -> list[ByLayer]:
     series: list[tuple[str, Callable[[LayerFigures], float | None], str, bool]] = [
         ("rate x gradient / weights", lambda each: each.effective_rate, _BLUE, False),
         ("update / weights", lambda each: each.update, _ORANGE, True),
-        ("gradient", lambda each: each.gradient, _GREEN, True),
     ]
     note = (
         f"Of the first training batch, at the peak learning rate {found.rate:.4g}. What stands before a norm turns by "
     )
     note += "this share of its size, however large it is. The update is the optimizer's, with momentum and decay."
-    return _chart("effective learning rate", note, layers, series, Scale(unit="share of the weights; norm", log=True))
+    return [
+        _chart("effective learning rate", note, layers, series, Scale(unit="share of the weights", log=True)),
+        _chart(
+            "gradient",
+            "Euclidean norm of the gradient of each layer, of the first training batch.",
+            layers,
+            [("gradient", lambda each: each.gradient, _BLUE, False)],
+            Scale(unit="norm of the gradient, nats", log=True),
+        ),
+    ]
 
 
 def _dead(layers: list[LayerFigures]) -> ByLayer:
