@@ -91,7 +91,10 @@ def test_gradients_and_updates_are_those_of_the_step(run, seventh):
     [
         {"accumulate_steps": 2, "data.placement": "stream", "ema.decay": 0.9},
         {"num_seeds": 2, "seed": 4, "steps_per_dispatch": 2, "log_every": "2 steps"},
-        {"parallel": "pmap", "train.freeze": "conv1", "swa.start": "2 steps", "swa.every": "2 steps"},
+        pytest.param(
+            {"parallel": "pmap", "train.freeze": "conv1", "swa.start": "2 steps", "swa.every": "2 steps"},
+            marks=pytest.mark.slow,
+        ),
     ],
     ids=lambda changes: next(iter(changes)),
 )
@@ -132,6 +135,7 @@ def test_numbers_that_are_not_those_of_the_training_are_noticed(run, tmp_path, c
     assert "NOT the same as in training: at step 6 train/loss was logged as" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_step_that_is_not_finite_is_shown(tmp_path):
     wild = {
         "optimizer.learning_rate": 1e30,
