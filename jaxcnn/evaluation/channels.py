@@ -27,8 +27,8 @@ def channels_of(values: Array, *, looped: bool = False) -> Channels:
 
 
 def together(batches: list[Channels]) -> Channels:
-    """Returns the numbers of several batches of the same size, as NumPy arrays."""
-    mean, variance, largest = (np.stack(each) for each in zip(*batches, strict=True))
+    """Returns the numbers of several batches of the same size, as NumPy arrays of float64: squares may be large."""
+    mean, variance, largest = (np.stack(each).astype(np.float64) for each in zip(*batches, strict=True))
     return Channels(mean.mean(axis=0), variance.mean(axis=0) + mean.var(axis=0), largest.max(axis=0))
 
 

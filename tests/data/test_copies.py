@@ -9,7 +9,7 @@ import time
 import numpy as np
 import pytest
 
-from jaxcnn import buckets
+from jaxcnn import buckets, locks
 from jaxcnn.commands import datasets
 from jaxcnn.commands import prepare as command
 from jaxcnn.data.read import copies
@@ -174,7 +174,7 @@ def test_what_cannot_be_copied_is_one_line_and_leaves_nothing_half(stored, cache
 
 
 def test_two_processes_make_one_copy(stored, monkeypatch):
-    monkeypatch.setattr(copies, "_LOOK", 0.01)
+    monkeypatch.setattr(locks, "_LOOK", 0.01)
     stored.trouble["get_file"] = [0.3] * 3
     found = find_prepared(open_info(), ADDRESS)
     threads = [threading.Thread(target=copies.brought, args=(found, ["train", "test"])) for _ in range(2)]

@@ -284,7 +284,8 @@ class StopAtOnce:
 
 def test_without_averaging_a_checkpoint_has_what_it_always_had_and_a_run_that_ends_early_says_so(tmp_path, capsys):
     plain, early = tmp_path / "plain", tmp_path / "early"
-    jaxcnn.train_and_evaluate(small(**{"swa.start": None}), plain, data=ARRAYS, hooks=[StopAtOnce()])
+    without = {"swa.start": None, "swa.every": config().swa.every}
+    jaxcnn.train_and_evaluate(small(**without), plain, data=ARRAYS, hooks=[StopAtOnce()])
     with Checkpoints(plain / "checkpoints", read_only=True) as checkpoints:
         assert set(checkpoints.read(checkpoints.steps()[-1])) == {"step", "params", "collections", "opt_state", "ema"}
     with pytest.raises(UserError, match="has no averaged net"):
