@@ -18,9 +18,14 @@ def verdicts(run: Run, state: TrainState) -> Iterator[Verdict]:
     """Yields the verdict on a training step at the highest learning rate of the schedule."""
     if run.learning_rate is None or run.step is not None:
         return
-    moved = sizes_at_peak(run, state).ratio("update")
-    ratios = {path: ratio for path, ratio in moved.items() if path.endswith("kernel") and math.isfinite(ratio)}
+    moved = {
+        path: ratio for path, ratio in sizes_at_peak(run, state).ratio("update").items() if path.endswith("kernel")
+    }
+    ratios = {path: ratio for path, ratio in moved.items() if math.isfinite(ratio)}
     if not ratios:
+        if moved:
+            figures = "no kernel's update is finite in a step at the peak learning rate"
+            yield Verdict("updates", False, figures, "a lower --config.optimizer.learning_rate")
         return
     large, small = max(ratios, key=ratios.__getitem__), min(ratios, key=ratios.__getitem__)
     factors = {path: _least_rate(run.groups.factors.get(path)) for path in ratios}
