@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from jaxcnn.commands.parser import CommandParser
+from jaxcnn.commands.reached_rows import RESULTS, conditions, result_cells
 from jaxcnn.config.file import load
 from jaxcnn.errors import unknown_word
 from jaxcnn.recipes.name import DEFAULT, RECIPES, SPELT, is_recipe
@@ -17,7 +18,6 @@ from jaxcnn.shipped import config_files
 from jaxcnn.table import aligned, print_rows
 
 HEADER = ("name", "model", "data", "length", "about")
-RESULTS = ("recipe", "test accuracy", "n", "published")
 
 
 def main(argv: Sequence[str]) -> int:
@@ -66,19 +66,6 @@ def _print_recipes(found: Sequence[Reached], *, markdown: bool) -> None:
     print_rows(RESULTS, map(result_cells, found), markdown=markdown)
     if not markdown:
         print(f"\n{conditions()}\nWhat one of them is: jaxcnn configs {found[0].name}")
-
-
-def result_cells(entry: Reached) -> tuple[str, str, str, str]:
-    """Returns the cells of a recipe's row."""
-    published = f"{entry.published:g} %" if entry.published is not None else ""
-    return entry.name, entry.said, str(len(entry.accuracy) or ""), published
-
-
-def conditions() -> str:
-    """Returns what stands below a table of results."""
-    machines = sorted({each.machine for each in listed() if each.accuracy})
-    means = "Mean and sample deviation of n seeds, by the last state."
-    return f"{means} Measured on {'; '.join(machines)}." if machines else means
 
 
 def _row(name: str, file: Path) -> tuple[str, ...]:

@@ -25,8 +25,8 @@ def main(argv: Sequence[str]) -> int:
     if arguments.conv:
         if arguments.model:
             raise UserError(f"--conv works an example without a net: leave out {arguments.model}")
-        slide = {name: _or(getattr(arguments, name), default) for name, default in _SLIDE.items()}
-        print(worked_convolution(*arguments.conv, **slide, seed=_or(arguments.seed, 0)))
+        given = {name: getattr(arguments, name) for name in (*_SLIDE, "seed")}
+        print(worked_convolution(*arguments.conv, **{key: value for key, value in given.items() if value is not None}))
         return 0
     if not arguments.model:
         raise UserError("name a model, as resnet50, or an example, as --conv 7x7 --kernel 3 --stride 2 --padding 1")
@@ -35,7 +35,7 @@ def main(argv: Sequence[str]) -> int:
             raise UserError(f"--{name} is of an example, as --conv 7x7: {arguments.model} has its own")
     net = net_options(arguments)
     if arguments.quiz is not None:
-        print(exercises(summary(arguments.model, **net), arguments.quiz, seed=_or(arguments.seed, 0)))
+        print(exercises(summary(arguments.model, **net), arguments.quiz, seed=arguments.seed or 0))
     elif arguments.seed is not None:
         raise UserError("--seed chooses exercises or an example: it needs --quiz or --conv")
     else:
@@ -59,10 +59,6 @@ def make_parser() -> CommandParser:
     for name, default in _SLIDE.items():
         parser.add_argument(f"--{name}", metavar="N", type=int, help=f"of --conv; default: {default}")
     return parser
-
-
-def _or(given: int | None, default: int) -> int:
-    return default if given is None else given
 
 
 def _size(text: str) -> tuple[int, int]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from jaxcnn.commands.configs import RESULTS, conditions, result_cells
+from jaxcnn.commands.reached_rows import RESULTS, conditions, result_cells
 from jaxcnn.config.base import base_config
 from jaxcnn.config.table import SETTINGS
 from jaxcnn.data.catalog import CATALOG

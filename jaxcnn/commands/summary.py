@@ -8,6 +8,7 @@ from typing import Any
 from jaxcnn.commands.json_option import add_json, write_json
 from jaxcnn.commands.net_options import add_net, net_options
 from jaxcnn.commands.parser import CommandParser, new_file
+from jaxcnn.errors import writing
 from jaxcnn.inside.columns import COLUMNS, DEFAULT, chosen
 from jaxcnn.inside.summary import BY, Summary, summary
 from jaxcnn.table import print_rows
@@ -39,7 +40,7 @@ def main(argv: Sequence[str]) -> int:
 def _write_csv(path: Path, found: Summary) -> None:
     """Writes a line for each row, with exact numbers and the keys of the JSON."""
     rows = [layer.as_dict() for layer in found.layers]
-    with path.open("w", encoding="utf-8", newline="") as file:
+    with writing(path), path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, rows[0])
         writer.writeheader()
         for row in rows:
