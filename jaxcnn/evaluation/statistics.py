@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxcnn.augment.views import parse_views
-from jaxcnn.data.read.records import Source, Subset
+from jaxcnn.data.read.records import Source, Subset, mixing_order
 from jaxcnn.evaluation.data import few
 from jaxcnn.evaluation.forward import Forward, batches_of, collect
 from jaxcnn.evaluation.scores import predicted
@@ -38,12 +38,9 @@ class Accuracy:
 
 
 def mixed(source: Source, most: int) -> Source:
-    """Returns at most so many examples of a source, evenly spread, in an order that mixes them, always the same.
-
-    Images of a folder lie together by class. What is normalised by the statistics of a batch must not see one class.
-    """
+    """Returns at most so many examples of a source, evenly spread, in an order that mixes them, always the same."""
     chosen = few(source, most)
-    return Subset(chosen, np.random.RandomState(0).permutation(len(chosen.labels)))
+    return Subset(chosen, mixing_order(len(chosen.labels)))
 
 
 def estimate_on(

@@ -55,7 +55,10 @@ def estimate_on_training_split(run: Run, kinds: Sequence[Variables]) -> tuple[li
 
 
 def _training_images(run: Run) -> Iterator[np.ndarray]:
-    """Yields the images of the training split in order, whitened and not augmented, of their views the first."""
+    """Yields the images of the training split once, whitened and not augmented, of their views the first.
+
+    Classes are mixed: images of a folder lie together by class, and a batch must not see only one.
+    """
     size = -(-run.batch_size // run.mesh.size) * run.mesh.size
     make_batch, views = run.eval_batches_on(run.mesh), run.settings.feeding.views
 
@@ -65,7 +68,7 @@ def _training_images(run: Run) -> Iterator[np.ndarray]:
 
     program = jax.jit(seen, out_shardings=replicated(run.mesh))
     for start in range(0, run.pipeline.sizes["train"], size):
-        feed = run.pipeline.eval_feed("train", start, size)
+        feed = run.pipeline.eval_feed("train", start, size, mixed=True)
         image, mask = jax.device_get(in_turn(run.mesh, program(feed, start)))
         yield image[mask > 0]
 

@@ -8,6 +8,7 @@ from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from jaxcnn.augment import parse_augment
 from jaxcnn.data.feed.pipeline import DevicePipeline, Pipeline, whiten
+from jaxcnn.data.read.records import mixing_order
 from jaxcnn.data.read.split import Split
 from tests.data.pipelines import device_pipeline
 
@@ -133,6 +134,17 @@ def test_evaluation_covers_every_example_once(split, batch_size):
     expected = (numbered(size).image / 255.0 - MEAN) / STD
     np.testing.assert_allclose(joined["image"][counted], expected, atol=1e-5)
     assert np.isfinite(joined["image"]).all()
+
+
+@pytest.mark.parametrize("batch_size", [7, 64])
+def test_mixed_evaluation_covers_every_example_once_in_a_fixed_order(batch_size):
+    pipe, size = pipeline(), SIZES["train"]
+    get_batch = jax.jit(pipe.eval_batch, static_argnames="batch_size")
+    feeds = [(pipe.eval_feed("train", start, batch_size, mixed=True), start) for start in range(0, size, batch_size)]
+    batches = [get_batch(feed, start, batch_size=batch_size) for feed, start in feeds]
+    labels = np.concatenate([batch["label"][batch["mask"] == 1] for batch in batches])
+    np.testing.assert_array_equal(labels, mixing_order(size))
+    assert sorted(labels.tolist()) == list(range(size))
 
 
 def test_arrays_are_arguments_and_not_constants():

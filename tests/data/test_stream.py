@@ -14,7 +14,7 @@ from jaxcnn.data.feed.stream import StreamPipeline
 from jaxcnn.data.read.crops import RandomResizedCrop, ToSquare
 from jaxcnn.data.read.folder import FolderSource
 from jaxcnn.data.read.hold import hold
-from jaxcnn.data.read.records import make_source
+from jaxcnn.data.read.records import make_source, mixing_order
 from jaxcnn.data.read.sources import open_dataset
 from jaxcnn.errors import UserError
 from tests.data.photos import picture, write_folder
@@ -153,6 +153,14 @@ def test_evaluation_covers_every_example_once(sources, batch_size):
         np.testing.assert_array_equal(joined["label"][counted], expected.label)
         np.testing.assert_allclose(joined["image"][counted], (expected.image / 255.0 - MEAN) / STD, atol=1e-5)
         assert pipe.evaluated("test") == 11 == counted.sum()
+    pipe.close()
+
+
+def test_mixed_evaluation_has_the_same_examples_in_a_fixed_order(sources):
+    pipe, labels = stream(sources), sources["train"].labels
+    feeds = [pipe.eval_feed("train", start, 8, mixed=True) for start in range(0, len(labels), 8)]
+    found = np.concatenate([np.asarray(feed["label"])[np.asarray(feed["mask"]) == 1] for feed in feeds])
+    np.testing.assert_array_equal(found, labels[mixing_order(len(labels))])
     pipe.close()
 
 

@@ -22,7 +22,7 @@ from jaxcnn.train.parts.frozen import Frozen
 from jaxcnn.train.parts.snapshots import Snapshots
 from jaxcnn.train.setup import make_run
 from jaxcnn.train.state import Average, add_to_average
-from jaxcnn.train.statistics import batch_sizes, estimate, rebatched
+from jaxcnn.train.statistics import batch_sizes, estimate, estimate_on_training_split, rebatched
 from tests.train.small_runs import ARRAYS, config
 from tests.train.team import Team
 
@@ -149,6 +149,35 @@ def test_a_frozen_norm_keeps_its_statistics_and_those_behind_it_see_what_it_make
     jax.tree.map(np.testing.assert_array_equal, found[STATISTICS]["first"], variables[STATISTICS]["first"])
     seen = images / np.sqrt(1 + 1e-5)  # by the first statistics, mean 0 and variance 1
     np.testing.assert_allclose(found[STATISTICS]["second"]["var"], seen.var(axis=(0, 1, 2)), rtol=1e-4)
+
+
+class Squared(nn.Module):
+    """A norm of the image, and one of its normed square: how much the images of a batch differ."""
+
+    num_classes: int = 4
+
+    @nn.compact
+    def __call__(self, image, *, train=False):
+        for name in ("first", "second"):
+            image = nn.BatchNorm(use_running_average=not train, use_bias=False, use_scale=False, name=name)(image) ** 2
+        return nn.Dense(self.num_classes)(image.mean(axis=(1, 2)))
+
+
+@pytest.mark.parametrize("placement", ["device", "stream"])
+def test_images_that_lie_together_by_class_are_mixed(placement):
+    """Each class has a grey of its own, so a batch of one class has a variance of 0."""
+    label = np.repeat(np.arange(4), 16)
+    image = np.broadcast_to((label * 60).astype(np.uint8)[:, None, None, None], (64, 12, 12, 3))
+    data = {"train": (np.ascontiguousarray(image), label), "test": ARRAYS["test"], "val": ARRAYS["test"]}
+    settings = config(**{"data.placement": placement, "data.validation": None, "batch_size": 16, "model.fields": {}})
+    run = make_run(settings, data=data, model=Squared())
+    variables = run.model.init(jax.random.key(0), np.zeros((1, *run.image_shape), np.float32))
+    [found], count = estimate_on_training_split(run, [variables])
+    run.pipeline.close()
+    assert count == 64
+    grey = np.array([-3, -1, 1, 3]) / np.sqrt(5)
+    np.testing.assert_allclose(found[STATISTICS]["second"]["mean"], 1, rtol=1e-3)
+    np.testing.assert_allclose(found[STATISTICS]["second"]["var"], (grey**2).var(), rtol=0.3)
 
 
 class Watch:

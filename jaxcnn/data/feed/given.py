@@ -149,8 +149,11 @@ class GivenPipeline:
         del step, seed
         return feed
 
-    def eval_feed(self, split: str, start: int, batch_size: int) -> Feed:
-        """Returns the next `batch_size` examples of a split; from `start` 0 on, one call after the other."""
+    def eval_feed(self, split: str, start: int, batch_size: int, *, mixed: bool = False) -> Feed:  # noqa: ARG002
+        """Returns the next `batch_size` examples of a split; from `start` 0 on, one call after the other.
+
+        They come as they are given, also if `mixed`.
+        """
         if start == 0:
             self._passes[split] = _rebatched(split, self._data.split(split), batch_size)
         batch = next(self._passes[split], None)

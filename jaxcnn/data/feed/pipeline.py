@@ -18,6 +18,7 @@ from jax import lax
 from jaxcnn.augment import Augment, Draw
 from jaxcnn.augment.stage import stage
 from jaxcnn.data.feed.order import augmentation_keys, example_at, fixed_keys
+from jaxcnn.data.read.records import mixing_order
 from jaxcnn.types import Array, Batch
 
 Feed: TypeAlias = Any
@@ -48,8 +49,11 @@ class Pipeline(Protocol):
     def train_batch(self, feed: Feed, step: Array, seed: Array | None = None) -> Batch:
         """Returns, traced, the `image` and `label` of a step (int32 scalar); the default of `seed` is the recipe's."""
 
-    def eval_feed(self, split: str, start: int, batch_size: int) -> Feed:
-        """Returns, on the host, what `eval_batch` needs for `batch_size` examples of a split from `start` on."""
+    def eval_feed(self, split: str, start: int, batch_size: int, *, mixed: bool = False) -> Feed:
+        """Returns, on the host, what `eval_batch` needs for `batch_size` examples of a split from `start` on.
+
+        If `mixed`, the examples are counted in an order that mixes classes, always the same (`mixing_order`).
+        """
 
     def eval_batch(self, feed: Feed, start: Array, batch_size: int) -> Batch:
         """Returns, traced, `image`, `label` and `mask` of `batch_size` examples from `start` on, not augmented."""
@@ -154,9 +158,9 @@ class DevicePipeline:
         draw, example = self.recipe.draw(step, seed)
         return self.recipe.train(draw, *_gather(feed, example))
 
-    def eval_feed(self, split: str, start: int, batch_size: int) -> Feed:  # noqa: ARG002
-        """Returns the whole split."""
-        return self.arrays[split]
+    def eval_feed(self, split: str, start: int, batch_size: int, *, mixed: bool = False) -> Feed:  # noqa: ARG002
+        """Returns the whole split, and if `mixed` the order of its examples, `order`."""
+        return {**self.arrays[split], **({"order": mixing_order(self.sizes[split])} if mixed else {})}
 
     def eval_batch(self, feed: Feed, start: int | Array, batch_size: int) -> Batch:
         """Returns `batch_size` examples of a split from `start` on.
@@ -174,7 +178,8 @@ class DevicePipeline:
         """
         size = feed["label"].shape[0]
         position = jnp.asarray(start, jnp.int32) + jnp.arange(batch_size, dtype=jnp.int32)
-        image, label = _gather(feed, jnp.minimum(position, size - 1))
+        place = jnp.minimum(position, size - 1)
+        image, label = _gather(feed, feed["order"][place] if "order" in feed else place)
         return {"image": self.recipe.whiten(image), "label": label, "mask": (position < size).astype(jnp.float32)}
 
     def close(self) -> None:

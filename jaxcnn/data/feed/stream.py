@@ -13,7 +13,7 @@ from jaxcnn.data.feed.reader import Reader
 from jaxcnn.data.read.crops import Crop, ToSquare
 from jaxcnn.data.read.decode import UnreadableError
 from jaxcnn.data.read.hold import unreadable
-from jaxcnn.data.read.records import Source
+from jaxcnn.data.read.records import Source, Subset, mixing_order
 from jaxcnn.types import Array, Batch
 
 
@@ -50,7 +50,7 @@ class StreamPipeline:
         self.recipe, self._sources, self._eval_crop = recipe, sources, eval_crop
         self._skip, self._process, self._put = skip, process, put
         self.skipped: dict[str, set[str]] = {}
-        self._eval_readers: dict[tuple[str, int], Reader] = {}
+        self._eval_readers: dict[tuple[str, int, bool], Reader] = {}
         epochs = steps * recipe.batch_size // (recipe.examples * recipe.repeats) + 1
         keys = jax.jit(round_keys)(np.uint32(recipe.seed), np.arange(epochs, dtype=np.uint32))
         batches = TrainBatches(
@@ -62,7 +62,7 @@ class StreamPipeline:
             rows=_rows(recipe.batch_size, process),
             steps=steps,
         )
-        self._reader = self._read(batches, "train", workers)
+        self._reader = self._read(batches, sources["train"], "train", workers)
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -89,20 +89,22 @@ class StreamPipeline:
         draw, _ = self.recipe.draw(step, seed)
         return self.recipe.train(draw, feed["image"], feed["label"])
 
-    def eval_feed(self, split: str, start: int, batch_size: int) -> Feed:
+    def eval_feed(self, split: str, start: int, batch_size: int, *, mixed: bool = False) -> Feed:
         """Returns `image`, `label` and `mask` of `batch_size` examples of a split from `start` on.
 
-        `start` must be a multiple of `batch_size`.
+        `start` must be a multiple of `batch_size`. If `mixed`, examples are counted in `mixing_order`.
 
         Raises:
             UserError: for an image that cannot be read, unless they are skipped.
         """
-        key = split, batch_size
+        key = split, batch_size, mixed
         if key not in self._eval_readers:
-            rows = _rows(batch_size, self._process)
-            batches = EvalBatches(self._sources[split], batch_size, self._eval_crop, rows)
+            source = self._sources[split]
+            if mixed:
+                source = Subset(source, mixing_order(len(source.labels)))
+            batches = EvalBatches(source, batch_size, self._eval_crop, _rows(batch_size, self._process))
             # In threads: starting workers would take longer than most passes, and keeping them would take memory.
-            self._eval_readers[key] = self._read(batches, split, 0)
+            self._eval_readers[key] = self._read(batches, source, split, 0)
         return self._eval_readers[key].get(start // batch_size)
 
     def eval_batch(self, feed: Feed, start: Array, batch_size: int) -> Batch:  # noqa: ARG002
@@ -114,15 +116,14 @@ class StreamPipeline:
         for reader in (self._reader, *self._eval_readers.values()):
             reader.close()
 
-    def _read(self, batches: TrainBatches | EvalBatches, split: str, workers: int) -> Reader:
+    def _read(self, batches: TrainBatches | EvalBatches, source: Source, split: str, workers: int) -> Reader:
         def place(batch: HostBatch) -> Feed:
-            self._notice(split, batch.pop("unreadable"))
+            self._notice(source, split, batch.pop("unreadable"))
             return self._put(batch)
 
         return Reader(batches, workers=workers, place=place)
 
-    def _notice(self, split: str, examples: np.ndarray) -> None:
-        source = self._sources[split]
+    def _notice(self, source: Source, split: str, examples: np.ndarray) -> None:
         for example in set(examples.tolist()) - {-1}:
             if not self._skip:
                 raise unreadable(source, example, _reason(source, example, self._eval_crop))

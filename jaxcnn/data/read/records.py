@@ -125,6 +125,14 @@ class Subset:
         return self.source.name(self.index[index])
 
 
+def mixing_order(examples: int) -> np.ndarray:
+    """Returns the indices of so many examples in an order that mixes them, always the same: (examples,) int32.
+
+    Images of a folder lie together by class. What is normalised by the statistics of a batch must not see one class.
+    """
+    return np.random.RandomState(0).permutation(examples).astype(np.int32)
+
+
 def check_labels(where: str, source: Source, num_classes: int) -> None:
     """Raises `UserError` for a split without examples, or the first label that is not from 0 to `num_classes` - 1."""
     labels = source.labels
