@@ -1,4 +1,4 @@
-"""`jaxcnn check CLAIMS`: derives claims about grids again, from their runs."""
+"""`jaxcnn check CLAIMS`: derives claims again, about grids from their runs, about other numbers from their file."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -22,6 +22,7 @@ def main(argv: Sequence[str]) -> int:
         print(f"{'green  ' if verdict.holds else 'RED    '}{verdict.claim}: {verdict.found}")
         if verdict.latex:
             print(f"       LaTeX: {verdict.latex}")
+        if verdict.commits or verdict.command:
             print(f"       commit {', '.join(verdict.commits)}" + (f": {verdict.command}" if verdict.command else ""))
     red = sum(not verdict.holds for verdict in found)
     print(f"\n{red} of {len(found)} claims do not hold" if red else f"\nall {len(found)} claims hold")
@@ -32,7 +33,8 @@ def make_parser() -> CommandParser:
     """Returns the command line of the command."""
     parser = CommandParser(
         "jaxcnn check",
-        description="Derive claims again from the runs of grids, or from the table.json that compare has kept of them.",
+        description="Derive claims again: from the runs of grids, from the table.json that compare has kept of them, "
+        "or from other files of numbers.",
         example="jaxcnn check experiments/claims.toml",
     )
     parser.add_argument("claims", metavar="CLAIMS", type=Path, help="a TOML file of claims, see docs/comparing.md")

@@ -51,7 +51,8 @@ def charts_of(results: Results) -> list[Chart]:
 def curves(results: Results) -> list[Chart]:
     """Returns curves of loss and accuracy of all cells: their means, and where runs are few, each seed, faint."""
     of_cells = [
-        (row.cell, _curves([each for each in results.found if each.cell.name == row.cell])) for row in results.rows
+        (row.cell, curves_of_cell([each for each in results.found if each.cell.name == row.cell]))
+        for row in results.rows
     ]
     if not draws_seeds(results):
         of_cells = [(name, [curve for curve in curves if curve.seed is None]) for name, curves in of_cells]
@@ -59,7 +60,7 @@ def curves(results: Results) -> list[Chart]:
     return curve_charts([(name, [curve.thinned(most) for curve in curves]) for name, curves in of_cells])
 
 
-def _curves(found: Sequence[Outcome]) -> list[Curve]:
+def curves_of_cell(found: Sequence[Outcome]) -> list[Curve]:
     """Returns the curves of the seeds of a cell, and the mean of those that have the same steps."""
     each = [
         dataclasses.replace(curve, seed=one.seed)

@@ -1,4 +1,4 @@
-"""Claims about grids, each derived again from the runs or from the scores that were kept of them."""
+"""Claims, each derived again: about grids from the runs or the kept scores, about other numbers from their file."""
 
 import dataclasses
 import operator
@@ -12,6 +12,7 @@ from typing import Any
 from jaxcnn.addresses import local_path
 from jaxcnn.compare.columns import points
 from jaxcnn.compare.grid import FILE, Grid, load_grid
+from jaxcnn.compare.numbers import number_at, read_numbers
 from jaxcnn.compare.outcomes import Outcome, commits_of, outcomes
 from jaxcnn.compare.results import pairs, scores_of
 from jaxcnn.compare.statistics import paired_difference
@@ -22,8 +23,9 @@ from jaxcnn.json_file import read_json
 FROZEN = "table.json"
 """In the folder of a grid: what `jaxcnn compare` found, with the score of each seed."""
 _CLAIM = re.compile(
-    r"(?P<first>\S.*?)(?: - (?P<second>\S.*?))? (?P<relation>>=|<=|>|<|=) (?P<number>[+-]?\d+(?:\.(?P<digits>\d+))?)"
-    r" ?(?P<unit>points|%)(?: \(n = (?P<n>\d+)\))?"
+    r"(?P<first>\S.*?)(?: - (?P<second>\S.*?))? (?P<relation>>=|<=|>|<|=) "
+    r"(?P<number>[+-]?\d[\d,]*(?:\.(?P<digits>\d+))?)"
+    r"(?: ?(?P<unit>points|%)(?: \(n = (?P<n>\d+)\))?)?"
 )
 _RELATIONS: Mapping[str, Callable[[float, float], bool]] = {
     ">=": operator.ge,
@@ -45,7 +47,7 @@ class Verdict:
     latex: str
     """The number as LaTeX has it; "" if there is none."""
     commits: tuple[str, ...]
-    """Of the code that trained the runs."""
+    """Of the code that trained the runs; none of other numbers."""
     command: str
     """That trained them, or ""."""
 
@@ -65,7 +67,8 @@ def check(claims: str | os.PathLike[str]) -> list[Verdict]:
         claims: a TOML file. `of` is the folder of a grid beside it, or the table.json of one. A cell is named, or
             described by values that no other cell has, as "batch 32". A relation is >=, <=, >, <, or = of the number
             as it is written, rounded. `apart = true` also asks that the interval of a difference leaves out 0. `about`
-            is a remark.
+            is a remark. Of any other CSV or JSON file, a claim names numbers, as `number_at` finds them, and has no
+            unit: "resnet50 parameters = 25,557,032".
 
     Raises:
         UserError: for a file that cannot be read, or a claim that is not written so.
@@ -89,20 +92,36 @@ def _checked(path: Path, entry: Any) -> Verdict:
         raise UserError(f"{path}: {text!r} is no claim: write it as 'batch - none >= 0.3 points (n = 3)'")
     try:
         kept = _kept(path.parent / str(entry["of"]))
+        if not _is_grid(kept):
+            return _of_numbers(text, parts, kept)
+        if not parts["unit"]:
+            raise UserError("a claim about a grid is in % or points")
         return _verdict(text, parts, kept, apart=bool(entry.get("apart")))
     except UserError as error:
         return Verdict(claim=text, holds=False, found=str(error), latex="", commits=(), command="")
 
 
-def _kept(place: Path) -> Mapping[str, Any]:
-    """Returns what is known of a grid: from its runs, where they are there, else from what was kept of them."""
+def _kept(place: Path) -> Any:
+    """Returns what is known of a grid, from its runs, if they are there, else from what was kept; or other numbers."""
     if place.is_file():
-        return read_json(place)
+        return read_numbers(place)
     if (place / FILE).is_file():
         grid = load_grid(place)
         if any((place / cell.name).is_dir() for cell in grid):
             return _of_runs(grid, outcomes(grid, place))
     return read_json(place / FROZEN)
+
+
+def _is_grid(kept: Any) -> bool:
+    return isinstance(kept, Mapping) and {"grid", "rows"} <= kept.keys()
+
+
+def _of_numbers(text: str, parts: re.Match[str], kept: Any) -> Verdict:
+    if parts["unit"]:
+        raise UserError("a claim about numbers of a file has no unit")
+    value = number_at(kept, parts["first"]) - (number_at(kept, parts["second"]) if parts["second"] else 0)
+    found = f"{value:,}" if isinstance(value, int) else f"{value:,.6g}"
+    return Verdict(claim=text, holds=_holds(value, parts), found=found, latex=tex(found), commits=(), command="")
 
 
 def _of_runs(grid: Grid, found: Sequence[Outcome]) -> Mapping[str, Any]:
@@ -144,10 +163,11 @@ def _verdict(text: str, parts: re.Match[str], kept: Mapping[str, Any], *, apart:
 
 
 def _holds(value: float, parts: re.Match[str]) -> bool:
-    """Returns whether a value in per cent is as a claim says."""
+    """Returns whether a value, of a grid in per cent, is as a claim says."""
+    number, digits = float(parts["number"].replace(",", "")), len(parts["digits"] or "")
     if parts["relation"] == "=":
-        return f"{value:.{len(parts['digits'] or '')}f}" == f"{float(parts['number']):.{len(parts['digits'] or '')}f}"
-    return _RELATIONS[parts["relation"]](round(value, 9), float(parts["number"]))  # 0.1 + 0.2 is 0.3 here
+        return f"{value:.{digits}f}" == f"{number:.{digits}f}"
+    return _RELATIONS[parts["relation"]](round(value, 9), number)  # 0.1 + 0.2 is 0.3 here
 
 
 def _scores(kept: Mapping[str, Any], name: str) -> dict[int, float]:

@@ -74,12 +74,16 @@ def load_grid(folder: Path) -> Grid:
     """Returns what `Grid.save` wrote; raises `UserError` where there is no such file, or another."""
     if not (folder / FILE).is_file():
         raise UserError(f"{folder} holds no grid: name what to compare, as --config digits_lenet5 --norms batch,group")
-    plain = read_json(folder / FILE)
     try:
-        cells = [Cell(**cell | {"changes": tuple(map(tuple, cell["changes"]))}) for cell in plain["cells"]]
-        return Grid(**plain | {"cells": tuple(cells), "seeds": tuple(plain["seeds"])})
+        return grid_of(read_json(folder / FILE))
     except (KeyError, TypeError) as error:
         raise UserError(f"{folder / FILE} is no grid of this version: {error}") from None
+
+
+def grid_of(plain: dict[str, Any]) -> Grid:
+    """Returns the grid that JSON holds; raises `KeyError` or `TypeError` where it holds another thing."""
+    cells = [Cell(**cell | {"changes": tuple(map(tuple, cell["changes"]))}) for cell in plain["cells"]]
+    return Grid(**plain | {"cells": tuple(cells), "seeds": tuple(plain["seeds"])})
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -81,6 +81,43 @@ def test_the_exit_status_says_whether_all_hold(place, capsys):
     assert "RED    batch" in capsys.readouterr().out
 
 
+NUMBERS = {
+    "models.csv": "model,parameters,multiply-adds\nresnet50,25557032,4089.18\nvgg16,138357544,15470.3\nodd,none,1\n",
+    "tree.json": '{"resnet50": {"steps": [7.0, 6.5], "last": 3, "last loss": -1.5, "done": true}}',
+}
+
+
+@pytest.mark.parametrize(
+    ("of", "claim", "holds", "found"),
+    [
+        ("models.csv", "resnet50 parameters = 25,557,032", True, "25,557,032"),
+        ("models.csv", "resnet50 parameters = 25,557,033", False, "25,557,032"),
+        ("models.csv", "vgg16 multiply-adds - resnet50 multiply-adds >= 11,381", True, "11,381.1"),
+        ("models.csv", "resnet50 multiply-adds = 4,089.2", True, "4,089.18"),
+        ("models.csv", "resnet5 parameters >= 0", False, "resnet50"),
+        ("models.csv", "odd parameters >= 0", False, "none"),
+        ("models.csv", "resnet50 >= 0", False, "parameters"),
+        ("models.csv", "resnet50 parameters >= 0 %", False, "has no unit"),
+        ("tree.json", "resnet50 steps 1 = 6.5", True, "6.5"),
+        ("tree.json", "resnet50 last loss - resnet50 steps 0 < -8.4", True, "-8.5"),
+        ("tree.json", "resnet50 done = 1", False, "True is no number"),
+        ("norms", "batch >= 0.3", False, "in % or points"),
+    ],
+)
+def test_a_claim_about_numbers_of_a_file_names_row_and_column_or_keys(place, of, claim, holds, found):
+    for name, text in NUMBERS.items():
+        (place / name).write_text(text)
+    said = verdict(place, claim, of)
+    assert said.holds == holds
+    assert found in said.found
+    assert said.commits == ()
+
+
+def test_two_rows_of_one_name_are_red(place):
+    (place / "twice.csv").write_text("model,parameters\na,1\na,2\n")
+    assert "a first cell of its own" in verdict(place, "a parameters = 1", "twice.csv").found
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
