@@ -1,7 +1,6 @@
 """What the norms of a trained net do, by depth: in training and in evaluation mode, with the same weights."""
 
 import contextlib
-import dataclasses
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -65,7 +64,7 @@ def norms(
         UserError: for a run, data, a norm or a layer that is not there, in one line.
     """
     check_words(words)
-    subject = _of_seed(open_subject(run, step=step, model=model), seed)
+    subject = open_subject(run, step=step, model=model).of_seed(seed)
     own = None if subject.config is None else subject.config.data.name
     name, folder = named(data) if data and data_dir is None else (data, data_dir)
     if name is None and folder is not None:
@@ -112,16 +111,6 @@ def _input(depth: Depth, path: str | None) -> np.ndarray:
         return np.zeros((0, 0), np.float32)
     x = host(depth.first[path])
     return x[0] if loop_of(path.split("/")) else x
-
-
-def _of_seed(subject: Subject, seed: int | None) -> Subject:
-    """Returns the net of a seed alone."""
-    if seed is not None and seed not in subject.seeds:
-        raise UserError(f"seed is {seed}: {subject.name} has {', '.join(map(str, subject.seeds)) or 'none'}")
-    number = 0 if seed is None else subject.seeds.index(seed)
-    return dataclasses.replace(
-        subject, members=subject.members[number : number + 1], seeds=subject.seeds[number : number + 1]
-    )
 
 
 def _chosen(layers: Sequence[Layer], asked: str | None) -> str | None:

@@ -73,7 +73,7 @@ def features(
     """
     subject = open_subject(run, step=step, model=model)
     net_seed = subject.seeds[0] if len(subject.members) > 1 else None
-    subject = dataclasses.replace(subject, members=subject.members[:1])
+    subject = subject.of_seed(None)
     name, folder = named(data) if data and data_dir is None else (data, data_dir)
     dataset = opened(subject, name, folder)
     forward = Forward(subject, layer=layer)

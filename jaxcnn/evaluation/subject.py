@@ -53,6 +53,19 @@ class Subject(Preparation):
     kept: Mapping[str, Predictions] = dataclasses.field(default_factory=dict)
     """By split, the predictions that the run has kept of this step, if they were asked for."""
 
+    def of_seed(self, seed: int | None) -> "Subject":
+        """Returns one of the nets alone: that of a seed; None: the first.
+
+        Raises:
+            UserError: for a seed that is none of the run's.
+        """
+        if seed is not None and seed not in self.seeds:
+            there = f"the seeds {', '.join(map(str, self.seeds))}" if self.seeds else "no seeds"
+            raise UserError(f"seed is {seed}: {self.name} has {there}")
+        place = 0 if seed is None else self.seeds.index(seed)
+        one = slice(place, place + 1)
+        return dataclasses.replace(self, members=self.members[one], seeds=self.seeds[one])
+
 
 def open_subject(
     what: str | os.PathLike[str],

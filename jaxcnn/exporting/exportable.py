@@ -142,28 +142,21 @@ def make_exportable(subject: Subject, *, seed: int | None, input: str, fold: boo
     Raises:
         UserError: for a seed that the run does not have, or none where it has several.
     """
-    model = subject.model
+    if seed is None and len(subject.members) > 1:
+        listed = ", ".join(map(str, subject.seeds))
+        raise UserError(f"{subject.name} has {len(subject.members)} nets: --seed says which, of {listed}")
+    subject, model = subject.of_seed(seed), subject.model
     return Exportable(
         subject=subject,
         model=model.clone(dtype=jnp.float32)
         if "dtype" in (field.name for field in dataclasses.fields(model))
         else model,
-        variables=jax.device_get(subject.members[_place(subject, seed)]),
-        seed=subject.seeds[_place(subject, seed)] if subject.seeds else None,
+        variables=jax.device_get(subject.members[0]),
+        seed=next(iter(subject.seeds), None),
         recipe=_recipe(subject),
         input=input,
         fold=fold,
     )
-
-
-def _place(subject: Subject, seed: int | None) -> int:
-    """Returns which of the members has a seed."""
-    listed = ", ".join(map(str, subject.seeds))
-    if seed is None and len(subject.members) > 1:
-        raise UserError(f"{subject.name} has {len(subject.members)} nets: --seed says which, of {listed}")
-    if seed is not None and seed not in subject.seeds:
-        raise UserError(f"seed is {seed}: {subject.name} has {f'the seeds {listed}' if listed else 'no seeds'}")
-    return 0 if seed is None else subject.seeds.index(seed)
 
 
 def _recipe(subject: Subject) -> Recipe | None:

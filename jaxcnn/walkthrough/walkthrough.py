@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxcnn.errors import UserError, check_word, unknown_word
+from jaxcnn.errors import UserError, check_word
 from jaxcnn.evaluation.files import find_files
 from jaxcnn.evaluation.subject import Subject, open_subject
 from jaxcnn.evaluation.waiting import waiting
@@ -69,7 +69,7 @@ def walk(
     from jaxcnn.walkthrough.steps import granularity
     from jaxcnn.walkthrough.template import TEMPLATE, script, style
 
-    subjects = [_single(open_subject(each, step=step, model=model, class_names=class_names), seed) for each in named]
+    subjects = [open_subject(each, step=step, model=model, class_names=class_names).of_seed(seed) for each in named]
     labels = short_names([subject.name for subject in subjects])
     photos = _photos(subjects, photo)
     with waiting("nets", 2 * len(subjects), alike=False) as reached:
@@ -104,15 +104,6 @@ def _check(runs: Sequence[str | os.PathLike[str]], depth: int | None, by: str | 
         check_whole("depth", depth, at_least(1))
         if by is not None:
             raise UserError(f"depth and by={by!r} both say what a step is: give one of them")
-
-
-def _single(subject: Subject, seed: int | None) -> Subject:
-    """Returns one of the nets of a run."""
-    if seed is None:
-        return dataclasses.replace(subject, members=subject.members[:1])
-    if seed not in subject.seeds:
-        raise unknown_word("seed", seed, map(str, subject.seeds))
-    return dataclasses.replace(subject, members=(subject.members[subject.seeds.index(seed)],))
 
 
 def _photos(subjects: Sequence[Subject], photo: str | os.PathLike[str]) -> list[np.ndarray]:

@@ -192,7 +192,7 @@ def test_what_cannot_be_shown_is_said(run, tmp_path):
     for arguments, message in (
         (("--norm=batches",), "unknown norm 'batches': did you mean batch"),
         (("--layer=norm3",), "unknown layer 'norm3': did you mean"),
-        (("--seed=3",), "seed is 3: .* has 0"),
+        (("--seed=3",), "seed is 3: .* has the seeds 0"),
         ((f"--output={tmp_path / 'norms.txt'}",), "write a page, FILE.html"),
     ):
         with pytest.raises(UserError, match=message):
