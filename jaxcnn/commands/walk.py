@@ -29,7 +29,8 @@ def main(argv: Sequence[str]) -> int:
     write_json(arguments.json, found)
     for run in found["runs"]:
         print(f"{run['run']}: {run['class']}, {run['share']:.1%}")
-    print(f"{len(found['steps'])} steps, {found['bytes'] / 1e6:.1f} MB, are in {found['output']}")
+    steps = len(found["steps"]) + 1  # the last one of the page is the classes
+    print(f"{steps} steps, {found['bytes'] / 1e6:.1f} MB, are in {found['output']}")
     return 0
 
 

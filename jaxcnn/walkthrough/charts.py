@@ -10,6 +10,8 @@ from bokeh.models import ColumnDataSource, HoverTool, NumeralTickFormatter, Prin
 from jaxcnn.report.charts import Chart, new_figure
 
 _BINS = 48
+_LEFT = 72
+"""Pixels beside a chart, so that all of a page begin below each other, and their titles are whole."""
 _SHARE = 0.002
 """Of the values at each end that may lie beyond the axis."""
 
@@ -32,7 +34,9 @@ def histogram(title: str, of: Sequence[Values]) -> Chart:
     edges = _edges([each.values for each in of])
     plot = new_figure(
         "value",
-        height=140 if len(of) == 1 else 120,
+        sizing_mode="stretch_both",  # the style sheet says how high it is
+        height=None,
+        min_border_left=_LEFT,
         tools=[],
         toolbar_location=None,
         x_range=(float(edges[0]), float(edges[-1])),
@@ -43,7 +47,8 @@ def histogram(title: str, of: Sequence[Values]) -> Chart:
     plot.yaxis.formatter = NumeralTickFormatter(format="0.[0]%")
     plot.xaxis.formatter = PrintfTickFormatter(format="%.3g")
     for axis in (plot.xaxis, plot.yaxis):
-        axis.axis_label_text_font_size, axis.major_label_text_font_size = "1rem", "0.9rem"
+        axis.axis_label_text_font_size, axis.major_label_text_font_size = "0.9rem", "0.9rem"
+        axis.axis_label_standoff = 8
         axis.ticker.desired_num_ticks, axis.ticker.num_minor_ticks = 4, 0
     tips = [("", "$name"), ("values", "@left{%.3g} to @right{%.3g}"), ("share", "@share{0.0%}")]
     plot.add_tools(HoverTool(renderers=bars, tooltips=tips, formatters={"@left": "printf", "@right": "printf"}))

@@ -1,5 +1,7 @@
 """Two runs with different norms, and the page that walks through both, for all tests of this folder."""
 
+import contextlib
+import io
 import json
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,6 +19,8 @@ class Made(NamedTuple):
     file: Path
     found: Any
     page: Page
+    said: str
+    """What it printed."""
 
 
 @pytest.fixture(scope="session")
@@ -34,5 +38,6 @@ def photo(tmp_path_factory):
 def made(trained, photo, tmp_path_factory):
     root = tmp_path_factory.mktemp("pages")
     file, numbers = root / "walk.html", root / "walk.json"
-    assert command.main([*map(str, trained), str(photo), f"--output={file}", f"--json={numbers}"]) == 0
-    return Made(file, json.loads(numbers.read_text()), Page(file))
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        assert command.main([*map(str, trained), str(photo), f"--output={file}", f"--json={numbers}"]) == 0
+    return Made(file, json.loads(numbers.read_text()), Page(file), said.getvalue())

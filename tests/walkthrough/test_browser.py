@@ -84,6 +84,18 @@ def test_all_steps_can_be_printed(page, place):
     assert page.errors() == []
 
 
+@pytest.mark.parametrize(("width", "height"), [(DESKTOP, 720), (1920, 1080)])
+def test_a_step_fills_a_screen_and_its_histograms_are_high(page, place, width, height):
+    page.show(place, width=width, height=height)
+    press(page, "ArrowRight")
+    frames = page.ask(
+        "Bokeh.index.roots.filter((one) => one.frame && one.el.offsetParent).map((one) => one.frame.bbox.height)"
+    )
+    assert len(frames) == 2
+    assert min(frames) >= 150
+    assert page.ask("document.documentElement.scrollHeight") <= 1.05 * height
+
+
 def test_the_field_lies_on_the_photo_and_the_unit_on_its_map(page, place):
     page.show(place, width=DESKTOP)
     press(page, "ArrowRight")

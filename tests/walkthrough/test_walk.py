@@ -49,6 +49,16 @@ def test_each_step_has_its_shape_its_arithmetic_and_its_field(made):
     assert "the whole photo, through the means of norms or gates; windows alone:" in parts[3]
 
 
+def test_the_command_counts_steps_as_the_page_does(made):
+    count = len(STEPS) + 1  # the last one is the classes
+    assert f"\n{count} steps, " in made.said
+    assert f"of {count}" in made.page.text
+
+
+def test_the_scale_says_that_it_is_of_both_nets(made):
+    assert [part.count("maps of both nets:") for part in sections(made.page)] == [1] * len(STEPS) + [0]
+
+
 def test_the_end_is_what_predict_says(made, trained, photo):
     found, page = made.found, made.page
     for run, place in zip(found["runs"], trained, strict=True):
