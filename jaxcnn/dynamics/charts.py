@@ -3,16 +3,19 @@
 import dataclasses
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from bokeh.embed import json_item
 from bokeh.models import (
+    BoxZoomTool,
     ColumnDataSource,
     FixedTicker,
     HoverTool,
     NumeralTickFormatter,
     PlainText,
     PrintfTickFormatter,
+    ResetTool,
+    SaveTool,
     Span,
 )
 
@@ -20,8 +23,16 @@ from jaxcnn.report.charts import COLORS, INK, Chart, new_figure
 
 LEGEND = """
 .legend { display: flex; flex-wrap: wrap; gap: 4px 20px; margin: 6px 0 0; }
+.stroke {
+  display: inline-block; width: 2.4em; border-top: 3px solid var(--chip); vertical-align: 0.25em; margin-right: 0.5em;
+}
+.stroke.dashed { border-top-style: dashed; }
 """
-"""Rules of CSS for what colours mean."""
+"""Rules of CSS for what lines mean."""
+_TICKS = 9
+"""Most numbers at a logarithmic axis."""
+_STEPS = (1, 2, 5)
+"""Of ticks, times powers of ten."""
 _NAMED = 24
 """Most layers whose names stand at the axis; hovering says the others."""
 
@@ -49,13 +60,21 @@ class Scale:
     """A number at which a line is drawn."""
 
 
+class Stroke(NamedTuple):
+    """What the line of a series looks like."""
+
+    name: str
+    color: str
+    dashed: bool
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ByLayer:
-    """A chart with what its colours mean."""
+    """A chart with what its lines mean."""
 
     chart: Chart
-    legend: Sequence[tuple[str, str]]
-    """Name and colour of each series; empty for one."""
+    legend: Sequence[Stroke]
+    """Of each series; empty for one."""
     note: str
     """What to see in it, in a sentence or two."""
 
@@ -83,6 +102,10 @@ def by_layer(
     )
     plot.yaxis.axis_label = scale.unit
     plot.yaxis.formatter = NumeralTickFormatter(format="0%") if scale.share else PrintfTickFormatter(format="%.3g")
+    if scale.log:
+        plot.yaxis.ticker = FixedTicker(ticks=log_ticks(low, high))
+        # the ticks are fixed, so only the layers can be zoomed
+        plot.tools = [BoxZoomTool(dimensions="width"), ResetTool(), SaveTool()]
     if scale.marked is not None:
         plot.add_layout(
             Span(location=scale.marked, dimension="width", line_color=INK, line_dash="dotted", line_width=2)
@@ -90,8 +113,38 @@ def by_layer(
     for each, values in zip(series, shown, strict=True):
         _draw(plot, layers, each, values)
     _name(plot, layers)
-    legend = list(dict.fromkeys((each.name, each.color) for each in series)) if len(series) > 1 else []
-    return ByLayer(chart=Chart(title=title, about=note, item=json_item(plot)), legend=legend, note=note)
+    strokes = list(dict.fromkeys(Stroke(each.name, each.color, each.dashed) for each in series))
+    chart = Chart(title=title, about=note, item=json_item(plot))
+    return ByLayer(chart=chart, legend=strokes if len(series) > 1 else [], note=note)
+
+
+def log_ticks(low: float, high: float) -> list[float]:
+    """Returns the numbers to be written at a logarithmic axis, three to nine of them.
+
+    They are 1, 2 and 5 times powers of ten; powers alone where those are too many; on an axis that is shorter than a
+    power of ten, they are equally far apart.
+
+    Args:
+        low: end of the axis, above 0.
+        high: the other end, above `low`.
+    """
+    if high / low < 10:
+        power = math.floor(math.log10(high - low))
+        steps = [step * 10.0**each for each in (power - 1, power) for step in _STEPS]
+        return next(each for each in (_multiples(step, low, high) for step in steps) if len(each) <= _TICKS)
+    powers = [10.0**power for power in range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)]
+    found = _within([step * power for power in powers for step in _STEPS], low, high)
+    if len(found) > _TICKS:
+        found = _within(powers, low, high)
+    return found[:: -(-len(found) // _TICKS)]
+
+
+def _within(numbers: Sequence[float], low: float, high: float) -> list[float]:
+    return [each for each in numbers if low <= each <= high]
+
+
+def _multiples(step: float, low: float, high: float) -> list[float]:
+    return [step * number for number in range(math.ceil(low / step), math.floor(high / step) + 1)]
 
 
 def _draw(plot: Any, layers: Sequence[str], series: Series, values: Sequence[float | None]) -> None:

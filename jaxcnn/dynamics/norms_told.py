@@ -31,6 +31,15 @@ def sentences(found: Norms) -> Iterator[str]:
     yield f"between the modes, a logit differs by {found.difference:.3g} at most"
     if found.remark:
         yield found.remark
+    if not found.words:
+        yield _without_words(found)
+
+
+def _without_words(found: Norms) -> str:
+    """Returns why other norms are tried on nothing."""
+    if not found.layer:
+        return "the net has one layer only: there is nothing that other norms could be tried on"
+    return f"what goes into {found.layer} is not known: it is no single array, so other norms are not tried on it"
 
 
 def accuracy_rows(found: Norms) -> list[tuple[str, ...]]:

@@ -1,13 +1,18 @@
 """`norms`: what must hold of each norm holds, and what is planted into a net is found."""
 
+import dataclasses
 import json
+import re
 
 import numpy as np
 import pytest
 
 import jaxcnn
 from jaxcnn.commands import norms as command
+from jaxcnn.dynamics.charts import log_ticks
 from jaxcnn.dynamics.cubes import cube
+from jaxcnn.dynamics.norms_page import write_norms
+from jaxcnn.dynamics.norms_told import sentences
 from jaxcnn.dynamics.words import WORDS, by_words
 from jaxcnn.errors import UserError
 from jaxcnn.layers.norm import default_num_groups
@@ -171,6 +176,41 @@ def test_the_cubes_colour_what_shares_a_mean():
         "instance": 4 + 1,
         "group": 12 + 3,
     }
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "ticks"),
+    [
+        (0.01, 0.9, [0.01, 0.02, 0.05, 0.1, 0.2, 0.5]),
+        (3e-5, 2, [1e-4, 1e-3, 1e-2, 1e-1, 1]),
+        (1e-12, 1e5, [1e-12, 1e-10, 1e-8, 1e-6, 1e-4, 1e-2, 1, 1e2, 1e4]),
+        (0.6, 1.7, [0.6, 0.8, 1, 1.2, 1.4, 1.6]),
+    ],
+)
+def test_a_logarithmic_axis_has_numbers_enough(low, high, ticks):
+    np.testing.assert_allclose(log_ticks(low, high), ticks, rtol=1e-9)
+
+
+def test_no_axis_has_too_few_numbers_or_too_many():
+    for low in 10.0 ** np.random.RandomState(0).uniform(-9, 3, 50):
+        for ratio in (2.3, 5, 9.9, 10, 35, 1e3, 1e4, 1e9):
+            ticks = log_ticks(low, low * ratio)
+            assert 3 <= len(ticks) <= 9
+            assert low <= min(ticks) < max(ticks) <= low * ratio
+
+
+def test_a_legend_shows_which_lines_are_dashed(found, tmp_path):
+    write_norms(found, tmp_path / "norms.html")
+    page = (tmp_path / "norms.html").read_text()
+    strokes = {name: kind for kind, name in re.findall(r'class="stroke( dashed)?"[^>]*></span>([^<]*)</span>', page)}
+    assert [strokes[f"before, {mode}"] for mode in ("training", "evaluation")] == ["", " dashed"]
+    assert [strokes[name] for name in ("median over the channels", "quartiles")] == ["", " dashed"]
+
+
+def test_a_layer_whose_input_is_not_known_is_said(found):
+    blind = dataclasses.replace(found, words=[], layer="norm1")
+    assert [*sentences(blind)][-1].startswith("what goes into norm1 is not known")
+    assert not any("not known" in sentence for sentence in sentences(found))
 
 
 def test_the_command_writes_what_it_prints(run, planted, tmp_path, capsys, monkeypatch):
