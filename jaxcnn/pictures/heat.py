@@ -22,6 +22,17 @@ TITLES = {
     "deconvolution": "deconvolution",
 }
 """What methods are called."""
+_GRADIENT = "gradient of the logit by pixel value"
+UNITS = {
+    "gradcam": "activation x gradient of the logit",
+    "saliency": _GRADIENT,
+    "smoothgrad": _GRADIENT,
+    "integrated": "part of the logit",
+    "occlusion": "fall of the logit",
+    "guided": "gradient of the logit by another rule",
+    "deconvolution": "gradient of the logit by another rule",
+}
+"""What the numbers of maps are. A pixel value is whitened: 1 is a standard deviation of the data, as a rule."""
 _OVER = frozenset({"gradcam", "occlusion"})
 """Methods whose maps are coarse, and are laid over the image."""
 _PER_BAND = 3
@@ -152,7 +163,8 @@ def bands_of(found: Sequence[Sequence[Heat]]) -> list[Band]:
         part = methods[start : start + _PER_BAND]
         rows = [row for heats in found for row in _rows(heats, part, several)]
         heads = [text for method in part for text in (_title(method, found[0]), _CONTROL)]
-        bands.append(Band(rows, columns=("image", *heads)))
+        units = [text for method in part for text in (UNITS[method], "")]
+        bands.append(Band(rows, columns=("image", *heads), units=("", *units)))
     return [*bands, _key(methods)]
 
 

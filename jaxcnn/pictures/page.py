@@ -2,6 +2,7 @@
 
 import importlib.resources
 from collections.abc import Sequence
+from itertools import zip_longest
 from typing import Any
 
 from PIL import Image
@@ -36,7 +37,8 @@ def _band(band: Band) -> dict[str, Any]:
     if max(map(len, band.rows)) > _MANY:
         side = min(side, _NARROW)
     rows = [[_tile(tile, side) for tile in row] for row in band.rows]
-    return {"head": band.head, "columns": band.columns, "rows": rows}
+    heads = [*zip_longest(band.columns, band.units, fillvalue="")]
+    return {"head": band.head, "columns": heads, "rows": rows}
 
 
 def _tile(tile: Tile, side: int) -> dict[str, Any]:

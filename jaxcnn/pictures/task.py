@@ -58,7 +58,8 @@ def kind_of(output: str | os.PathLike[str], words: Sequence[str]) -> str:
     if kind not in (HTML, PNG):
         raise UserError(f"{os.fspath(output)} must end with .png or .html")
     if "embedding" in words and kind != HTML:
-        raise UserError("an embedding is drawn on a page: the output must end with .html")
+        page = Path(output).with_suffix(HTML)
+        raise UserError(f"an embedding is drawn on a page, which can be hovered over: write it to {page}")
     return kind
 
 

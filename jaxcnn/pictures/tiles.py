@@ -34,6 +34,8 @@ class Band(NamedTuple):
     head: str = ""
     columns: Sequence[str] = ()
     """Text above each column."""
+    units: Sequence[str] = ()
+    """Below that, for each column, what its numbers are."""
     side: int | None = None
     """Pixels of a side that its small pictures are magnified to, at most; None: that of the sheet."""
 
@@ -163,10 +165,10 @@ class _Placed:
         gap, across = style.gap, style.across(band)
         if band.head:
             self.down(self.text(style, gap, band.head, width - 2 * gap) * style.line + gap // 2)
-        if band.columns:
-            heads = enumerate(band.columns)
-            lines = [self.text(style, gap + number * across, text, across - gap) for number, text in heads]
-            self.down(max(lines) * style.line + gap // 2)
+        for heads in filter(None, (band.columns, band.units)):
+            lines = [self.text(style, gap + number * across, text, across - gap) for number, text in enumerate(heads)]
+            self.down(max(lines) * style.line)
+        self.down(gap // 2 if band.columns else 0)
         for row in band.rows:
             self._row(row, style, across)
 

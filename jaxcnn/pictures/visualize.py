@@ -9,7 +9,7 @@ from jaxcnn.errors import writing
 from jaxcnn.evaluation.waiting import waiting
 from jaxcnn.pictures.attribution import METHODS
 from jaxcnn.pictures.embedding import embed
-from jaxcnn.pictures.heat import Heat, bands_of, heats, scales_of
+from jaxcnn.pictures.heat import UNITS, Heat, bands_of, heats, scales_of
 from jaxcnn.pictures.layers import feature_band, filter_band
 from jaxcnn.pictures.nets import Net, open_nets
 from jaxcnn.pictures.support import support_band, support_of
@@ -68,9 +68,9 @@ def visualize(
 
     Returns:
         - output: the file, and bytes: its size; nets: their names; notes: remarks on what is shown.
-        - maps: for each image, net and method the `class`, `index` and `probability`, the ends of the `scale` and
-          `control_scale`, the `rank_correlation` (None where a map is the same everywhere), whether there is positive
-          `evidence`, and the `layer` of Grad-CAM.
+        - maps: for each image, net and method the `class`, `index` and `probability`, the `unit` of the numbers, the
+          ends of the `scale` and `control_scale`, the `rank_correlation` (None where a map is the same everywhere),
+          whether there is positive `evidence`, and the `layer` of Grad-CAM.
         - units, embedding, field: for each net what was found, of those that were asked for.
 
     Raises:
@@ -138,6 +138,7 @@ def _rows(found: Sequence[Heat]) -> list[dict[str, Any]]:
             "image": heat.image.name,
             "net": heat.net.name,
             "method": heat.method,
+            "unit": UNITS[heat.method],
             "layer": heat.layer,
             "class": heat.chosen.name,
             "index": heat.chosen.output,

@@ -56,6 +56,8 @@ def test_every_map_is_beside_its_control_on_one_scale_for_all_nets(whole):
     assert len(known) > len(rows) / 2
     assert all(-1 <= value < 0.999 for value in known)
     assert {row["layer"] for row in rows if row["method"] == "gradcam"} == {"stage2"}
+    units = {row["method"]: row["unit"] for row in rows}
+    assert (units["integrated"], units["occlusion"]) == ("part of the logit", "fall of the logit")
     json.dumps(found, allow_nan=False)
 
 
@@ -70,7 +72,7 @@ def test_the_scale_of_a_row_reaches_to_the_largest_map(run):
 def test_the_page_says_what_is_drawn_and_needs_nothing(whole):
     page, found = whole
     text = page.read_text(encoding="utf-8")
-    heads = ("Grad-CAM, stage2", "new weights", "first-layer filters", "principal component 1, ")
+    heads = ("Grad-CAM, stage2", "fall of the logit", "new weights", "first-layer filters", "principal component 1, ")
     for said in (*heads, "rank correlation", "unit ", "label", "field: ", "of the variance"):
         assert said in text, said
     assert found["embedding"][0]["images"] == 360
@@ -149,7 +151,7 @@ def test_a_map_of_nothing_is_said(run):
         ({"what": "saliency,gradcm"}, r"^unknown picture 'gradcm': did you mean gradcam"),
         ({"what": ()}, "^there is nothing to draw: what may be gradcam, saliency"),
         ({"output": "page.pdf"}, "^page.pdf must end with .png or .html"),
-        ({"what": "embedding", "output": "a.png"}, "^an embedding is drawn on a page"),
+        ({"what": "embedding", "output": "a.png"}, r"^an embedding is drawn on a page, .*: write it to a\.html$"),
         ({"images": "nowhere.png"}, "^there is no nowhere.png"),
         ({"images": 400}, "^there is no image 400 of test: it has 0 to 359"),
         ({"class_name": "cat"}, "^unknown class 'cat': known: 0, 1, 2"),
