@@ -1,5 +1,6 @@
 """How tables are written: printed by trainings and commands, set into a README by benchmarks."""
 
+import os
 import sys
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,7 +9,8 @@ from typing import Any
 
 from jaxcnn.errors import one_line
 
-_WIDTH = 240  # characters, where the output is no terminal
+_WIDTH = 240
+"""Characters of a line where the output is no terminal, and the environment names no `COLUMNS`."""
 
 
 def print_rows(
@@ -24,9 +26,9 @@ def print_rows(
     Args:
         header: names of the columns.
         rows: cells.
-        markdown: for Markdown, where the first column is code; else for a terminal, at its width.
+        markdown: for Markdown, where the first column is code; else as text, at the width of `output_width`.
         right: which columns are numbers, set to the right.
-        paths: where the terminal is too narrow, the first column has a line for each name of a path a/b/c.
+        paths: where lines are too narrow, the first column has a line for each name of a path a/b/c.
     """
     if markdown:
         print(markdown_table(header, ((f"`{name}`", *rest) for name, *rest in rows)))
@@ -37,7 +39,7 @@ def print_rows(
 def rows_text(
     header: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[bool] = (), paths: bool = False
 ) -> str:
-    """Returns a table for a terminal, at its width, without a line break behind it; arguments as of `print_rows`."""
+    """Returns a table at the width of `output_width`, without a line break behind it; arguments as of `print_rows`."""
     from rich.table import Table
     from rich.text import Text
 
@@ -69,14 +71,16 @@ def wrapped(line: str) -> str:
 
 
 def output_width() -> int:
-    """Returns the width of the terminal in characters; a large number where the output is none."""
+    """Returns the width of lines in characters: `COLUMNS` of the environment, else that of the terminal, else 240."""
     return int(_console().width)
 
 
 def _console() -> Any:
     from rich.console import Console  # takes a tenth of a second, which other commands need not wait for
 
-    return Console(highlight=False, width=None if sys.stdout.isatty() else _WIDTH)
+    columns = os.environ.get("COLUMNS", "")
+    known = sys.stdout.isatty() or (columns.isdecimal() and int(columns) > 0)
+    return Console(highlight=False, width=None if known else _WIDTH)  # rich asks COLUMNS first, then the terminal
 
 
 def aligned(rows: Iterable[Sequence[str]]) -> list[str]:

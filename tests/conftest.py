@@ -8,6 +8,7 @@ import tempfile
 from jaxcnn import xla_flags
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ.pop("COLUMNS", None)  # tables are as wide on every terminal
 os.environ["JAX_COMPILATION_CACHE_DIR"] = tempfile.mkdtemp(prefix="jaxcnn-tests-")  # tests share what they compile
 os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.05"
 os.environ["XLA_FLAGS"] = " ".join([

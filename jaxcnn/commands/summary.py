@@ -11,7 +11,7 @@ from jaxcnn.commands.parser import CommandParser, new_file
 from jaxcnn.errors import writing
 from jaxcnn.inside.columns import COLUMNS, DEFAULT, chosen
 from jaxcnn.inside.summary import BY, Summary, summary
-from jaxcnn.table import print_rows
+from jaxcnn.table import print_rows, wrapped
 
 
 def main(argv: Sequence[str]) -> int:
@@ -33,7 +33,7 @@ def main(argv: Sequence[str]) -> int:
     header = [column.header for column in columns]
     right = [column.number for column in columns]
     print_rows(header, found.rows(words), markdown=arguments.markdown, right=right, paths=True)
-    print("\n" + "\n".join(found.notes()))
+    print("\n" + "\n".join(map(wrapped, found.notes())))
     return 0
 
 

@@ -68,6 +68,17 @@ def test_a_table_folds_to_the_terminal_and_loses_nothing(width, monkeypatch):
         assert word in shown
 
 
+def test_the_environment_says_how_wide_lines_are_where_there_is_no_terminal(monkeypatch):
+    rows = [["stage1_block1/conv1", "a kind of layer " * 4]]
+
+    def width(columns):
+        monkeypatch.setenv("COLUMNS", columns)
+        return max(map(len, table.rows_text(["layer", "kind"], rows, paths=True).splitlines()))
+
+    assert width("40") <= 40 < width("") == width("0") == width("wide")
+    assert [width("300"), table.output_width()] == [width(""), 300]
+
+
 def test_stages_and_depths_have_the_same_totals():
     layers, stages, blocks = (summary("resnet20", **how) for how in ({}, {"by": "stage"}, {"depth": 1}))
     assert layers.totals == stages.totals == blocks.totals
