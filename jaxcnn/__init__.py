@@ -48,6 +48,7 @@ _HOME = {  # public name -> the module it lives in; resolved on first use, so th
     "report": "jaxcnn.report.report",
     "soup": "jaxcnn.evaluation.soup",
     "summary": "jaxcnn.inside.summary",
+    "sweep": "jaxcnn.sweep.sweep",
     "train": "jaxcnn.train.loop",
     "train_and_evaluate": "jaxcnn.train.loop",
     "variables_from_torch": "jaxcnn.interop.torch",
@@ -87,6 +88,7 @@ if TYPE_CHECKING:  # type checkers see the names themselves
     from jaxcnn.pictures.visualize import visualize as visualize
     from jaxcnn.recipes.recipe import recipe as recipe
     from jaxcnn.report.report import report as report
+    from jaxcnn.sweep.sweep import sweep as sweep
     from jaxcnn.train.eval_step import make_eval_step as make_eval_step
     from jaxcnn.train.groups import parameter_groups as parameter_groups
     from jaxcnn.train.hooks.preemption import Preempted as Preempted

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from jaxcnn.command_line import stray, take_apart
+from jaxcnn.commands.devices import leave_devices_alone
 from jaxcnn.commands.json_option import add_json, write_json
 from jaxcnn.commands.parser import CommandParser
 from jaxcnn.compare.asked import Asked, read_override
@@ -24,7 +25,7 @@ def main(argv: Sequence[str]) -> int:
     Raises:
         UserError: for a word, a number or a folder that is wrong, in one line.
     """
-    _leave_devices_alone()
+    leave_devices_alone()
     line = take_apart(argv)
     arguments, strays = make_parser().parse_known_args(line.rest)
     if strays:
@@ -57,13 +58,6 @@ def main(argv: Sequence[str]) -> int:
     print(f"\nthis table, and {folder / 'compare.html'}, are in {folder}")
     write_json(arguments.json, as_dict(results))
     return 0 if results.complete else 1
-
-
-def _leave_devices_alone() -> None:
-    """Has this process compute on the CPU, where it computes at all: the devices are for the runs."""
-    import jax
-
-    jax.config.update("jax_platforms", "cpu")
 
 
 def _asked(arguments: Namespace, base: str | None, changes: Sequence[tuple[str, list[str]]]) -> Asked:

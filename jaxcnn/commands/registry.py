@@ -12,6 +12,7 @@ COMMANDS = {  # command -> a module with main(argv) -> exit status and make_pars
     "summary": ("jaxcnn.commands.summary", "list the layers of a net: what they cost, how much of the image they see"),
     "explain": ("jaxcnn.commands.explain", "explain a net: its paper, and the arithmetic of each layer; exercises"),
     "compare": ("jaxcnn.commands.compare", "train a grid of nets, norms and seeds, and make its table"),
+    "sweep": ("jaxcnn.commands.sweep", "search settings: many runs, the best trained again, one named"),
     "check": ("jaxcnn.commands.check", "derive claims about compared runs again"),
     "diff": ("jaxcnn.commands.diff", "say what differs between two nets, or between two runs"),
     "datasets": ("jaxcnn.commands.datasets", "list the data sets, and where they are prepared"),
@@ -37,7 +38,7 @@ COMMANDS = {  # command -> a module with main(argv) -> exit status and make_pars
 }
 LISTING = {"completion", "configs", "datasets", "models", "settings", "summary", "explain", "diff"}
 """Commands that do nothing but print."""
-COMPUTING = COMMANDS.keys() - LISTING - {"check", "compare", "import-weights", "prepare"}
+COMPUTING = COMMANDS.keys() - LISTING - {"check", "compare", "import-weights", "prepare", "sweep"}
 """Commands that compile programs."""
 
 

@@ -1,12 +1,11 @@
 """From what a user asks for to a grid. Every word and number is checked before anything is trained."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from jaxcnn.compare.base import Base, base_of, config_of
 from jaxcnn.compare.grid import Axis, Cell, Grid, check_names, crossed, name_of
-from jaxcnn.config.keys import find_key, is_free, parse_value
+from jaxcnn.config.keys import find_key, is_free, parse_value, short_name
 from jaxcnn.config.kinds import NUMBER, SWITCH, TIME, WHOLE
 from jaxcnn.config.table import SETTINGS
 from jaxcnn.errors import UserError
@@ -109,21 +108,11 @@ def _axes(asked: Asked, base: Base) -> list[Axis]:
     for key, values in given.items():
         if key in _OWN | {axis.key for axis in axes}:
             raise UserError(f"{key} is set by the grid itself: leave it out of --override")
-        axes.append(Axis(key=key, label=_label(key, given), values=tuple(values), named=len(values) > 1))
+        axes.append(Axis(key=key, label=short_name(key, given), values=tuple(values), named=len(values) > 1))
     for axis in axes:
         for value in axis.values:
             _check(axis.key, value)
     return axes
-
-
-def _label(key: str, keys: Mapping[str, Any]) -> str:
-    """Returns the last part of a key, with as much before it as tells it from the other keys."""
-    parts = key.split(".")
-    for count in range(1, len(parts)):
-        short = ".".join(parts[-count:])
-        if short not in ("name", "model", "norm") and sum(f".{other}".endswith(f".{short}") for other in keys) == 1:
-            return short
-    return key
 
 
 def _check(key: str, value: str) -> None:

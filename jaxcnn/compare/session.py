@@ -71,7 +71,7 @@ class Session:
             say(f"{place}: {'finished' if found.state == FINISHED else 'being trained'} by another process")
             return
         reached(number, job.name)
-        trained(job, self._folder, look=lambda job: reached(number, f"{job.name}  {_progress(job)}"))
+        trained(job, self._folder, look=lambda job: reached(number, f"{job.name}  {progress_of(job)}"))
         say(f"{place}: {_told(outcome(self._folder, job.cell, job.seed))}")
 
     def _fitting(self, jobs: Sequence[Job]) -> Sequence[Job]:
@@ -113,7 +113,7 @@ def _told(one: Outcome) -> str:
     return f"failed: {one.reason}" if one.state == FAILED else one.state
 
 
-def _progress(job: Job) -> str:
+def progress_of(job: Job) -> str:
     """Returns how far a run is, by the last line of its metrics."""
     row = last_row(job.place)
     return "compiling" if not row else f"epoch {row.get('epoch', 0.0):.1f}"

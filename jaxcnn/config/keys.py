@@ -12,6 +12,8 @@ _MODEL = "model"
 FIELDS = f"{_MODEL}.fields"
 """The dictionary whose keys are those of the model's class."""
 _NOTHING = ("", "none", "null")
+_VAGUE = ("name", "model", "norm")
+"""Last parts of keys that alone do not say what they are."""
 
 
 def parse_value(key: str, text: str) -> Any:
@@ -59,6 +61,16 @@ def find_key(name: str) -> tuple[str, str]:
         own = [key for key in SETTINGS if key.startswith(f"{name}.")]
         raise UserError(f"--config.{name}: {name} is a group of keys: {', '.join(own)}")
     raise UserError(f"there is no config key {name!r}: {hint(name)}")
+
+
+def short_name(key: str, keys: Iterable[str]) -> str:
+    """Returns the last part of a key, with as much before it as tells it from the other keys, and says what it is."""
+    parts, others = key.split("."), list(keys)
+    for count in range(1, len(parts)):
+        short = ".".join(parts[-count:])
+        if short not in _VAGUE and sum(f".{other}".endswith(f".{short}") for other in others) == 1:
+            return short
+    return key
 
 
 def hint(name: str) -> str:

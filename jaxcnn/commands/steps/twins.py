@@ -1,4 +1,4 @@
-"""PyTorch nets that do the same work as ours: torchvision's, and small ones for the nets of our lectures."""
+"""PyTorch nets that do the same work as ours: torchvision's, timm's, and small ones for the nets of our lectures."""
 
 import importlib
 from collections.abc import Callable, Sequence
@@ -9,6 +9,7 @@ from torch import nn
 
 from jaxcnn.commands.steps.work import Work
 from jaxcnn.errors import UserError
+from jaxcnn.interop.published.counterparts import COUNTERPARTS
 from jaxcnn.models import MODELS
 
 _NAMES = {  # ours -> torchvision's, where they differ
@@ -17,6 +18,8 @@ _NAMES = {  # ours -> torchvision's, where they differ
     "wide_resnet50": "wide_resnet50_2",
     "squeezenet": "squeezenet1_0",
 }
+_TIMM = {counterpart.model: name for name, counterpart in COUNTERPARTS.items() if not counterpart.fields}
+"""Ours -> timm's; torchvision's go before these."""
 
 
 def make_twin(work: Work) -> nn.Module:
@@ -29,7 +32,7 @@ def make_twin(work: Work) -> nn.Module:
         raise UserError(f"{work.model} with fields of its own ({', '.join(work.fields)}) has no twin in PyTorch")
     if work.model in _LECTURES:
         return _LECTURES[work.model](work)
-    net = _torchvision(work)
+    net = _of_library(work)
     if work.stem == "small":
         _make_stem_small(net, work.model)
     return net
@@ -42,12 +45,21 @@ def _torchvision_models() -> Any:
     return importlib.import_module("torchvision.models")
 
 
-def _torchvision(work: Work) -> nn.Module:
+def _of_library(work: Work) -> nn.Module:
     models, name = _torchvision_models(), _NAMES.get(work.model, work.model)
-    if name not in models.list_models():
-        known = sorted({*_LECTURES, *(set(MODELS) & set(models.list_models())), *_NAMES})
-        raise UserError(f"{work.model} has no twin in PyTorch; these have one: {', '.join(known)}")
-    return models.get_model(name, weights=None, num_classes=work.num_classes)
+    if name in models.list_models():
+        return models.get_model(name, weights=None, num_classes=work.num_classes)
+    if work.model in _TIMM:
+        return _timm().create_model(_TIMM[work.model], num_classes=work.num_classes)
+    known = sorted({*_LECTURES, *(set(MODELS) & set(models.list_models())), *_NAMES, *_TIMM})
+    raise UserError(f"{work.model} has no twin in PyTorch; these have one: {', '.join(known)}")
+
+
+def _timm() -> Any:
+    try:
+        return importlib.import_module("timm")
+    except ImportError:
+        raise UserError("this twin is one of timm's nets: pip install 'jaxcnn[torch]'") from None
 
 
 def _make_stem_small(net: nn.Module, name: str) -> None:
