@@ -1,6 +1,8 @@
 """The page in a real browser: its slider, keys and buttons, light and dark, on a desktop and on a phone."""
 
+import base64
 import io
+import re
 
 import numpy as np
 import pytest
@@ -78,6 +80,8 @@ def test_all_steps_can_be_printed(page, place):
     page.wait("!document.querySelector('.plot:not([data-shown=done])')")
     page.call("Emulation.setEmulatedMedia", media="print")
     assert not page.ask("document.querySelector('.slide').offsetParent")
+    printed = base64.b64decode(page.call("Page.printToPDF", preferCSSPageSize=True)["data"])
+    assert len(re.findall(rb"/Type\s*/Page\b", printed)) == 8  # a page for each step
     page.call("Emulation.setEmulatedMedia", media="")
     press(page, "a")
     assert len(page.ask(SHOWN)) == 1
