@@ -113,5 +113,6 @@ def _ratio(one: int, other: int) -> str:
 
 def last_field(found: Summary) -> Extent:
     """Returns how much of the image a cell of the last map sees; of a net without maps, what its last layer sees."""
-    maps = [layer for layer in found.layers[1:] if layer.output_shape and len(layer.output_shape) == 3]
-    return (maps or found.layers)[-1].receptive.size
+    evaluated = [layer for layer in found.layers if not layer.training_only]  # auxiliary heads come last
+    maps = [layer for layer in evaluated[1:] if layer.output_shape and len(layer.output_shape) == 3]
+    return (maps or evaluated)[-1].receptive.size
