@@ -11,7 +11,11 @@ from jaxcnn.commands.registry import COMMANDS, COMPUTING, make_parsers
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
-PAGES = ["README.md", "benchmarks/README.md", *(f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md"))]
+FOLDERS = ("docs/*.md", "experiments/*.md", "experiments/*/*.md")
+PAGES = [
+    *("README.md", "benchmarks/README.md"),
+    *(str(page.relative_to(ROOT)) for folder in FOLDERS for page in sorted(ROOT.glob(folder))),
+]
 
 
 def command_lines(text):

@@ -1,10 +1,13 @@
 """Measures the time of each augmentation inside a compiled function: `python experiments/augmentations/cost.py`.
 
-All are compiled first and then run in turn, round after round, so that a busy machine slows all of them alike.
+All are compiled first and then run in turn, round after round, so that a busy machine slows all of them alike. The
+figures go to cost.csv beside this file.
 """
 
+import csv
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -61,8 +64,10 @@ def measure(batch: int, size: int) -> dict[str, tuple[float, float, float]]:
 
 if __name__ == "__main__":
     results = [measure(*sizes) for sizes in SIZES]
-    head = " | ".join(f"{size} x {size}, batch {batch}: median | least | compile s" for batch, size in SIZES)
-    print(f"| microseconds an image | {head} |\n|---|{'---|' * 3 * len(SIZES)}")
-    for text in AUGMENTATIONS:
-        cells = " | ".join("{:.1f} | {:.1f} | {:.1f}".format(*result[text]) for result in results)
-        print(f"| `{text or 'nothing (a copy)'}` | {cells} |")
+    of_sizes = [f"{size}: {what}" for _, size in SIZES for what in ("median", "least", "compile s")]
+    with (Path(__file__).parent / "cost.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["microseconds an image", *of_sizes])
+        for text in AUGMENTATIONS:
+            numbers = [f"{number:.1f}" for result in results for number in result[text]]
+            writer.writerow([text or "nothing (a copy)", *numbers])
