@@ -2,10 +2,11 @@
 
 The folder gets table.json, which `jaxcnn compare` wrote, and curves.csv: of each cell the mean of its seeds, in
 training and validation, at no more than 100 steps. With PREFIX the files are PREFIX-table.json and PREFIX-curves.csv.
-Paths of this machine become `runs/NAME`.
+Wherever the grid lies, commands have it at `runs/NAME`.
 """
 
 import csv
+import re
 import sys
 from pathlib import Path
 
@@ -32,8 +33,9 @@ def freeze(grid: Path, folder: Path, prefix: str = "") -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     table, curves = (folder / f"{prefix}{'-' if prefix else ''}{name}" for name in ("table.json", "curves.csv"))
     text = (grid / "table.json").read_text(encoding="utf-8")
-    for place in (str(grid.resolve()), str(grid)):
-        text = text.replace(place, f"runs/{grid.name}")
+    name = grid.resolve().name
+    for before in ("--output ", "--workdir="):
+        text = re.sub(rf"{before}(\S*/)?{re.escape(name)}(?=[/\s\"])", f"{before}runs/{name}", text)
     table.write_text(text, encoding="utf-8")
     found = outcomes(load_grid(grid), grid)
     with curves.open("w", newline="", encoding="utf-8") as file:

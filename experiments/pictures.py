@@ -10,8 +10,8 @@ its kind:
 | `points` | `of`, `x`, `y`, `group`, `names` | a point for each row of a CSV file; names: row -> [right, up], pixels |
 | `series` | `of`, `under` | a line for each list of numbers under a key of a JSON file, by their place from 0 |
 
-`cells = [...]` draws only some, `legend = "bottom_right"` puts the legend of points into a corner. A picture without
-`kind` is made elsewhere.
+`cells = [...]` draws only some, `labels = {none = "no norm"}` says what lines and values are called, and
+`legend = "bottom_right"` puts the legend of points into a corner. A picture without `kind` is made elsewhere.
 
 Lines differ in colour and in mark. Numbers that are far apart are on a logarithmic axis.
 """
@@ -67,14 +67,14 @@ def _scores(folder: Path, picture: Mapping[str, Any]) -> Any:
     places, scale = _places(values)
     plot = _figure(picture, by, f"{frozen.results.split} accuracy, %", x_axis_type=scale)
     plot.xaxis.ticker = FixedTicker(ticks=sorted(places.values()))
-    plot.xaxis.major_label_overrides = {place: value for value, place in places.items()}
+    plot.xaxis.major_label_overrides = {place: _label(picture, value) for value, place in places.items()}
     shift = 0.0 if _numbers(values) else _APART
     drawn = []
     for number, (name, own) in enumerate(lines.items()):
         aside = shift * (number - (len(lines) - 1) / 2)
         points = sorted((places[row.values[by]] + aside, 100 * row.mean, 100 * (row.std or 0)) for row in own)  # type: ignore[operator]
         drawn.append((name, _line(plot, points, number, joined=_numbers(values))))
-    _legend(plot, drawn)
+    _legend(plot, [(_label(picture, name), glyphs) for name, glyphs in drawn])
     return plot
 
 
@@ -87,7 +87,7 @@ def _line(plot: Any, points: Sequence[tuple[float, float, float]], number: int, 
         "high": [mean + deviation for _, mean, deviation in points],
     })  # fmt: skip
     plot.segment("x", "low", "x", "high", line_width=4, line_color=color(number), source=source)
-    marks = plot.scatter("x", "y", size=20, marker=_mark(number), color=color(number), line_width=4, source=source)
+    marks = plot.scatter("x", "y", size=17, marker=_mark(number), color=color(number), line_width=4, source=source)
     if not joined:
         return [marks]
     return [plot.line("x", "y", line_width=4, color=color(number), source=source), marks]
@@ -114,7 +114,8 @@ def _curves(folder: Path, picture: Mapping[str, Any]) -> Any:
             line = plot.line(xs, ys, line_width=4, color=color(number), line_dash=dash)
             every = max(len(xs) // 8, 1)
             marks = plot.scatter(xs[::every], ys[::every], size=16, marker=_mark(number), color=color(number))
-            drawn.append((cell if len(splits) == 1 else f"{cell}, {what[split]}", [line, marks]))
+            name = _label(picture, cell)
+            drawn.append((name if len(splits) == 1 else f"{name}, {what[split]}", [line, marks]))
     _legend(plot, drawn)
     return plot
 
@@ -156,9 +157,15 @@ def _series(folder: Path, picture: Mapping[str, Any]) -> Any:
     for number, (name, values) in enumerate(lines.items()):
         places = list(range(len(values)))
         line = plot.line(places, values, line_width=4, color=color(number))
-        drawn.append((name, [line, plot.scatter(places, values, size=18, marker=_mark(number), color=color(number))]))
+        marks = plot.scatter(places, values, size=18, marker=_mark(number), color=color(number))
+        drawn.append((_label(picture, name), [line, marks]))
     _legend(plot, drawn)
     return plot
+
+
+def _label(picture: Mapping[str, Any], name: str) -> str:
+    """Returns what a line or a value is called in the figure."""
+    return str(picture.get("labels", {}).get(name, name))
 
 
 def _mark(number: int) -> str:

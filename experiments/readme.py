@@ -77,6 +77,7 @@ def facts_of(experiment: Experiment) -> str:
     files = {
         **experiment.files,
         **{each["file"]: each.get("title", "the score of each seed, and the costs") for each in experiment.table},
+        **{each["curves"]: "the mean curves of each cell" for each in experiment.picture if "curves" in each},
         **({CLAIMS: f"`jaxcnn check experiments/{experiment.name}/{CLAIMS}`"} if _has_claims(experiment) else {}),
     }
     lines = [

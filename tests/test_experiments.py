@@ -84,7 +84,9 @@ def test_a_kept_table_is_the_one_that_was_written(kept):
     frozen = read_table(place / "table.json")
     assert frozen.results.rows == results.rows
     assert readme.table_of(frozen) in markdown(results)
-    assert str(place.parent) not in (place / "table.json").read_text()
+    text = (place / "table.json").read_text()
+    assert str(place.parent) not in text
+    assert "--workdir=runs/norms/lenet5-none-batch8/seed0" in text
 
 
 def test_what_is_no_table_is_refused(tmp_path):
@@ -118,11 +120,13 @@ def test_a_picture_of_scores_has_means_and_deviations_by_line(kept):
 
 def test_a_picture_of_scores_by_words_sets_lines_apart(kept):
     place, _ = kept
-    plot = pictures.plot_of(place, {"kind": "scores", "table": "table.json", "by": "norm"})
+    picture = {"kind": "scores", "table": "table.json", "by": "norm", "labels": {"none": "no norm", "8": "eight"}}
+    plot = pictures.plot_of(place, picture)
     places = [one.data_source.data["x"] for one in plot.renderers if type(one.glyph).__name__ == "Segment"]
     assert [[round(place) for place in line] for line in places] == [[0, 1], [0, 1]]
     assert places[0] != places[1]
-    assert plot.xaxis[0].major_label_overrides == {0: "none", 1: "batch"}
+    assert plot.xaxis[0].major_label_overrides == {0: "no norm", 1: "batch"}
+    assert [item.label.value for item in plot.legend[0].items] == ["eight", "128"]
 
 
 def test_a_picture_of_curves_has_the_cells_that_are_named(kept):
