@@ -13,6 +13,11 @@ _WIDTH = 240
 """Characters of a line where the output is no terminal, and the environment names no `COLUMNS`."""
 
 
+def counted(number: int, noun: str) -> str:
+    """Returns "1 run", "3 runs"."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 def print_rows(
     header: Sequence[str],
     rows: Iterable[Sequence[str]],

@@ -12,6 +12,7 @@ from jaxcnn.data.read.sources import SPLITS
 from jaxcnn.report import facts
 from jaxcnn.report.charts import color
 from jaxcnn.report.page import render
+from jaxcnn.table import counted
 
 _STYLE = """
 h3.below { margin-top: 16px; }
@@ -57,5 +58,5 @@ def _table(columns: Sequence[Column], results: Results, runs: Sequence[dict[str,
 def _about(results: Results) -> str:
     """Returns what is compared, in a line."""
     grid, first = results.grid, next((each.run for each in results.found if each.run), None)
-    size = f"{len(grid.cells)} cells x {len(grid.seeds)} seeds"
+    size = f"{counted(len(grid.cells), 'cell')} x {counted(len(grid.seeds), 'seed')}"
     return f"{facts.data(first)}, {size}" if first else size

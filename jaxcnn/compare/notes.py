@@ -6,6 +6,7 @@ from jaxcnn.compare.outcomes import FINISHED
 from jaxcnn.compare.results import Results
 from jaxcnn.compare.statistics import CONFIDENCE
 from jaxcnn.report import facts
+from jaxcnn.table import counted
 
 
 def notes(results: Results) -> list[str]:
@@ -20,7 +21,7 @@ def notes(results: Results) -> list[str]:
         pairs = "Pairs have the same seed, which means the same split and the same order of examples."
         lines.append(f"Differences are from {grid.baseline}. {pairs} {_interval(results)}")
         if tested:
-            lines.append(f"p is of the paired t test, adjusted by Holm over the {tested} differences of the table.")
+            lines.append(f"p is of the paired t test, adjusted by Holm over {counted(tested, 'difference')}.")
     if any(row.parameters is not None for row in results.rows):
         lines.append(_of_costs(results))
     if grid.target is not None:

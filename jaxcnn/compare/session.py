@@ -13,6 +13,7 @@ from jaxcnn.compare.stages import second_stage
 from jaxcnn.compare.worker import trained
 from jaxcnn.errors import say
 from jaxcnn.evaluation.waiting import Reached, waiting
+from jaxcnn.table import counted
 from jaxcnn.train.hooks.figures import time_span
 
 _NAMED = 6
@@ -45,7 +46,10 @@ class Session:
         told = [f"{done} finished"] * bool(done) + [f"{failed} failed earlier (--retry tries them again)"] * bool(
             failed
         )
-        say(f"{len(jobs)} runs, {cells} cells x {seeds} seeds" + (f": {', '.join(told)}" if told else ""))
+        say(
+            f"{counted(len(jobs), 'run')}, {counted(cells, 'cell')} x {counted(seeds, 'seed')}"
+            + (f": {', '.join(told)}" if told else "")
+        )
         self._all(todo)
         if self._grid.until is not None and not self._left_out:
             wanted = second_stage(self._grid, self._folder, self._grid.until, most_seeds)

@@ -101,7 +101,7 @@ def test_finished_runs_are_not_trained_again_and_failed_ones_only_if_asked(train
     assert asked == []
     said = capsys.readouterr().out
     assert "4 runs, 2 cells x 2 seeds: 4 finished" in said
-    assert "1 runs, 1 cells x 1 seeds: 1 failed earlier (--retry tries them again)" in said
+    assert "1 run, 1 cell x 1 seed: 1 failed earlier (--retry tries them again)" in said
     jaxcnn.compare(diverged.folder, base=base, **LARGE, retry=True)
     assert asked == ["lenet5-none/seed0"]
 
