@@ -2,6 +2,7 @@
 
 import gc
 import os
+import pathlib
 import shutil
 import tempfile
 
@@ -27,6 +28,15 @@ import pytest
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 gc.set_threshold(100_000, 20, 20)  # traces are many small objects: at the usual 700 a fifth of the time goes into them
+
+
+@pytest.hookimpl(tryfirst=True)  # before tests are chosen by their marks
+def pytest_collection_modifyitems(items):
+    lines = pathlib.Path(__file__).with_name("slow.txt").read_text(encoding="utf-8").splitlines()
+    slow = {line for line in lines if not line.startswith("#")}
+    for item in items:
+        if {item.nodeid, item.nodeid.partition("[")[0]} & slow:
+            item.add_marker(pytest.mark.slow)
 
 
 def pytest_sessionfinish():

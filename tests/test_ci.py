@@ -12,12 +12,12 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 
-def arguments(name):
+def arguments(path):
     """The lines of a file that are no comments."""
-    return [line for line in (ROOT / ".ci" / name).read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
+    return [line for line in (ROOT / path).read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
 
 
-ROOMS, BUCKETS = arguments("rooms"), arguments("buckets")
+ROOMS, BUCKETS, SLOW = map(arguments, (".ci/rooms", ".ci/buckets", "tests/slow.txt"))
 
 
 def test_the_newest_python_is_tried_in_every_room():
@@ -26,8 +26,8 @@ def test_the_newest_python_is_tried_in_every_room():
     assert rooms <= {Path(line).parts[1] for line in ROOMS}
 
 
-def test_the_tests_that_it_names_are_there():
-    for line in (*ROOMS, *BUCKETS):
+def test_the_tests_that_are_named_are_there():
+    for line in (*ROOMS, *BUCKETS, *SLOW):
         path, _, name = line.partition("[")[0].partition("::")
         assert f"def {name}" in (ROOT / path).read_text(encoding="utf-8")
 
