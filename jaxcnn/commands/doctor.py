@@ -7,6 +7,8 @@ from jaxcnn.commands.json_option import add_json, write_json
 from jaxcnn.commands.parser import CommandParser
 from jaxcnn.evaluation.doctor import doctor
 
+_MARKS = {True: "ok", False: "WRONG", None: "-"}
+
 
 def main(argv: Sequence[str]) -> int:
     """Runs the command; returns the exit status: 0 if nothing is wrong, else 1.
@@ -19,9 +21,12 @@ def main(argv: Sequence[str]) -> int:
     write_json(arguments.json, [dataclasses.asdict(verdict) for verdict in found])
     for verdict in found:
         mend = f"\n       mend: {verdict.mend.replace('RUN', arguments.run)}" if verdict.mend else ""
-        print(f"{'ok     ' if verdict.good else 'WRONG  '}{verdict.question}: {verdict.figures}{mend}")
-    ill = sum(not verdict.good for verdict in found)
-    print(f"\n{ill} of {len(found)} questions show something wrong" if ill else f"\nall {len(found)} questions: fine")
+        print(f"{_MARKS[verdict.good]:7}{verdict.question}: {verdict.figures}{mend}")
+    asked = [verdict for verdict in found if verdict.good is not None]
+    ill = sum(not verdict.good for verdict in asked)
+    told = f"{ill} of {len(asked)} questions show something wrong" if ill else f"all {len(asked)} questions: fine"
+    left = len(found) - len(asked)
+    print(f"\n{told}{f'; {left} could not be asked' if left else ''}")
     return 1 if ill else 0
 
 

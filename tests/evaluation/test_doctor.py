@@ -95,15 +95,31 @@ def test_a_validation_split_that_the_data_cannot_give_is_not_advised(healthy):
 
 
 def test_the_learning_rate_of_weight_averaging_may_stay(healthy):
-    subject, card = open_subject(healthy), json.loads((healthy / "run.json").read_text())
+    subject, card = open_subject(healthy, splits=("val",)), json.loads((healthy / "run.json").read_text())
     rows = [{"train/learning_rate": card["resolved"]["learning_rate"]["peak"] / 2}]
-    assert [each.good for each in record.verdicts(subject, card, rows)] == [False]
+    assert [each.good for each in record.verdicts(subject, card, rows)] == [False, False]
     card["resolved"]["swa"] = {"learning_rate": rows[0]["train/learning_rate"]}
-    [held] = record.verdicts(subject, card, rows)
+    _, held = record.verdicts(subject, card, rows)
     assert held.good
     assert "swa.learning_rate" in held.figures
     card["resolved"]["swa"] = {"learning_rate": None}  # then it is the schedule's
-    assert [each.good for each in record.verdicts(subject, card, rows)] == [False]
+    assert [each.good for each in record.verdicts(subject, card, rows)] == [False, False]
+
+
+def test_an_unfinished_run_is_not_judged_by_its_end(healthy, capsys, monkeypatch):
+    """Its rate is still high, as it must be, and it has kept no predictions."""
+    subject, card = open_subject(healthy), json.loads((healthy / "run.json").read_text()) | {"total_steps": 5000}
+    rows = [{"step": 140, "train/learning_rate": card["resolved"]["learning_rate"]["peak"]}]
+    found = list(record.verdicts(subject, card, rows))
+    assert {each.question: each.good for each in found} == {"validation split": None, "learning rate": None}
+    assert all(each.figures.startswith("not finished, step 140 of 5,000: ") for each in found)
+    monkeypatch.setattr(command, "doctor", lambda *_, **__: found)
+    assert command.main([str(healthy)]) == 0
+    shown = capsys.readouterr().out
+    assert "-      learning rate: not finished" in shown
+    assert "all 0 questions: fine; 2 could not be asked" in shown
+    stopped = card | {"stopped": {"step": 140, "reason": "no better"}}
+    assert [each.good for each in record.verdicts(subject, stopped, rows)] == [None, False]
 
 
 def test_running_statistics_that_are_off(healthy, tmp_path):

@@ -21,7 +21,7 @@ __all__ = ["Verdict", "doctor"]
 
 
 def doctor(run: str | os.PathLike[str], *, data_dir: str | os.PathLike[str] | None = None) -> list[Verdict]:
-    """Returns what was found, a verdict for each question that can be asked of the run.
+    """Returns what was found, a verdict for each question; one that cannot be asked of the run says why.
 
     | question | a run is ill if |
     |---|---|

@@ -24,16 +24,35 @@ OF_ALL = frozenset({"learning rate", "generalisation", "data"})
 
 def verdicts(subject: Subject, card: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> Iterator[Verdict]:
     """Yields the verdicts that need no computing."""
+    unfinished = _unfinished(subject, card, rows)
     if "val" in subject.kept:
         yield _validation(subject, card)
+    else:
+        why = (
+            f"{unfinished}: predictions are kept when it ends"
+            if unfinished
+            else "no predictions of this state are kept"
+        )
+        yield Verdict("validation split", None, why)
     if rates := [row["train/learning_rate"] for row in rows if row.get("train/learning_rate") is not None]:
-        yield _learning_rate(rates, card)
+        if unfinished:
+            yield Verdict("learning rate", None, f"{unfinished}: the rate has not come to its end")
+        else:
+            yield _learning_rate(rates, card)
     train = [row["train/accuracy"] for row in rows if row.get("train/accuracy") is not None]
     val = [row["val/accuracy"] for row in rows if row.get("val/accuracy") is not None]
     if train and val:
         yield _generalisation(train[-1], val[-1])
     if (waited := waiting(rows)) is not None:
         yield _data(waited)
+
+
+def _unfinished(subject: Subject, card: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> str:
+    """Returns how far a run is that has not ended, in words; "" for one that has."""
+    step = max([subject.step or 0, *(row.get("step") or 0 for row in rows)])
+    if step >= card["total_steps"] or card.get("stopped"):
+        return ""
+    return f"not finished, step {step:,} of {card['total_steps']:,}"
 
 
 def _validation(subject: Subject, card: Mapping[str, Any]) -> Verdict:

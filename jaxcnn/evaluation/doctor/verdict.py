@@ -8,8 +8,9 @@ class Verdict:
     """An answer to one question."""
 
     question: str
-    good: bool
+    good: bool | None
+    """None if the question cannot be asked of the run."""
     figures: str
-    """What was found, with numbers."""
+    """What was found, with numbers; or why the question cannot be asked."""
     mend: str = ""
     """What mends it, a command or a setting; "" where nothing is wrong."""
