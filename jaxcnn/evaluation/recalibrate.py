@@ -10,10 +10,12 @@ from jaxcnn.evaluation.restored import restored
 from jaxcnn.evaluation.subject import open_subject
 from jaxcnn.json_file import read_json, write_json
 from jaxcnn.layers.variables import STATISTICS
-from jaxcnn.train.evaluate import make_evaluator
+from jaxcnn.train.evaluate import Evaluator, make_evaluator
 from jaxcnn.train.files.fetch import run_here
 from jaxcnn.train.files.folder import RunFolder
+from jaxcnn.train.files.predictions import Predictions, kept_file
 from jaxcnn.train.files.relay import open_checkpoints
+from jaxcnn.train.hooks.predictions import as_kept
 from jaxcnn.train.load import AVERAGED, holds_run
 from jaxcnn.train.run import Run
 from jaxcnn.train.state import TrainState
@@ -25,8 +27,8 @@ def recalibrate(
 ) -> dict[str, Any]:
     """Writes a copy of a run whose batch norms have statistics of un-augmented training images; the run stays as it is.
 
-    The copy has config.json, run.json and one checkpoint. Whether it is better is a matter of the run: both validation
-    results are returned.
+    The copy has config.json, run.json, one checkpoint, and predictions on the splits of which the run has them. Whether
+    it is better is a matter of the run: both validation results are returned.
 
     Args:
         run: the run folder, here or at gs:// or s3://.
@@ -62,9 +64,9 @@ def recalibrate(
             evaluate = make_evaluator(made, batch_size=made.config.eval_batch_size)
             before = evaluate(state, "val")
             new, examples = _estimated(made, state)
-            after = evaluate(new, "val")
+            after, kept = judged(made, evaluate, new, subject.step, folder)
         results = {"recalibrated": {"run": str(folder.path), "step": subject.step, "before": before, "after": after}}
-        write_copy(folder, RunFolder(output), new, subject.step, made.best.score(after), results)
+        write_copy(folder, RunFolder(output), new, subject.step, made.best.score(after), results, kept)
     return {
         "run": str(run),
         "output": str(output),
@@ -82,10 +84,37 @@ def _estimated(run: Run, state: TrainState) -> tuple[TrainState, int]:
     return (new.replace(ema=averages[0]) if averages else new), images
 
 
+def judged(
+    run: Run, evaluate: Evaluator, state: TrainState, step: int, old: RunFolder
+) -> tuple[dict[str, float], dict[str, Predictions]]:
+    """Returns the validation results of the state of a copy, and its predictions by split.
+
+    Those on the test split are made where the run has kept its own: a test split is looked at once, at the end.
+
+    Args:
+        run: that is copied.
+        evaluate: of the run.
+        state: of the copy.
+        step: of the state.
+        old: the folder of the run.
+    """
+    results, outputs = evaluate.predict(state, "val")
+    found = {"val": as_kept(run, step, "val", outputs)}
+    if kept_file(old.place, "test").is_file():
+        found["test"] = as_kept(run, step, "test", evaluate.predict(state, "test")[1])
+    return results, found
+
+
 def write_copy(
-    old: RunFolder, new: RunFolder, state: TrainState, step: int, score: float, told: Mapping[str, Any]
+    old: RunFolder,
+    new: RunFolder,
+    state: TrainState,
+    step: int,
+    score: float,
+    told: Mapping[str, Any],
+    kept: Mapping[str, Predictions],
 ) -> None:
-    """Writes the copy of a run with another state: its config, its card and one checkpoint.
+    """Writes the copy of a run with another state: its config, its card, one checkpoint and predictions.
 
     Args:
         old: the run.
@@ -94,6 +123,7 @@ def write_copy(
         step: of the state.
         score: of the state.
         told: entries of the card that say what the copy is.
+        kept: its predictions, by split.
     """
     new.config.write_bytes(old.config.read_bytes())
     card = {name: value for name, value in read_json(old.card).items() if name != "swa"}  # it has no averaged net
@@ -101,3 +131,5 @@ def write_copy(
     with open_checkpoints(new) as checkpoints:
         checkpoints.save(step, state, score)
         checkpoints.settle()
+    for split, predictions in kept.items():
+        predictions.save(kept_file(new.place, split))

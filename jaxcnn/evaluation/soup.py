@@ -15,7 +15,7 @@ import numpy as np
 from jaxcnn.errors import UserError
 from jaxcnn.evaluation.data import check_division
 from jaxcnn.evaluation.ensemble import open_subjects
-from jaxcnn.evaluation.recalibrate import write_copy
+from jaxcnn.evaluation.recalibrate import judged, write_copy
 from jaxcnn.evaluation.restored import restored
 from jaxcnn.evaluation.subject import Subject
 from jaxcnn.json_file import read_json
@@ -67,11 +67,11 @@ def soup(
             before = evaluate(with_variables(state, mixed), "val")
             [mixed], images = estimate_on_training_split(made, [mixed])
         new = with_variables(state, mixed)
-        after = evaluate(new, "val")
+        assert subjects[0].step is not None
+        after, kept = judged(made, evaluate, new, subjects[0].step, folders[0])
     results = {"each": each, "before": before, "after": after}
-    assert subjects[0].step is not None
     told = {"soup": {"runs": [subject.name for subject in subjects], "step": subjects[0].step, **results}}
-    write_copy(folders[0], RunFolder(output), new, subjects[0].step, made.best.score(after), told)
+    write_copy(folders[0], RunFolder(output), new, subjects[0].step, made.best.score(after), told, kept)
     return {**told["soup"], "output": str(output), "images": images}
 
 

@@ -45,7 +45,11 @@ def test_a_soup_has_the_mean_of_the_weights_and_statistics_of_its_own(runs, tmp_
     assert not np.allclose(found["batch_stats"][first]["var"], mean["batch_stats"][first]["var"], rtol=1e-3)
     results = json.loads(file.read_text())
     assert results["images"] == 1257
-    assert jaxcnn.evaluate(output, split="val")["nll"] == pytest.approx(results["after"]["val/loss"], rel=1e-4)
+    kept = jaxcnn.evaluate(output, split="val")
+    (output / "predictions").rename(output / "aside")
+    for validated in (kept, jaxcnn.evaluate(output, split="val")):
+        assert validated["nll"] == pytest.approx(results["after"]["val/loss"], rel=1e-4)
+    assert (output / "aside" / "val.npz").is_file()
     for name, result in zip(("one", "two"), results["each"], strict=True):
         assert jaxcnn.evaluate(runs / name, split="val")["accuracy"] == result["val/accuracy"]
     shown = capsys.readouterr().out

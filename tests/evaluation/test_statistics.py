@@ -98,8 +98,12 @@ def test_a_copy_of_the_run_has_the_statistics_of_the_training_images(trained, tm
     first = sorted(old.variables["batch_stats"])[0]
     assert not np.allclose(old.variables["batch_stats"][first]["var"], new.variables["batch_stats"][first]["var"])
     assert new.card["recalibrated"]["after"] == found["after"]
-    validated = jaxcnn.evaluate(output, split="val")
-    assert validated["members"]["nll"]["mean"] == pytest.approx(found["after"]["val/loss"], rel=1e-4)
+    assert jaxcnn.diff(trained, output).comparison.examples == 180
+    kept = jaxcnn.evaluate(output, split="val")
+    (output / "predictions").rename(output / "aside")
+    for validated in (kept, jaxcnn.evaluate(output, split="val")):
+        assert validated["members"]["nll"]["mean"] == pytest.approx(found["after"]["val/loss"], rel=1e-4)
+    assert sorted(path.name for path in (output / "aside").iterdir()) == ["test.npz", "val.npz"]
 
 
 def test_it_is_the_same_again(trained, tmp_path):

@@ -36,13 +36,17 @@ def keep_outputs(training: Training, path: Path, split: str, outputs: Outputs) -
         split: of the run's data.
         outputs: for its examples.
     """
-    index, names = _examples(training.run, split, outputs.place)
-    logits = outputs.logits.astype(np.float32)
-    found = Predictions(logits=logits, label=outputs.label, index=index, file_name=names, step=training.step)
     try:
-        found.save(path)
+        as_kept(training.run, training.step, split, outputs).save(path)
     except UserError as error:
         training.say(f"warning: {error}")
+
+
+def as_kept(run: Run, step: int, split: str, outputs: Outputs) -> Predictions:
+    """Returns what nets say of a split as a run keeps it; arguments as of `keep_outputs`."""
+    index, names = _examples(run, split, outputs.place)
+    logits = outputs.logits.astype(np.float32)
+    return Predictions(logits=logits, label=outputs.label, index=index, file_name=names, step=step)
 
 
 def _examples(run: Run, split: str, place: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
