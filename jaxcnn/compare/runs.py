@@ -1,7 +1,7 @@
 """What differs between two runs: their settings, their nets, and what each gets right of the same examples."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from jaxcnn.compare.nets import Nets
@@ -20,6 +20,12 @@ SPLITS = ("val", "test")
 """Of which a run keeps its predictions."""
 _MODEL = "model."
 """How the keys of settings begin that change a net."""
+
+_AGAIN: dict[str, Callable[[Mapping[str, Any]], str]] = {
+    "recalibrated": lambda entry: f"jaxcnn recalibrate {entry['run']}",
+    "soup": lambda entry: f"jaxcnn soup {' '.join(entry['runs'])}",
+}
+"""What makes a copy again, from the entry of its card."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -122,8 +128,10 @@ def _lacks(run: Recorded, split: str) -> str:
     other = next((each for each in SPLITS if each != split and kept(run, each) is not None), None)
     if other:
         return f"{run.name} has kept predictions of {other} alone: --split {other} compares these"
-    if not run.rows:
-        return f"{run.name} is a copy that was not trained itself, and has no predictions: `jaxcnn evaluate {run.name}`"
+    if how := facts.copied(run):
+        return (
+            f"{run.name} is a copy without predictions: `{_AGAIN[how](run.card[how])} --output NEW` makes one with them"
+        )
     return (
         f"{run.name} has kept no predictions of its step {run.saved or run.step:,}: a run keeps them when it ends, and "
         f"`jaxcnn train --workdir={run.name}` takes it there"

@@ -65,10 +65,15 @@ def state(run: Recorded) -> str:
         return f"failed at step {failed['step']:,}: {failed['reason']}"
     if stopped := run.card.get("stopped"):
         return f"stopped at step {stopped['step']:,}: {stopped['reason']}"
-    if copied := next((how for how in _COPIES if how in run.card and not run.rows), None):
-        return f"{_COPIES[copied]}, step {run.saved or 0:,}"
+    if how := copied(run):
+        return f"{_COPIES[how]}, step {run.saved or 0:,}"
     total = run.card["total_steps"]
     return f"finished, {run.step:,} steps" if run.finished else f"unfinished, step {run.step:,} of {total:,}"
+
+
+def copied(run: Recorded) -> str:
+    """Returns the entry of its card that says of which runs a run is a copy; "" for one that was trained itself."""
+    return next((how for how in _COPIES if how in run.card and not run.rows), "")
 
 
 def net(run: Recorded) -> str:

@@ -164,6 +164,22 @@ def test_without_predictions_the_rest_is_still_compared_and_what_makes_them_is_s
     assert "has kept predictions of test alone: --split test" in diff(pair[0], unfinished).no_comparison
 
 
+def test_a_copy_is_known_by_its_card_and_a_run_that_was_killed_early_is_none(pair, tmp_path):
+    """Neither has rows of metrics."""
+    copy, soup, killed = (folder(tmp_path / name, LABEL, says([LABEL])) for name in ("copy", "soup", "killed"))
+    for run, told in (
+        (copy, {"recalibrated": {"run": "runs/a"}}),
+        (soup, {"soup": {"runs": ["b", "c"]}}),
+        (killed, {}),
+    ):
+        (run / "run.json").write_text(json.dumps(json.loads((run / "run.json").read_text()) | told))
+        (run / "metrics.jsonl").unlink()
+        (run / "predictions" / "test.npz").unlink()
+    assert "copy without predictions: `jaxcnn recalibrate runs/a --output NEW`" in diff(pair[0], copy).no_comparison
+    assert "copy without predictions: `jaxcnn soup b c --output NEW`" in diff(pair[0], soup).no_comparison
+    assert f"`jaxcnn train --workdir={killed}` takes it there" in diff(pair[0], killed).no_comparison
+
+
 def test_json_csv_and_the_table_say_the_same(tmp_path, pair, capsys, monkeypatch):
     monkeypatch.setattr(table, "_WIDTH", 100)
     numbers, lines = tmp_path / "it.json", tmp_path / "it.csv"
