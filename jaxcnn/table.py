@@ -1,5 +1,6 @@
 """How tables are written: printed by trainings and commands, set into a README by benchmarks."""
 
+import itertools
 import os
 import sys
 import textwrap
@@ -11,6 +12,8 @@ from jaxcnn.errors import one_line
 
 _WIDTH = 240
 """Characters of a line where the output is no terminal, and the environment names no `COLUMNS`."""
+_FOLDED = 10
+"""Fewest characters of a column of words beside numbers; where even that has no room, the last columns are left out."""
 
 
 def counted(number: int, noun: str) -> str:
@@ -25,6 +28,7 @@ def print_rows(
     markdown: bool,
     right: Sequence[bool] = (),
     paths: bool = False,
+    chosen_by: str = "",
 ) -> None:
     """Prints a table to standard output.
 
@@ -34,17 +38,26 @@ def print_rows(
         markdown: for Markdown, where the first column is code; else as text, at the width of `output_width`.
         right: which columns are numbers, set to the right.
         paths: where lines are too narrow, the first column has a line for each name of a path a/b/c.
+        chosen_by: the option that chooses columns, for the line that names those left out.
     """
     if markdown:
         print(markdown_table(header, ((f"`{name}`", *rest) for name, *rest in rows)))
     else:
-        print(rows_text(header, rows, right=right, paths=paths))
+        print(rows_text(header, rows, right=right, paths=paths, chosen_by=chosen_by))
 
 
 def rows_text(
-    header: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[bool] = (), paths: bool = False
+    header: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    right: Sequence[bool] = (),
+    paths: bool = False,
+    chosen_by: str = "",
 ) -> str:
-    """Returns a table at the width of `output_width`, without a line break behind it; arguments as of `print_rows`."""
+    """Returns a table at the width of `output_width`, without a line break behind it; arguments as of `print_rows`.
+
+    Words are folded, numbers never. Where there is no room for all columns, the last line names those left out.
+    """
     from rich.table import Table
     from rich.text import Text
 
@@ -57,17 +70,49 @@ def rows_text(
         longest = max(len(name) + 1 for first, *_ in cells for name in first.split("/"))
         cells = [[first.replace("/", "/\n"), *rest] for first, *rest in cells]
         header = [name.replace("-", "-\n") for name in header]
-    table = Table(box=None, header_style="bold", padding=(0, 1 if narrow else 2, 0, 0))
-    for place, (name, number) in enumerate(zip(header, (*right, *(False for _ in header)), strict=False)):
-        least = None if place else longest
+    widths = [_width(column) for column in zip(header, *cells, strict=True)]
+    numbers = [*right, *(False for _ in header)][: len(header)]
+    whole = [number or (narrow and not place) for place, number in enumerate(numbers)]
+    gap = 1 if narrow else 2
+    widths[0] = max(widths[0], longest)
+    folded = _FOLDED if any(numbers) else 1
+    kept = _fitting([width if each else min(width, folded) for width, each in zip(widths, whole, strict=True)], gap)
+    table = Table(box=None, header_style="bold", padding=(0, gap, 0, 0))
+    for place in range(kept):
         table.add_column(
-            Text(name), justify="right" if number else "left", overflow="fold", no_wrap=number, min_width=least
+            Text(header[place]),
+            justify="right" if numbers[place] else "left",
+            overflow="fold",
+            no_wrap=whole[place],
+            min_width=None if place else longest,
         )
     for row in cells:
-        table.add_row(*map(Text, row))  # of names of files and classes nothing is markup or an emoji
+        table.add_row(*map(Text, row[:kept]))  # of names of files and classes nothing is markup or an emoji
     with console.capture() as captured:
         console.print(table)
-    return captured.get().rstrip("\n")
+    lines = captured.get().rstrip("\n")
+    return lines if kept == len(header) else f"{lines}\n{_left_out(header[kept:], chosen_by)}"
+
+
+def _width(cells: Iterable[str]) -> int:
+    return max(len(line) for cell in cells for line in cell.split("\n"))
+
+
+def _fitting(least: Sequence[int], gap: int) -> int:
+    """Returns how many of the first columns have room in a line; 1 at least.
+
+    Args:
+        least: the fewest characters of each.
+        gap: spaces behind each.
+    """
+    ends = itertools.accumulate(width + gap for width in least)
+    return max(1, sum(end <= output_width() for end in ends))
+
+
+def _left_out(header: Sequence[str], chosen_by: str) -> str:
+    names = ", ".join(name.replace("-\n", "-") or "one without a name" for name in header)
+    line = f"no room for the {'column' if len(header) == 1 else 'columns'} {names}"
+    return wrapped(f"{line}; {chosen_by} chooses columns" if chosen_by else f"{line}: a wider window shows more")
 
 
 def wrapped(line: str) -> str:

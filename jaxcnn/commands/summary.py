@@ -32,7 +32,8 @@ def main(argv: Sequence[str]) -> int:
     print(f"{found.name}, one image of {size}, in evaluation\n")
     header = [column.header for column in columns]
     right = [column.number for column in columns]
-    print_rows(header, found.rows(words), markdown=arguments.markdown, right=right, paths=True)
+    rows = found.rows(words)
+    print_rows(header, rows, markdown=arguments.markdown, right=right, paths=True, chosen_by="--columns")
     print("\n" + "\n".join(map(wrapped, found.notes())))
     return 0
 

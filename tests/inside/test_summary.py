@@ -79,6 +79,27 @@ def test_the_environment_says_how_wide_lines_are_where_there_is_no_terminal(monk
     assert [width("300"), table.output_width()] == [width(""), 300]
 
 
+@pytest.mark.parametrize(
+    ("width", "left_out"),
+    [
+        (80, ""),
+        (60, "no room for the columns field, stride; --columns chooses columns"),
+        (40, "no room for the columns parameters, multiply-adds, field, stride; --columns chooses columns"),
+    ],
+)
+def test_a_narrow_table_leaves_out_whole_columns_and_names_them(width, left_out, monkeypatch):
+    monkeypatch.setattr(table, "_WIDTH", width)
+    header = ["layer", "kind", "output", "parameters", "multiply-adds", "field", "stride"]
+    cells = ["stage4_block3/conv3", "Conv 3x3, padding 1", "112x112x64", "25,557,032", "1,464.3 M", "global", "16"]
+    numbers = [False, False, False, True, True, True, True]
+    text = table.rows_text(header, [cells], right=numbers, paths=True, chosen_by="--columns")
+    assert max(map(len, text.splitlines())) <= width
+    assert " ".join(text.split()).endswith(left_out)
+    for name, cell in zip(header[3:], cells[3:], strict=True):
+        assert (cell in text) == (name not in left_out)
+    assert "112x112x64" in text
+
+
 def test_stages_and_depths_have_the_same_totals():
     layers, stages, blocks = (summary("resnet20", **how) for how in ({}, {"by": "stage"}, {"depth": 1}))
     assert layers.totals == stages.totals == blocks.totals
