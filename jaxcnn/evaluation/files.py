@@ -49,21 +49,22 @@ class FileSource:
 def find_files(named: Iterable[str | os.PathLike[str]], encoded: Callable[[bytes], Encoded]) -> FileSource:
     """Returns the images that are named, in order: files, the images in folders at every depth, and "-".
 
-    "-" is standard input: an image, or the paths of images, a line each. In folders, hidden files are passed over. A
-    path from standard input that names nothing is an image that cannot be read.
+    "-" is standard input: an image, or the paths of images, a line each. In folders, hidden files are passed over. Of
+    several paths, and of those from standard input, one that names no image is an image that cannot be read.
 
     Args:
         named: files and folders, which may be at gs:// or s3://, and "-".
         encoded: as of `FileSource`.
 
     Raises:
-        UserError: if something that is named is not there, or there are no images at all.
+        UserError: if the one thing that is named is no image and no folder of images, or there are no images at all.
     """
     found: list[tuple[Place, str]] = []
     piped = b""
-    for each in [os.fspath(path) for path in named]:
+    paths = [os.fspath(path) for path in named]
+    for each in paths:
         if each != STDIN:
-            found += _named(each)
+            found += _named(each) if len(paths) == 1 else _listed(each)
             continue
         content = sys.stdin.buffer.read()
         if (lines := _lines(content)) is None:
@@ -88,7 +89,7 @@ class _Nowhere(Disk):
 
 
 def _listed(path: str) -> list[tuple[Place, str]]:
-    """Returns what a line of a list names: one that is wrong does not stop the others."""
+    """Returns what one of several paths names: one that is wrong does not stop the others."""
     try:
         return list(_named(path))
     except UserError as error:

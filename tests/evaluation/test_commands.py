@@ -314,6 +314,16 @@ def test_what_a_list_names_in_vain_is_listed_with_what_cannot_be_read(trained, p
     assert predict_command.main([str(place), "-"]) == 1
 
 
+def test_one_of_several_files_that_is_not_there_does_not_stop_the_others(trained, photos, tmp_path, capsys):
+    place, _ = trained
+    there, gone = str(photos / "test" / "red" / "00.png"), str(tmp_path / "gone.png")
+    assert predict_command.main([str(place), there, gone, "--top=1"]) == 0
+    shown = capsys.readouterr()
+    assert shown.out.count("00.png") == 1
+    assert shown.err == f"cannot be read: {gone}: there is no {gone}\n"
+    assert predict_command.main([str(place), gone, str(tmp_path / "other.png")]) == 1
+
+
 def test_top_five_of_three_classes_is_not_worth_a_line(trained, capsys):
     place, _ = trained
     assert evaluate_command.main([str(place)]) == 0
