@@ -1,5 +1,6 @@
 """Says what images show, by one trained net or by several together."""
 
+import dataclasses
 import os
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -52,9 +53,10 @@ def predict(
     if top < 1:
         raise UserError(f"top is {top}: it must be at least 1")
     named = [images] if isinstance(images, str | os.PathLike) else list(images)
+    source = find_files(named, bytes)  # before a net is read, or its weights are asked for over the network
     subjects = open_subjects(runs, step=step, model=model, class_names=class_names)
     names = subjects[0].class_names
-    source = find_files(named, subjects[0].encoded)
+    source = dataclasses.replace(source, encoded=subjects[0].encoded)
     shares, deviations, places = _shares(subjects, source)
     unreadable = sorted(set(range(len(source.paths))) - set(places))
     return {

@@ -4,6 +4,7 @@ import hashlib
 import http.server
 import importlib
 import json
+import logging
 import shutil
 import sys
 import threading
@@ -135,12 +136,17 @@ def test_without_a_network_the_cache_is_read(constants, tmp_path):
         ("hf:lab/none", "the Hub has no repository lab/none, or it is private: `hf auth login` or HF_TOKEN"),
         ("hf:lab/gated", "hf:lab/gated is gated: accept its terms on its page, and log in"),
         ("hf:lab/dense@old", "lab/dense has no revision 'old'"),
-        ("hf:lab/..dense", "config.json of hf:lab/..dense cannot be downloaded: HFValidationError"),
     ],
 )
 def test_what_the_hub_refuses_is_one_line(constants, tmp_path, name, says):
     with pytest.raises(UserError, match=rf"\A{says}[^\n]*\Z"):
         imported(name, tmp_path / "net")
+
+
+@pytest.mark.parametrize("name", ["hf:../dense", "hf:lab/..dense", "hf:lab/a--b", "hf:lab/a..b", "hf:lab/dense-"])
+def test_what_is_no_name_by_the_rules_of_the_hub_is_not_asked_for(name):
+    with pytest.raises(UserError, match=rf"^{name} is no name of a repository: write hf:OWNER/NAME, with @REVISION"):
+        hub.hub_name(name)
 
 
 def test_weights_of_another_net_are_not_downloaded(constants, tmp_path):
@@ -162,28 +168,31 @@ def test_a_repository_without_a_description(constants, tmp_path, monkeypatch):
         imported("hf:lab/dense", tmp_path / "net")
 
 
-def test_a_hub_that_does_not_answer(constants, tmp_path, monkeypatch):
+def test_a_hub_that_does_not_answer_is_asked_once_and_one_line_says_so(constants, tmp_path, monkeypatch, caplog):
     constants(**at("http://127.0.0.1:9"))
-    monkeypatch.setattr(time, "sleep", lambda _: None)  # between the library's tries
+    waits = []
+    monkeypatch.setattr(time, "sleep", waits.append)  # between the library's own tries
+    caplog.set_level("WARNING", "huggingface_hub")
+    monkeypatch.setattr(logging.getLogger("huggingface_hub"), "propagate", True)
     with pytest.raises(UserError, match=r"^the Hub does not answer \(.*\), and config\.json of hf:lab/dense is not in"):
         imported("hf:lab/dense", tmp_path / "net")
+    assert (waits, caplog.records) == ([], [])
 
 
 def test_the_hub_is_asked_in_vain_once(constants, tmp_path, monkeypatch):
     imported("hf:lab/squashed", tmp_path / "first")
     constants(**at("http://127.0.0.1:9"))
-    monkeypatch.setattr(time, "sleep", lambda _: None)
     tries = []
     library = importlib.import_module("huggingface_hub")
-    download = library.hf_hub_download
+    ask = library.get_hf_file_metadata
 
-    def counted(*args, **further):
-        tries.append(further["local_files_only"])
-        return download(*args, **further)
+    def counted(address, **further):
+        tries.append(address.rpartition("/")[2])
+        return ask(address, **further)
 
-    monkeypatch.setattr(library, "hf_hub_download", counted)
+    monkeypatch.setattr(library, "get_hf_file_metadata", counted)
     imported("hf:lab/squashed", tmp_path / "second")
-    assert tries == [False, False, True]  # config.json, model.safetensors, pytorch_model.bin
+    assert tries == ["config.json", "model.safetensors"]  # and not pytorch_model.bin
 
 
 @pytest.fixture

@@ -7,7 +7,9 @@ from typing import Any, NamedTuple
 from jaxcnn.errors import UserError
 
 PREFIX = "hf:"
-_NAME = re.compile(r"hf(?:-hub)?:(?P<repository>[\w.-]+/[\w.-]+)(?:@(?P<revision>[\w./-]+))?")
+_PART = r"\b(?:(?!--|\.\.)[\w.-])+\b"
+"""An owner or a name, by the Hub's rules."""
+_NAME = re.compile(rf"hf(?:-hub)?:(?P<repository>{_PART}/{_PART})(?:@(?P<revision>[\w./-]+))?")
 _MEANT = re.compile(r"(?:hf://|hf(?:-hub)?:|https?://(?:www\.)?(?:huggingface\.co|hf\.co)/)(?P<rest>.*)")
 """Other ways in which a repository is named."""
 
@@ -33,7 +35,8 @@ def hub_name(text: str) -> HubName | None:
         return HubName(found["repository"], found["revision"])
     if found := _MEANT.fullmatch(text):
         parts = found["rest"].partition("@")[0].split("/")
-        right = f"{PREFIX}{'/'.join(parts[:2])}" if len(parts) > 1 and all(parts[:2]) else f"{PREFIX}OWNER/NAME"
+        meant = f"{PREFIX}{'/'.join(parts[:2])}"
+        right = meant if _NAME.fullmatch(meant) else f"{PREFIX}OWNER/NAME"
         raise UserError(f"{text} is no name of a repository: write {right}, with @REVISION behind it if it is not main")
     return None
 
@@ -48,15 +51,17 @@ def fetch(name: HubName, file: str, *, cached: bool = False) -> Path | None:
     Args:
         name: of the repository.
         file: its name there.
-        cached: whether to look in the cache alone. Without network, huggingface_hub tries for half a minute.
+        cached: whether to look in the cache alone.
 
     Raises:
         UnreachableError: without network, or with HF_HUB_OFFLINE, for a file that is not in the cache.
         UserError: if there is no such repository or revision, access is refused, or huggingface_hub is not installed.
     """
     hub, constants, errors = _library()
+    silence = None if cached or constants.HF_HUB_OFFLINE else _asked_once(hub, constants, name, file)
+    alone = cached or silence is not None  # huggingface_hub itself would ask for half a minute
     try:
-        return Path(hub.hf_hub_download(name.repository, file, revision=name.revision, local_files_only=cached))
+        return Path(hub.hf_hub_download(name.repository, file, revision=name.revision, local_files_only=alone))
     except errors.GatedRepoError:
         line = f"{name} is gated: accept its terms on its page, and log in with `hf auth login` or set HF_TOKEN"
     except errors.RepositoryNotFoundError:
@@ -64,12 +69,22 @@ def fetch(name: HubName, file: str, *, cached: bool = False) -> Path | None:
     except errors.RevisionNotFoundError:
         line = f"{name.repository} has no revision {name.revision!r}"
     except errors.LocalEntryNotFoundError as error:
-        raise UnreachableError(_unreachable(constants, name, file, error)) from None
+        raise UnreachableError(_unreachable(constants, name, file, silence or error)) from None
     except errors.EntryNotFoundError:
         return None
     except Exception as error:  # of the network, the disk or the library
         line = f"{file} of {name} cannot be downloaded: {_told(error)}"
     raise UserError(line)
+
+
+def _asked_once(hub: Any, constants: Any, name: HubName, file: str) -> Exception | None:
+    """Returns why the Hub does not answer when it is asked for a file, once; None if it does, also with a refusal."""
+    try:
+        address = hub.hf_hub_url(name.repository, file, revision=name.revision)
+        hub.get_hf_file_metadata(address, timeout=constants.HF_HUB_ETAG_TIMEOUT)
+    except Exception as error:  # those of the network are of the package that speaks HTTP, whichever it is
+        return None if type(error).__module__.startswith("huggingface_hub.") else error
+    return None
 
 
 def _library() -> tuple[Any, Any, Any]:
