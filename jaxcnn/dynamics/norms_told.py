@@ -52,7 +52,7 @@ def _named(accuracy: Accuracy, found: Norms) -> str:
         return "running, as in evaluation"
     if accuracy.statistics == "new":
         return f"new, of {found.estimated:,} training images"
-    return f"of each batch of {accuracy.batch}"
+    return f"of each batch of {accuracy.batch}{'' if accuracy.examples else ': there are too few images'}"
 
 
 def layer_rows(found: Norms) -> list[tuple[str, ...]]:

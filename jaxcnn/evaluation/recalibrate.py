@@ -27,8 +27,8 @@ def recalibrate(
 ) -> dict[str, Any]:
     """Writes a copy of a run whose batch norms have statistics of un-augmented training images; the run stays as it is.
 
-    The copy has config.json, run.json, one checkpoint, and predictions on the splits of which the run has them. Whether
-    it is better is a matter of the run: both validation results are returned.
+    The copy has config.json, run.json, one checkpoint, and predictions as a finished run has them. Whether it is better
+    is a matter of the run: both validation results are returned.
 
     Args:
         run: the run folder, here or at gs:// or s3://.

@@ -1,6 +1,7 @@
 """The statistics of batch norms on images of any source; `jaxcnn.train.statistics` estimates them."""
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -34,7 +35,7 @@ class Accuracy:
     accuracy: float | None
     """None if there are fewer images than a batch has."""
     examples: int
-    """That it is of: "batch" leaves out a last batch that is not whole."""
+    """That it is of, the same for all kinds: those of whole batches; 0 if there are fewer than a batch has."""
 
 
 def mixed(source: Source, most: int) -> Source:
@@ -63,10 +64,46 @@ def estimate_on(
     return estimate(subject.model.apply, nets, rebatched(images, sizes), mesh, frozen=frozen)[0]
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Answers:
+    """Which images a net gets right with statistics of one kind."""
+
+    statistics: str
+    """As of `Accuracy`."""
+    batch: int | None
+    """As of `Accuracy`."""
+    place: np.ndarray
+    """(images,) int64, in ascending order; none if there are fewer images than a batch has."""
+    right: np.ndarray
+    """(images,) bool."""
+
+    @property
+    def accuracy(self) -> float | None:
+        """The share that is right; None of no images."""
+        return float(np.mean(self.right)) if len(self.right) else None
+
+    def of(self, places: np.ndarray) -> "Answers":
+        """Returns those on some of the images."""
+        among = np.isin(self.place, places)
+        return dataclasses.replace(self, place=self.place[among], right=self.right[among])
+
+
 def accuracies(
     subject: Subject, new: Variables, source: Source, batches: Sequence[int], *, frozen: Frozen = NOTHING
 ) -> list[Accuracy]:
-    """Returns the accuracy of the first net with its running statistics, those of batches, and new ones.
+    """Returns the accuracies of `answers`, whose arguments it takes."""
+    return [
+        Accuracy(statistics=each.statistics, batch=each.batch, accuracy=each.accuracy, examples=len(each.right))
+        for each in answers(subject, new, source, batches, frozen=frozen)
+    ]
+
+
+def answers(
+    subject: Subject, new: Variables, source: Source, batches: Sequence[int], *, frozen: Frozen = NOTHING
+) -> list[Answers]:
+    """Returns what the first net gets right with its running statistics, those of batches, and new ones.
+
+    All are on the same images: those that are in a whole batch of each size that is not larger than the source.
 
     Args:
         subject: the net.
@@ -76,29 +113,30 @@ def accuracies(
         frozen: what of the net is frozen; such norms keep their statistics.
     """
     both = dataclasses.replace(subject, members=(subject.members[0], new))
-    logits, places, _ = collect(Forward(both, most=len(source.labels)), source, what="validation")
-    running, estimated = (float(np.mean(predicted(each) == source.labels[places])) for each in logits)
-    all_images = mixed(source, len(source.labels))
-    return [
-        Accuracy(statistics="running", batch=None, accuracy=running, examples=len(places)),
-        *(_by_batch(subject, all_images, size, frozen) for size in batches),
-        Accuracy(statistics="new", batch=None, accuracy=estimated, examples=len(places)),
+    images = mixed(source, len(source.labels))
+    logits, place, _ = collect(Forward(both, most=len(images.labels)), images, what="validation")
+    running, estimated = (predicted(each) == images.labels[place] for each in logits)
+    found = [
+        Answers(statistics="running", batch=None, place=place, right=running),
+        *(_by_batch(subject, images, size, frozen) for size in batches),
+        Answers(statistics="new", batch=None, place=place, right=estimated),
     ]
+    common = functools.reduce(np.intersect1d, [each.place for each in found if len(each.place)], place)
+    return [each.of(common) for each in found]
 
 
-def _by_batch(subject: Subject, source: Source, size: int, frozen: Frozen) -> Accuracy:
-    """Returns the accuracy of the first net if each batch is normalised by its own statistics."""
-    if size > len(source.labels):
-        return Accuracy(statistics="batch", batch=size, accuracy=None, examples=0)
+def _by_batch(subject: Subject, source: Source, size: int, frozen: Frozen) -> Answers:
+    """Returns what the first net gets right if each batch is normalised by its own statistics, of whole batches."""
     forward = in_training_mode(frozen.apply(subject.model.apply))
     program = jax.jit(lambda variables, image: forward(variables, subject.whitened(image))[0])
-    hits = [
-        np.argmax(program(subject.members[0], batch["image"]), axis=-1) == batch["label"]
-        for batch in batches_of(source, subject.square, size, what=f"statistics of {size} images")
-        if batch["mask"].all()
-    ]
-    found = float(np.mean(np.concatenate(hits))) if hits else None
-    return Accuracy(statistics="batch", batch=size, accuracy=found, examples=size * len(hits))
+    places, right = [np.zeros(0, np.int64)], [np.zeros(0, bool)]
+    if size <= len(source.labels):
+        for number, batch in enumerate(batches_of(source, subject.square, size, what=f"statistics of {size} images")):
+            if batch["mask"].all():
+                logits = jax.device_get(program(subject.members[0], batch["image"]))
+                places.append(number * size + np.arange(size))
+                right.append(predicted(logits) == batch["label"])
+    return Answers(statistics="batch", batch=size, place=np.concatenate(places), right=np.concatenate(right))
 
 
 def variance_ratios(running: Variables, other: Variables) -> dict[str, np.ndarray]:

@@ -12,7 +12,7 @@ from jaxcnn.commands import norms as command
 from jaxcnn.dynamics.charts import log_ticks
 from jaxcnn.dynamics.cubes import cube
 from jaxcnn.dynamics.norms_page import write_norms
-from jaxcnn.dynamics.norms_told import sentences
+from jaxcnn.dynamics.norms_told import accuracy_rows, sentences
 from jaxcnn.dynamics.words import WORDS, by_words
 from jaxcnn.errors import UserError
 from jaxcnn.layers.norm import default_num_groups
@@ -111,13 +111,14 @@ def test_a_planted_gap_between_the_modes_is_shown(found, planted):
 
 def test_batches_of_every_size_are_measured_on_images_that_are_mixed(found):
     assert [(each.statistics, each.batch, each.examples) for each in found.accuracies] == [
-        ("running", None, 180),
-        ("batch", 8, 176),
+        ("running", None, 160),
+        ("batch", 8, 160),
         ("batch", 32, 160),
         ("batch", 256, 0),
-        ("new", None, 180),
+        ("new", None, 160),
     ]
     assert by_statistics(found)["batch", 256].accuracy is None
+    assert accuracy_rows(found)[3] == ("of each batch of 256: there are too few images", "-", "0")
     assert all(each.accuracy > 0.3 for each in found.accuracies if each.examples)
 
 

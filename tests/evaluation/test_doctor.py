@@ -11,7 +11,8 @@ import jaxcnn
 from jaxcnn.commands import doctor as command
 from jaxcnn.config.file import load_json
 from jaxcnn.errors import UserError
-from jaxcnn.evaluation.doctor import record, units
+from jaxcnn.evaluation.doctor import norms, record, units
+from jaxcnn.evaluation.statistics import Answers
 from jaxcnn.evaluation.subject import open_subject
 from jaxcnn.train.files import fetch
 from jaxcnn.train.setup import make_run
@@ -59,6 +60,8 @@ def test_a_healthy_run_has_one_thing_to_be_said(healthy, tmp_path, capsys):
         *("dead units", "updates", "data"),
     }
     assert "180 validation images" in found["validation split"]["figures"]
+    assert "of 180 validation images" in found["statistics and accuracy"]["figures"]
+    assert "batches of 60" in found["statistics and accuracy"]["figures"]
     assert "1 of 8 questions" in capsys.readouterr().out
 
 
@@ -134,6 +137,27 @@ def test_running_statistics_that_are_off(healthy, tmp_path):
         assert not found[question].good
         assert found[question].mend.startswith("`jaxcnn recalibrate")
     assert "by a factor of" in found["running statistics"].figures
+
+
+def right(places, *, statistics="new"):
+    """What is right of 180 images with statistics of a kind."""
+    return Answers(statistics=statistics, batch=60, place=np.arange(180), right=np.isin(np.arange(180), places))
+
+
+@pytest.mark.parametrize(("more", "good"), [(1, True), (3, True), (5, True), (6, False)])
+def test_new_statistics_gain_if_it_is_more_than_chance(more, good):
+    """Of 5 images that one of two nets has right, all are of the same net once in 16 times; of 6, once in 32."""
+    running = right(range(20, 120))
+    found = norms._of_accuracy(running, running, right(range(20, 120 + more)))
+    assert found.good is good
+    assert found.figures.startswith("of 180 validation images, 55.56% are right with running statistics")
+    assert ("chance" in found.figures) == (more in (3, 5))
+    assert norms._of_accuracy(running, running, right(range(40, 120 + 26))).good  # 26 are gained, and 20 lost
+
+
+@pytest.mark.parametrize(("images", "batch_size", "even"), [(180, 64, 60), (64, 64, 64), (20, 64, 20), (500, 64, 62)])
+def test_batches_leave_hardly_an_image_out(images, batch_size, even):
+    assert norms._even(images, batch_size) == even
 
 
 def of_units(run):

@@ -26,7 +26,7 @@ def doctor(run: str | os.PathLike[str], *, data_dir: str | os.PathLike[str] | No
     | question | a run is ill if |
     |---|---|
     | running statistics | a layer's running variance is off by more than 1.5 times from that of the training images |
-    | statistics and accuracy | new statistics gain more than a percentage point on the validation split |
+    | statistics and accuracy | new statistics gain over a percentage point on the validation split, more than chance |
     | dead units | more than a tenth of a stage's channels are 0 for all images |
     | saturated units | more than half of a stage's values are at an end of a bounded activation |
     | updates | a layer's update is more than 0.1 or less than 1e-6 of its weights |

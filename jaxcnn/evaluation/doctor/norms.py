@@ -4,20 +4,22 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+from scipy import stats
 
 from jaxcnn.data.read.dataset import Dataset
-from jaxcnn.data.read.records import Source
 from jaxcnn.evaluation.doctor.verdict import Verdict
-from jaxcnn.evaluation.statistics import accuracies, by_factor, estimate_on, mixed, variance_ratios
+from jaxcnn.evaluation.statistics import Answers, answers, by_factor, estimate_on, mixed, variance_ratios
 from jaxcnn.evaluation.subject import Subject
+from jaxcnn.evaluation.words import share
 from jaxcnn.layers.variables import STATISTICS
-from jaxcnn.train.parts.frozen import Frozen
 from jaxcnn.train.run import Run
 
 RATIO = 1.5
 """Largest ratio between a running variance and that of the training images, in the median over channels."""
 GAIN = 0.01
 """Largest accuracy that new statistics may gain."""
+CHANCE = 0.05
+"""A gain that chance alone gives this often is none, by McNemar's exact test on the same images."""
 MOST = 2048
 """Most training images that are looked at."""
 
@@ -32,7 +34,12 @@ def verdicts(run: Run, subject: Subject) -> Iterator[Verdict]:
     size = min(run.batch_size, len(images.labels))
     [new] = estimate_on(subject, [subject.members[0]], images, batch_size=size, frozen=frozen)
     yield _of_variances(subject, new, len(images.labels))
-    yield _of_accuracy(subject, new, val, min(run.batch_size, len(val.labels)), frozen)
+    yield _of_accuracy(*answers(subject, new, val, [_even(len(val.labels), run.batch_size)], frozen=frozen))
+
+
+def _even(images: int, batch_size: int) -> int:
+    """Returns the largest size of a batch, at most `batch_size`, that leaves hardly any image out of a whole batch."""
+    return images // -(-images // batch_size)
 
 
 def _of_variances(subject: Subject, new: Any, images: int) -> Verdict:
@@ -46,10 +53,16 @@ def _of_variances(subject: Subject, new: Any, images: int) -> Verdict:
     return Verdict("running statistics", False, figures, "`jaxcnn recalibrate RUN --output NEW`")
 
 
-def _of_accuracy(subject: Subject, new: Any, val: Source, size: int, frozen: Frozen) -> Verdict:
-    running, batch, estimated = (each.accuracy or 0.0 for each in accuracies(subject, new, val, [size], frozen=frozen))
-    figures = f"validation accuracy is {running:.2%} with running statistics, {batch:.2%} with those of batches of "
-    figures += f"{size}, and {estimated:.2%} with new ones"
-    if estimated - running <= GAIN:
+def _of_accuracy(running: Answers, batch: Answers, new: Answers) -> Verdict:
+    """Returns the verdict on what is right of the same images with statistics of each kind."""
+    figures = f"of {len(running.right):,} validation images, {share(running.accuracy)} are right with running "
+    figures += f"statistics, {share(batch.accuracy)} with those of batches of {batch.batch}, and "
+    figures += f"{share(new.accuracy)} with new ones"
+    gained, lost = int(np.sum(new.right & ~running.right)), int(np.sum(running.right & ~new.right))
+    if gained - lost <= GAIN * len(new.right):
         return Verdict("statistics and accuracy", True, figures)
+    chance = float(stats.binomtest(gained, gained + lost).pvalue)
+    figures += f": {gained:,} are gained and {lost:,} lost, p = {chance:.2g}"
+    if chance > CHANCE:
+        return Verdict("statistics and accuracy", True, f"{figures}, which may be chance")
     return Verdict("statistics and accuracy", False, figures, "`jaxcnn recalibrate RUN --output NEW`")
