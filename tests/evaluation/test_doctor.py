@@ -1,8 +1,11 @@
 """Each verdict of `doctor`, on a run that deserves it and on one that does not."""
 
+import dataclasses
 import json
 import re
+import shutil
 
+import flax.linen as nn
 import jax
 import numpy as np
 import pytest
@@ -11,7 +14,7 @@ import jaxcnn
 from jaxcnn.commands import doctor as command
 from jaxcnn.config.file import load_json
 from jaxcnn.errors import UserError
-from jaxcnn.evaluation.doctor import norms, record, units
+from jaxcnn.evaluation.doctor import Verdict, _after_statistics, norms, record, units
 from jaxcnn.evaluation.statistics import Answers
 from jaxcnn.evaluation.subject import open_subject
 from jaxcnn.train.files import fetch
@@ -132,11 +135,22 @@ def test_running_statistics_that_are_off(healthy, tmp_path):
         spoilt = jax.tree.map(lambda leaf, factor: (leaf * factor).astype(leaf.dtype), state.collections, factors)
         return state.replace(collections=spoilt)
 
-    found = verdicts(altered(healthy, tmp_path / "spoilt", spoil))
+    run = altered(healthy, tmp_path / "spoilt", spoil)
+    rows = [row | ({"val/accuracy": 0.1} if "val/accuracy" in row else {}) for row in rows_of(run)]
+    (run / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    found = verdicts(run)
     for question in ("running statistics", "statistics and accuracy"):
         assert not found[question].good
         assert found[question].mend.startswith("`jaxcnn recalibrate")
     assert "by a factor of" in found["running statistics"].figures
+    assert (found["generalisation"].good, found["generalisation"].mend) == (None, "")  # nothing is learnt by heart
+    assert "and 10.0% on validation, which tells nothing before" in found["generalisation"].figures
+
+
+def test_with_good_statistics_the_gap_to_training_is_overfitting():
+    gap, fine = Verdict("generalisation", False, "wide", "less"), Verdict("statistics and accuracy", True, "same")
+    assert _after_statistics([gap, fine]) == [gap, fine]
+    assert _after_statistics([gap]) == [gap]
 
 
 def right(places, *, statistics="new"):
@@ -177,6 +191,36 @@ def test_dead_units(tmp_path):
     found = of_units(altered(alive, tmp_path / "dead", kill))["dead units"]
     assert not found.good
     assert "100.0% of the channels are 0 for all of 512 images" in found.figures
+
+
+class Untold(nn.Module):
+    """A net of somebody's own that sows nothing."""
+
+    @nn.compact
+    def __call__(self, image, *, train=False):
+        return nn.Dense(10)(nn.relu(nn.Dense(4)(image.reshape(len(image), -1))))
+
+
+def test_of_a_net_that_sows_nothing_the_questions_on_units_are_named(healthy):
+    made, subject = make_run(load_json(healthy / "config.json")[0]), open_subject(healthy)
+    variables = Untold().init(jax.random.key(0), np.zeros((1, 32, 32, 1), np.float32))
+    found = list(units.verdicts(made, dataclasses.replace(subject, model=Untold(), members=(variables,))))
+    assert [(each.question, each.good) for each in found] == [("dead units", None), ("saturated units", None)]
+    assert "self.sow('intermediates'" in found[0].figures
+
+
+def test_of_a_run_with_parts_in_python_it_is_said_what_is_left_out(healthy, tmp_path):
+    run = shutil.copytree(healthy, tmp_path / "given")
+    (run / "run.json").write_text(json.dumps(json.loads((run / "run.json").read_text()) | {"given": {"tx": "mine"}}))
+    found = verdicts(run)
+    assert found.keys() == {
+        "validation split",
+        "learning rate",
+        "generalisation",
+        "data",
+        "statistics, units and updates",
+    }
+    assert "was given tx in Python" in found["statistics, units and updates"].figures
 
 
 def test_saturated_units(tmp_path):

@@ -54,7 +54,10 @@ def doctor(run: str | os.PathLike[str], *, data_dir: str | os.PathLike[str] | No
             assert subject.step is not None
             with restored(folder, subject.step, data_dir=data_dir) as (made, state):
                 found += _measured(made, subject, state)
-    return [_of_first(verdict, subject.seeds) for verdict in found]
+        else:
+            why = f"the run was given {', '.join(card['given'])} in Python: its config alone does not make it again"
+            found.append(Verdict("statistics, units and updates", None, why))
+    return [_of_first(verdict, subject.seeds) for verdict in _after_statistics(found)]
 
 
 def _measured(run: Run, subject: Subject, state: TrainState) -> Iterator[Verdict]:
@@ -62,6 +65,20 @@ def _measured(run: Run, subject: Subject, state: TrainState) -> Iterator[Verdict
     yield from norms.verdicts(run, subject)
     yield from units.verdicts(run, subject)
     yield from updates.verdicts(run, state)
+
+
+def _after_statistics(found: Sequence[Verdict]) -> list[Verdict]:
+    """Returns verdicts of which none blames overfitting for what wrong statistics of batch norms do to validation."""
+    statistics = next((each for each in found if each.question == norms.ACCURACY), None)
+    if statistics is None or statistics.good:
+        return list(found)
+    why = f"which tells nothing before the statistics are mended: see {norms.ACCURACY}"
+    return [
+        dataclasses.replace(each, good=None, figures=f"{each.figures}, {why}", mend="")
+        if each.question == record.GENERALISATION and not each.good
+        else each
+        for each in found
+    ]
 
 
 def _of_first(verdict: Verdict, seeds: Sequence[int]) -> Verdict:

@@ -18,6 +18,8 @@ RATIO = 1.5
 """Largest ratio between a running variance and that of the training images, in the median over channels."""
 GAIN = 0.01
 """Largest accuracy that new statistics may gain."""
+ACCURACY = "statistics and accuracy"
+"""The question whether new statistics are better."""
 CHANCE = 0.05
 """A gain that chance alone gives this often is none, by McNemar's exact test on the same images."""
 MOST = 2048
@@ -60,9 +62,9 @@ def _of_accuracy(running: Answers, batch: Answers, new: Answers) -> Verdict:
     figures += f"{share(new.accuracy)} with new ones"
     gained, lost = int(np.sum(new.right & ~running.right)), int(np.sum(running.right & ~new.right))
     if gained - lost <= GAIN * len(new.right):
-        return Verdict("statistics and accuracy", True, figures)
+        return Verdict(ACCURACY, True, figures)
     chance = float(stats.binomtest(gained, gained + lost).pvalue)
     figures += f": {gained:,} are gained and {lost:,} lost, p = {chance:.2g}"
     if chance > CHANCE:
-        return Verdict("statistics and accuracy", True, f"{figures}, which may be chance")
-    return Verdict("statistics and accuracy", False, figures, "`jaxcnn recalibrate RUN --output NEW`")
+        return Verdict(ACCURACY, True, f"{figures}, which may be chance")
+    return Verdict(ACCURACY, False, figures, "`jaxcnn recalibrate RUN --output NEW`")

@@ -18,7 +18,9 @@ GAP = 0.10
 """Largest difference between training and validation accuracy."""
 WAITING = 0.1
 """Largest share of the training time that may be spent waiting for data."""
-OF_ALL = frozenset({"learning rate", "generalisation", "data"})
+GENERALISATION = "generalisation"
+"""The question whether the net knows its training images better than others."""
+OF_ALL = frozenset({"learning rate", GENERALISATION, "data"})
 """Questions whose answers are of all nets of a run of several seeds: what is logged is their mean."""
 
 
@@ -90,9 +92,9 @@ def _learning_rate(rates: Sequence[float], card: Mapping[str, Any]) -> Verdict:
 def _generalisation(train: float, val: float) -> Verdict:
     figures = f"accuracy is {train:.1%} in training and {val:.1%} on validation"
     if train - val <= GAP:
-        return Verdict("generalisation", True, figures)
+        return Verdict(GENERALISATION, True, figures)
     mend = "more augmentation (--config.data.augment), weight decay or data, or a smaller net"
-    return Verdict("generalisation", False, figures, mend)
+    return Verdict(GENERALISATION, False, figures, mend)
 
 
 def _data(waited: float) -> Verdict:

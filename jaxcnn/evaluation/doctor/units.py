@@ -24,12 +24,13 @@ MOST = 512
 """Most images that are looked at."""
 _ENDS = {"tanh": (-1.0, 1.0), "scaled_tanh": (-1.7159, 1.7159), "sigmoid": (0.0, 1.0), "hard_tanh": (-1.0, 1.0)}
 """Ends of bounded activations."""
+_UNSOWN = "the net shows no stages: a module of your own does by self.sow('intermediates', 'NAME', x)"
 _NEAR = 0.01
 """How near to an end a value counts as saturated, as a fraction of the range."""
 
 
 def verdicts(run: Run, subject: Subject) -> Iterator[Verdict]:
-    """Yields nothing for a net that sows no stages."""
+    """Yields the verdicts; those that cannot be asked of a net that sows no stages say so."""
     assert isinstance(run.dataset, Dataset)
     source = few(run.dataset.sources["train"], MOST)
     ends = _ENDS.get(str(getattr(run.model, "act", "")))
@@ -40,15 +41,20 @@ def verdicts(run: Run, subject: Subject) -> Iterator[Verdict]:
         _, sown = subject.model.apply(variables, subject.whitened(image), train=False, mutable=["intermediates"])
         return {name: (channels_of(each), _at_ends(each, ends)) for name, each in stage_outputs(sown).items()}
 
+    looked = False
     alive: dict[str, list[Channels]] = {}
     near: dict[str, list[float]] = {}
     for batch in batches_of(source, subject.square, size, what="stages"):
         if batch["mask"].all():
+            looked = True
             for name, (channels, share) in jax.device_get(look(subject.members[0], batch["image"])).items():
                 alive.setdefault(name, []).append(channels)
                 near.setdefault(name, []).append(float(share))
     if alive:
         yield _of_dead({name: dead_share(together(each)) for name, each in alive.items()}, len(source.labels))
+    elif looked:
+        yield Verdict("dead units", None, f"{_UNSOWN}; `jaxcnn norms` shows the dead channels of each layer")
+        yield Verdict("saturated units", None, _UNSOWN)
     if alive and ends:
         yield _of_saturated({name: float(np.mean(shares)) for name, shares in near.items()})
 
