@@ -12,7 +12,7 @@ from jaxcnn.analysis.trace import Shape, applied, shapes_of
 from jaxcnn.errors import UserError, unknown_word
 from jaxcnn.layers.variables import init_variables
 from jaxcnn.pictures.capture import capture
-from jaxcnn.pictures.rectifiers import Rule, evaluate, rectifiers
+from jaxcnn.pictures.rectifiers import Rule, evaluate, rectifier_behind, rectifiers
 from jaxcnn.types import Array, Variables
 
 _SHOWN = 6
@@ -172,6 +172,11 @@ class Program:
     def rectifiers(self) -> int:
         """Returns the number of rectifiers whose gradient a rule changes."""
         return rectifiers(jax.make_jaxpr(self._apply)(self.shapes, self._image).jaxpr)
+
+    def rectifier_behind(self, layer: str) -> str:
+        """Returns the name of the rectifier that reads the output of a layer, as "relu"; "" if none does."""
+        traced = jax.make_jaxpr(functools.partial(self.output, layer=layer))(self.shapes, self._image).jaxpr
+        return rectifier_behind(traced, traced.outvars[0])
 
     def _apply(self, variables: Variables, images: Array) -> Array:
         return applied(self.model, variables, images, train=False)[0]

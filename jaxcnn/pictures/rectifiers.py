@@ -74,6 +74,20 @@ def rectifiers(jaxpr: Jaxpr) -> int:
     )
 
 
+def rectifier_behind(jaxpr: Jaxpr, variable: Any) -> str:
+    """Returns the name of the first rectifier that reads a variable of a jaxpr; "" if none does."""
+    for equation in jaxpr.eqns:
+        places = [place for place, each in enumerate(equation.invars) if each is variable]
+        if places and _is_rectifier(equation):
+            return _name(equation)
+        if equation.primitive.name in _CALLS and _name(equation) not in _WHOLE:
+            inner = inner_jaxprs(equation)[0]
+            for place in places:
+                if found := rectifier_behind(inner, inner.invars[place]):
+                    return found
+    return ""
+
+
 def _computed(equation: JaxprEqn, operands: Sequence[Any], rule: Rule | None) -> Sequence[Any]:
     if rule is not None and _is_rectifier(equation):
         return [_ruled(equation, rule)(*operands)]

@@ -113,6 +113,7 @@ def _drawn(task: Task, words: Sequence[str], field: str | None) -> tuple[list[Ba
         bands += bands_of(maps)
         found["maps"] = [row for each in maps for row in _rows(each)]
         found["notes"] += _notes(task.nets, methods)
+        found["notes"] += _before_rectifiers(maps)
     if "field" in words:
         found["field"] = _field(task, field or task.layer, bands)
     if "units" in words:
@@ -159,6 +160,14 @@ def _notes(nets: Sequence[Net], methods: Sequence[str]) -> list[str]:
         if not program.rectifiers():
             notes.append(f"{name} has no rectifier: {' and '.join(changed)} are its plain gradient.")
     return notes
+
+
+def _before_rectifiers(maps: Sequence[Sequence[Heat]]) -> list[str]:
+    """Returns a note for each layer of Grad-CAM whose output is not what the next layer reads, but a rectifier does."""
+    drawn = [heat for each in maps for heat in each if heat.layer is not None]
+    layers = {(heat.net.name, heat.net.program, heat.layer): None for heat in drawn}
+    behind = ((name, layer, program.rectifier_behind(layer)) for name, program, layer in layers)
+    return [f"{name}: Grad-CAM is of the output of {layer}, before its {word}." for name, layer, word in behind if word]
 
 
 def _field(task: Task, layer: str | None, bands: list[Band]) -> list[dict[str, Any]]:

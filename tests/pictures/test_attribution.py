@@ -192,6 +192,21 @@ def test_words_that_are_not_there():
         own.layer("features")
 
 
+class NormLast(nn.Module):
+    """A net that sows no stages, whose last module with a map is a norm."""
+
+    @nn.compact
+    def __call__(self, x, train=False):
+        x = nn.relu(nn.LayerNorm(name="norm")(nn.Conv(4, (3, 3), name="conv")(x)))
+        return nn.Dense(3, name="head")(x.mean((1, 2)))
+
+
+def test_it_is_known_that_a_rectifier_follows_a_layer():
+    own = Program(NormLast(), (8, 8, 3))
+    assert own.layer(None) == "norm"
+    assert [own.rectifier_behind(layer) for layer in ("conv", "norm", "head")] == ["", "relu", ""]
+
+
 def test_a_layer_in_a_loop_is_refused_and_its_stage_is_not():
     model = jaxcnn.create_model("resnet20", num_classes=3, scan=True, norm="none")
     own = Program(model, (8, 8, 3))
