@@ -33,7 +33,7 @@ def print_rows(
     """Prints a table to standard output.
 
     Args:
-        header: names of the columns.
+        header: names of the columns; all "": there is no line of them.
         rows: cells.
         markdown: for Markdown, where the first column is code; else as text, at the width of `output_width`.
         right: which columns are numbers, set to the right.
@@ -77,7 +77,7 @@ def rows_text(
     widths[0] = max(widths[0], longest)
     folded = _FOLDED if any(numbers) else 1
     kept = _fitting([width if each else min(width, folded) for width, each in zip(widths, whole, strict=True)], gap)
-    table = Table(box=None, header_style="bold", padding=(0, gap, 0, 0))
+    table = Table(box=None, show_header=any(header), header_style="bold", padding=(0, gap, 0, 0))
     for place in range(kept):
         table.add_column(
             Text(header[place]),

@@ -11,6 +11,7 @@ from jaxcnn.errors import UserError, check_word
 from jaxcnn.layers.norm import GroupNorm, Normed
 from jaxcnn.layers.norm_choice import NORMS
 from jaxcnn.ops.norm import moments, normalize
+from jaxcnn.table import counted
 from jaxcnn.types import Array
 
 WORDS = tuple(word for word, norm in NORMS.items() if issubclass(norm, Normed))
@@ -68,7 +69,7 @@ def _word(x: Array, word: str) -> Word:
     mean, variance = moments(grouped, norm.axes(grouped.ndim))
     one, none = jnp.ones(()), jnp.zeros(())
     y = np.asarray(normalize(grouped, mean, variance, one, none, norm.epsilon).reshape(x.shape))
-    groups = f" ({grouped.shape[-2]} groups of {grouped.shape[-1]})" if isinstance(norm, GroupNorm) else ""
+    groups = f" ({counted(grouped.shape[-2], 'group')} of {grouped.shape[-1]})" if isinstance(norm, GroupNorm) else ""
     return Word(
         norm=word,
         over=AXES[word] + groups,

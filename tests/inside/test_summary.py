@@ -100,6 +100,10 @@ def test_a_narrow_table_leaves_out_whole_columns_and_names_them(width, left_out,
     assert "112x112x64" in text
 
 
+def test_columns_without_names_have_no_line_of_them():
+    assert table.rows_text(("", ""), [("loss", "0.5")]).rstrip() == "loss  0.5"
+
+
 def test_stages_and_depths_have_the_same_totals():
     layers, stages, blocks = (summary("resnet20", **how) for how in ({}, {"by": "stage"}, {"depth": 1}))
     assert layers.totals == stages.totals == blocks.totals
