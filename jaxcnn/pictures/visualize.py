@@ -164,8 +164,8 @@ def _notes(nets: Sequence[Net], methods: Sequence[str]) -> list[str]:
 
 def _before_rectifiers(maps: Sequence[Sequence[Heat]]) -> list[str]:
     """Returns a note for each layer of Grad-CAM whose output is not what the next layer reads, but a rectifier does."""
-    drawn = [heat for each in maps for heat in each if heat.layer is not None]
-    layers = {(heat.net.name, heat.net.program, heat.layer): None for heat in drawn}
+    drawn = ((heat.net, heat.layer) for each in maps for heat in each)
+    layers = {(net.name, net.program, layer): None for net, layer in drawn if layer is not None}
     behind = ((name, layer, program.rectifier_behind(layer)) for name, program, layer in layers)
     return [f"{name}: Grad-CAM is of the output of {layer}, before its {word}." for name, layer, word in behind if word]
 
