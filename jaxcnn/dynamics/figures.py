@@ -31,6 +31,8 @@ class LayerFigures:
     """The peak learning rate, times the gradient's norm over the weights' (van Laarhoven, arXiv:1706.05350)."""
     update: float | None
     """Norm of the update over that of the weights, at the peak learning rate."""
+    frozen: bool
+    """Whether it has parameters, none of which are trained."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)

@@ -91,7 +91,7 @@ def norms(
         run=str(run),
         step=subject.step,
         seed=subject.seeds[0] if subject.seeds else None,
-        layers=_figures(layers, depth, subject.members[0], new, sizes, rate),
+        layers=_figures(layers, depth, subject.members[0], new, sizes, rate, frozen),
         accuracies=found,
         words=by_words(x, words or WORDS) if x.size else [],
         layer=chosen or "",
@@ -166,7 +166,9 @@ def _figures(
     new: Variables | None,
     sizes: StepSizes | None,
     rate: float | None,
+    frozen: Frozen,
 ) -> list[LayerFigures]:
+    still = frozen.layers(variables)
     ratios = {} if new is None else variance_ratios(variables, new)
     offsets = {} if new is None else mean_offsets(variables, new)
     relative: Mapping[str, float] = {} if sizes is None else sizes.ratio("gradient")
@@ -182,6 +184,7 @@ def _figures(
             weight=None if sizes is None else sizes.weight.get(layer.path),
             effective_rate=rate * relative[layer.path] if rate is not None and layer.path in relative else None,
             update=updates.get(layer.path),
+            frozen=layer.path in still,
         )
         for layer in layers
     ]

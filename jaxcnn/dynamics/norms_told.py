@@ -65,7 +65,7 @@ def layer_rows(found: Norms) -> list[tuple[str, ...]]:
             _values(each.eval),
             "" if each.ratio is None else f"{each.ratio[1]:.2f}",
             _dead(each),
-            _small(each.gradient),
+            "frozen" if each.frozen else _small(each.gradient),
             _small(each.effective_rate),
         )
         for each in found.layers

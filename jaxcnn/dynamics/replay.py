@@ -93,6 +93,7 @@ def _taken(begun: Beginning, name: str, step: int, seed: int | None, rows: list[
         metrics={name: value for name, value in found.items() if name != "examples"},
         learning_rate=rate,
         sizes=None if gradient is None else _sizes(run, params, _trained(run, again, number), gradient),
+        frozen=run.groups.frozen.layers(run.abstract_variables()),
         finite=not np.any(last["nonfinite"]),
         compared=compared(again.start, [*rest, here], rows, begun.restarts),
         rows=[row for row in rows if "train/loss" in row],

@@ -48,6 +48,8 @@ class Replay:
     """None if the optimizer was handed over."""
     sizes: StepSizes | None
     """Euclidean norms of weights, gradient and update, by the path of the layer."""
+    frozen: Sequence[str]
+    """Paths of the layers that are frozen: they have no gradient."""
     finite: bool
     """Whether the step was; else it has changed nothing."""
     compared: Compared
@@ -101,6 +103,7 @@ class Replay:
             "metrics": self.metrics,
             "examples": [self._example(place) for place in self.hardest],
             "layers": self._layers(),
+            "frozen": list(self.frozen),
         })  # fmt: skip
 
     def save(self, path: Path) -> None:

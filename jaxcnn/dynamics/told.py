@@ -17,6 +17,8 @@ def sentences(found: Replay) -> Iterator[str]:
     taken = f"{found.again:,} steps taken again" if found.again != 1 else "1 step taken again"
     yield f"{found.run}, step {found.step:,}, seed {found.seed}: {kind} {begun}, {taken} before it"
     yield same(found)
+    if found.frozen:
+        yield f"frozen, so not among the layers below: {', '.join(found.frozen)}"
     if not found.finite:
         yield "the step is not finite, and has changed nothing"
     rate = "" if found.learning_rate is None else f", learning rate {found.learning_rate:.4g}"

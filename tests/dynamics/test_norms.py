@@ -9,6 +9,7 @@ import pytest
 
 import jaxcnn
 from jaxcnn.commands import norms as command
+from jaxcnn.dynamics import norms_told, told
 from jaxcnn.dynamics.charts import log_ticks
 from jaxcnn.dynamics.cubes import cube
 from jaxcnn.dynamics.norms_page import write_norms
@@ -81,6 +82,17 @@ def test_running_statistics_of_the_training_images_are_those_of_the_batch(run, f
     assert layers(found)["norm1"].ratio[1] != pytest.approx(1, rel=1e-3)
     values = layers(again)["norm1"]
     assert values.eval.variance == pytest.approx(values.train.variance, rel=0.05)
+
+
+@pytest.mark.slow
+def test_what_is_frozen_is_called_so(tmp_path):
+    periods = {"total_steps": 2, "log_every": "1 steps", "eval_every": "2 steps", "checkpoint_every": "2 steps"}
+    place = trained(tmp_path / "run", **{"train.freeze": "conv1|norm1/scale"}, **periods)
+    found, again = jaxcnn.norms(place, ["batch"]), jaxcnn.replay(place, 2)
+    assert [path for path, each in layers(found).items() if each.frozen] == ["conv1"]
+    assert {row[0]: row[6] for row in norms_told.layer_rows(found)}["conv1"] == "frozen"
+    assert "frozen, so not among the layers below: conv1" in list(told.sentences(again))
+    assert "conv1" not in again.gradient_norm
 
 
 @pytest.fixture(scope="module")

@@ -126,6 +126,8 @@ def test_a_frozen_norm_computes_as_in_evaluation_however_it_is_told(told):
 def test_a_norm_with_a_parameter_that_trains_is_not_in_evaluation_mode():
     variables = abstract_variables(TwoNorms(), SHAPE)
     assert Frozen("norm1/scale|conv1").modules(variables) == set()
+    assert Frozen("norm1/scale|conv1").layers(variables) == ["conv1"]
+    assert Frozen().layers(variables) == []
     assert Frozen(".*/(scale|bias)").modules(variables) == {("norm1",), ("norm2",)}
 
 

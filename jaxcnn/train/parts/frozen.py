@@ -41,6 +41,11 @@ class Frozen:
             raise UserError(f"{KEY} is {self.pattern!r}, which matches all parameters: nothing would be trained")
         return found
 
+    def layers(self, variables: Variables) -> list[str]:
+        """Returns the paths of the modules with parameters of their own, all of which are frozen, sorted."""
+        frozen = self.parameters(variables) if self.pattern else set()
+        return sorted({_module(path) for path in frozen} - {_module(path) for path in _params(variables) - frozen})
+
     def statistics(self, variables: Variables) -> set[str]:
         """Returns the paths of the frozen variables of other collections, as "stem_norm/mean"."""
         if not self.pattern or self.norms == "train":
