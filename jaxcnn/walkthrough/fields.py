@@ -7,7 +7,9 @@ from jaxcnn.inside.columns import extent
 from jaxcnn.walkthrough.maps import Unit
 
 _MARGIN = 0.08
-"""Of the photo's side, shown around it: fields reach into the padding."""
+"""Least part of the photo's side that is shown around it: fields reach into the padding."""
+_REACH = 0.5
+"""Most of it. Of a field that reaches farther, the edges that lie beyond are not drawn, so its box is open there."""
 
 
 class Box(NamedTuple):
@@ -18,12 +20,12 @@ class Box(NamedTuple):
     height: float
     width: float
 
-    def within(self, size: int) -> "Box":
-        """Returns the part that is on the photo or just around it."""
-        margin = _MARGIN * size
-        top, left = (min(max(each, -margin), size) for each in (self.top, self.left))
+    def frame(self, size: int) -> "Box":
+        """Returns what is shown: the photo with a margin, and this box, as far as it does not reach too far."""
+        margin, reach = _MARGIN * size, _REACH * size
+        top, left = (min(-margin, max(each - margin / 2, -reach)) for each in (self.top, self.left))
         bottom, right = (
-            max(min(start + length, size + margin), 0)
+            max(size + margin, min(start + length + margin / 2, size + reach))
             for start, length in ((self.top, self.height), (self.left, self.width))
         )
         return Box(top, left, bottom - top, right - left)

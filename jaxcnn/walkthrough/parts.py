@@ -16,7 +16,7 @@ from jaxcnn.pictures.colors import Scale, bar
 from jaxcnn.report.charts import color
 from jaxcnn.report.pictures import picture_address
 from jaxcnn.walkthrough.charts import Values, histogram, spread_in_words
-from jaxcnn.walkthrough.fields import box_of, field_line, place_line
+from jaxcnn.walkthrough.fields import Box, box_of, field_line, place_line
 from jaxcnn.walkthrough.maps import MOST, MOST_OF_TWO, common_scale, strip, strongest, thinning, tiles, unit_of
 from jaxcnn.walkthrough.nets import Seen, Traced
 from jaxcnn.walkthrough.steps import Step
@@ -81,6 +81,7 @@ def _net(number: int, net: Traced) -> dict[str, Any]:
         "picture": picture_address(image, "PNG") if small else picture_address(image, "JPEG", quality=88),
         "small": small,
         "size": image.width,
+        "frame": Box(0, 0, image.width, image.width).frame(image.width),
         "views": subject.views,
     }
 
@@ -174,7 +175,8 @@ def _column(net: Traced, seen: Seen, scale: Scale | None, most: int) -> dict[str
         "mark": None if unit is None else [100 * part for part in (
             unit.column / shape[1], unit.row / shape[0], 1 / shape[1], 1 / shape[0],
         )],
-        "box": None if box is None else box.within(size),
+        "box": box,
+        "frame": (box or Box(0, 0, size, size)).frame(size),
         "field": field_line(seen.step.row.receptive, seen.field),
         "place": place_line(box, size),
         "told": {

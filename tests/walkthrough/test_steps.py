@@ -11,7 +11,7 @@ import jaxcnn
 from jaxcnn.analysis.values import Values
 from jaxcnn.analysis.walk import IMAGE, supports, trace, walked
 from jaxcnn.evaluation.subject import Subject
-from jaxcnn.walkthrough.fields import box_of, field_line, place_line
+from jaxcnn.walkthrough.fields import Box, box_of, field_line, place_line
 from jaxcnn.walkthrough.maps import Unit, strongest
 from jaxcnn.walkthrough.nets import traced, walked_through
 from jaxcnn.walkthrough.steps import MOST, granularity, steps_of
@@ -132,6 +132,20 @@ def test_a_norm_over_the_whole_map_is_told_and_left_out_of_the_box():
     assert normed.field == other.field
     assert "the whole photo, through the means" in field_line(normed.step.row.receptive, normed.field)
     assert field_line(other.step.row.receptive, other.field) == "13x13 px, stride 4 px"
+
+
+@pytest.mark.parametrize("box", [Box(-6, -6, 13, 13), Box(20, -2, 25, 5), Box(3, 4, 5, 5)])
+def test_what_is_shown_holds_the_whole_box_and_the_photo(box):
+    frame = box.frame(32)
+    for start, length, low, size in ((frame.top, frame.height, box.top, box.height),
+                                     (frame.left, frame.width, box.left, box.width)):  # fmt: skip
+        assert start < min(low, 0)
+        assert start + length > max(low + size, 32)
+
+
+def test_a_box_that_reaches_far_is_open_and_the_photo_stays_large():
+    frame = Box(-200, 3, 427, 5).frame(32)
+    assert (frame.top, frame.height) == (-16, 64)
 
 
 def test_places_are_told_with_their_padding():
