@@ -100,6 +100,18 @@ def test_a_step_fills_a_screen_and_its_histograms_are_high(page, place, width, h
     assert page.ask("document.documentElement.scrollHeight") <= 1.05 * height
 
 
+def test_twice_the_arithmetic_of_a_convolution_needs_no_scroll_bar(page, place):
+    page.show(place, width=DESKTOP, height=720)
+    for _ in range(3):
+        press(page, "ArrowRight")
+    numbers = "document.querySelector('#step-4 .numbers')"
+    page.ask(
+        f"(() => {{ const all = {numbers}; all.append(...[...all.children].map((one) => one.cloneNode(true))); }})()"
+    )
+    assert page.ask(f"{numbers}.querySelectorAll('p').length") >= 10
+    assert page.ask(f"{numbers}.scrollHeight - {numbers}.clientHeight") <= 1
+
+
 def test_the_field_lies_on_the_photo_and_the_unit_on_its_map(page, place):
     page.show(place, width=DESKTOP)
     press(page, "ArrowRight")
