@@ -89,6 +89,14 @@ def local_path(what: str, place: str | os.PathLike[str]) -> Path:
     return Path(place).expanduser()
 
 
+def make_folder(folder: Path) -> None:
+    """Makes a folder, and those that it lies in, where they are missing; raises `UserError` where it cannot be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{folder} cannot be used: {error.strerror}") from None
+
+
 def check_checkpoint_folder(path: Path) -> None:
     """Raises `UserError` for an absolute path of checkpoints that orbax, or a library below it, takes for another.
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jaxcnn.addresses import local_path
+from jaxcnn.addresses import local_path, make_folder
 from jaxcnn.compare import files
 from jaxcnn.compare.asked import MOST_SEEDS, Asked, make_grid
 from jaxcnn.compare.budget import seconds_of
@@ -15,7 +15,7 @@ from jaxcnn.compare.jobs import jobs_of, left
 from jaxcnn.compare.results import Results, results_of
 from jaxcnn.compare.session import Session
 from jaxcnn.compare.stages import detectable
-from jaxcnn.errors import UserError, check_word
+from jaxcnn.errors import check_word
 from jaxcnn.ranges import Range, below, check_number, check_whole
 
 SPLITS = ("test", "val")
@@ -123,10 +123,7 @@ def opened(
         had = load_grid(folder)
         grid = dataclasses.replace(had, baseline=baseline or had.baseline, target=target or had.target)
         grid.cell(grid.baseline)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"{folder} cannot be used: {error.strerror}") from None
+    make_folder(folder)
     grid.save(folder)
     return folder, grid
 

@@ -1,5 +1,6 @@
 """Trains the trials of a sweep one after the other, and ends those that are hopeless."""
 
+import dataclasses
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -128,14 +129,7 @@ class Asking:
                 return False
             self._seen = len(trial.curve)
             end, rungs = hopeless(self._plan, trials, trial.number)
-            Trial(
-                plan=self._plan,
-                folder=self._folder,
-                number=trial.number,
-                texts=trial.texts,
-                pruned=max(trial.curve) if end else None,
-                rungs=rungs,
-            ).save()
+            dataclasses.replace(trial, pruned=max(trial.curve) if end else None, rungs=rungs).save()
         return end
 
     def _grown(self) -> bool:

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jaxcnn.addresses import local_path
+from jaxcnn.addresses import local_path, make_folder
 from jaxcnn.compare.budget import seconds_of
+from jaxcnn.compare.grid import FILE as GRID
 from jaxcnn.compare.grid import load_grid
 from jaxcnn.compare.jobs import settings_of
 from jaxcnn.compare.results import results_of
@@ -116,10 +117,7 @@ def opened(
     else:
         dimensions = make_space(space) if isinstance(space, Mapping) else read_space(space)
     plan = _planned(base, dimensions, [(find_key(key)[0], text) for key, text in changes], asked, command)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"{folder} cannot be used: {error.strerror}") from None
+    make_folder(folder)
     plan.save(folder)
     return folder, plan
 
@@ -165,13 +163,14 @@ def train(plan: Plan, folder: Path, *, budget: str | None = None, retry: bool = 
             say(f"other processes train {', '.join(open_ones)}: whoever ends last trains the best again")
         return
     if train_again(plan, folder, budget=session.left, retry=retry) is None:
-        raise UserError(f"no trial is finished: {next(each.outcome.reason for each in trials if each.outcome.reason)}")
+        reasons = (each.outcome.reason for each in trials if each.outcome.reason)
+        raise UserError(f"no trial is finished: {next(reasons, 'all were ended early')}")
 
 
 def found_in(plan: Plan, folder: Path) -> Found:
     """Returns what there is of a sweep now, and writes its tables, its page, and the config that is named."""
     place = folder / FOLDER
-    again = results_of(load_grid(place), place, split="val") if (place / "grid.json").is_file() else None
+    again = results_of(load_grid(place), place, split="val") if (place / GRID).is_file() else None
     trials, row, config = trials_of(plan, folder), winner(again) if again else None, None
     if row:
         named = next(each for each in trials if each.name == row.cell)
