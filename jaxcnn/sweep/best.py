@@ -10,6 +10,7 @@ from jaxcnn.compare.grid import Grid
 from jaxcnn.compare.jobs import settings_of
 from jaxcnn.compare.results import Results, Row
 from jaxcnn.compare.session import Session
+from jaxcnn.compare.statistics import PairedDifference, paired_difference
 from jaxcnn.config import base_config
 from jaxcnn.config.keys import flat, is_free
 from jaxcnn.json_file import replace_text
@@ -58,6 +59,16 @@ def winner(results: Results) -> Row | None:
         return None
     known = [row for row in results.rows if row.mean is not None]
     return max(known, key=lambda row: row.mean or 0.0, default=None)
+
+
+def lead(results: Results, first: Row) -> tuple[Row, PairedDifference] | None:
+    """Returns the second best of those that were trained again, and how far the best is ahead of it, by seeds."""
+    others = [row for row in results.rows if row is not first and row.mean is not None]
+    if not others:
+        return None
+    second = max(others, key=lambda row: row.mean or 0.0)
+    seeds = sorted(first.scores.keys() & second.scores.keys())
+    return second, paired_difference([second.scores[seed] for seed in seeds], [first.scores[seed] for seed in seeds])
 
 
 def write_config(trial: Trial, row: Row, folder: Path) -> Path:

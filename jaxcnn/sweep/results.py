@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from jaxcnn.compare.columns import mean_and_deviation
+from jaxcnn.compare.columns import mean_and_deviation, points
 from jaxcnn.compare.results import Results as Again
 from jaxcnn.compare.results import Row, results_of
 from jaxcnn.compare.tables import as_dict as grid_as_dict
-from jaxcnn.sweep.best import winner
+from jaxcnn.sweep.best import lead, winner
 from jaxcnn.sweep.plan import Plan
 from jaxcnn.sweep.trials import METRIC, PRUNED, Trial, best
 from jaxcnn.table import rows_text, wrapped
@@ -99,6 +99,8 @@ class Found:
             f"{best_row.cell} is the best by its {best_row.n} other seeds; its seed as a trial is not among them, "
             "since it was chosen by that"
         ]
+        if told := _ahead(self.again, best_row):
+            lines.append(told)
         if score := tested(self.again, best_row):
             lines.append(f"on the test split, which chose nothing, it has {score}")
         return "\n".join([table, *map(wrapped, lines)])
@@ -117,6 +119,15 @@ def tested(again: Again, row: Row) -> str:
     """Returns the test accuracy of a cell over its seeds, in words; "" where it is not known."""
     on_test = results_of(again.grid, again.folder).row(row.cell)
     return "" if on_test.mean is None else f"{mean_and_deviation(on_test)} %"
+
+
+def _ahead(again: Again, best_row: Row) -> str:
+    """Returns how far the best one is ahead of the next one, in words; "" where there is none, or one seed."""
+    found = lead(again, best_row)
+    if found is None or found[1].low is None:
+        return ""
+    chance = "no more than chance may do" if found[1].low <= 0 else "more than chance does in 19 of 20 cases"
+    return f"it is {points(found[1])} points ahead of {found[0].cell}, which is {chance}"
 
 
 def _first(trials: Sequence[Trial], row: Row) -> str:

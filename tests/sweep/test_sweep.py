@@ -1,8 +1,10 @@
 """Sweeps: what is tried, what is kept, what is named."""
 
 import csv
+import dataclasses
 import json
 import math
+import re
 import statistics
 
 import pytest
@@ -171,11 +173,27 @@ def test_the_folder_alone_shows_what_is_there(swept, capsys, tmp_path):
     assert command.main(["--output", str(found.folder), "--json", str(tmp_path / "found.json")]) == 0
     said = capsys.readouterr().out
     assert f"{found.winner.cell} is the best by its 3 other seeds" in said
+    assert re.search(
+        r"it is \+\d+\.\d\d \[.*\] points ahead of trial\d+, which is more than chance does", " ".join(said.split())
+    )
     assert "12 of 12 trials: 12 finished; the best 10 are shown" in said
     kept = json.loads((tmp_path / "found.json").read_text())
     assert (len(kept["trials"]), kept["winner"]) == (12, found.winner.cell)
     rows = list(csv.DictReader((found.folder / "trials.csv").read_text().splitlines()))
     assert [float(row["optimizer.learning_rate"]) for row in rows] == rates(found)
+
+
+def test_a_lead_that_chance_may_give_is_called_so(swept):
+    found, _ = swept
+    rows = [
+        dataclasses.replace(row, scores=dict(zip(row.scores, scores, strict=True)), mean=sum(scores) / 3)
+        for row, scores in zip(found.again.rows, [(0.8, 0.9, 0.7), (0.79, 0.8, 0.78), (0.5, 0.5, 0.5)], strict=True)
+    ]
+    closer = dataclasses.replace(found, again=dataclasses.replace(found.again, rows=rows))
+    assert (
+        f"it is +1.00 [-21.36, +23.36] points ahead of {rows[1].cell}, which is no more than chance may do"
+        in " ".join(str(closer).split())
+    )
 
 
 def test_the_page_has_a_chart_for_each_setting(swept):
