@@ -8,6 +8,7 @@ its kind:
 | `scores` | `table`, `by` | mean accuracy of cells and its deviation by a value, a line for each of the others |
 | `curves` | `curves`, `metric`, `splits` | the mean curves of cells by epoch, the second split dashed |
 | `points` | `of`, `x`, `y`, `group`, `names` | a point for each row of a CSV file; names: row -> [right, up], pixels |
+| `lines` | `of`, `x`, `y`, `group`, perhaps `deviation` | a line through the rows of a CSV file for each group |
 | `series` | `of`, `under` | a line for each list of numbers under a key of a JSON file, by their place from 0 |
 
 `cells = [...]` draws only some, `labels = {none = "no norm"}` says what lines and values are called, and
@@ -46,7 +47,7 @@ _APART = 0.06
 
 def plot_of(folder: Path, picture: Mapping[str, Any]) -> Any:
     """Returns the figure of a `[[picture]]`, for the files of a folder."""
-    kinds = {"scores": _scores, "curves": _curves, "points": _points, "series": _series}
+    kinds = {"scores": _scores, "curves": _curves, "points": _points, "lines": _lines, "series": _series}
     return kinds[picture["kind"]](folder, picture)
 
 
@@ -147,6 +148,26 @@ def _points(folder: Path, picture: Mapping[str, Any]) -> Any:
             )  # fmt: skip
     plot.x_range.range_padding = plot.y_range.range_padding = 0.16  # names need room
     _legend(plot, drawn, picture.get("legend", "right"))
+    return plot
+
+
+def _lines(folder: Path, picture: Mapping[str, Any]) -> Any:
+    with (folder / picture["of"]).open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    values = list(dict.fromkeys(row[picture["x"]] for row in rows))
+    places, scale = _places(values)
+    plot = _figure(picture, picture["x"], picture["y"], x_axis_type=scale)
+    plot.xaxis.ticker = FixedTicker(ticks=sorted(places.values()))
+    plot.xaxis.major_label_overrides = {place: _label(picture, value) for value, place in places.items()}
+    drawn = []
+    for number, group in enumerate(dict.fromkeys(row[picture["group"]] for row in rows)):
+        own = [row for row in rows if row[picture["group"]] == group]
+        points = [
+            (places[row[picture["x"]]], float(row[picture["y"]]), float(row.get(picture.get("deviation", ""), 0)))
+            for row in own
+        ]
+        drawn.append((_label(picture, group), _line(plot, sorted(points), number, joined=_numbers(values))))
+    _legend(plot, drawn)
     return plot
 
 

@@ -140,6 +140,20 @@ def test_a_picture_of_curves_has_the_cells_that_are_named(kept):
     assert last == [50, 91]
 
 
+def test_a_picture_of_lines_has_the_rows_of_each_group(tmp_path):
+    (tmp_path / "shifts.csv").write_text(
+        "case,border,shift,accuracy,deviation\nzero 1,zero,1,80,2\nzero 0,zero,0,90,1\nnone 0,none,0,70,3\n"
+    )
+    picture = {"kind": "lines", "of": "shifts.csv", "x": "shift", "y": "accuracy", "group": "border"}
+    plot = pictures.plot_of(tmp_path, picture | {"deviation": "deviation", "labels": {"none": "no border"}})
+    lines = [one.data_source.data for one in plot.renderers if type(one.glyph).__name__ == "Segment"]
+    assert [(line["x"], line["y"], line["high"]) for line in lines] == [
+        ([0, 1], [90, 80], [91, 82]),
+        ([0], [70], [73]),
+    ]
+    assert [item.label.value for item in plot.legend[0].items] == ["zero", "no border"]
+
+
 def test_a_picture_is_old_when_its_description_or_a_file_changes(kept, tmp_path):
     shutil.copytree(kept[0], tmp_path / "copy")
     picture = {"kind": "scores", "table": "table.json", "by": "norm"}
