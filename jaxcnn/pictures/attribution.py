@@ -115,13 +115,13 @@ def gradcam(
         variables: of the net.
         images: see `Program`.
         classes: see `Program`.
-        layer: None: the last stage with a map of more than one cell.
+        layer: whose output is taken; None: the last map of the net, see `Program.last_map`.
     """
-    layer = program.layer(layer)
-    _, output, gradient = program.at_layer(variables, images, classes, layer=layer)
+    places = places_of(program, program.layer(layer))
+    _, output, gradient = program.at_map(variables, images, classes, layer=layer)
     weights = np.mean(np.asarray(gradient, np.float64), axis=(1, 2))
     cells = np.maximum(np.einsum("brck,bk->brc", np.asarray(output, np.float64), weights), 0)
-    return spread(cells, *places_of(program, layer), program.image_shape)
+    return spread(cells, *places, program.image_shape)
 
 
 def occlusion(

@@ -48,7 +48,7 @@ class Heat(NamedTuple):
     chosen: Chosen
     method: str
     layer: str | None
-    """Of Grad-CAM."""
+    """Of Grad-CAM, as of `Program.last_map`."""
     values: np.ndarray
     """(height, width[, channels])."""
     control: np.ndarray
@@ -98,18 +98,19 @@ def heats(
         nets: trained.
         images: of each net, the same ones as it sees them.
         methods: words.
-        layer: of Grad-CAM; None: see `Program.layer`.
+        layer: of Grad-CAM; None: see `Program.last_map`.
         wanted: the class, as of `choose_class`.
         done: is called after each map.
 
     Raises:
         UserError: for a layer or class that is not there.
     """
-    layers = [net.program.layer(layer) if "gradcam" in methods else None for net in nets]
+    for net in nets if "gradcam" in methods else ():
+        net.program.last_map(layer)  # which may be refused: before anything is computed
     found: list[list[Heat]] = []
     for number in range(len(images[0])):
         found.append([])
-        for net, layer, own in zip(nets, layers, images, strict=True):
+        for net, own in zip(nets, images, strict=True):
             for heat in _of_image(net, own[number], methods, layer, wanted):
                 found[-1].append(heat)
                 done()
@@ -133,7 +134,8 @@ def _of_image(
         if method == "integrated":
             mean = np.asarray(net.program.logits(net.variables, np.zeros_like(inputs)))[0]
             whole = float(values.sum()), float(logits[chosen.output] - mean[chosen.output])
-        yield Heat(net, image, chosen, method, options.get("layer"), values, control, whole)
+        name = net.program.last_map(layer) if method == "gradcam" else None
+        yield Heat(net, image, chosen, method, name, values, control, whole)
 
 
 class Scales(NamedTuple):

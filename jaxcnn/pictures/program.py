@@ -12,6 +12,7 @@ from jaxcnn.analysis.trace import Shape, applied, shapes_of
 from jaxcnn.errors import UserError, unknown_word
 from jaxcnn.layers.variables import init_variables
 from jaxcnn.pictures.capture import capture
+from jaxcnn.pictures.onward import last_map, returned
 from jaxcnn.pictures.rectifiers import Rule, evaluate, rectifier_behind, rectifiers
 from jaxcnn.types import Array, Variables
 
@@ -106,23 +107,24 @@ class Program:
         return logits, found
 
     @_compiled("layer")
-    def at_layer(self, variables: Variables, images: Array, classes: Array, layer: str) -> tuple[Array, Array, Array]:
-        """Returns the logits, the output of a layer, and the gradient of the logits of `classes` by that output.
+    def at_map(
+        self, variables: Variables, images: Array, classes: Array, layer: str | None
+    ) -> tuple[Array, Array, Array]:
+        """Returns the logits, a map, and the gradient of the logits of `classes` by it.
 
         The last two are (batch, rows, columns, channels).
+
+        Args:
+            variables: of the net.
+            images: see above.
+            classes: see above.
+            layer: whose output the map is; None: the map that `last_map` names.
 
         Raises:
             UserError: if the logits do not come from this output, as where it is that of one turn of a loop.
         """
-
-        def both(variables: Variables, images: Array) -> tuple[Array, Array]:
-            found = capture(self.model, variables, images)
-            return found.logits, (found.outputs | found.stages)[layer]
-
-        traced = jax.make_jaxpr(both)(variables, images)
-        variable, operands = traced.jaxpr.outvars[1], jax.tree.leaves((variables, images))
-        if not _leads_to(traced.jaxpr, variable):
-            raise UserError(f"the logits do not come from the output of {layer} as it is: name another layer")
+        traced, variable = self._with_map(variables, images, layer)
+        operands = jax.tree.leaves((variables, images))
 
         def chosen(added: Array) -> tuple[Array, tuple[Array, Array]]:
             logits, output = evaluate(traced, operands, added={variable: added})
@@ -178,6 +180,45 @@ class Program:
         traced = jax.make_jaxpr(functools.partial(self.output, layer=layer))(self.shapes, self._image).jaxpr
         return rectifier_behind(traced, traced.outvars[0])
 
+    def last_map(self, layer: str | None) -> str:
+        """Returns the name of the map that `at_map` takes, as "stage4", or "relu behind norm"; errors as of `layer`.
+
+        By default it is the last stage with a map of more than one cell. A net that sows no stages has the last map
+        that the way of its last such module to the logits goes through: behind its sum and its activation, before the
+        pooling or the flattening.
+        """
+        if layer is not None or self.stages:
+            return self.layer(layer)
+        return self._own_map
+
+    @functools.cached_property
+    def _own_map(self) -> str:
+        name = self.layer(None)
+        traced = self._traced(self.shapes, self._image, name)
+        found = last_map(traced.jaxpr, returned(traced.jaxpr, traced.jaxpr.outvars[1]))
+        return f"{found.name} behind {name}" if found and found.name else name
+
+    def _with_map(self, variables: Variables, images: Array, layer: str | None) -> tuple[Any, Any]:
+        """Returns the net traced to its logits and a map, and the variable of the map; as of `at_map`."""
+        name = self.layer(None) if layer is None else layer
+        traced = self._traced(variables, images, name)
+        jaxpr = traced.jaxpr
+        output = returned(jaxpr, jaxpr.outvars[1])
+        found = last_map(jaxpr, output)
+        if found is None:
+            raise UserError(f"the logits do not come from the output of {name} as it is: name another layer")
+        variable = output if layer is not None or self.stages else found.value
+        return traced.replace(jaxpr=jaxpr.replace(outvars=[jaxpr.outvars[0], variable])), variable
+
+    def _traced(self, variables: Variables, images: Any, layer: str) -> Any:
+        """Returns the jaxpr of (variables, images) -> the logits and the output of a layer."""
+
+        def both(variables: Variables, images: Array) -> tuple[Array, Array]:
+            found = capture(self.model, variables, images)
+            return found.logits, (found.outputs | found.stages)[layer]
+
+        return jax.make_jaxpr(both)(variables, images)
+
     def _apply(self, variables: Variables, images: Array) -> Array:
         return applied(self.model, variables, images, train=False)[0]
 
@@ -191,12 +232,3 @@ def _evaluated(function: Callable[..., Array], variables: Variables, images: Arr
 
 def _sum_of(logits: Array, classes: Array) -> Array:
     return jnp.sum(jnp.take_along_axis(logits, classes[:, None], axis=1))
-
-
-def _leads_to(jaxpr: Any, variable: Any) -> bool:
-    """Returns whether the first result of a jaxpr comes from a variable of it."""
-    needed = {id(jaxpr.outvars[0])}
-    for equation in reversed(jaxpr.eqns):
-        if any(id(each) in needed for each in equation.outvars):
-            needed |= {id(each) for each in equation.invars}
-    return id(variable) in needed

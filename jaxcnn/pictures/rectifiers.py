@@ -19,7 +19,7 @@ RECTIFIERS = frozenset({"celu", "elu", "hard_silu", "leaky_relu", "mish", "relu"
 """Names of the functions of `jax.nn` that pass what is positive, and nothing or little of what is negative."""
 _WHOLE = frozenset({"hard_sigmoid", "hard_tanh"})
 """Functions with a rectifier in them that are none."""
-_CALLS = frozenset({"jit", "custom_jvp_call", "remat2", "checkpoint"})
+CALLS = frozenset({"jit", "custom_jvp_call", "remat2", "checkpoint"})
 """Primitives that do nothing but call a jaxpr."""
 _LOOP = "scan"
 
@@ -70,7 +70,7 @@ def rectifiers(jaxpr: Jaxpr) -> int:
     return sum(
         1 if _is_rectifier(equation) else sum(map(rectifiers, inner_jaxprs(equation)))
         for equation in jaxpr.eqns
-        if _name(equation) not in _WHOLE and equation.primitive.name in (*_CALLS, _LOOP)
+        if _name(equation) not in _WHOLE and equation.primitive.name in (*CALLS, _LOOP)
     )
 
 
@@ -80,7 +80,7 @@ def rectifier_behind(jaxpr: Jaxpr, variable: Any) -> str:
         places = [place for place, each in enumerate(equation.invars) if each is variable]
         if places and _is_rectifier(equation):
             return _name(equation)
-        if equation.primitive.name in _CALLS and _name(equation) not in _WHOLE:
+        if equation.primitive.name in CALLS and _name(equation) not in _WHOLE:
             inner = inner_jaxprs(equation)[0]
             for place in places:
                 if found := rectifier_behind(inner, inner.invars[place]):
@@ -92,7 +92,7 @@ def _computed(equation: JaxprEqn, operands: Sequence[Any], rule: Rule | None) ->
     if rule is not None and _is_rectifier(equation):
         return [_ruled(equation, rule)(*operands)]
     if rule is not None and _name(equation) not in _WHOLE and any(map(rectifiers, inner_jaxprs(equation))):
-        if equation.primitive.name in _CALLS:
+        if equation.primitive.name in CALLS:
             return evaluate(_inner(equation), operands, rule)
         if equation.primitive.name == _LOOP:
             return _loop(equation, operands, rule)

@@ -53,8 +53,9 @@ def visualize(
             "units", the images of the split that excite units of a layer most; "embedding", the features of the split
             in a plane (HTML only); "field", the receptive field of a layer over its measured support.
         output: the file, whose name ends with .png or .html.
-        layer: of Grad-CAM, features, units, embedding and field, as "stage3"; None: the last with a map, for features
-            all stages, for the embedding "features".
+        layer: of Grad-CAM, features, units, embedding and field, as "stage3"; None: the last with a map, for Grad-CAM
+            of a net without stages what its activation makes of that, for features all stages, for the embedding
+            "features".
         class_name: name or number of an output; "true": the label of each image; None: what the net says.
         field: a layer; the same as "field" in `what`, of this layer.
         units: channels; None: six that stand out.
@@ -113,7 +114,8 @@ def _drawn(task: Task, words: Sequence[str], field: str | None) -> tuple[list[Ba
         bands += bands_of(maps)
         found["maps"] = [row for each in maps for row in _rows(each)]
         found["notes"] += _notes(task.nets, methods)
-        found["notes"] += _before_rectifiers(maps)
+        if "gradcam" in methods:
+            found["notes"] += _before_rectifiers(task.nets, task.layer)
     if "field" in words:
         found["field"] = _field(task, field or task.layer, bands)
     if "units" in words:
@@ -162,12 +164,15 @@ def _notes(nets: Sequence[Net], methods: Sequence[str]) -> list[str]:
     return notes
 
 
-def _before_rectifiers(maps: Sequence[Sequence[Heat]]) -> list[str]:
-    """Returns a note for each layer of Grad-CAM whose output is not what the next layer reads, but a rectifier does."""
-    drawn = ((heat.net, heat.layer) for each in maps for heat in each)
-    layers = {(net.name, net.program, layer): None for net, layer in drawn if layer is not None}
-    behind = ((name, layer, program.rectifier_behind(layer)) for name, program, layer in layers)
-    return [f"{name}: Grad-CAM is of the output of {layer}, before its {word}." for name, layer, word in behind if word]
+def _before_rectifiers(nets: Sequence[Net], layer: str | None) -> list[str]:
+    """Returns a note for each net of which Grad-CAM takes the output of a layer that a rectifier reads."""
+    notes = []
+    for program, name in {net.program: net.name for net in nets}.items():
+        own = program.last_map(layer)
+        word = program.rectifier_behind(own) if own in program.layers else ""
+        if word:
+            notes.append(f"{name}: Grad-CAM is of the output of {own}, before its {word}.")
+    return notes
 
 
 def _field(task: Task, layer: str | None, bands: list[Band]) -> list[dict[str, Any]]:

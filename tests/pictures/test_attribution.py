@@ -213,7 +213,7 @@ def test_a_layer_in_a_loop_is_refused_and_its_stage_is_not():
     assert own.layer(None) == "stage3"
     with pytest.raises(UserError, match=r"^the output of layer stage1_rest/conv1 is no map"):
         own.layer("stage1_rest/conv1")
-    inner = functools.partial(own.at_layer, layer="stage1_rest/conv1")
+    inner = functools.partial(own.at_map, layer="stage1_rest/conv1")
     images, classes = np.ones((1, 8, 8, 3), np.float32), np.zeros(1, np.int32)
     with pytest.raises(UserError, match="the logits do not come from the output of stage1_rest/conv1 as it is"):
         jax.eval_shape(inner, own.shapes, images, classes)
