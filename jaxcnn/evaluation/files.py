@@ -57,7 +57,8 @@ def find_files(named: Iterable[str | os.PathLike[str]], encoded: Callable[[bytes
         encoded: as of `FileSource`.
 
     Raises:
-        UserError: if the one thing that is named is no image and no folder of images, or there are no images at all.
+        UserError: if the one thing that is named is no image and no folder of images, if none of several is, or there
+            are no images at all.
     """
     found: list[tuple[Place, str]] = []
     piped = b""
@@ -74,6 +75,10 @@ def find_files(named: Iterable[str | os.PathLike[str]], encoded: Callable[[bytes
             found += [entry for line in lines for entry in _listed(line)]
     if not found:
         raise UserError("there are no images: name image files, or folders of them")
+    reasons = [place.reason for place, _ in found if isinstance(place, _Nowhere)]
+    if len(reasons) == len(found):
+        count = f"none of the {len(found)} that are named is an image: " if len(found) > 1 else ""
+        raise UserError(count + reasons[0])
     return FileSource(tuple(found), encoded, piped)
 
 

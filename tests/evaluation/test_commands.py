@@ -311,7 +311,8 @@ def test_what_a_list_names_in_vain_is_listed_with_what_cannot_be_read(trained, p
     assert [line.split(": ")[1] for line in shown.err.splitlines()] == [str(paths[number]) for number in (0, 2, 3)]
     assert f"there is no {paths[0]}" in shown.err
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(f"{paths[0]}\n".encode())))
-    assert predict_command.main([str(place), "-"]) == 1
+    with pytest.raises(UserError, match=r"^there is no .*gone\.png$"):
+        predict_command.main([str(place), "-"])
 
 
 def test_one_of_several_files_that_is_not_there_does_not_stop_the_others(trained, photos, tmp_path, capsys):
@@ -321,7 +322,8 @@ def test_one_of_several_files_that_is_not_there_does_not_stop_the_others(trained
     shown = capsys.readouterr()
     assert shown.out.count("00.png") == 1
     assert shown.err == f"cannot be read: {gone}: there is no {gone}\n"
-    assert predict_command.main([str(place), gone, str(tmp_path / "other.png")]) == 1
+    with pytest.raises(UserError, match=r"^none of the 2 that are named is an image: there is no "):
+        predict_command.main([str(tmp_path / "no run, which would be said next"), gone, str(tmp_path / "other.png")])
 
 
 def test_top_five_of_three_classes_is_not_worth_a_line(trained, capsys):
