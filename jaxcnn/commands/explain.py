@@ -49,7 +49,8 @@ def make_parser() -> CommandParser:
         "jaxcnn explain",
         description="Explain a net: paper, what was new, the arithmetic of each layer. Or make exercises of it.",
         example="jaxcnn explain resnet50 stage2_block1\n  jaxcnn explain vgg16 --quiz 10 > exercises.md\n"
-        "  jaxcnn explain --conv 7x7 --kernel 3 --stride 2 --padding 1",
+        "  jaxcnn explain --conv 7x7 --kernel 3 --stride 2 --padding 1\n"
+        "  jaxcnn explain --conv 5x9 --kernel 1x7",
     )
     add_net(parser, needed=False)
     parser.add_argument("layer", metavar="LAYER", nargs="?", help="a layer, or a module with layers; default: all")
@@ -57,14 +58,14 @@ def make_parser() -> CommandParser:
     parser.add_argument("--seed", metavar="N", type=int, help="of the exercises or the example; default: 0")
     parser.add_argument("--conv", metavar="HxW", type=_size, help="work a convolution of an image of this size by hand")
     for name, default in _SLIDE.items():
-        parser.add_argument(f"--{name}", metavar="N", type=int, help=f"of --conv; default: {default}")
+        parser.add_argument(f"--{name}", metavar="N|HxW", type=_size, help=f"of --conv; default: {default}")
     return parser
 
 
 def _size(text: str) -> tuple[int, int]:
     parts = [int(part) for part in text.split("x")]
     if len(parts) not in (1, 2):
-        raise argparse.ArgumentTypeError("write a height and a width, as 7x7")
+        raise argparse.ArgumentTypeError("write one number, or one down and one across, as 1x7")
     return pair(parts[0] if len(parts) == 1 else parts)
 
 

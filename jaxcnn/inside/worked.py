@@ -1,17 +1,58 @@
 """One convolution worked out by hand, with its windows drawn."""
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import numpy as np
 
 from jaxcnn.errors import UserError
 from jaxcnn.inside.arithmetic import output_size, size_line
+from jaxcnn.ops.window import pair, reach
 from jaxcnn.ranges import at_least, check_whole
 
 _LARGEST = 12
 """Cells of a side that still fit on a line."""
 
 
+class _Axis(NamedTuple):
+    """How the kernel slides down or across."""
+
+    size: int
+    """Cells of the image."""
+    kernel: int
+    stride: int
+    padding: int
+    dilation: int
+
+    @property
+    def span(self) -> int:
+        """Cells that the kernel spans."""
+        return reach(self.kernel, self.dilation)
+
+    @property
+    def windows(self) -> int:
+        """Number of windows."""
+        return output_size(self.size, self.kernel, self.stride, (self.padding, self.padding), self.dilation)
+
+    def line(self) -> str:
+        """Returns the arithmetic of that number."""
+        return size_line(self.size, self.kernel, self.stride, (self.padding, self.padding), self.dilation)
+
+    def cells(self, number: int) -> slice:
+        """Returns the cells of a window of the padded image, by its number."""
+        first = number * self.stride
+        return slice(first, first + self.span, self.dilation)
+
+
 def worked_convolution(
-    height: int, width: int, *, kernel: int = 3, stride: int = 1, padding: int = 0, dilation: int = 1, seed: int = 0
+    height: int,
+    width: int,
+    *,
+    kernel: int | Sequence[int] = 3,
+    stride: int | Sequence[int] = 1,
+    padding: int | Sequence[int] = 0,
+    dilation: int | Sequence[int] = 1,
+    seed: int = 0,
 ) -> str:
     """Returns a convolution of an image of small whole numbers, step by step: each window of the first row is drawn.
 
@@ -20,36 +61,35 @@ def worked_convolution(
     Args:
         height: of the image, in cells.
         width: likewise.
-        kernel: cells of a side.
-        stride: cells between windows.
-        padding: cells of zeros on every side.
-        dilation: distance of neighbouring cells of the kernel.
+        kernel: cells of a side, or (height, width).
+        stride: cells between windows, or (down, right).
+        padding: cells of zeros on every side, or (above and below, left and right).
+        dilation: distance of neighbouring cells of the kernel, or (down, right).
         seed: of the numbers.
 
     Raises:
         UserError: for an image that is larger than can be drawn, or smaller than the kernel.
     """
-    span = _checked(height, width, kernel, stride, padding, dilation)
+    sides = [pair(each) for each in (kernel, stride, padding, dilation)]
+    down, across = (_Axis(size, *each) for size, *each in zip((height, width), *sides, strict=True))
+    _check(down, across)
     numbers = np.random.default_rng(seed)
-    weights = numbers.integers(-1, 2, (kernel, kernel))
-    padded = np.pad(numbers.integers(0, 10, (height, width)), padding)
-    pads = padding, padding
-    sides = [output_size(size, kernel, stride, pads, dilation) for size in (height, width)]
-    result = np.zeros(sides, int)
+    weights = numbers.integers(-1, 2, (down.kernel, across.kernel))
+    pads = [(axis.padding, axis.padding) for axis in (down, across)]
+    padded = np.pad(numbers.integers(0, 10, (height, width)), pads)
+    result = np.zeros((down.windows, across.windows), int)
     steps = []
-    for row, column in np.ndindex(*sides):
-        top, left = row * stride, column * stride
-        cells = padded[top : top + span : dilation, left : left + span : dilation]
-        result[row, column] = (cells * weights).sum()
+    for row, column in np.ndindex(*result.shape):
+        window = down.cells(row), across.cells(column)
+        result[row, column] = (padded[window] * weights).sum()
         if row == 0:
-            steps.append(_step(padded, weights, cells, (top, left), dilation, (row, column)))
-    around = f", dilation {dilation}" if dilation > 1 else ""
+            steps.append(f"row {row + 1}, column {column + 1}:\n{_step(padded, weights, window)}")
     return "\n".join(
         (
-            f"A {kernel}x{kernel} kernel, stride {stride}, padding {padding}{around}, on an image of {height}x{width}",
+            _head(down, across),
             "",
-            f"height: {size_line(height, kernel, stride, pads, dilation)}",
-            f"width:  {size_line(width, kernel, stride, pads, dilation)}",
+            f"height: {down.line()}",
+            f"width:  {across.line()}",
             "",
             *("kernel:", *_drawn(weights), ""),
             *steps,
@@ -58,48 +98,44 @@ def worked_convolution(
     )
 
 
-def _checked(height: int, width: int, kernel: int, stride: int, padding: int, dilation: int) -> int:
-    """Returns the cells that the kernel spans; errors and arguments as of `worked_convolution`."""
-    sizes = {"height": height, "width": width, "kernel": kernel, "stride": stride, "dilation": dilation}
-    for name, number in sizes.items():
-        check_whole(name, number, at_least(1))
-    check_whole("padding", padding, at_least(0))
-    if max(height, width) + 2 * padding > _LARGEST:
-        raise UserError(f"an image of {height}x{width} with padding {padding} is drawn up to {_LARGEST} cells a side")
-    span = dilation * (kernel - 1) + 1
-    if span > min(height, width) + 2 * padding:
-        raise UserError(f"a kernel that spans {span} cells does not fit into {height}x{width} with padding {padding}")
-    return span
+def _head(down: _Axis, across: _Axis) -> str:
+    stride, padding, dilation = (
+        str(first) if first == second else f"{first}x{second}"
+        for first, second in zip(down[2:], across[2:], strict=True)
+    )
+    around = f", dilation {dilation}" if dilation != "1" else ""
+    kernel, image = f"{down.kernel}x{across.kernel}", f"{down.size}x{across.size}"
+    return f"A {kernel} kernel, stride {stride}, padding {padding}{around}, on an image of {image}"
 
 
-def _step(
-    padded: np.ndarray,
-    weights: np.ndarray,
-    cells: np.ndarray,
-    corner: tuple[int, int],
-    dilation: int,
-    place: tuple[int, int],
-) -> str:
+def _check(down: _Axis, across: _Axis) -> None:
+    for axis, side in ((down, "height"), (across, "width")):
+        for name, number in axis._asdict().items():
+            check_whole(side if name == "size" else name, number, at_least(0 if name == "padding" else 1))
+    padding = " and ".join(dict.fromkeys(f"{axis.padding}" for axis in (down, across)))
+    image = f"{down.size}x{across.size} with padding {padding}"
+    if max(axis.size + 2 * axis.padding for axis in (down, across)) > _LARGEST:
+        raise UserError(f"an image of {image} is drawn up to {_LARGEST} cells a side")
+    if any(axis.span > axis.size + 2 * axis.padding for axis in (down, across)):
+        raise UserError(f"a kernel that spans {down.span}x{across.span} cells does not fit into {image}")
+
+
+def _step(padded: np.ndarray, weights: np.ndarray, window: tuple[slice, slice]) -> str:
     """Returns a window, drawn in the padded image, and its sum.
 
     Args:
         padded: the image.
         weights: the kernel.
-        cells: those of the window.
-        corner: the first row and column of the window.
-        dilation: distance of its cells.
-        place: row and column of the result, from 0.
+        window: the rows and columns of its cells.
     """
     marked = np.zeros(padded.shape, bool)
-    top, left = corner
-    reach = dilation * len(weights)
-    marked[top : top + reach : dilation, left : left + reach : dilation] = True
+    marked[window] = True
+    cells = padded[window]
     products = [
         f"{cell}*{_signed(weight)}" for cell, weight in zip(cells.ravel(), weights.ravel(), strict=True) if weight
     ]
     total = " + ".join(products) or "0"
-    text = f"row {place[0] + 1}, column {place[1] + 1}:"
-    return "\n".join((text, *_drawn(padded, marked), f"{total} = {(cells * weights).sum()}", ""))
+    return "\n".join((*_drawn(padded, marked), f"{total} = {(cells * weights).sum()}", ""))
 
 
 def _signed(weight: int) -> str:

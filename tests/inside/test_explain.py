@@ -1,5 +1,7 @@
 import re
 
+import jax
+import numpy as np
 import pytest
 
 from jaxcnn.commands import explain as command
@@ -85,9 +87,33 @@ def test_a_worked_sum_is_the_sum():
         assert eval(sum_of_products) == int(result)
 
 
+def test_sides_of_an_example_may_differ(capsys):
+    """Against JAX's convolution of the numbers that are shown."""
+    words = ["--conv", "6x9", "--kernel", "3x2", "--stride", "2x3", "--padding", "1x0", "--dilation", "1x2"]
+    assert command.main(words) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith("A 3x2 kernel, stride 2x3, padding 1x0, dilation 1x2, on an image of 6x9\n")
+    assert "height: (6 + 2*1 - 3) // 2 + 1 = 3\nwidth:  (9 - (2*(2 - 1) + 1)) // 3 + 1 = 3\n" in shown
+
+    def numbers(text):
+        rows = [re.findall(r"-?\d+", line) for line in text.strip().splitlines()]
+        return np.array(rows, np.float32)[None, :, :, None]
+
+    kernel = numbers(shown.partition("kernel:\n")[2].partition("row 1")[0])[0, :, :, :, None]
+    image = numbers("\n".join(shown.partition("column 1:\n")[2].splitlines()[:8]))  # padded
+    strides, dilation, layout = (2, 3), (1, 2), ("NHWC", "HWIO", "NHWC")
+    wanted = jax.lax.conv_general_dilated(
+        image, kernel, strides, "VALID", rhs_dilation=dilation, dimension_numbers=layout
+    )
+    np.testing.assert_array_equal(numbers(shown.partition("all windows:\n")[2]), wanted)
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
+        (["--conv", "5x9", "--kernel", "7x1"], "a kernel that spans 7x1 cells does not fit into 5x9 with padding 0"),
+        (["--conv", "5x9", "--kernel", "1x2x3"], "kernel"),
+        (["--conv", "5x9", "--stride", "1x0"], "stride is 0"),
         ([], "name a model"),
         (["resnet20", "--conv", "7x7"], "leave out resnet20"),
         (["--conv", "2x2"], "does not fit"),
