@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from jaxcnn.commands.data_options import add_data
 from jaxcnn.commands.json_option import add_json, write_json
 from jaxcnn.commands.parser import CommandParser
 from jaxcnn.evaluation.evaluate import evaluate
@@ -93,9 +94,7 @@ def make_parser() -> CommandParser:
     )
     parser.add_subject()
     parser.add_ensemble()
-    parser.add_argument("--split", choices=("train", "val", "test"), default="test", help="default: test")
-    parser.add_argument("--data", metavar="NAME", help="another data set, as --config.data.name names it")
-    parser.add_argument("--data-dir", metavar="DIR", help="where the data lie; alone: a folder of images by class")
+    add_data(parser)
     parser.add_argument("--views", metavar="VIEWS", help="as 'flip' or 'ten_crop(224)'; else the run's own")
     parser.add_argument("--temperature", action="store_true", help="fit one on validation; scores before and after")
     add_json(parser, "write all numbers there")

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from jaxcnn.commands.data_options import add_data, image_or_number
 from jaxcnn.commands.json_option import add_json, write_json
 from jaxcnn.commands.parser import CommandParser, new_file
 from jaxcnn.pictures.task import WHAT
@@ -58,11 +59,6 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
     return row["image"], row["net"], row["class"], f"{row['probability']:.2%}", method, scale, correlation
 
 
-def _image(text: str) -> str | int:
-    """Returns a file, or the number of an example where no file has such a name."""
-    return int(text) if text.isdecimal() and not Path(text).exists() else text
-
-
 def make_parser() -> CommandParser:
     """Returns the command line of the command."""
     parser = CommandParser(
@@ -72,7 +68,11 @@ def make_parser() -> CommandParser:
     )
     parser.add_subjects()
     parser.add_argument(
-        "--image", metavar="F", type=_image, nargs="+", help="files, or numbers of images of the split; default: four"
+        "--image",
+        metavar="F",
+        type=image_or_number,
+        nargs="+",
+        help="files, or numbers of images of the split; default: four",
     )
     parser.add_argument("--what", metavar="WORDS", help=f"of {', '.join(WHAT)}; default: {','.join(DEFAULT)}")
     parser.add_argument(
@@ -84,9 +84,7 @@ def make_parser() -> CommandParser:
     )
     parser.add_argument("--field", metavar="NAME", help="draw the receptive field of this layer over what is measured")
     parser.add_argument("--unit", metavar="N", type=int, nargs="+", help="channels, for units; else six that stand out")
-    parser.add_argument("--split", choices=("train", "val", "test"), default="test", help="default: test")
-    parser.add_argument("--data", metavar="NAME", help="another data set, as --config.data.name names it")
-    parser.add_argument("--data-dir", metavar="DIR", help="where the data lie; alone: a folder of images by class")
+    add_data(parser)
     parser.add_argument("--seed", metavar="N", type=int, default=0, help="of the new weights; default: 0")
     add_json(parser, "write classes, scales and correlations there")
     return parser

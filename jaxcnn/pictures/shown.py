@@ -60,7 +60,7 @@ def shown_examples(subject: Subject, dataset: Dataset, split: str, places: Seque
     source, outputs = dataset.sources[split], outputs_of(subject, dataset)
     count = len(source.labels)
     chosen = np.linspace(0, count - 1, min(COUNT, count)).astype(int).tolist() if places is None else places
-    beyond = [place for place in chosen if place >= count]
+    beyond = [place for place in chosen if not 0 <= place < count]
     if beyond:
         raise UserError(f"there is no image {beyond[0]} of {split}: it has 0 to {count - 1}")
     return [

@@ -5,14 +5,13 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from jaxcnn.errors import UserError, check_word
+from jaxcnn.evaluation.data import opened
 from jaxcnn.evaluation.files import find_files
 from jaxcnn.evaluation.subject import Subject, open_subject
 from jaxcnn.evaluation.waiting import waiting
 from jaxcnn.inside.summary import BY
-from jaxcnn.pictures.shown import seen
+from jaxcnn.pictures.shown import Shown, seen, shown_examples
 from jaxcnn.ranges import at_least, check_whole
 from jaxcnn.report.files import check_packages, write_page
 from jaxcnn.report.recorded import short_names
@@ -22,7 +21,7 @@ MOST_RUNS = 2
 
 def walk(
     runs: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
-    photo: str | os.PathLike[str],
+    photo: str | os.PathLike[str] | int,
     output: str | os.PathLike[str] = "walk.html",
     *,
     depth: int | None = None,
@@ -31,6 +30,9 @@ def walk(
     seed: int | None = None,
     class_names: Sequence[str] | os.PathLike[str] | None = None,
     model: Any | None = None,
+    split: str = "test",
+    data: str | None = None,
+    data_dir: str | os.PathLike[str] | None = None,
 ) -> dict[str, Any]:
     """Writes one HTML page that walks through a net, or through two side by side. It needs no network.
 
@@ -39,7 +41,7 @@ def walk(
 
     Args:
         runs: a run folder or a folder of imported weights, or two.
-        photo: an image file.
+        photo: an image file, or the number of an example of the split.
         output: the file.
         depth: a step for each module at this depth.
         by: "layer": a step for each layer, with the norm and the activation behind it; "stage": one for each stage;
@@ -48,10 +50,13 @@ def walk(
         seed: which net of a run of several seeds; None: the first.
         class_names: by label, or a file of them, in place of those that are known.
         model: as of `jaxcnn.load_run`, for runs that were given their model in Python.
+        split: "train", "val" or "test", of an example.
+        data: name of a data set, or a folder of images, that has it; None: that of the run.
+        data_dir: where the data lie; None: where they were.
 
     Returns:
         - output: the file, and bytes: its size.
-        - photo: its file.
+        - photo: its file, or as "test 3".
         - runs: for each its `run`, and the `class`, `logit` and `share` (probability) of the most likely class.
         - steps: for each its `path` and its `runs`, for each of which there are `output_shape`, `receptive_field`,
           `channels` (the strongest, in order) and `unit` (its `channel`, `row`, `column` and `value`, or None if there
@@ -71,23 +76,27 @@ def walk(
 
     subjects = [open_subject(each, step=step, model=model, class_names=class_names).of_seed(seed) for each in named]
     labels = short_names([subject.name for subject in subjects])
-    photos = _photos(subjects, photo)
+    if isinstance(photo, int):
+        sets = [opened(subject, data, data_dir, split) for subject in subjects]
+        shown = [shown_examples(*each, split, [photo])[0] for each in zip(subjects, sets, strict=True)]
+    else:
+        shown = _photos(subjects, photo)
     with waiting("nets", 2 * len(subjects), alike=False) as reached:
         nets = []
-        for label, subject, pixels in zip(labels, subjects, photos, strict=True):
-            nets.append(traced(label, subject, pixels))
+        for label, subject, image in zip(labels, subjects, shown, strict=True):
+            nets.append(traced(label, subject, image.pixels))
             reached(len(nets))
         name = granularity([(net.walk, net.values) for net in nets], depth, by)
         found = []
         for net in nets:
             found.append(walked_through(net, name))
             reached(len(nets) + len(found))
-    parts = parts_of(nets, found, os.path.basename(os.fspath(photo)))
+    parts = parts_of(nets, found, shown[0].name)
     page = render(parts, TEMPLATE, package=__package__, style=style(), script=script())
     return {
         "output": os.fspath(output),
         "bytes": write_page(page, output),
-        "photo": os.fspath(photo),
+        "photo": shown[0].name if isinstance(photo, int) else os.fspath(photo),
         "runs": [{"run": subject.name, **end["rows"][0]} for subject, end in zip(subjects, parts["ends"], strict=True)],
         "steps": [_told(each) for each in parts["steps"]],
     }
@@ -106,12 +115,13 @@ def _check(runs: Sequence[str | os.PathLike[str]], depth: int | None, by: str | 
             raise UserError(f"depth and by={by!r} both say what a step is: give one of them")
 
 
-def _photos(subjects: Sequence[Subject], photo: str | os.PathLike[str]) -> list[np.ndarray]:
-    """Returns the photo as each net sees it, (size, size, channels) uint8."""
+def _photos(subjects: Sequence[Subject], photo: str | os.PathLike[str]) -> list[Shown]:
+    """Returns the photo as each net sees it."""
     source, name = find_files([photo], subjects[0].encoded), os.fspath(photo)
     if len(source.paths) != 1:
         raise UserError(f"a walk shows one photo, and {name} has {len(source.paths)}: name one of them")
-    return [seen(subject, dataclasses.replace(source, encoded=subject.encoded), 0) for subject in subjects]
+    own = [dataclasses.replace(source, encoded=subject.encoded) for subject in subjects]
+    return [Shown(os.path.basename(name), seen(*each, 0), None) for each in zip(subjects, own, strict=True)]
 
 
 def _told(step: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,10 +11,14 @@ import pytest
 from PIL import Image
 
 import jaxcnn
+from jaxcnn.commands import walk as command
+from jaxcnn.commands.data_options import image_or_number
 from jaxcnn.errors import UserError
+from jaxcnn.evaluation.data import opened
 from jaxcnn.evaluation.subject import open_subject
 from jaxcnn.inside.arithmetic import size_line
 from jaxcnn.pictures.colors import Scale, colored
+from jaxcnn.pictures.shown import shown_examples
 from jaxcnn.walkthrough import maps
 from jaxcnn.walkthrough.parts import _merged
 from tests.report import runs as reported
@@ -125,6 +129,25 @@ def test_other_peoples_texts_are_texts_and_nothing_is_fetched(tmp_path):
     assert other["steps"] != found["steps"]
     with pytest.raises(UserError, match=r"seed is 7: .* has the seeds 0, 1"):
         jaxcnn.walk(run, photo, tmp_path / "walk.html", seed=7)
+
+
+def test_a_number_is_an_example_of_the_split_as_in_visualize(trained, tmp_path, monkeypatch, capsys):
+    output, numbers = tmp_path / "walk.html", tmp_path / "walk.json"
+    monkeypatch.chdir(tmp_path)
+    assert command.main([str(trained[0]), "3", "--split=val", "--output=walk.html", "--json=walk.json"]) == 0
+    assert json.loads(numbers.read_text())["photo"] == "val 3"
+    page = Page(output)
+    assert "val 3 through batch" in page.text
+    [image] = [each for tag, each in page.elements if tag == "image"]
+    pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(image["href"].partition(",")[2]))))
+    subject = open_subject(trained[0])
+    [shown] = shown_examples(subject, opened(subject, None, None, "val"), "val", [3])
+    np.testing.assert_array_equal(pixels.reshape(shown.pixels.shape), shown.pixels)
+    (tmp_path / "3").touch()
+    assert [image_or_number(word) for word in ("2", "3", "-1")] == [2, "3", "-1"]
+    for number, says in ((9999, "there is no image 9999 of test: it has 0 to"), (-1, "there is no image -1 of test")):
+        with pytest.raises(UserError, match=says):
+            jaxcnn.walk(trained[0], number, output)
 
 
 def test_wrong_photos_and_options_are_one_line(trained, photo, tmp_path):
