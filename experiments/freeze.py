@@ -10,9 +10,9 @@ import re
 import sys
 from pathlib import Path
 
-from jaxcnn.compare.charts import curves_of_cell
-from jaxcnn.compare.grid import load_grid
-from jaxcnn.compare.outcomes import outcomes
+from jaxcnn.comparing.charts import curves_of_cell
+from jaxcnn.comparing.grid import load_grid
+from jaxcnn.comparing.outcomes import outcomes
 
 MOST = 100
 """Points of a curve."""

@@ -25,10 +25,10 @@ from typing import Any
 
 from bokeh.models import ColumnDataSource, CustomJSTickFormatter, FixedTicker, Legend, LegendItem
 
-from jaxcnn.compare.frozen import read_table
-from jaxcnn.compare.numbers import read_numbers
-from jaxcnn.compare.results import Row
-from jaxcnn.report.charts import color, new_figure
+from jaxcnn.comparing.frozen import read_table
+from jaxcnn.comparing.numbers import read_numbers
+from jaxcnn.comparing.results import Row
+from jaxcnn.reporting.charts import color, new_figure
 
 WIDTH, HEIGHT = 1600, 900
 _INK = "#20262c"

@@ -18,9 +18,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from experiments.folders import CLAIMS, ROOT, Experiment, all_experiments
-from jaxcnn.compare.claims import Verdict, check
-from jaxcnn.compare.columns import cells, cost_columns, score_columns, what_columns
-from jaxcnn.compare.frozen import Frozen, read_table
+from jaxcnn.comparing.claims import Verdict, check
+from jaxcnn.comparing.columns import cells, cost_columns, score_columns, what_columns
+from jaxcnn.comparing.frozen import Frozen, read_table
 from jaxcnn.errors import UserError
 from jaxcnn.table import markdown_table
 

@@ -17,11 +17,11 @@ _HOME = {  # public name -> the module it lives in; resolved on first use, so th
     "accelerate": "jaxcnn.accel.accelerate",
     "attribution": "jaxcnn.pictures.attribution",
     "base_config": "jaxcnn.config",
-    "check": "jaxcnn.compare.claims",
-    "compare": "jaxcnn.compare.compare",
+    "check": "jaxcnn.comparing.claims",
+    "compare": "jaxcnn.comparing.compare",
     "create_model": "jaxcnn.models",
     "create_state": "jaxcnn.train.state",
-    "diff": "jaxcnn.compare.diff",
+    "diff": "jaxcnn.comparing.diff",
     "doctor": "jaxcnn.evaluation.doctor",
     "evaluate": "jaxcnn.evaluation.evaluate",
     "explain": "jaxcnn.inside.explain",
@@ -45,10 +45,10 @@ _HOME = {  # public name -> the module it lives in; resolved on first use, so th
     "recipe": "jaxcnn.recipes.recipe",
     "rematerialize": "jaxcnn.accel.remat",
     "replay": "jaxcnn.dynamics.replay",
-    "report": "jaxcnn.report.report",
+    "report": "jaxcnn.reporting.report",
     "soup": "jaxcnn.evaluation.soup",
     "summary": "jaxcnn.inside.summary",
-    "sweep": "jaxcnn.sweep.sweep",
+    "sweep": "jaxcnn.sweeping.sweep",
     "train": "jaxcnn.train.loop",
     "train_and_evaluate": "jaxcnn.train.loop",
     "variables_from_torch": "jaxcnn.interop.torch",
@@ -59,9 +59,9 @@ if TYPE_CHECKING:  # type checkers see the names themselves
     from jaxcnn.accel.accelerate import accelerate as accelerate
     from jaxcnn.accel.fold import fold_batch_norm as fold_batch_norm
     from jaxcnn.accel.remat import rematerialize as rematerialize
-    from jaxcnn.compare.claims import check as check
-    from jaxcnn.compare.compare import compare as compare
-    from jaxcnn.compare.diff import diff as diff
+    from jaxcnn.comparing.claims import check as check
+    from jaxcnn.comparing.compare import compare as compare
+    from jaxcnn.comparing.diff import diff as diff
     from jaxcnn.config import base_config as base_config
     from jaxcnn.data.feed.given import Batches as Batches
     from jaxcnn.dynamics.norms import norms as norms
@@ -87,8 +87,8 @@ if TYPE_CHECKING:  # type checkers see the names themselves
     from jaxcnn.pictures.attribution import attribution as attribution
     from jaxcnn.pictures.visualize import visualize as visualize
     from jaxcnn.recipes.recipe import recipe as recipe
-    from jaxcnn.report.report import report as report
-    from jaxcnn.sweep.sweep import sweep as sweep
+    from jaxcnn.reporting.report import report as report
+    from jaxcnn.sweeping.sweep import sweep as sweep
     from jaxcnn.train.eval_step import make_eval_step as make_eval_step
     from jaxcnn.train.groups import parameter_groups as parameter_groups
     from jaxcnn.train.hooks.preemption import Preempted as Preempted

@@ -9,12 +9,12 @@ import pytest
 
 from experiments import figure, folders, pictures, readme
 from experiments.freeze import freeze
-from jaxcnn.compare import costs
-from jaxcnn.compare.compare import tabled
-from jaxcnn.compare.frozen import read_table
-from jaxcnn.compare.tables import markdown
+from jaxcnn.comparing import costs
+from jaxcnn.comparing.compare import tabled
+from jaxcnn.comparing.frozen import read_table
+from jaxcnn.comparing.tables import markdown
 from jaxcnn.errors import UserError
-from tests.compare.grids import filled
+from tests.comparing.grids import filled
 
 ALL = folders.all_experiments()
 DRAWN = [(each, picture) for each in ALL for picture in each.picture if "kind" in picture]

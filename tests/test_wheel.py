@@ -62,7 +62,7 @@ def test_the_wheel_has_all_of_the_package_and_the_configs_and_nothing_else(wheel
     expected |= {f"jaxcnn/configs/{file.name}" for file in (ROOT / "configs").glob("*.py")}
     found = {name for name in contents(wheel) if ".dist-info/" not in name}
     assert found == expected
-    assert {"jaxcnn/py.typed", "jaxcnn/commands/shells/jaxcnn.bash", "jaxcnn/report/templates/report.html"} <= found
+    assert {"jaxcnn/py.typed", "jaxcnn/commands/shells/jaxcnn.bash", "jaxcnn/reporting/templates/report.html"} <= found
 
 
 def test_the_sdist_builds_the_same_wheel(wheel, tmp_path):

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import jaxcnn
-from jaxcnn.compare.nets import last_field
+from jaxcnn.comparing.nets import last_field
 from jaxcnn.inside.columns import extent
 from jaxcnn.inside.summary import Summary
 from jaxcnn.models import model_variant

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from jaxcnn.commands.json_option import add_json, write_json
 from jaxcnn.commands.parser import CommandParser
-from jaxcnn.compare.claims import check
+from jaxcnn.comparing.claims import check
 
 
 def main(argv: Sequence[str]) -> int:

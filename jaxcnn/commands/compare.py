@@ -10,10 +10,10 @@ from jaxcnn.command_line import stray, take_apart
 from jaxcnn.commands.devices import leave_devices_alone
 from jaxcnn.commands.json_option import add_json, write_json
 from jaxcnn.commands.parser import CommandParser
-from jaxcnn.compare.asked import Asked, read_override
-from jaxcnn.compare.compare import MOST_ADDED, SPLITS, commands, detect, opened, tabled, train
-from jaxcnn.compare.tables import as_dict
-from jaxcnn.compare.worker import Stopped
+from jaxcnn.comparing.asked import Asked, read_override
+from jaxcnn.comparing.compare import MOST_ADDED, SPLITS, commands, detect, opened, tabled, train
+from jaxcnn.comparing.tables import as_dict
+from jaxcnn.comparing.worker import Stopped
 from jaxcnn.errors import say
 
 _SETTING = "the config's"

@@ -8,11 +8,11 @@ from typing import Any
 from jaxcnn.commands.json_option import add_json, write_json
 from jaxcnn.commands.net_options import WHAT, add_net_options, net_options
 from jaxcnn.commands.parser import CommandParser, new_file
-from jaxcnn.compare import words
-from jaxcnn.compare.diff import MOST, diff
-from jaxcnn.compare.nets import Nets
-from jaxcnn.compare.paired import Comparison
-from jaxcnn.compare.runs import SPLITS, Runs
+from jaxcnn.comparing import words
+from jaxcnn.comparing.diff import MOST, diff
+from jaxcnn.comparing.nets import Nets
+from jaxcnn.comparing.paired import Comparison
+from jaxcnn.comparing.runs import SPLITS, Runs
 from jaxcnn.errors import writing
 from jaxcnn.inside.opened import NetOptions
 from jaxcnn.inside.summary import summary

@@ -9,7 +9,7 @@ from jaxcnn.dynamics.figures import Norms
 from jaxcnn.dynamics.norms import norms
 from jaxcnn.dynamics.words import WORDS
 from jaxcnn.errors import UserError
-from jaxcnn.report.files import check_packages
+from jaxcnn.reporting.files import check_packages
 from jaxcnn.table import print_rows
 
 

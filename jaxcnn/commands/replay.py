@@ -8,7 +8,7 @@ from jaxcnn.dynamics import told
 from jaxcnn.dynamics.replay import replay
 from jaxcnn.dynamics.replayed import Replay
 from jaxcnn.errors import UserError
-from jaxcnn.report.files import check_packages
+from jaxcnn.reporting.files import check_packages
 from jaxcnn.table import print_rows
 
 _OUTPUTS = (".html", ".npz")

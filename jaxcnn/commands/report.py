@@ -6,7 +6,7 @@ from typing import Any
 
 from jaxcnn.commands.json_option import add_json, write_json
 from jaxcnn.commands.parser import CommandParser, new_file
-from jaxcnn.report.report import report
+from jaxcnn.reporting.report import report
 
 
 def main(argv: Sequence[str]) -> int:

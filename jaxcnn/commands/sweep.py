@@ -8,10 +8,10 @@ from jaxcnn.command_line import stray, take_apart
 from jaxcnn.commands.devices import leave_devices_alone
 from jaxcnn.commands.json_option import add_json, write_json
 from jaxcnn.commands.parser import CommandParser
-from jaxcnn.compare.worker import Stopped
+from jaxcnn.comparing.worker import Stopped
 from jaxcnn.errors import say
-from jaxcnn.sweep.plan import PRUNERS, SAMPLERS
-from jaxcnn.sweep.sweep import Asked, found_in, opened, train
+from jaxcnn.sweeping.plan import PRUNERS, SAMPLERS
+from jaxcnn.sweeping.sweep import Asked, found_in, opened, train
 
 
 def main(argv: Sequence[str]) -> int:

@@ -19,7 +19,7 @@ from bokeh.models import (
     Span,
 )
 
-from jaxcnn.report.charts import COLORS, INK, Chart, new_figure
+from jaxcnn.reporting.charts import COLORS, INK, Chart, new_figure
 
 LEGEND = """
 .legend { display: flex; flex-wrap: wrap; gap: 4px 20px; margin: 6px 0 0; }

@@ -10,9 +10,9 @@ from jaxcnn.dynamics.charts import LEGEND, ByLayer, Scale, Series, by_layer
 from jaxcnn.dynamics.cubes import STYLE, cube
 from jaxcnn.dynamics.depth import Values
 from jaxcnn.dynamics.figures import LayerFigures, Norms
-from jaxcnn.report.charts import COLORS
-from jaxcnn.report.files import write_page
-from jaxcnn.report.page import render
+from jaxcnn.reporting.charts import COLORS
+from jaxcnn.reporting.files import write_page
+from jaxcnn.reporting.page import render
 
 _BLUE, _ORANGE, _RED, _GREEN = COLORS[0], COLORS[1], COLORS[2], COLORS[4]
 

@@ -9,10 +9,10 @@ from typing import Any
 from jaxcnn.dynamics.charts import LEGEND, ByLayer, Scale, Series, by_layer, example_chart, loss_chart
 from jaxcnn.dynamics.replayed import Replay
 from jaxcnn.dynamics.told import sentences
-from jaxcnn.report.charts import COLORS, Chart
-from jaxcnn.report.files import write_page
-from jaxcnn.report.page import render
-from jaxcnn.report.pictures import thumbnail
+from jaxcnn.reporting.charts import COLORS, Chart
+from jaxcnn.reporting.files import write_page
+from jaxcnn.reporting.page import render
+from jaxcnn.reporting.pictures import thumbnail
 
 MOST = 96
 """Examples that the page shows."""

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxcnn.report.files import check_packages
+from jaxcnn.reporting.files import check_packages
 
 _PALETTES = {False: "Viridis256", True: "RdBu11"}
 """Of amounts, and of signed numbers; names of `bokeh.palettes`."""

@@ -5,7 +5,7 @@ from bokeh.embed import json_item
 from bokeh.models import ColumnDataSource, HoverTool
 
 from jaxcnn.pictures.embedding import Embedding
-from jaxcnn.report.charts import INK, Chart, color, new_figure
+from jaxcnn.reporting.charts import INK, Chart, color, new_figure
 
 _MARKERS = ("circle", "square", "triangle", "diamond", "inverted_triangle", "plus", "x", "star")
 """In turns, so that no two classes near each other differ by colour alone."""

@@ -10,7 +10,7 @@ from jaxcnn.pictures.heat import caption
 from jaxcnn.pictures.nets import Net, choose_class
 from jaxcnn.pictures.shown import Shown
 from jaxcnn.pictures.tiles import Band, Tile, grid, magnified
-from jaxcnn.report.pictures import MOST_FILTERS, first_kernel
+from jaxcnn.reporting.pictures import MOST_FILTERS, first_kernel
 from jaxcnn.types import Variables
 
 _SIDE = 272

@@ -12,7 +12,7 @@ from jaxcnn.errors import UserError, unknown_word
 from jaxcnn.evaluation.ensemble import check_once
 from jaxcnn.evaluation.subject import Subject, open_subject
 from jaxcnn.pictures.program import Program
-from jaxcnn.report.recorded import short_names
+from jaxcnn.reporting.recorded import short_names
 from jaxcnn.types import Variables
 
 _Known = dict[Hashable, tuple[Program, Variables]]

@@ -9,9 +9,9 @@ from PIL import Image
 
 from jaxcnn.data.read.transforms import to_pil
 from jaxcnn.pictures.tiles import SIDE, Band, Tile, magnified
-from jaxcnn.report.charts import Chart
-from jaxcnn.report.page import render
-from jaxcnn.report.pictures import picture_address
+from jaxcnn.reporting.charts import Chart
+from jaxcnn.reporting.page import render
+from jaxcnn.reporting.pictures import picture_address
 
 _PACKAGE = "jaxcnn.pictures"
 _MANY, _NARROW = 5, 160

@@ -16,7 +16,7 @@ from jaxcnn.pictures.support import support_band, support_of
 from jaxcnn.pictures.task import HTML, Task, data_of, images_of, kind_of, names_of, words_of
 from jaxcnn.pictures.tiles import Band, sheet
 from jaxcnn.pictures.units import find_units, unit_band
-from jaxcnn.report.files import check_packages, write_page
+from jaxcnn.reporting.files import check_packages, write_page
 
 DEFAULT = ("gradcam", "saliency", "occlusion")
 

@@ -7,7 +7,7 @@ import numpy as np
 from bokeh.embed import json_item
 from bokeh.models import ColumnDataSource, HoverTool, NumeralTickFormatter, PrintfTickFormatter
 
-from jaxcnn.report.charts import Chart, new_figure
+from jaxcnn.reporting.charts import Chart, new_figure
 
 _BINS = 48
 _LEFT = 72

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from jaxcnn.pictures.colors import Scale, colored, scale_of
-from jaxcnn.report.pictures import picture_address
+from jaxcnn.reporting.pictures import picture_address
 
 MOST, MOST_OF_TWO = 12, 8
 """Most channels of a step that are shown of one net, and of each of two."""

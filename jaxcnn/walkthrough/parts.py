@@ -13,8 +13,8 @@ from jaxcnn.inside.arithmetic import lines
 from jaxcnn.models import Net
 from jaxcnn.parts import part_name
 from jaxcnn.pictures.colors import Scale, bar
-from jaxcnn.report.charts import color
-from jaxcnn.report.pictures import picture_address
+from jaxcnn.reporting.charts import color
+from jaxcnn.reporting.pictures import picture_address
 from jaxcnn.walkthrough.charts import Values, histogram, spread_in_words
 from jaxcnn.walkthrough.fields import Box, box_of, field_line, place_line
 from jaxcnn.walkthrough.maps import MOST, MOST_OF_TWO, common_scale, strip, strongest, thinning, tiles, unit_of

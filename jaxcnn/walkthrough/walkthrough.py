@@ -13,8 +13,8 @@ from jaxcnn.evaluation.waiting import waiting
 from jaxcnn.inside.summary import BY
 from jaxcnn.pictures.shown import Shown, seen, shown_examples
 from jaxcnn.ranges import at_least, check_whole
-from jaxcnn.report.files import check_packages, write_page
-from jaxcnn.report.recorded import short_names
+from jaxcnn.reporting.files import check_packages, write_page
+from jaxcnn.reporting.recorded import short_names
 
 MOST_RUNS = 2
 
@@ -68,7 +68,7 @@ def walk(
     named = [runs] if isinstance(runs, str | os.PathLike) else list(runs)
     _check(named, depth, by)
     check_packages("a walk")
-    from jaxcnn.report.page import render  # these import them
+    from jaxcnn.reporting.page import render  # these import them
     from jaxcnn.walkthrough.nets import traced, walked_through
     from jaxcnn.walkthrough.parts import parts_of
     from jaxcnn.walkthrough.steps import granularity

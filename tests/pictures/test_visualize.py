@@ -20,7 +20,7 @@ from jaxcnn.pictures.heat import heats, scales_of
 from jaxcnn.pictures.nets import open_nets
 from jaxcnn.pictures.shown import Shown
 from jaxcnn.pictures.tiles import SIDE
-from tests.report.runs import EVIL
+from tests.reporting.runs import EVIL
 from tests.train.small_runs import config
 
 

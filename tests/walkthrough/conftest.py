@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from jaxcnn.commands import walk as command
-from tests.report.test_report import Page
+from tests.reporting.test_report import Page
 from tests.walkthrough import runs
 
 

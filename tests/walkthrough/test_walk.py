@@ -21,8 +21,8 @@ from jaxcnn.pictures.colors import Scale, colored
 from jaxcnn.pictures.shown import shown_examples
 from jaxcnn.walkthrough import maps
 from jaxcnn.walkthrough.parts import _merged
-from tests.report import runs as reported
-from tests.report.test_report import Page
+from tests.reporting import runs as reported
+from tests.reporting.test_report import Page
 from tests.walkthrough import runs
 
 STEPS = ["image", "conv1", "pool1", "conv2", "pool2", "dense1", "classifier"]

@@ -1,0 +1,1 @@
+"""Runs compared: by the same examples, by the same seeds, and which differences are more than chance."""

@@ -1,0 +1,1 @@
+"""Searches settings: trains runs with values from a space, and says which are best on validation."""
