@@ -62,6 +62,12 @@ class TwoLayers(nn.Module):
         return nn.Dense(self.num_classes)(jax.nn.relu(x).mean(axis=(1, 2)))
 
 
+class FourClasses(TwoLayers):
+    """The same net, with a number of classes unless it is told another."""
+
+    num_classes: int = 4
+
+
 def one_layer(num_classes, dtype):
     return Flat(num_classes, dtype)
 

@@ -1,13 +1,15 @@
 """`jaxcnn import-weights MODEL FILE --output DIR`: converts weights of a reference implementation, or exported ones.
 
-FILE may be a name on the Hugging Face Hub, or a folder of the same layout.
+FILE may be a name on the Hugging Face Hub, or a folder of the same layout. MODEL may be a module of a user's own: then
+the names in FILE are its paths.
 """
 
 import argparse
+import contextlib
 import re
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +18,9 @@ import jax
 from jaxcnn.commands.parser import CommandParser, new_file, path_type
 from jaxcnn.data.feed.preparation import Preparation
 from jaxcnn.errors import UserError, writing
-from jaxcnn.interop.importing import read_told
+from jaxcnn.interop.importing import Found, read_told
 from jaxcnn.interop.own_file import load_own, own_card
+from jaxcnn.interop.own_module import Asked, read_module
 from jaxcnn.interop.preprocessing import check_statistics, given_over, read_class_names
 from jaxcnn.interop.published.hub import HubName, hub_name
 from jaxcnn.interop.state_dict import READABLE
@@ -39,6 +42,12 @@ def main(argv: Sequence[str]) -> int:
             standard error, by layer.
     """
     arguments = make_parser().parse_args(argv)
+    if ":" in arguments.model:
+        return _import_module(arguments)
+    if (arguments.image_size, arguments.channels) != (None, None):
+        raise UserError(
+            f"--image-size and --channels are for a module of your own: those of {arguments.model} are known"
+        )
     if isinstance(arguments.file, Path) and (card := own_card(arguments.file)) is not None:
         return _keep_own(arguments, card)
     check_unused(arguments.output)
@@ -53,30 +62,60 @@ def main(argv: Sequence[str]) -> int:
     class_names = read_class_names(arguments.classes, num_classes) if arguments.classes else None
     for remark in told.remarks:
         print(remark)
-    try:
+    with _explained(arguments.report):
         found = read_told(
             told, arguments.model, fields, key=arguments.key, class_names=class_names, statistics=statistics
         )
-    except WrongWeightsError as error:
-        _complain(error, arguments.report)
-        advice = f"; they fit exactly: {error.advice.options()}" if error.advice else ""
-        few = sum(map(len, error.entries.values())) <= LINES
-        raise UserError(error.line(LINES if few else 0) + advice) from None
-    folder = found.save(arguments.output)
+    return _saved(found, arguments.output)
+
+
+def _import_module(arguments: argparse.Namespace) -> int:
+    """Imports the weights of a module of a user's own."""
+    if not isinstance(arguments.file, Path):
+        raise UserError(f"{arguments.file} has nets that timm describes: a module of your own takes a file")
+    if arguments.key:
+        raise UserError("--key is of state dicts: the arrays of a module of your own are not wrapped")
+    check_unused(arguments.output)
+    asked = dict(arguments.field)
+    if arguments.num_classes is not None:
+        asked["num_classes"] = arguments.num_classes
+    given = Asked(
+        fields=asked,
+        image_size=arguments.image_size,
+        channels=arguments.channels,
+        classes=arguments.classes,
+        mean=arguments.mean,
+        std=arguments.std,
+    )
+    with _explained(arguments.report):
+        found = read_module(arguments.model, arguments.file, given)
+    return _saved(found, arguments.output)
+
+
+def _saved(found: Found, output: Path) -> int:
+    """Keeps weights, and says what was decided; returns the exit status."""
+    folder = found.save(output)
     inert = [f"ignored, and not executed: {found.inert}"] if found.inert else []
     for remark in (*found.imported.remarks, *inert, *_assumed(found.known)):
         print(remark)
-    return _kept(arguments.model, found.imported.variables, folder)
+    return _kept(found.model, found.imported.variables, folder)
+
+
+@contextlib.contextmanager
+def _explained(report: Path | None) -> Iterator[None]:
+    """Makes one line of what is wrong with weights, after a list by layer, and writes all of it to a report."""
+    try:
+        yield
+    except WrongWeightsError as error:
+        _complain(error, report)
+        advice = f"; they fit exactly: {error.advice.options()}" if error.advice else ""
+        few = sum(map(len, error.entries.values())) <= LINES
+        raise UserError(error.line(LINES if few else 0) + advice) from None
 
 
 def _keep_own(arguments: argparse.Namespace, card: Mapping[str, Any]) -> int:
     """Keeps the weights of a file that `jaxcnn export` wrote, which says itself what they are of."""
     file, size, channels = arguments.file, card["image_size"], card["channels"]
-    if card["model"] is None and arguments.model == card["module"]:
-        raise UserError(
-            f"{file} has the weights of {card['module']}, a module of your own, and import-weights makes nets of ours: "
-            "safetensors.numpy.load_file reads its arrays"
-        )
     if arguments.model != card["model"]:
         raise UserError(f"{file} has the weights of {card['model'] or card['module']}, not of {arguments.model}")
     if arguments.field or arguments.num_classes is not None or arguments.key:
@@ -172,7 +211,7 @@ def make_parser() -> CommandParser:
         description="Convert the weights of a reference implementation.",
         example="jaxcnn import-weights resnet50 resnet50.pth --output weights/resnet50",
     )
-    parser.add_argument("model", metavar="MODEL", help="our name of the model")
+    parser.add_argument("model", metavar="MODEL", help="our name of the model, or package.module:Net of your own")
     parser.add_argument(
         "file",
         metavar="FILE",
@@ -184,6 +223,8 @@ def make_parser() -> CommandParser:
         "--output", metavar="DIR", type=Path, required=True, help="folder to write to; it must be new or empty"
     )
     parser.add_argument("--num-classes", metavar="N", type=int, help="width of the logits; default: the paper's")
+    parser.add_argument("--image-size", metavar="N", type=int, help="of a module of your own: the side of its images")
+    parser.add_argument("--channels", metavar="N", type=int, help="of a module of your own: those of its images")
     parser.add_argument(
         "--key", metavar="KEY", help="key of the state dict in FILE, as state_dict_ema; needed if several fit"
     )

@@ -154,8 +154,8 @@ def _facts(exportable: Exportable, chosen: Format) -> dict[str, Any]:
     subject, recipe = exportable.subject, exportable.recipe
     size, _, channels = exportable.image_shape
     return {
-        "model": recipe.name if recipe else None,
-        **({} if recipe else {"module": module_name(exportable)}),
+        "model": None if exportable.own else module_name(exportable),
+        **({"module": module_name(exportable)} if exportable.own else {}),
         "num_classes": len(subject.class_names),
         "fields": dict(recipe.fields) if recipe else {},
         "image_size": size,

@@ -16,9 +16,10 @@ from jaxcnn.accel.fold import fold_batch_norm
 from jaxcnn.config.check import frozen
 from jaxcnn.errors import UserError, first_line
 from jaxcnn.evaluation.subject import Subject
-from jaxcnn.interop.weights import read_card
+from jaxcnn.interop.weights import make_net, read_card
 from jaxcnn.models import Net, list_models, over_axis
-from jaxcnn.parts import part_name
+from jaxcnn.models.described import fields_of
+from jaxcnn.parts import is_path, part_name
 from jaxcnn.train.net import make_model
 from jaxcnn.train.settings import model_settings
 from jaxcnn.types import ApplyFn, Array, Variables
@@ -33,9 +34,10 @@ Outputs = dict[str, Array]
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """What makes a net of ours again: `create_model(name, num_classes=..., **fields)`."""
+    """What makes a net again: `create_model(name, num_classes=..., **fields)`."""
 
     name: str
+    """Of `list_models()`, or the path of a module class of a user's own."""
     num_classes: int
     fields: Mapping[str, Any]
     """Ready for JSON."""
@@ -52,11 +54,16 @@ class Exportable:
     seed: int | None
     """Which of the nets of a run; None for imported weights."""
     recipe: Recipe | None
-    """None for a net of a user's own."""
+    """None for a net of a user's own whose fields no file can hold."""
     input: str = "uint8"
     """One of `INPUTS`."""
     fold: bool = True
     """Whether a program has batch norms inside the layers before them."""
+
+    @property
+    def own(self) -> bool:
+        """Whether it is a net of a user's own."""
+        return self.recipe is None or is_path(self.recipe.name)
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -146,14 +153,14 @@ def make_exportable(subject: Subject, *, seed: int | None, input: str, fold: boo
         listed = ", ".join(map(str, subject.seeds))
         raise UserError(f"{subject.name} has {len(subject.members)} nets: --seed says which, of {listed}")
     subject, model = subject.of_seed(seed), subject.model
+    if "dtype" in (field.name for field in dataclasses.fields(model)):
+        model = model.clone(dtype=jnp.float32)
     return Exportable(
         subject=subject,
-        model=model.clone(dtype=jnp.float32)
-        if "dtype" in (field.name for field in dataclasses.fields(model))
-        else model,
+        model=model,
         variables=jax.device_get(subject.members[0]),
         seed=next(iter(subject.seeds), None),
-        recipe=_recipe(subject),
+        recipe=_recipe(subject) if isinstance(model, Net) else _own_recipe(model, len(subject.class_names)),
         input=input,
         fold=fold,
     )
@@ -164,13 +171,27 @@ def _recipe(subject: Subject) -> Recipe | None:
         card = read_card(subject.name)
         return Recipe(card["model"], card["num_classes"], card["fields"])
     asked, count = model_settings(frozen(subject.config)), len(subject.class_names)
-    if asked.name not in list_models() or not isinstance(subject.model, Net):
+    if asked.name not in list_models():
         return None
     if over_axis(make_model(asked, count), None) != subject.model:  # the run was given another
         return None
     words = {name: getattr(asked, name) for name in ("norm", "act", "stem", "dropout_rate")}
     fields = words | {"norm_options": asked.norm_options or None} | dict(asked.fields)
     return Recipe(asked.name, count, {name: value for name, value in fields.items() if value is not None})
+
+
+def _own_recipe(model: nn.Module, num_classes: int) -> Recipe | None:
+    """Returns what makes a module of a user's own again: its class, and the fields that are not its defaults."""
+    words = fields_of(model)
+    fields = {
+        field.name: words[field.name]
+        for field in dataclasses.fields(model)
+        if field.name in words.keys() - {"num_classes", "dtype"} and getattr(model, field.name) != field.default
+    }
+    with contextlib.suppress(Exception):  # it has no path, or fields that are no words; a user's may raise any kind
+        again = make_net(part_name(model), num_classes, fields)
+        return Recipe(part_name(model), num_classes, fields) if again == model else None
+    return None
 
 
 def _norms(variables: Variables) -> int:

@@ -31,7 +31,7 @@ def load_ours(exportable: Exportable, paths: Sequence[Path]) -> Program:
     """Returns the net with the variables of the file: of a net of ours, as `import-weights` reads them."""
     card = own_card(paths[0])
     assert card is not None, "it was written just now"
-    variables = load_own(paths[0], card) if exportable.recipe else read_own(paths[0])
+    variables = read_own(paths[0]) if exportable.own else load_own(paths[0], card)
     return jax.jit(exportable.forward(exportable.model.apply, variables))
 
 
@@ -44,7 +44,7 @@ def write_torch(exportable: Exportable, paths: Sequence[Path], card: dict[str, A
         UserError: if no reference implementation is known that has these variables.
     """
     recipe, step = exportable.recipe, exportable.subject.step
-    if recipe is None:
+    if recipe is None or exportable.own:
         raise UserError(f"{module_name(exportable)} is a net of your own: PyTorch has none with its names")
     fields = {**recipe.fields, "num_classes": recipe.num_classes}
     found = to_torch(recipe.name, exportable.variables, fields, batches=step or 0)

@@ -1,4 +1,4 @@
-"""Weights of ours in one file: safetensors, by our paths, with a card in the metadata that says what net it is."""
+"""Weights in one file by the net's own paths: safetensors, with a card in the metadata that says what net it is."""
 
 import hashlib
 import json
@@ -22,15 +22,8 @@ CARD = "jaxcnn"
 """The entry of the metadata with the card, as JSON: metadata maps texts to texts."""
 CARD_ENDING = ".json"
 """Of the name of the card that `jaxcnn export` also writes beside a file."""
-_TOLD = {
-    "model": str,
-    "num_classes": int,
-    "fields": dict,
-    "image_size": int,
-    "class_names": list,
-    "preprocessing": dict,
-}
-"""What is read of a card beside a file."""
+_TOLD = {"num_classes": int, "fields": dict, "image_size": int, "class_names": list, "preprocessing": dict}
+"""What is read of a card."""
 
 
 def write_own(path: Path, variables: Variables, card: Mapping[str, Any]) -> None:
@@ -58,7 +51,7 @@ def read_own(path: Path) -> Variables:
 
 
 def own_card(path: Path) -> dict[str, Any] | None:
-    """Returns the card in a file of ours; None for any other file, or none."""
+    """Returns the card in a file of ours, which names its `model` or its `module`; None for any other file, or none."""
     try:
         with path.open("rb") as file:
             if file.read(9)[8:] != b"{":
@@ -67,7 +60,9 @@ def own_card(path: Path) -> dict[str, Any] | None:
             card = json.loads((content.metadata() or {}).get(CARD, "null"))
     except (OSError, ValueError, safetensors.SafetensorError):
         return None
-    return card if isinstance(card, dict) and "model" in card else None
+    if not (_is_whole(card) and isinstance(card.get("channels"), int)):
+        return None
+    return card if isinstance(card.get("module" if card.get("model") is None else "model"), str) else None
 
 
 def card_beside(path: Path) -> dict[str, Any] | None:
@@ -81,8 +76,12 @@ def card_beside(path: Path) -> dict[str, Any] | None:
             digest = hashlib.file_digest(content, "sha256").hexdigest()
     except (OSError, ValueError):
         return None
-    whole = isinstance(card, dict) and all(isinstance(card.get(name), kind) for name, kind in _TOLD.items())
+    whole = _is_whole(card) and isinstance(card.get("model"), str)
     return card if whole and (card.get("file"), card.get("sha256")) == (path.name, digest) else None
+
+
+def _is_whole(card: Any) -> bool:
+    return isinstance(card, dict) and all(isinstance(card.get(name), kind) for name, kind in _TOLD.items())
 
 
 def load_own(path: Path, card: Mapping[str, Any]) -> Variables:

@@ -60,9 +60,17 @@ def predicting(
         crop_fraction=known.crop_fraction if known else 1.0,
         filter=known.filter if known else BILINEAR,
     )
-    if not mean:
-        found["preprocessing"] |= {"mean": None, "std": None}
-    return found
+    return found if mean else _unwhitened(found)
+
+
+def whole_images(image_size: int, channels: int) -> dict[str, Any]:
+    """Returns `class_names` and `preprocessing` where only the size of images is known; they are taken whole."""
+    said = "not known"
+    return _unwhitened(for_predicting((), image_size=image_size, channels=channels, mean=(), std=(), statistics=said))
+
+
+def _unwhitened(found: dict[str, Any]) -> dict[str, Any]:
+    return found | {"preprocessing": found["preprocessing"] | {"mean": None, "std": None}}
 
 
 def given_over(

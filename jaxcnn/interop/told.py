@@ -51,13 +51,17 @@ class Told:
         Raises:
             UserError: if both do not agree.
         """
+        fields = self.agreed(asked)
+        self._check_size(model, fields)
+        return fields
+
+    def agreed(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """Returns the fields that are told, and those that were asked for; raises if both do not agree."""
         other = [name for name, value in asked.items() if self.fields.get(name, value) != value]
         if other:
             options = " ".join(as_options({name: self.fields[name] for name in other}))
             raise UserError(f"{self.by} says {options}: leave other values out")
-        fields = {**self.fields, **asked}
-        self._check_size(model, fields)
-        return fields
+        return {**self.fields, **asked}
 
     def _check_size(self, model: str, fields: Mapping[str, Any]) -> None:
         """Raises where a net for images of the size that is told has other variables than the paper's."""

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -19,7 +20,8 @@ from jaxcnn.addresses import check_checkpoint_folder, local_path
 from jaxcnn.checkpointing import quiet, reason, tree_handler
 from jaxcnn.errors import UserError
 from jaxcnn.layers.variables import abstract_variables
-from jaxcnn.models import Net, check_image_size, create_net, model_variant
+from jaxcnn.models import check_image_size, create_model, model_variant, module_class
+from jaxcnn.parts import is_path
 from jaxcnn.types import Variables
 
 CARD = "model.json"
@@ -27,8 +29,8 @@ CHECKPOINT = "variables"
 _KINDS = {"model": str, "num_classes": int, "fields": dict, "image_size": int, "channels": int}
 
 
-def expected_variables(model: Net, image_shape: tuple[int, int, int]) -> Variables:
-    """Returns the shapes and dtypes of a model's `params` and `batch_stats` for images (height, width, channels).
+def expected_variables(model: nn.Module, image_shape: tuple[int, int, int]) -> Variables:
+    """Returns the shapes and dtypes of a model's variables for images (height, width, channels).
 
     Raises:
         UserError: if the model cannot be built with its fields, or for this image size.
@@ -57,13 +59,14 @@ def save_variables(
 
     Args:
         directory: a new or empty folder.
-        name: of `list_models()`.
+        name: of `list_models()`, or the path of a module class of a user's own.
         variables: of this model, as `variables_from_torch` returns them.
         source: the file of the weights. Its name and SHA-256 are recorded.
         origin: what else is recorded of it, such as the repository that it is from.
         known: what predicting needs besides the net (`jaxcnn.interop.preprocessing`), kept in `model.json`.
         image_shape: (height, width, channels) of the square images that the net is for; None for the paper's.
-        **fields: of `create_model`, as JSON values; the default of `num_classes` is the paper's.
+        **fields: of `create_model`, as JSON values; the default of `num_classes` is the paper's. A module of
+            a user's own needs it, and `image_shape`.
 
     Raises:
         UserError: if `directory` is in use or cannot be written.
@@ -89,8 +92,10 @@ def save_variables(
     return folder
 
 
-def load_variables(directory: str | os.PathLike[str]) -> tuple[Net, Variables]:
+def load_variables(directory: str | os.PathLike[str]) -> tuple[nn.Module, Variables]:
     """Returns the model and the variables that `jaxcnn import-weights` wrote, on the default device.
+
+    A module of a user's own is imported by the path that the folder names, from where Python finds modules.
 
     `model.apply(variables, image)` maps whitened float images (batch, height, width, channels) to float32 logits.
 
@@ -111,11 +116,27 @@ def load_variables(directory: str | os.PathLike[str]) -> tuple[Net, Variables]:
         raise UserError(f"the weights in {folder} cannot be read: {text[:200]}") from error
 
 
-def described(folder: Path) -> tuple[Net, tuple[int, int, int]]:
+def described(folder: Path) -> tuple[nn.Module, tuple[int, int, int]]:
     """Returns the model of a folder of imported weights, and (height, width, channels) of its images."""
     card = read_card(folder)
-    model = create_net(card["model"], num_classes=card["num_classes"], **card["fields"])
+    model = make_net(card["model"], card["num_classes"], card["fields"])
     return model, (card["image_size"], card["image_size"], card["channels"])
+
+
+def make_net(name: str, num_classes: int, fields: Mapping[str, Any]) -> nn.Module:
+    """Returns the net that weights are of.
+
+    Args:
+        name: of `list_models()`, or the path of a module class of a user's own.
+        num_classes: width of the logits.
+        fields: of the net.
+
+    Raises:
+        UserError: for a name, path or field that there is not.
+    """
+    if is_path(name):
+        module_class(name)
+    return create_model(name, num_classes=num_classes, **fields)
 
 
 def _restore(path: Path, target: Variables) -> Variables:
@@ -163,11 +184,14 @@ def _card(
         known: class names and preprocessing.
         image_shape: (height, width, channels) of square images; None for the paper's.
     """
-    variant = model_variant(name)
-    side, _, channels = image_shape or (variant.image_size, variant.image_size, variant.channels)
+    if image_shape is None or "num_classes" not in fields:
+        variant = model_variant(name)
+        image_shape = image_shape or (variant.image_size, variant.image_size, variant.channels)
+        fields = {"num_classes": variant.num_classes, **fields}
+    side, _, channels = image_shape
     return {
         "model": name,
-        "num_classes": ({"num_classes": variant.num_classes} | dict(fields))["num_classes"],
+        "num_classes": fields["num_classes"],
         "fields": {key: value for key, value in fields.items() if key != "num_classes"},
         "image_size": side,
         "channels": channels,

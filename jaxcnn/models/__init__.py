@@ -1,7 +1,7 @@
 """One file per family, and the registry that makes a model from its name."""
 
 from jaxcnn.models.net import Net
-from jaxcnn.models.own import check_logits, knows_axis, made_net, over_axis
+from jaxcnn.models.own import check_logits, knows_axis, made_net, module_class, over_axis
 from jaxcnn.models.registry import (
     MODELS,
     check_image_size,
@@ -26,5 +26,6 @@ __all__ = [
     "made_net",
     "model_image_size",
     "model_variant",
+    "module_class",
     "over_axis",
 ]

@@ -1,6 +1,7 @@
 """Nets of a user's own: any linen module that is called as `model(image, train=...)`."""
 
 import inspect
+import re
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
@@ -12,7 +13,7 @@ from jaxcnn.errors import UserError, unknown_word
 from jaxcnn.layers.norm_choice import norm_takes
 from jaxcnn.layers.variables import streams
 from jaxcnn.models.net import Net
-from jaxcnn.parts import explained, parameters_of, part_name
+from jaxcnn.parts import explained, find_part, parameters_of, part_name
 from jaxcnn.types import Array
 
 _FLAX = {"parent", "name"}
@@ -62,10 +63,32 @@ def check_fields(name: str, fields: Mapping[str, Any], known: Collection[str]) -
         raise unknown_word(f"field of {name}", wrong, own)
 
 
-def check_logits(model: nn.Module, image_shape: tuple[int, int, int], num_classes: int) -> None:
-    """Raises `UserError` for a model that maps images (height, width, channels) to anything but logits.
+def module_class(path: str) -> type[nn.Module]:
+    """Returns the linen module class at a path `package.module:name`.
+
+    Weights are kept for a class and its fields. So whoever hands out a file of weights cannot have a function called.
+
+    Raises:
+        UserError: for anything else, a function that makes a module too.
+    """
+    found = find_part("model", path, {})
+    if not (isinstance(found, type) and issubclass(found, nn.Module)):
+        raise UserError(f"model {path!r} is no class of linen modules: weights are kept for a class and its fields")
+    return found
+
+
+def check_logits(model: nn.Module, image_shape: tuple[int, int, int], num_classes: int | None = None) -> int:
+    """Returns the number of logits that a model maps images (height, width, channels) to.
 
     It is traced, in evaluation and in training, and nothing is compiled.
+
+    Args:
+        model: any.
+        image_shape: (height, width, channels).
+        num_classes: what that number must be; None: any.
+
+    Raises:
+        UserError: for a model that gives anything but logits, or as many as it must.
     """
     images, net = jax.ShapeDtypeStruct((2, *image_shape), jnp.float32), over_axis(model, None)
 
@@ -73,15 +96,19 @@ def check_logits(model: nn.Module, image_shape: tuple[int, int, int], num_classe
         return net.init_with_output(streams(jax.random.key(0)), images, train=False)
 
     logits, variables = jax.eval_shape(evaluate, images)
-    _check_shape(model, logits, num_classes)
-    _check_shape(model, _in_training(net, variables, images), num_classes)
+    width = _check_shape(model, logits, num_classes)
+    return _check_shape(model, _in_training(net, variables, images), width)
 
 
-def _check_shape(model: nn.Module, logits: Any, num_classes: int) -> None:
+def _check_shape(model: nn.Module, logits: Any, num_classes: int | None) -> int:
+    """Returns the number of logits."""
     found = jax.tree.map(lambda leaf: f"{leaf.dtype}{list(leaf.shape)}", logits)
-    if found not in (f"{dtype}[2, {num_classes}]" for dtype in ("float32", "bfloat16", "float16")):
+    width = r"\d+" if num_classes is None else num_classes
+    if not (isinstance(found, str) and re.fullmatch(rf"(float32|bfloat16|float16)\[2, {width}\]", found)):
+        wanted = "num_classes" if num_classes is None else num_classes
         name = part_name(model)
-        raise UserError(f"model {name} maps 2 images to {found}: it must give logits, float32[2, {num_classes}]")
+        raise UserError(f"model {name} maps 2 images to {found}: it must give logits, float32[2, {wanted}]")
+    return int(logits.shape[1])
 
 
 def _in_training(model: nn.Module, variables: Any, images: Any) -> Any:

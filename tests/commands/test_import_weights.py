@@ -178,3 +178,10 @@ def test_from_the_shell(tmp_path):
     assert done.stdout == ""
     assert done.stderr.startswith(f"jaxcnn: {tmp_path}/w.npz ")
     assert done.stderr.count("\n") == 1
+
+
+def test_options_that_only_a_module_of_ones_own_needs(file):
+    with pytest.raises(
+        UserError, match="--image-size and --channels are for a module of your own: those of resnet20 are"
+    ):
+        import_weights.main(line(file, "--image-size=32"))

@@ -169,8 +169,13 @@ def test_a_net_of_a_users_own(own, tmp_path):
     np.testing.assert_array_equal(found["params/Conv_0/kernel"], variables["params"]["Conv_0"]["kernel"])
     with pytest.raises(UserError, match=r"has the weights of tests\.own_parts:TwoLayers, not of resnet20"):
         import_weights.main(["resnet20", str(file), "--output", str(tmp_path / "back")])
-    with pytest.raises(UserError, match=r"TwoLayers, a module of your own.*safetensors\.numpy\.load_file"):
-        import_weights.main(["tests.own_parts:TwoLayers", str(file), "--output", str(tmp_path / "back")])
+    assert import_weights.main(["tests.own_parts:TwoLayers", str(file), "--output", str(tmp_path / "back")]) == 0
+    model, back = jaxcnn.load_variables(tmp_path / "back")
+    assert model == TwoLayers(num_classes=4)
+    jax.tree.map(np.testing.assert_array_equal, back, variables)
+    assert open_subject(tmp_path / "back").preprocessing == open_subject(own, model=TwoLayers).preprocessing
+    with pytest.raises(UserError, match=r"TwoLayers is a net of your own: PyTorch has none with its names"):
+        jaxcnn.export(tmp_path / "back", tmp_path / "net.pth", format="torch")
 
 
 def test_what_cannot_be_exported_is_one_line(digits, normed, tmp_path):
