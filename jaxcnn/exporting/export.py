@@ -155,7 +155,7 @@ def _facts(exportable: Exportable, chosen: Format) -> dict[str, Any]:
     size, _, channels = exportable.image_shape
     return {
         "model": None if exportable.own else module_name(exportable),
-        **({"module": module_name(exportable)} if exportable.own else {}),
+        **({"module": module_name(exportable), "fields_known": recipe is not None} if exportable.own else {}),
         "num_classes": len(subject.class_names),
         "fields": dict(recipe.fields) if recipe else {},
         "image_size": size,

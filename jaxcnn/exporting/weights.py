@@ -24,6 +24,9 @@ from jaxcnn.interop.torch_writer import write_state_dict
 
 def write_ours(exportable: Exportable, paths: Sequence[Path], card: dict[str, Any]) -> None:
     """Writes the variables as they were trained, and the card in the file's metadata."""
+    if exportable.recipe is None:
+        name = module_name(exportable)
+        card["remarks"] = [f"the file does not hold the fields of {name}: they are no words, or it has no path"]
     write_own(paths[0], exportable.variables, card)
 
 

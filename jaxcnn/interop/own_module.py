@@ -57,7 +57,7 @@ def read_module(path: str, file: Path, asked: Asked) -> Found:
         UserError: for a path, field or file that cannot be used, or where something is not known.
     """
     maker = module_class(path)
-    told, remarks = _told(path, file)
+    told, remarks = _told(path, maker, file)
     arrays = _arrays(file)
     shape = _image_shape(file, told, asked)
     fields = told.agreed(asked.fields)
@@ -74,7 +74,7 @@ def read_module(path: str, file: Path, asked: Asked) -> Found:
     return Found(path, told, Imported(replaced(expected, found), fields, tuple(arrays), (*remarks, *changed)), known)
 
 
-def _told(path: str, file: Path) -> tuple[Told, list[str]]:
+def _told(path: str, maker: Any, file: Path) -> tuple[Told, list[str]]:
     """Returns what the card of a file tells, and what is said of that."""
     card = own_card(file)
     if card is None:
@@ -82,6 +82,9 @@ def _told(path: str, file: Path) -> tuple[Told, list[str]]:
     named = card["model"] or card["module"]
     if card["model"]:
         raise UserError(f"{file} has the weights of {named}, not of {path}")
+    other = [field for field in card["fields"] if field not in parameters_of(maker)]
+    if named != path and other:
+        raise UserError(f"{file} has the weights of {named}, whose field {other[0]} is none of {path}")
     told = Told(
         file=file,
         by=str(file),
@@ -89,6 +92,8 @@ def _told(path: str, file: Path) -> tuple[Told, list[str]]:
         known={name: card[name] for name in ("class_names", "preprocessing")},
     )
     remarks = [f"{file.name} says what its weights are of"]
+    if not card.get("fields_known"):
+        remarks.append(f"it does not say the fields of {named}: those that --field does not set have their defaults")
     if named != path:
         remarks.append(f"that is {named}: they become those of {path}, whose arrays have the same names and shapes")
     return told, remarks

@@ -23,6 +23,7 @@ from jaxcnn.interop.published.hub import HubName
 from jaxcnn.interop.reference import make_reference
 from jaxcnn.interop.weights import expected_variables
 from jaxcnn.models import model_variant
+from jaxcnn.models.described import plain
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,7 +58,7 @@ class Told:
 
     def agreed(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         """Returns the fields that are told, and those that were asked for; raises if both do not agree."""
-        other = [name for name, value in asked.items() if self.fields.get(name, value) != value]
+        other = [name for name, value in asked.items() if plain(self.fields.get(name, value)) != plain(value)]
         if other:
             options = " ".join(as_options({name: self.fields[name] for name in other}))
             raise UserError(f"{self.by} says {options}: leave other values out")

@@ -136,7 +136,15 @@ def make_net(name: str, num_classes: int, fields: Mapping[str, Any]) -> nn.Modul
     """
     if is_path(name):
         module_class(name)
+        fields = {key: _tuples(value) for key, value in fields.items()}  # as a config has them
     return create_model(name, num_classes=num_classes, **fields)
+
+
+def _tuples(value: Any) -> Any:
+    """Returns a value of JSON with lists as tuples."""
+    if isinstance(value, Mapping):
+        return {key: _tuples(inner) for key, inner in value.items()}
+    return tuple(map(_tuples, value)) if isinstance(value, list | tuple) else value
 
 
 def _restore(path: Path, target: Variables) -> Variables:

@@ -174,8 +174,9 @@ def in_training_mode(apply_fn: ApplyFn) -> Callable[[Variables, Array], tuple[Ar
 
     def apply(variables: Variables, image: Array) -> tuple[Array, Any]:
         rngs = {name: jax.random.key(0) for name in ("params", "dropout")}
+        kept = [name for name in variables if name != "params"]  # a module of a user's own may change all of them
         with whole_and_without_dropout():
-            logits, updated = apply_fn(variables, image, train=True, mutable=[STATISTICS, "aux_logits"], rngs=rngs)
+            logits, updated = apply_fn(variables, image, train=True, mutable=[*kept, "aux_logits"], rngs=rngs)
         return logits, updated[STATISTICS]
 
     return apply

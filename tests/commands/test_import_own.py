@@ -80,10 +80,15 @@ def test_a_folder_of_ones_own_weights_goes_on_like_any_other(arrays, tmp_path, c
     assert capsys.readouterr().out.startswith("again.safetensors says what its weights are of\nwhitening: mean [0.0")
     before, after = (told(tmp_path / name) for name in ("net", "again"))
     assert before | {"class_names": list("0123"), "source": after["source"]} == after
+    other = [again[1], "--output", str(tmp_path / "other")]
+    assert import_weights.main(["tests.own_parts:FourClasses", *other]) == 0
+    assert f"that is {OWN}: they become those of tests.own_parts:FourClasses, whose " in capsys.readouterr().out
+    with pytest.raises(UserError, match=f"weights of {OWN}, whose field width is none of tests.own_parts:Flat$"):
+        import_weights.main(["tests.own_parts:Flat", again[1], "--output", str(tmp_path / "third")])
     with pytest.raises(UserError, match=r"again\.safetensors says --field width=7: leave other values out$"):
-        import_weights.main([*again[:3], str(tmp_path / "other"), "--field=width=9"])
+        import_weights.main([*again[:3], str(tmp_path / "third"), "--field=width=9"])
     with pytest.raises(UserError, match=r"again\.safetensors says --image-size 12: leave other values out$"):
-        import_weights.main([*again[:3], str(tmp_path / "other"), "--image-size=24"])
+        import_weights.main([*again[:3], str(tmp_path / "third"), "--image-size=24"])
 
 
 def test_what_was_decided_for_a_module_of_ones_own_is_said(arrays, tmp_path, capsys):

@@ -38,6 +38,23 @@ def test_the_statistics_of_a_batch_are_found_whatever_the_momentum(momentum):
     np.testing.assert_allclose(found["var"], image.var(axis=(0, 1, 2)), rtol=1e-3)
 
 
+class Counted(nn.Module):
+    """A net that counts how often it is trained, in a collection of its own."""
+
+    @nn.compact
+    def __call__(self, image, *, train=False):
+        calls = self.variable("calls", "count", np.zeros, (), np.int32)
+        calls.value += int(train)
+        return Net()(image, train=train)
+
+
+def test_a_net_may_change_collections_of_its_own():
+    image = np.random.RandomState(0).normal(size=(8, 4, 4, 2)).astype(np.float32)
+    variables = Counted().init(jax.random.key(1), image)
+    found = batch_statistics(Counted().apply)(variables, image)
+    np.testing.assert_allclose(found["Net_0"]["BatchNorm_0"]["mean"], image.mean(axis=(0, 1, 2)), atol=1e-5)
+
+
 def test_batches_are_combined_into_the_statistics_of_all_images():
     values = np.random.RandomState(0).normal(size=(5, 30, 3)) + np.arange(5)[:, None, None]
     batches = [{"norm": {"mean": each.mean(axis=0), "var": each.var(axis=0)}} for each in values]

@@ -156,7 +156,7 @@ def test_the_error_is_of_every_output_and_relative_to_large_logits():
     assert check._error(wanted | {"logits": np.zeros((1, 3))}, wanted) == float("inf")
 
 
-def test_a_net_of_a_users_own(own, tmp_path):
+def test_a_net_of_a_users_own(own, tmp_path, capsys):
     with pytest.raises(UserError, match="was given its model in Python"):
         jaxcnn.export(own, tmp_path / "net", format="stablehlo")
     card = jaxcnn.export(own, tmp_path / "net", format="stablehlo", model=TwoLayers)
@@ -170,12 +170,28 @@ def test_a_net_of_a_users_own(own, tmp_path):
     with pytest.raises(UserError, match=r"has the weights of tests\.own_parts:TwoLayers, not of resnet20"):
         import_weights.main(["resnet20", str(file), "--output", str(tmp_path / "back")])
     assert import_weights.main(["tests.own_parts:TwoLayers", str(file), "--output", str(tmp_path / "back")]) == 0
+    assert "does not say the fields" not in capsys.readouterr().out
     model, back = jaxcnn.load_variables(tmp_path / "back")
     assert model == TwoLayers(num_classes=4)
     jax.tree.map(np.testing.assert_array_equal, back, variables)
     assert open_subject(tmp_path / "back").preprocessing == open_subject(own, model=TwoLayers).preprocessing
     with pytest.raises(UserError, match=r"TwoLayers is a net of your own: PyTorch has none with its names"):
         jaxcnn.export(tmp_path / "back", tmp_path / "net.pth", format="torch")
+
+
+class Local(TwoLayers):
+    """A net with a field that is no word."""
+
+    seen: tuple = (print,)
+
+
+def test_fields_that_a_file_cannot_hold_are_said(own, tmp_path, capsys):
+    file, path = tmp_path / "net.safetensors", "tests.exporting.test_export:Local"
+    card = jaxcnn.export(own, file, format="safetensors", model=Local(num_classes=4, seen=(len,)))
+    assert (card["module"], card["fields_known"]) == (path, False)
+    assert card["remarks"] == [f"the file does not hold the fields of {path}: they are no words, or it has no path"]
+    assert import_weights.main([path, str(file), "--output", str(tmp_path / "back")]) == 0
+    assert f"does not say the fields of {path}: those that --field does not set have" in capsys.readouterr().out
 
 
 def test_what_cannot_be_exported_is_one_line(digits, normed, tmp_path):
