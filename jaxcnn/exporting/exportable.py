@@ -16,6 +16,7 @@ from jaxcnn.accel.fold import fold_batch_norm
 from jaxcnn.config.check import frozen
 from jaxcnn.errors import UserError, first_line
 from jaxcnn.evaluation.subject import Subject
+from jaxcnn.interop.named import folder_of
 from jaxcnn.interop.weights import make_net, read_card
 from jaxcnn.models import Net, list_models, over_axis
 from jaxcnn.models.described import fields_of
@@ -168,7 +169,7 @@ def make_exportable(subject: Subject, *, seed: int | None, input: str, fold: boo
 
 def _recipe(subject: Subject) -> Recipe | None:
     if subject.config is None:
-        card = read_card(subject.name)
+        card = read_card(folder_of(subject.name))
         return Recipe(card["model"], card["num_classes"], card["fields"])
     asked, count = model_settings(frozen(subject.config)), len(subject.class_names)
     if asked.name not in list_models():

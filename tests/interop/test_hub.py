@@ -9,15 +9,18 @@ import shutil
 import sys
 import threading
 import time
+from types import SimpleNamespace
 from typing import ClassVar
 
 import jax
 import numpy as np
 import pytest
 
+import jaxcnn
 from jaxcnn.commands import import_weights
 from jaxcnn.errors import UserError
 from jaxcnn.evaluation.subject import open_subject
+from jaxcnn.exporting import export
 from jaxcnn.inside.opened import open_net
 from jaxcnn.interop.published import hub
 from jaxcnn.train.source import open_weights
@@ -228,6 +231,13 @@ def test_a_name_is_imported_once_and_needs_no_network_then(weights_cache, consta
     assert open_net("hf:lab/dense").model == open_subject("hf:lab/dense").model
     assert Answers.asked == []
     assert capsys.readouterr() == ("", "")
+
+
+def test_a_name_is_exported_like_a_folder(weights_cache, tmp_path, monkeypatch):
+    monkeypatch.setattr(export, "check", lambda *_: SimpleNamespace(card=dict))  # for which the net would be compiled
+    card = jaxcnn.export("hf:lab/dense", tmp_path / "net.safetensors", format="safetensors")
+    assert (card["model"], card["source"]) == ("densenet121", {"folder": "dense"})
+    assert import_weights.main(["densenet121", card["files"][0], "--output", str(tmp_path / "net")]) == 0
 
 
 def test_a_name_whose_net_is_none_of_ours(weights_cache, monkeypatch, tmp_path):
