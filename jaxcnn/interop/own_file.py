@@ -81,7 +81,8 @@ def card_beside(path: Path) -> dict[str, Any] | None:
 
 
 def _is_whole(card: Any) -> bool:
-    return isinstance(card, dict) and all(isinstance(card.get(name), kind) for name, kind in _TOLD.items())
+    whole = isinstance(card, dict) and all(isinstance(card.get(name), kind) for name, kind in _TOLD.items())
+    return whole and {"image_size", "channels", "mean", "std"} <= card["preprocessing"].keys()
 
 
 def load_own(path: Path, card: Mapping[str, Any]) -> Variables:

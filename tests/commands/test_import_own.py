@@ -135,6 +135,17 @@ def test_what_does_not_fit_a_module_of_ones_own_is_one_line(change, further, mat
     assert not (tmp_path / "net").exists()
 
 
+CARD = {"model": None, "module": OWN, "num_classes": 4, "fields": {"width": 7}, "image_size": 12, "channels": 3}
+
+
+@pytest.mark.parametrize("card", [CARD, CARD | {"class_names": [], "preprocessing": {}}, {"model": "resnet20"}, [], 1])
+def test_half_a_card_is_none(card, arrays, tmp_path):
+    further = own_line(tmp_path, arrays)
+    safetensors.numpy.save_file(arrays, tmp_path / "own.safetensors", metadata={"jaxcnn": json.dumps(card)})
+    with pytest.raises(UserError, match="does not say what images its net is for"):
+        import_weights.main(further)
+
+
 def test_no_name_is_a_path_of_the_module(arrays, tmp_path):
     bare = {name.partition("/")[2]: value for name, value in arrays.items()}
     with pytest.raises(
