@@ -1,7 +1,7 @@
-"""Few labels: a ResNet-20 from scratch, the same from weights of CIFAR-10, and a linear probe on those.
+"""Few labels: a ResNet of 8 layers from scratch, the same from weights of CIFAR-10, and a linear probe on those.
 
 python experiments/transfer/transfer.py PRETRAINED WORK trains in WORK and writes WORK/accuracy.csv. PRETRAINED is a run
-of a ResNet-20 on CIFAR-10. A run that is finished is not trained again.
+of that net on CIFAR-10. A run that is finished is not trained again.
 """
 
 import csv
@@ -39,7 +39,7 @@ def trained(begin: Path | None, splits: dict[str, Split], shots: int, seed: int,
     config = jaxcnn.base_config()
     config.seed = seed
     config.init_from = str(begin) if begin else None
-    config.model.name = "resnet20"
+    config.model.name, config.model.fields = "resnet20", {"stage_sizes": (1, 1, 1)}
     config.data.channels, config.data.image_size, config.data.augment = 3, 32, "shift(4)"
     config.batch_size = min(50, 10 * shots)
     config.total_steps = STEPS
