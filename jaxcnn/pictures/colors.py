@@ -81,6 +81,23 @@ def bar(scale: Scale, *, width: int = 256, height: int = 12) -> np.ndarray:
     return np.broadcast_to(row, (height, width, 3)).copy()
 
 
+def greys(*, width: int = 256, height: int = 12) -> np.ndarray:
+    """Returns the greys of a map that is drawn as an image, from black by the middle grey to white, as `bar`."""
+    found = np.broadcast_to(grey(np.linspace(-1, 1, width), 1.0)[:, None], (height, width, 1)).copy()
+    found[[0, -1]], found[:, -1] = 0, 0  # a frame, since its end is white
+    return found
+
+
+def grey(values: np.ndarray, top: float) -> np.ndarray:
+    """Returns signed numbers as the pixels of an image, uint8: 0 is the middle grey, `-top` black and `top` white.
+
+    Args:
+        values: of any shape.
+        top: number, or array that broadcasts; where it is 0, all is grey.
+    """
+    return np.clip(np.rint(127.5 + 127.5 * values / np.where(top, top, 1.0)), 0, 255).astype(np.uint8)
+
+
 def laid_over(image: np.ndarray, colors: np.ndarray, *, opacity: float = 0.5) -> np.ndarray:
     """Returns colours laid over the grey tones of an image, so that a colour is never the image's.
 

@@ -7,7 +7,7 @@ import numpy as np
 from scipy import stats
 
 from jaxcnn.pictures.attribution import AS_IMAGES, METHODS, SIGNED
-from jaxcnn.pictures.colors import Scale, bar, colored, laid_over, scale_of
+from jaxcnn.pictures.colors import Scale, bar, colored, grey, greys, laid_over, scale_of
 from jaxcnn.pictures.nets import Chosen, Net, choose_class
 from jaxcnn.pictures.shown import Shown
 from jaxcnn.pictures.tiles import SIDE, Band, Tile
@@ -167,7 +167,8 @@ def bands_of(found: Sequence[Sequence[Heat]]) -> list[Band]:
         heads = [text for method in part for text in (_title(method, found[0]), _CONTROL)]
         units = [text for method in part for text in (UNITS[method], "")]
         bands.append(Band(rows, columns=("image", *heads), units=("", *units)))
-    return [*bands, _key(methods)]
+    in_color = any(heat.values.shape[2:] == (3,) for heats in found for heat in heats)
+    return [*bands, _key(methods, in_color=in_color)]
 
 
 def _title(method: str, found: Sequence[Heat]) -> str:
@@ -215,16 +216,19 @@ def drawn(method: str, values: np.ndarray, scale: Scale, pixels: np.ndarray) -> 
         pixels: the image, (height, width, 1 or 3) uint8.
     """
     if method in AS_IMAGES:
-        return np.clip(np.rint(127.5 + 127.5 * values / (scale.top or 1.0)), 0, 255).astype(np.uint8)
+        return grey(values, scale.top)
     colors = colored(values, scale)
     return laid_over(pixels, colors) if method in _OVER else colors
 
 
-def _key(methods: Sequence[str]) -> Band:
+def _key(methods: Sequence[str], *, in_color: bool) -> Band:
     """Returns what the colours are."""
     tiles = []
     if any(method not in SIGNED for method in methods):
         tiles.append(Tile(bar(Scale(1.0), width=SIDE, height=16), ("0 to the end of the scale",)))
     if any(method in SIGNED - AS_IMAGES for method in methods):
         tiles.append(Tile(bar(Scale(1.0, True), width=SIDE, height=16), ("against and for the class",)))
+    if AS_IMAGES.intersection(methods):
+        told = ("against and for the class", "grey is 0, in each channel" if in_color else "grey is 0")
+        tiles.append(Tile(greys(width=SIDE, height=16), told))
     return Band([tiles] if tiles else [])

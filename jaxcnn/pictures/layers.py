@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from jaxcnn.errors import UserError
-from jaxcnn.pictures.colors import colored, scale_of
+from jaxcnn.pictures.colors import colored, grey, scale_of
 from jaxcnn.pictures.heat import caption
 from jaxcnn.pictures.nets import Net, choose_class
 from jaxcnn.pictures.shown import Shown
@@ -42,9 +42,8 @@ def _filters(net: Net, variables: Variables) -> tuple[np.ndarray, str, str]:
     path, kernel = first_kernel(net.subject.model, variables, net.program.image_shape)
     shown = np.moveaxis(kernel[..., :MOST_FILTERS], -1, 0)
     top = float(np.abs(shown).max()) or 1.0
-    pixels = np.clip(np.rint(127.5 + 127.5 * shown / top), 0, 255).astype(np.uint8)
-    pixels = np.stack([magnified(each, _FILTER) for each in pixels])
-    return grid(pixels, columns=round(len(pixels) ** 0.5), gap=2), "/".join(path), f"±{top:.3g}"
+    pixels = np.stack([magnified(each, _FILTER) for each in grey(shown, top)])
+    return grid(pixels, columns=round(len(pixels) ** 0.5), gap=2), "/".join(path), f"±{top:.3g}, grey is 0"
 
 
 def feature_band(nets: Sequence[Net], images: Sequence[Sequence[Shown]], layer: str | None) -> Band:

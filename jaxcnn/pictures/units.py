@@ -19,6 +19,7 @@ from jaxcnn.evaluation.classes import outputs_of
 from jaxcnn.evaluation.data import few
 from jaxcnn.evaluation.forward import batches_of
 from jaxcnn.pictures import rectifiers
+from jaxcnn.pictures.colors import grey
 from jaxcnn.pictures.nets import Net
 from jaxcnn.pictures.places import Places, places_of
 from jaxcnn.pictures.shown import seen
@@ -132,7 +133,8 @@ def unit_band(net: Net, dataset: Dataset, split: str, layer: str, units: Sequenc
     tiles = [tile for unit in units for tile in _tiles(net, dataset, split, layer, unit, rows_of, columns_of)]
     across = 2 * min(_PER_ROW, len(units))
     rows = [tiles[start : start + across] for start in range(0, len(tiles), across)]
-    head = f"{net.name}: what excites units of {layer} most in {split}, and guided back-propagation from it"
+    head = f"{net.name}: what excites units of {layer} most in {split}, and guided back-propagation from it, "
+    head += "where grey is 0, and black or white the largest size in an image"
     return Band(rows, head=head, side=_SIDE)
 
 
@@ -145,8 +147,7 @@ def _tiles(
     weights[:, unit.channel] = 1
     inputs = net.subject.whitened(pixels)
     projected = np.asarray(net.program.unit(net.variables, inputs, cells, weights, layer=layer, rule=rectifiers.guided))
-    sizes = np.abs(projected).max(axis=(1, 2, 3), keepdims=True)
-    drawn = np.rint(127.5 + 127.5 * projected / np.where(sizes > 0, sizes, 1)).astype(np.uint8)
+    drawn = grey(projected, np.abs(projected).max(axis=(1, 2, 3), keepdims=True))
     patches, back = (
         np.stack([cropped(image, rows, columns, cell) for image, cell in zip(images, cells, strict=True)])
         for images in (pixels, drawn)

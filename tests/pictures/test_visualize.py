@@ -5,6 +5,7 @@ import html
 import io
 import json
 import re
+from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
@@ -16,8 +17,9 @@ import jaxcnn
 from jaxcnn.commands import visualize as command
 from jaxcnn.errors import UserError
 from jaxcnn.pictures.attribution import METHODS
-from jaxcnn.pictures.heat import heats, scales_of
-from jaxcnn.pictures.nets import open_nets
+from jaxcnn.pictures.colors import Scale
+from jaxcnn.pictures.heat import Heat, bands_of, drawn, heats, scales_of
+from jaxcnn.pictures.nets import Chosen, open_nets
 from jaxcnn.pictures.shown import Shown
 from jaxcnn.pictures.tiles import SIDE
 from tests.reporting.runs import EVIL
@@ -80,6 +82,23 @@ def test_the_page_says_what_is_drawn_and_needs_nothing(whole):
     assert all(source.startswith("data:image/png") for source in re.findall(r'<img src="(.{20})', text))
     assert found["bytes"] == page.stat().st_size
     assert len(found["units"]) == len(found["field"]) / 2 == 2
+
+
+@pytest.mark.parametrize(("channels", "told"), [(1, "grey is 0"), (3, "grey is 0, in each channel")])
+def test_what_is_drawn_as_an_image_has_a_key_of_greys(channels, told):
+    """As every other method has one of its colours; its middle has the pixels that 0 has on a map."""
+    image = Shown("one", np.zeros((4, 4, channels), np.uint8), None)
+    net = SimpleNamespace(name="net", subject=SimpleNamespace(class_names=["cls"]))
+    values = np.zeros((4, 4, channels))
+    heat = Heat(net, image, Chosen(0, "cls", 1.0), "guided", None, values, values)
+    [key] = bands_of([[heat]])[-1].rows
+    assert [tile.lines for tile in key] == [("against and for the class", told)]
+    greys, zero = key[0].pixels[8, :, 0].astype(int), drawn("guided", values, Scale(1.0), image.pixels)
+    assert greys[len(greys) // 2] == pytest.approx(zero[0, 0, 0], abs=1)
+    assert (np.diff(greys[:-1]) >= 0).all()
+    assert (greys[0], greys[-2]) == (0, 254)
+    [colours] = bands_of([[heat._replace(method="saliency", values=values[..., 0], control=values[..., 0])]])[-1].rows
+    assert [tile.lines for tile in colours] == [("0 to the end of the scale",)]
 
 
 def pictures(page):
