@@ -140,7 +140,10 @@ def _arithmetic(step: Step) -> list[tuple[str, list[str]]]:
         return [("", [f"{len(step.layers)} layers: `--by layer` goes through them"]), end]
     several = len(step.layers) > 1
     found = [
-        (layer.path if several else "", [line for line in lines(layer) if not line.startswith("field:")])
+        (
+            layer.path.removeprefix(f"{step.path}/") if several else "",
+            [line for line in lines(layer) if not line.startswith("field:")],
+        )
         for layer in step.layers
     ]
     return [*(each for each in found if each[1]), end]
@@ -216,7 +219,8 @@ def _spreads(seen: Seen) -> Mapping[str, str]:
     """Returns in words how values are spread, by what they are."""
     if seen.before is not None and seen.after is not None and seen.step.change is not None:
         path, _, kind = seen.step.change.name.rpartition(": ")
-        name = f"{path}: {kind}" if path and len(seen.step.layers) > _FEW else kind
+        several = path and len(seen.step.layers) > _FEW
+        name = path.removeprefix(f"{seen.step.path}/") if several else kind
         return {
             f"before {name}": spread_in_words(seen.before),
             f"after {name}": spread_in_words(seen.after),

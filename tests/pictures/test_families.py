@@ -12,6 +12,7 @@ from jaxcnn.pictures.attribution import AS_IMAGES, METHODS, SIGNED
 from jaxcnn.pictures.program import Program
 from tests.analysis.measured import random_variables
 from tests.models.tiny import TINY
+from tests.pictures.switches import switched
 
 QUICK = ("lenet", "resnet", "squeezenet", "vgg")
 FAMILIES = [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in sorted(TINY)]
@@ -92,14 +93,26 @@ def mirrored(own, variables):
     return jax.tree_util.tree_map_with_path(mirror, variables)
 
 
+class MirroredNoise:
+    """A generator of random numbers whose images are mirrored: SmoothGrad's noise is mirrored with the image."""
+
+    new = np.random.default_rng
+
+    def __init__(self, seed):
+        self.random = MirroredNoise.new(seed)
+
+    def standard_normal(self, shape, dtype):
+        return self.random.standard_normal(shape, dtype)[:, :, ::-1]
+
+
 @pytest.mark.parametrize("family", [each for each in FAMILIES if each.values != (UNEVEN,)])
-def test_a_mirrored_net_has_the_mirrored_map_of_a_mirrored_image(family):
+def test_a_mirrored_net_has_the_mirrored_map_of_a_mirrored_image(family, monkeypatch):
     """And the same net has another map of it, since its kernels are not symmetric."""
     size = SIZES.get(family, 17)
     own, variables, image = member(family, size)
     other, images, classes = mirrored(own, variables), np.repeat(image, 3, axis=0), np.arange(3)
-    few = {"integrated": {"steps": 2}, "occlusion": {"window": WINDOW[size]}}
-    unlike = {"smoothgrad"}  # whose noise is not mirrored
+    few = {"smoothgrad": {"samples": 2}, "integrated": {"steps": 2}, "occlusion": {"window": WINDOW[size]}}
+    unlike = set()
     if "reduce_window_max" in str(jax.make_jaxpr(own.logits)(variables, image)):
         unlike.add("deconvolution")  # the switch of a window of zeros, as behind a rectifier, is its first cell
     for method in methods_of(family):
@@ -107,9 +120,48 @@ def test_a_mirrored_net_has_the_mirrored_map_of_a_mirrored_image(family):
             continue
         maps = functools.partial(METHODS[method], own, **few.get(method, {}))
         one = maps(variables, images, classes)
+        monkeypatch.setattr(attribution.np.random, "default_rng", MirroredNoise)
         both, alone = (maps(net, images[:, :, ::-1], classes)[:, :, ::-1] for net in (other, variables))
+        monkeypatch.undo()
         most = np.abs(one).max()
         assert np.abs(both - one).max() <= 1e-3 * most, method
         if method == "gradcam" and most == 0:  # where nothing speaks for any of the classes
             continue
         assert np.abs(alone - one).max() > 0.01 * most > 0, method
+
+
+@pytest.mark.slow  # two compilations for each size
+@pytest.mark.parametrize("size", [16, 17])
+def test_a_nasnet_is_mirrored_as_far_as_its_first_reduction(size):
+    """So the net itself, and not a method, is why the test above leaves it out: see `UNEVEN`."""
+    own, variables, image = member(UNEVEN, size)
+    other = mirrored(own, variables)
+    one, both = (
+        own.outputs(net, images, layers=("stage1", "stage2"))
+        for net, images in ((variables, image), (other, image[:, :, ::-1]))
+    )
+    unlike = [np.abs(back[:, :, ::-1] - map_).max() / np.abs(map_).max() for map_, back in zip(one, both, strict=True)]
+    assert unlike[0] < 1e-4
+    assert unlike[1] > 0.01
+    logits, others = own.logits(variables, image), own.logits(other, image[:, :, ::-1])
+    assert np.abs(others - logits).max() > 0.01 * np.abs(logits).max()
+
+
+POOLING = ("alexnet", "googlenet", "nasnet", "squeezenet", "vgg", "xception")
+"""Families whose tiny members have max pooling."""
+
+
+@pytest.mark.parametrize("family", [each for each in FAMILIES if each.values[0] in POOLING])
+def test_a_deconvolution_goes_through_the_switches_of_each_pooling(family):
+    """Against the same net whose poolings are sums over windows, weighted by switches that a search has found."""
+    size = TINY[family].size
+    model = TINY[family].model(act="relu")
+    shape = (size, size, 3)
+    variables = random_variables(model, shape)
+    images = np.random.default_rng(0).normal(size=(2, *shape)).astype(np.float32)
+    classes = np.array([0, 2], np.int32)
+    found = attribution.deconvolution(Program(model, shape), variables, images, classes)
+    wanted, poolings = switched(TINY[family].model, variables, images, classes)
+    assert poolings > 0
+    np.testing.assert_allclose(found, wanted, rtol=1e-3, atol=1e-4 * np.abs(wanted).max())
+    assert np.abs(found).max() > 0

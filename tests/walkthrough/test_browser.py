@@ -88,12 +88,27 @@ def test_all_steps_can_be_printed(page, place):
     assert page.errors() == []
 
 
+def test_the_browsers_own_menu_prints_the_charts_of_all_steps(page, place):
+    """They are drawn while the page is idle; what is shown does not change meanwhile."""
+    page.show(place, width=DESKTOP)
+    page.wait("!document.querySelector('.plot:not([data-shown=done])') && !document.querySelector('.ahead')")
+    assert page.ask(SHOWN) == ["image"]
+    page.call("Emulation.setEmulatedMedia", media="print")
+    laid_out = "(one) => one.frame && one.el.getBoundingClientRect().height > 100"
+    shown, every = (page.ask(each) for each in (
+        f"Bokeh.index.roots.filter({laid_out}).length", "document.querySelectorAll('.plot').length"
+    ))  # fmt: skip
+    page.call("Emulation.setEmulatedMedia", media="")
+    assert shown == every > 8
+    assert page.errors() == []
+
+
 @pytest.mark.parametrize(("width", "height"), [(DESKTOP, 720), (1920, 1080)])
 def test_a_step_fills_a_screen_and_its_histograms_are_high(page, place, width, height):
     page.show(place, width=width, height=height)
     press(page, "ArrowRight")
     frames = page.ask(
-        "Bokeh.index.roots.filter((one) => one.frame && one.el.offsetParent).map((one) => one.frame.bbox.height)"
+        "Bokeh.index.roots.filter((one) => one.frame && one.el.closest('#step-2')).map((one) => one.frame.bbox.height)"
     )
     assert len(frames) == 2
     assert min(frames) >= 150

@@ -9,7 +9,10 @@
   function show(number, { keep = false } = {}) {
     now = Math.min(Math.max(number, 1), steps.length);
     const every = all.getAttribute("aria-pressed") === "true";
-    steps.forEach((step, index) => { step.hidden = !every && index + 1 !== now; });
+    steps.forEach((step, index) => {
+      step.hidden = !every && index + 1 !== now;
+      step.classList.remove("ahead");
+    });
     const step = steps[now - 1];
     slider.value = now;
     slider.setAttribute("aria-valuetext", `${now} of ${steps.length}: ${step.dataset.name}`);
@@ -26,10 +29,30 @@
     show(now, { keep: true });
   }
 
+  const drawn = async (part) => {
+    while (part.querySelector(".plot:not([data-shown=done])")) await new Promise(requestAnimationFrame);
+  };
+
   async function print() {
     every(true);
-    while (document.querySelector(".plot:not([data-shown=done])")) await new Promise(requestAnimationFrame);
+    await drawn(document);
     window.print();
+  }
+
+  // Charts of steps that nobody has looked at yet are drawn while the page is idle: the browser's own menu prints them.
+  async function drawAhead() {
+    const idle = window.requestIdleCallback ?? ((call) => setTimeout(call, 50));
+    for (const step of steps) {
+      await new Promise((call) => idle(call));
+      if (!step.hidden || !step.querySelector(".plot:not([data-shown])")) continue;
+      step.classList.add("ahead");
+      step.hidden = false;
+      dispatchEvent(new Event("shown"));
+      await drawn(step);
+      if (!step.classList.contains("ahead")) continue; // it was shown meanwhile, or another step was
+      step.classList.remove("ahead");
+      step.hidden = true;
+    }
   }
 
   const keys = { ArrowLeft: () => now - 1, ArrowRight: () => now + 1, PageUp: () => now - 1, PageDown: () => now + 1,
@@ -53,4 +76,5 @@
   const follow = () => show(Number(/^#(\d+)$/.exec(location.hash)?.[1] ?? 1), { keep: true });
   addEventListener("hashchange", follow);
   follow();
+  drawAhead();
 })();
