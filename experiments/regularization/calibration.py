@@ -1,6 +1,6 @@
 """Accuracy, loss and calibration of single nets, of averaged ones, and of ensembles of five seeds.
 
-python experiments/regularization/calibration.py RUNS calibration.csv evaluates the runs of the three grids in the folder
+python experiments/regularization/calibration.py RUNS calibration.csv evaluates the runs of the four grids in the folder
 RUNS on the test split.
 """
 
@@ -23,6 +23,8 @@ CASES = {
     "shifts, constant rate": ("regularization_constant/lenet5_relu-decayNone-startNone", "latest"),
     "shifts, constant rate, EMA": ("regularization_constant/lenet5_relu-decay0.98-startNone", "latest"),
     "shifts, constant rate, SWA": ("regularization_constant/lenet5_relu-decayNone-start45_epochs", "swa"),
+    "nothing, the same images": ("regularization_members/lenet5_relu-augment", "latest"),
+    "shifts, the same images": ("regularization_members/lenet5_relu-augmentshift_2", "latest"),
 }
 """Name -> folder of a cell, and which state of its runs."""
 HEADER = (
