@@ -5,7 +5,7 @@ from typing import Any
 
 from jaxcnn.commands.data_options import add_data
 from jaxcnn.commands.json_option import add_json, write_json
-from jaxcnn.commands.parser import CommandParser
+from jaxcnn.commands.parser import CommandParser, new_file
 from jaxcnn.evaluation.evaluate import evaluate
 from jaxcnn.evaluation.words import MOST_CLASSES, at_step, confused, measures, share
 from jaxcnn.table import print_rows
@@ -31,6 +31,7 @@ def main(argv: Sequence[str]) -> int:
         step=arguments.checkpoint,
         temperature=arguments.temperature,
         class_names=arguments.classes,
+        save_logits=arguments.save_logits,
     )
     write_json(arguments.json, found)
     _print(found)
@@ -97,5 +98,6 @@ def make_parser() -> CommandParser:
     add_data(parser)
     parser.add_argument("--views", metavar="VIEWS", help="as 'flip' or 'ten_crop(224)'; else the run's own")
     parser.add_argument("--temperature", action="store_true", help="fit one on validation; scores before and after")
+    parser.add_argument("--save-logits", metavar="FILE", type=new_file, help="write the logits there, as .npz")
     add_json(parser, "write all numbers there")
     return parser

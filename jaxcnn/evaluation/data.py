@@ -45,12 +45,22 @@ def opened(
     whole = open_distributed(name, data_dir)
     if split in whole.sources:
         return whole
-    if split and set(whole.sources) == {"train"} and name == FOLDER:  # the classes alone
+    if split and _one_piece(whole, name):
         return dataclasses.replace(whole, sources={split: whole.sources["train"]})
     own, untested = subject.config, set(whole.sources) == {"train"}
     if own is not None and own.data.name == name and (own.data.test is not None or not untested):
         return own_data(read_settings(own, {}).feeding, data_dir)  # the same data, elsewhere
     return divide(whole, validation=None, test=_NEW_TEST if untested else None, seed=0)
+
+
+def unsplit(data: str | None, data_dir: str | os.PathLike[str] | None) -> bool:
+    """Returns whether what is named, as of `opened`, is a folder of classes alone, which is evaluated as a whole."""
+    return data_dir is not None and data in (None, FOLDER) and _one_piece(open_distributed(FOLDER, data_dir), FOLDER)
+
+
+def _one_piece(whole: Dataset, name: str) -> bool:
+    """Returns whether a data set of this name is a folder of classes, and not of splits."""
+    return name == FOLDER and set(whole.sources) == {"train"}
 
 
 def few(source: Source, most: int) -> Source:

@@ -3,6 +3,7 @@
 import dataclasses
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from jaxcnn.data.read.sources import FOLDER, SPLITS
 from jaxcnn.errors import UserError, check_word
 from jaxcnn.evaluation.classes import outputs_of
-from jaxcnn.evaluation.data import check_division, opened, same_data
+from jaxcnn.evaluation.data import check_division, opened, same_data, unsplit
 from jaxcnn.evaluation.ensemble import open_subjects, order_of
 from jaxcnn.evaluation.forward import Forward, collect
 from jaxcnn.evaluation.scores import ensemble, log_probabilities, mistakes, predicted, score
@@ -48,6 +49,7 @@ def evaluate(
     step: int | str = "latest",
     temperature: bool = False,
     class_names: Sequence[str] | os.PathLike[str] | None = None,
+    save_logits: str | os.PathLike[str] | None = None,
     model: Any | None = None,
 ) -> dict[str, Any]:
     """Returns how good a net is on a split: every example counts exactly once.
@@ -62,8 +64,10 @@ def evaluate(
         data_dir: where the data lie; None for where they were, or the default place.
         views: of each image, as of `config.eval_views`; None for the run's own.
         step: of the checkpoint, as of `jaxcnn.load_run`.
-        temperature: also fits a temperature on the validation split, and scores with it.
+        temperature: also fits a temperature on the validation split, and scores with it. If the data are a folder
+            without splits, it is the runs' own validation split.
         class_names: names of the net's outputs by label, or a file of them, in place of those that are known.
+        save_logits: a file to write the logits to, with the arrays that a run keeps of its predictions.
         model: as of `jaxcnn.load_run`.
 
     Returns:
@@ -78,13 +82,17 @@ def evaluate(
         - unreadable: the names of images that could not be read. They do not count.
 
     Raises:
-        UserError: for a run, data or setting that cannot be used, or runs whose data are divided differently.
+        UserError: for a run, data or setting that cannot be used, runs whose data are divided differently, or a
+            temperature without a validation split.
     """
     check_word("split", split, SPLITS)
     subjects = open_subjects(runs, step=step, model=model, class_names=class_names, splits=SPLITS)
     subject = subjects[0]
     asked = Asked(split=split, data=data, data_dir=data_dir, views=views)
+    held_out = _held_out(subjects, asked) if temperature else asked
     found, unreadable = predictions_of_all(subjects, asked)
+    if save_logits is not None:
+        found.save(Path(save_logits))
     return {
         "run": subject.name,
         **({"ensemble": [each.name for each in subjects[1:]]} if len(subjects) > 1 else {}),
@@ -95,7 +103,7 @@ def evaluate(
         "image": subject.told(),
         "views": subject.views if views is None else views,
         **scores_of(found, split, class_names=subject.class_names, members=members_of(subjects)),
-        **({"temperature": _scaled(subjects, asked, found)} if temperature else {}),
+        **({"temperature": _scaled(subjects, held_out, found)} if temperature else {}),
         "unreadable": unreadable,
     }
 
@@ -235,16 +243,32 @@ def _members(
     return {"runs": runs, "seeds": seeds, **measures, "disagreement": disagreement}
 
 
-def _scaled(subjects: Sequence[Subject], asked: Asked, found: Predictions) -> dict[str, Any]:
-    """Returns the temperature that fits the validation split best, and the scores without and with it."""
+def _held_out(subjects: Sequence[Subject], asked: Asked) -> Asked:
+    """Returns what a temperature is fitted on: never the examples of a folder that is evaluated as a whole.
+
+    Raises:
+        UserError: if neither the data nor a net has a validation split.
+    """
+    if not unsplit(asked.data, asked.data_dir):
+        return dataclasses.replace(asked, split="val")
+    if without := [each.name for each in subjects if each.config is None]:
+        raise UserError(
+            f"a temperature is fitted on a validation split: {asked.data_dir} has no splits, and {without[0]} no data "
+            "of its own"
+        )
+    return Asked(split="val", data=None, data_dir=None, views=asked.views)
+
+
+def _scaled(subjects: Sequence[Subject], held_out: Asked, found: Predictions) -> dict[str, Any]:
+    """Returns the temperature that fits what is held out best, and the scores of others without and with it."""
     logits, label = _one(found.logits), found.label
-    held_out, _ = predictions_of_all(subjects, dataclasses.replace(asked, split="val"))
-    value = fit_temperature(_one(held_out.logits), checked_label(held_out.label, "val"))
+    fitted, _ = predictions_of_all(subjects, held_out)
+    value = fit_temperature(_one(fitted.logits), checked_label(fitted.label, "val"))
     before, after = (score(each, label, subjects[0].class_names) for each in (logits, logits / value))
     kept = ("nll", "brier", "ece", "ece_equal_mass")
     return {
         "value": value,
-        "fitted_on": f"val, {len(held_out.label)} examples",
+        "fitted_on": f"val, {len(fitted.label)} examples",
         "before": {name: before[name] for name in kept},
         "after": {name: after[name] for name in kept},
     }

@@ -166,6 +166,27 @@ def test_a_temperature_is_fitted_on_validation_alone(trained, tmp_path, capsys):
     assert found["before"]["nll"] < found["after"]["nll"]
 
 
+def test_no_temperature_is_fitted_on_a_folder_that_is_evaluated_as_a_whole(trained, weights, photos):
+    place, _ = trained
+    found = jaxcnn.evaluate(place, data_dir=photos / "test", temperature=True)
+    assert found["examples"] == SIZES["test"]
+    assert found["temperature"]["value"] == jaxcnn.evaluate(place, temperature=True)["temperature"]["value"]
+    assert found["temperature"]["fitted_on"] == f"val, {SIZES['val']} examples"
+    with pytest.raises(UserError, match=r"on a validation split: .*test has no splits, and .*lenet no data of its own"):
+        jaxcnn.evaluate(weights, data_dir=photos / "test", temperature=True, class_names=list("0123456789"))
+
+
+def test_logits_of_other_data_are_saved_as_those_of_a_run(trained, photos, tmp_path):
+    place, _ = trained
+    file = tmp_path / "logits.npz"
+    asked = [str(place), f"--data-dir={photos / 'test'}", f"--save-logits={file}"]
+    assert evaluate_command.main(asked) == 0
+    saved, kept = load_predictions(file), load_predictions(kept_file(place, "test"))
+    np.testing.assert_allclose(saved.logits, kept.logits, rtol=1e-5, atol=1e-5)
+    assert saved.label.tolist() == kept.label.tolist()
+    assert saved.file_name.tolist() == kept.file_name.tolist()
+
+
 def test_imported_weights_are_evaluated_on_a_named_data_set(weights):
     with pytest.raises(UserError, match="lenet has no data of its own: --data and --data-dir say"):
         jaxcnn.evaluate(weights)
