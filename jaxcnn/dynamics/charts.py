@@ -213,7 +213,9 @@ def loss_chart(steps: Sequence[int], losses: Sequence[float | None], step: int, 
     plot.add_tools(
         HoverTool(renderers=[line], mode="vline", tooltips=[("step", "@step{0,0}"), ("loss", "@loss{0.0000}")])
     )
-    return Chart(title="training loss", about=f"as it was logged, and step {step}", item=json_item(plot))
+    what = f"the diamond is the batch of step {step:,}" if math.isfinite(loss) else f"step {step:,} had no finite loss"
+    about = f"the line is the mean loss of all steps since the log before, {what}"
+    return Chart(title="training loss", about=about, item=json_item(plot))
 
 
 def example_chart(losses: Sequence[float], names: Sequence[str]) -> Chart:

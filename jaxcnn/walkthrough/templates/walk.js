@@ -6,12 +6,15 @@
   const all = document.getElementById("all");
   let now = 1;
 
+  const waits = (step) => step.querySelector(".plot:not([data-shown])"); // for its charts to be drawn
+
   function show(number, { keep = false } = {}) {
     now = Math.min(Math.max(number, 1), steps.length);
     const every = all.getAttribute("aria-pressed") === "true";
     steps.forEach((step, index) => {
-      step.hidden = !every && index + 1 !== now;
-      step.classList.remove("ahead");
+      const away = !every && index + 1 !== now;
+      step.classList.toggle("away", away && !waits(step));
+      step.hidden = away && waits(step);
     });
     const step = steps[now - 1];
     slider.value = now;
@@ -40,18 +43,16 @@
   }
 
   // Charts of steps that nobody has looked at yet are drawn while the page is idle: the browser's own menu prints them.
+  // A chart that has no size loses its drawing, so a step that is drawn is put away, and not hidden.
   async function drawAhead() {
     const idle = window.requestIdleCallback ?? ((call) => setTimeout(call, 50));
     for (const step of steps) {
       await new Promise((call) => idle(call));
-      if (!step.hidden || !step.querySelector(".plot:not([data-shown])")) continue;
-      step.classList.add("ahead");
+      if (!step.hidden) continue;
+      step.classList.add("away");
       step.hidden = false;
       dispatchEvent(new Event("shown"));
       await drawn(step);
-      if (!step.classList.contains("ahead")) continue; // it was shown meanwhile, or another step was
-      step.classList.remove("ahead");
-      step.hidden = true;
     }
   }
 
