@@ -13,6 +13,7 @@ from sklearn.preprocessing import StandardScaler
 from jaxcnn.errors import UserError
 from jaxcnn.evaluation.features import LAYER, Features, features
 from jaxcnn.evaluation.scores import interval
+from jaxcnn.evaluation.waiting import waiting
 
 PENALTIES = tuple(10.0**power for power in range(-3, 4))
 """Strengths of the L2 penalty that are tried: of the sum of losses plus penalty / 2 * ||w||^2."""
@@ -78,7 +79,11 @@ def fit_probe(
     label = found.label["train"][chosen]
     scaler = StandardScaler().fit(found.features["train"][chosen])
     scaled = {split: scaler.transform(each) for split, each in found.features.items()}
-    fitted = [(penalty, _fit(scaled["train"][chosen], label, penalty)) for penalty in penalties]
+    fitted = []
+    with waiting("penalties", len(penalties), alike=False) as reached:
+        for penalty in penalties:
+            fitted.append((penalty, _fit(scaled["train"][chosen], label, penalty)))
+            reached(len(fitted))
     tried = [(_accuracy(net, scaled["val"], found.label["val"]), penalty, net) for penalty, net in fitted]
     val, penalty, best = max(tried, key=lambda each: each[:2])
     hits = int(np.sum(best.predict(scaled["test"]) == found.label["test"]))

@@ -8,6 +8,7 @@ from jaxcnn.addresses import local_path
 from jaxcnn.errors import UserError
 from jaxcnn.evaluation.restored import restored
 from jaxcnn.evaluation.subject import open_subject
+from jaxcnn.evaluation.waiting import waiting
 from jaxcnn.json_file import read_json, write_json
 from jaxcnn.layers.variables import STATISTICS
 from jaxcnn.train.evaluate import Evaluator, make_evaluator
@@ -58,12 +59,14 @@ def recalibrate(
         if output.exists():
             raise UserError(f"{output} is there already: name a new folder")
         assert subject.step is not None
-        with restored(folder, subject.step) as (made, state):
+        with restored(folder, subject.step) as (made, state), waiting("metrics before", 3, alike=False) as reached:
             if made.statistics_examples is None:
                 raise UserError(f"the batch norms of {run} are frozen, and keep their statistics (train.freeze)")
             evaluate = make_evaluator(made, batch_size=made.config.eval_batch_size)
             before = evaluate(state, "val")
+            reached(1, "statistics")
             new, examples = _estimated(made, state)
+            reached(2, "metrics after")
             after, kept = judged(made, evaluate, new, subject.step, folder)
         results = {"recalibrated": {"run": str(folder.path), "step": subject.step, "before": before, "after": after}}
         write_copy(folder, RunFolder(output), new, subject.step, made.best.score(after), results, kept)

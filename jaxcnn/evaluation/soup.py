@@ -18,6 +18,7 @@ from jaxcnn.evaluation.ensemble import open_subjects
 from jaxcnn.evaluation.recalibrate import judged, write_copy
 from jaxcnn.evaluation.restored import restored
 from jaxcnn.evaluation.subject import Subject
+from jaxcnn.evaluation.waiting import waiting
 from jaxcnn.json_file import read_json
 from jaxcnn.train.devices.mesh import on_every_device
 from jaxcnn.train.evaluate import make_evaluator
@@ -58,14 +59,21 @@ def soup(
     _check_one_start(subjects, folders)
     if Path(output).expanduser().exists():
         raise UserError(f"{output} is there already: name a new folder")
-    with restored(folders[0], None if step == AVERAGED else subjects[0].step) as (made, state):
+    at = None if step == AVERAGED else subjects[0].step
+    bar = waiting("metrics of each run", len(subjects) + 2, alike=False)
+    with restored(folders[0], at) as (made, state), bar as reached:
         evaluate = make_evaluator(made, batch_size=made.config.eval_batch_size)
         nets = [on_every_device(made.mesh, jax.device_get(subject.members[0])) for subject in subjects]
-        each = [evaluate(with_variables(state, net), "val") for net in nets]
+        each = []
+        for net in nets:
+            each.append(evaluate(with_variables(state, net), "val"))
+            reached(len(each))
+        reached(len(each), "statistics")
         mixed, images, before = on_every_device(made.mesh, mean_of([jax.device_get(net) for net in nets])), 0, None
         if made.statistics_examples is not None:
             before = evaluate(with_variables(state, mixed), "val")
             [mixed], images = estimate_on_training_split(made, [mixed])
+        reached(len(each) + 1, "metrics of the soup")
         new = with_variables(state, mixed)
         assert subjects[0].step is not None
         after, kept = judged(made, evaluate, new, subjects[0].step, folders[0])

@@ -1,6 +1,7 @@
 """Statistics of batch norms, estimated anew."""
 
 import json
+import sys
 
 import flax.linen as nn
 import jax
@@ -11,9 +12,11 @@ import jaxcnn
 from jaxcnn.commands import recalibrate as command
 from jaxcnn.data.read.records import ArraySource
 from jaxcnn.errors import UserError
+from jaxcnn.evaluation import waiting
 from jaxcnn.evaluation.statistics import mixed
 from jaxcnn.layers.blocks import DropPath
 from jaxcnn.train.statistics import batch_statistics, combined
+from tests.evaluation.test_waiting import Terminal
 from tests.train.small_runs import config
 
 
@@ -121,6 +124,14 @@ def test_a_copy_of_the_run_has_the_statistics_of_the_training_images(trained, tm
     for validated in (kept, jaxcnn.evaluate(output, split="val")):
         assert validated["members"]["nll"]["mean"] == pytest.approx(found["after"]["val/loss"], rel=1e-4)
     assert sorted(path.name for path in (output / "aside").iterdir()) == ["test.npz", "val.npz"]
+
+
+def test_a_terminal_shows_how_far_it_is(trained, tmp_path, monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(waiting, "PATIENCE", 0.01)
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    jaxcnn.recalibrate(trained, tmp_path / "new")
+    assert all(text in sys.stderr.getvalue() for text in ("metrics before", "statistics", "metrics after", "2/3"))
 
 
 def test_it_is_the_same_again(trained, tmp_path):

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 
 from jaxcnn.evaluation.doctor.verdict import Verdict
 from jaxcnn.evaluation.step_sizes import sizes_at_peak
+from jaxcnn.evaluation.waiting import waiting
 from jaxcnn.train.parts.optimizers import Factors
 from jaxcnn.train.run import Run
 from jaxcnn.train.state import TrainState
@@ -18,9 +19,9 @@ def verdicts(run: Run, state: TrainState) -> Iterator[Verdict]:
     """Yields the verdict on a training step at the highest learning rate of the schedule."""
     if run.learning_rate is None or run.step is not None:
         return
-    moved = {
-        path: ratio for path, ratio in sizes_at_peak(run, state).ratio("update").items() if path.endswith("kernel")
-    }
+    with waiting("updates", 1, alike=False):
+        updates = sizes_at_peak(run, state).ratio("update")
+    moved = {path: ratio for path, ratio in updates.items() if path.endswith("kernel")}
     ratios = {path: ratio for path, ratio in moved.items() if math.isfinite(ratio)}
     if not ratios:
         if moved:
