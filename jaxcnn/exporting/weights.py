@@ -20,6 +20,7 @@ from jaxcnn.interop.state_dict import read_weights
 from jaxcnn.interop.to_torch import to_torch
 from jaxcnn.interop.torch import find_variables
 from jaxcnn.interop.torch_writer import write_state_dict
+from jaxcnn.models import model_variant
 
 
 def write_ours(exportable: Exportable, paths: Sequence[Path], card: dict[str, Any]) -> None:
@@ -51,6 +52,12 @@ def write_torch(exportable: Exportable, paths: Sequence[Path], card: dict[str, A
         raise UserError(f"{module_name(exportable)} is a net of your own: PyTorch has none with its names")
     fields = {**recipe.fields, "num_classes": recipe.num_classes}
     found = to_torch(recipe.name, exportable.variables, fields, batches=step or 0)
+    channels, theirs = exportable.subject.preprocessing["channels"], model_variant(recipe.name).channels
+    if channels != theirs:
+        raise UserError(
+            f"images have {channels} channel{'s' if channels > 1 else ''} for this {recipe.name}, and {theirs} for "
+            f"{found.reference}, which would not load its weights: --format=safetensors and onnx write this net"
+        )
     write_state_dict(paths[0], found.entries)
     with paths[0].open("rb") as file:  # by which import-weights knows that the card beside a file is of this file
         card["sha256"] = hashlib.file_digest(file, "sha256").hexdigest()

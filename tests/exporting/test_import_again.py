@@ -91,3 +91,11 @@ def test_the_card_is_of_this_file_alone(tmp_path, unchecked, capsys):
     assert again("moved", *options, "--num-classes=3", path=moved)["class_names"] == []
     file.write_bytes(file.read_bytes() + b"\0")
     assert again("longer", *options, "--num-classes=3")["class_names"] == []
+
+
+def test_a_net_of_grey_images_has_no_counterpart_in_pytorch(tmp_path):
+    name, size, fields = QUICK[0]
+    said = r"^images have 1 channel for this resnet20, and 3 for .*: ResNet, which would not load its weights: "
+    with pytest.raises(UserError, match=said):
+        jaxcnn.export(weights_folder(tmp_path, name, size=size, channels=1, **fields), tmp_path / "net", format="torch")
+    assert not (tmp_path / "net").exists()
