@@ -11,8 +11,9 @@ its kind:
 | `lines` | `of`, `x`, `y`, `group`, perhaps `deviation` | a line through the rows of a CSV file for each group |
 | `series` | `of`, `under` | a line for each list of numbers under a key of a JSON file, by their place from 0 |
 
-`cells = [...]` draws only some, `labels = {none = "no norm"}` says what lines and values are called, and
-`legend = "bottom_right"` puts the legend of points into a corner. A picture without `kind` is made elsewhere.
+`cells = [...]` draws only some cells, and `only = {column = "value"}` only some rows of `lines`.
+`labels = {none = "no norm"}` says what lines and values are called, and `legend = "bottom_right"` puts the legend of
+points into a corner. A picture without `kind` is made elsewhere.
 
 Lines differ in colour and in mark. Numbers that are far apart are on a logarithmic axis.
 """
@@ -153,7 +154,8 @@ def _points(folder: Path, picture: Mapping[str, Any]) -> Any:
 
 def _lines(folder: Path, picture: Mapping[str, Any]) -> Any:
     with (folder / picture["of"]).open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
+        only = picture.get("only", {}).items()
+        rows = [row for row in csv.DictReader(file) if all(row[name] == value for name, value in only)]
     values = list(dict.fromkeys(row[picture["x"]] for row in rows))
     places, scale = _places(values)
     plot = _figure(picture, picture["x"], picture["y"], x_axis_type=scale)

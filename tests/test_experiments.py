@@ -152,6 +152,8 @@ def test_a_picture_of_lines_has_the_rows_of_each_group(tmp_path):
         ([0], [70], [73]),
     ]
     assert [item.label.value for item in plot.legend[0].items] == ["zero", "no border"]
+    alone = pictures.plot_of(tmp_path, picture | {"only": {"border": "none"}})
+    assert [one.data_source.data["y"] for one in alone.renderers if type(one.glyph).__name__ == "Segment"] == [[70]]
 
 
 def test_a_picture_is_old_when_its_description_or_a_file_changes(kept, tmp_path):
