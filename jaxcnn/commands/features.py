@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Sequence
 
+from jaxcnn.commands.json_option import add_json, write_json
 from jaxcnn.commands.parser import CommandParser, new_file
 from jaxcnn.evaluation.features import LAYER, features
 
@@ -22,8 +23,17 @@ def main(argv: Sequence[str]) -> int:
         step=arguments.checkpoint,
     )
     found.save(arguments.output)
-    counts = ", ".join(f"{split} {len(each):,}" for split, each in found.features.items())
     width = found.features["train"].shape[1]
+    told = {
+        "output": str(arguments.output),
+        "layer": found.layer,
+        "features": width,
+        "net_seed": found.net_seed,
+        "examples": {split: len(each) for split, each in found.features.items()},
+        "unreadable": list(found.unreadable),
+    }
+    write_json(arguments.json, told)
+    counts = ", ".join(f"{split} {len(each):,}" for split, each in found.features.items())
     print(f"{arguments.output}: {width:,} features of layer {found.layer} for each image: {counts}")
     tell_net(found.net_seed)
     for name in found.unreadable:
@@ -46,6 +56,7 @@ def make_parser() -> CommandParser:
     )
     add_data(parser)
     parser.add_argument("--output", metavar="FILE", type=new_file, required=True, help="where to write, as .npz")
+    add_json(parser, "write there what the file holds")
     return parser
 
 

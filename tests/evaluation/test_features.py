@@ -34,8 +34,11 @@ def clusters(counts, noise=1.0, classes=3):
 
 
 def test_features_are_the_input_of_the_last_layer(trained, tmp_path, capsys):
-    file = tmp_path / "features.npz"
-    assert features_command.main([str(trained), f"--output={file}"]) == 0
+    file, told = tmp_path / "features.npz", tmp_path / "told.json"
+    assert features_command.main([str(trained), f"--output={file}", f"--json={told}"]) == 0
+    said = json.loads(told.read_text())
+    assert (said["layer"], said["features"], said["output"]) == ("features", 16, str(file))
+    assert said["examples"] == {"train": 1257, "val": 180, "test": 360}
     assert "16 features of layer features for each image: train 1,257, val 180, test 360" in capsys.readouterr().out
     found = np.load(file)
     run = jaxcnn.load_run(trained, "latest")
