@@ -14,6 +14,7 @@ from jaxcnn.addresses import full_name
 from jaxcnn.config.file import load_json
 from jaxcnn.errors import UserError
 from jaxcnn.evaluation.subject import is_subject
+from jaxcnn.interop.published.hub import hub_name
 from jaxcnn.models import list_models
 from jaxcnn.train.files.fetch import run_here
 from jaxcnn.train.files.folder import RunFolder, read_card, read_lines
@@ -100,7 +101,7 @@ def _place(name: str) -> Iterator[Path]:
 
 def _no_run(name: str, place: Path) -> str:
     """Returns why a folder without a config.json has no report."""
-    if is_subject(place):
+    if is_subject(place) or hub_name(name):
         return (
             f"{name} holds imported weights, which have no history to report: `jaxcnn evaluate {name} --data NAME` "
             "says how good they are"

@@ -15,6 +15,7 @@ from jaxcnn.addresses import bucket_address
 from jaxcnn.config.check import frozen
 from jaxcnn.config.file import load_json
 from jaxcnn.errors import UserError
+from jaxcnn.interop.published.hub import hub_name
 from jaxcnn.interop.weights import CARD
 from jaxcnn.layers.variables import abstract_variables, by_path
 from jaxcnn.models import list_models, over_axis
@@ -36,7 +37,7 @@ _WEIGHTS = ("params", "collections", "batch_stats", "ema")
 
 
 def holds_run(what: str | os.PathLike[str]) -> bool:
-    """Returns whether a folder holds a run, and not imported weights; one in a bucket always does.
+    """Returns whether a folder holds a run, and not imported weights; a bucket always does, and `hf:OWNER/NAME` never.
 
     Raises:
         UserError: if it holds neither.
@@ -44,7 +45,7 @@ def holds_run(what: str | os.PathLike[str]) -> bool:
     folder = Path(what).expanduser()
     if bucket_address("RUN", what) or (folder / "config.json").is_file():
         return True
-    if (folder / CARD).is_file():
+    if (folder / CARD).is_file() or hub_name(str(what)):
         return False
     if str(what) in list_models():
         raise UserError(

@@ -257,6 +257,8 @@ def test_training_that_waited_for_data(healthy):
 def test_what_cannot_be_examined_is_said(tmp_path):
     with pytest.raises(UserError, match="is neither a run"):
         jaxcnn.doctor(tmp_path / "nothing")
+    with pytest.raises(UserError, match=r"resnet18 is no run: of imported weights nothing is recorded"):
+        jaxcnn.doctor("hf:timm/resnet18")
 
 
 def test_of_several_seeds_the_verdicts_on_one_net_say_so_and_a_bucket_is_read_once(tmp_path, memory, monkeypatch):
