@@ -78,18 +78,17 @@ def evaluate(
         - mistakes: the most confident ones, each with `index`, `file`, `label`, `predicted` and `probability`.
         - members: of several nets the `runs` and `seeds` that they are of; by measure, the value of `each`, their
           `mean` and sample deviation `std`; and `disagreement`, the share of examples on which they do not all agree.
-        - temperature: if asked for, its `value`, and `before` and `after`, the `nll`, `brier` and `ece`.
+        - temperature: if asked for, its `value`, what it is `fitted_on`, and `before` and `after`, the `nll`, `brier`,
+          `ece` and `ece_equal_mass`. Where none can be fitted, `value` is None, and `reason` says why.
         - unreadable: the names of images that could not be read. They do not count.
 
     Raises:
-        UserError: for a run, data or setting that cannot be used, runs whose data are divided differently, or a
-            temperature without a validation split.
+        UserError: for a run, data or setting that cannot be used, or runs whose data are divided differently.
     """
     check_word("split", split, SPLITS)
     subjects = open_subjects(runs, step=step, model=model, class_names=class_names, splits=SPLITS)
     subject = subjects[0]
     asked = Asked(split=split, data=data, data_dir=data_dir, views=views)
-    held_out = _held_out(subjects, asked) if temperature else asked
     found, unreadable = predictions_of_all(subjects, asked)
     if save_logits is not None:
         found.save(Path(save_logits))
@@ -103,7 +102,7 @@ def evaluate(
         "image": subject.told(),
         "views": subject.views if views is None else views,
         **scores_of(found, split, class_names=subject.class_names, members=members_of(subjects)),
-        **({"temperature": _scaled(subjects, held_out, found)} if temperature else {}),
+        **({"temperature": _scaled(subjects, asked, found)} if temperature else {}),
         "unreadable": unreadable,
     }
 
@@ -259,11 +258,17 @@ def _held_out(subjects: Sequence[Subject], asked: Asked) -> Asked:
     return Asked(split="val", data=None, data_dir=None, views=asked.views)
 
 
-def _scaled(subjects: Sequence[Subject], held_out: Asked, found: Predictions) -> dict[str, Any]:
-    """Returns the temperature that fits what is held out best, and the scores of others without and with it."""
+def _scaled(subjects: Sequence[Subject], asked: Asked, found: Predictions) -> dict[str, Any]:
+    """Returns the temperature that fits what is held out best, and the scores of others without and with it.
+
+    Where there is none, as without a validation split, the reason is returned.
+    """
+    try:
+        fitted, _ = predictions_of_all(subjects, _held_out(subjects, asked))
+        value = fit_temperature(_one(fitted.logits), checked_label(fitted.label, "val"))
+    except UserError as error:
+        return {"value": None, "reason": str(error)}
     logits, label = _one(found.logits), found.label
-    fitted, _ = predictions_of_all(subjects, held_out)
-    value = fit_temperature(_one(fitted.logits), checked_label(fitted.label, "val"))
     before, after = (score(each, label, subjects[0].class_names) for each in (logits, logits / value))
     kept = ("nll", "brier", "ece", "ece_equal_mass")
     return {

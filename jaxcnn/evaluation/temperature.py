@@ -33,8 +33,9 @@ def fit_temperature(logits: np.ndarray, label: np.ndarray) -> float:
     temperature = float(np.exp(found.x))
     all_right = bool((predicted(logits) == label).all())
     if all_right or not LOWEST * 1.01 < temperature < HIGHEST / 1.01:
+        why = "all of them are right" if all_right else "too few of them are wrong, or the net has learnt nothing"
         raise UserError(
             f"no temperature between {LOWEST:g} and {HIGHEST:g} is the best of the {len(label)} validation examples: "
-            "too few of them are wrong, or the net has learnt nothing"
+            f"{why}"
         )
     return temperature

@@ -84,6 +84,8 @@ _OF_MEMBERS: tuple[tuple[str, str, Callable[[float], str]], ...] = (
 
 
 def _of_temperature(scaled: Mapping[str, Any]) -> list[tuple[str, str]]:
+    if scaled["value"] is None:
+        return [("temperature", f"none, since {scaled['reason']}")]
     before, after = scaled["before"], scaled["after"]
     told = "; ".join(
         f"{name} {_number(before[key])} -> {_number(after[key])}"

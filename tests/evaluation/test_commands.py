@@ -1,9 +1,11 @@
 """`evaluate` and `predict` on runs that were trained: pictures in a folder, with two seeds, and imported weights."""
 
 import csv
+import dataclasses
 import io
 import json
 import os
+import re
 import shutil
 import sys
 from types import SimpleNamespace
@@ -172,8 +174,29 @@ def test_no_temperature_is_fitted_on_a_folder_that_is_evaluated_as_a_whole(train
     assert found["examples"] == SIZES["test"]
     assert found["temperature"]["value"] == jaxcnn.evaluate(place, temperature=True)["temperature"]["value"]
     assert found["temperature"]["fitted_on"] == f"val, {SIZES['val']} examples"
-    with pytest.raises(UserError, match=r"on a validation split: .*test has no splits, and .*lenet no data of its own"):
-        jaxcnn.evaluate(weights, data_dir=photos / "test", temperature=True, class_names=list("0123456789"))
+    names = ["blue", "green", "red", *"0123456"]
+    found = jaxcnn.evaluate(weights, data_dir=photos / "test", temperature=True, class_names=names)
+    assert found["examples"] == SIZES["test"]
+    assert found["temperature"]["value"] is None
+    why = r"on a validation split: .*test has no splits, and .*lenet no data of its own"
+    assert re.search(why, found["temperature"]["reason"])
+
+
+def test_without_a_temperature_there_are_scores_and_the_reason(trained, tmp_path, capsys):
+    place, _ = trained
+    shutil.copytree(place, tmp_path / "run")
+    kept = load_predictions(kept_file(place, "val"))
+    right = np.stack([np.eye(3, dtype=np.float32)[kept.label] * 5] * 2)
+    dataclasses.replace(kept, logits=right).save(kept_file(tmp_path / "run", "val"))
+    asked = [str(tmp_path / "run"), "--temperature", f"--json={tmp_path / 'scores.json'}"]
+    assert evaluate_command.main(asked) == 0
+    why = "no temperature between 0.05 and 20 is the best of the 8 validation examples: all of them are right"
+    out = capsys.readouterr().out
+    assert f"none, since {why}" in " ".join(out.split())
+    assert "confusion, rows are the truth" in out
+    found = json.loads((tmp_path / "scores.json").read_text())
+    assert found["temperature"] == {"value": None, "reason": why}
+    assert found["accuracy"] == jaxcnn.evaluate(place)["accuracy"]
 
 
 def test_logits_of_other_data_are_saved_as_those_of_a_run(trained, photos, tmp_path):
