@@ -34,7 +34,8 @@ def opened(
         subject: the net, whose own data are meant if nothing is named.
         data: name of a data set, as of `config.data.name`.
         data_dir: where it lies; alone: a folder of images.
-        split: if it is there as distributed, or the folder has no splits at all, nothing is divided.
+        split: if it is there as distributed, also without "train", or the folder has no splits at all, nothing is
+            divided.
 
     Raises:
         UserError: if the data cannot be opened, or nothing is named and the subject has none.
@@ -42,7 +43,7 @@ def opened(
     name = data or (FOLDER if data_dir is not None else None)
     if name is None:
         return _own(subject)
-    whole = open_distributed(name, data_dir)
+    whole = open_distributed(name, data_dir, needed=split or "train")
     if split in whole.sources:
         return whole
     if split and _one_piece(whole, name):
@@ -53,9 +54,11 @@ def opened(
     return divide(whole, validation=None, test=_NEW_TEST if untested else None, seed=0)
 
 
-def unsplit(data: str | None, data_dir: str | os.PathLike[str] | None) -> bool:
+def unsplit(data: str | None, data_dir: str | os.PathLike[str] | None, split: str) -> bool:
     """Returns whether what is named, as of `opened`, is a folder of classes alone, which is evaluated as a whole."""
-    return data_dir is not None and data in (None, FOLDER) and _one_piece(open_distributed(FOLDER, data_dir), FOLDER)
+    if data_dir is None or data not in (None, FOLDER):
+        return False
+    return _one_piece(open_distributed(FOLDER, data_dir, needed=split), FOLDER)
 
 
 def _one_piece(whole: Dataset, name: str) -> bool:

@@ -248,7 +248,7 @@ def _held_out(subjects: Sequence[Subject], asked: Asked) -> Asked:
     Raises:
         UserError: if neither the data nor a net has a validation split.
     """
-    if not unsplit(asked.data, asked.data_dir):
+    if not unsplit(asked.data, asked.data_dir, asked.split):
         return dataclasses.replace(asked, split="val")
     if without := [each.name for each in subjects if each.config is None]:
         raise UserError(

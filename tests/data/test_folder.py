@@ -72,7 +72,7 @@ def test_a_validation_split_of_its_own(tmp_path, extra, expected):
         ({"images/train/ant": 2, "images/val/ant": 2, "masks/a": 2}, "images would be a class.*data.dir=[^ ]*images"),
         ({"train": 2, "test": 2}, "holds test/, train/ with images but no folders of classes, as test/CLASS"),
         ({"train": 2, "unlabeled": 2}, "holds train/ with images but no folders of classes"),
-        ({"test/ant": 2, "val/ant": 2}, "holds test/, val/, but no train/"),
+        ({"test/ant": 2, "val/ant": 2}, "holds test/, val/, but no train/.*/test itself can be named"),
         ({"train/ant": 2, "Train/ant": 2}, "holds Train/, train/, which all mean the split train"),
         ({"train/ant": 2, "val/ant": 2, "valid_set/ant": 2}, "val/, valid_set/, which all mean the split val"),
         ({"train/ant": 2, "test/ant": 2, "dev/ant": 2, "eval/ant": 2}, "dev/, eval/, which all mean the split val"),
@@ -94,6 +94,16 @@ def test_a_folder_that_will_not_do_is_one_line(tmp_path, counts, says):
     write_folder(tmp_path, counts)
     with pytest.raises(UserError, match=f"^[^\n]*{says}[^\n]*$"):
         open_dataset("folder", data_dir=tmp_path)
+
+
+def test_without_train_there_is_the_split_that_is_needed(tmp_path):
+    write_folder(tmp_path, {"val/ant": 2, "val/bee": 3, "test/wasp": 1})
+    found = open_folder(tmp_path, "val")
+    assert found.class_names == ("ant", "bee")
+    assert {split: source.labels.tolist() for split, source in found.splits.items()} == {"val": [0, 0, 1, 1, 1]}
+    write_folder(tmp_path, {"wasp": 1, "fly": 1})
+    with pytest.raises(UserError, match="val may be the validation split, or a class as fly/, wasp/"):
+        open_folder(tmp_path, "val")
 
 
 def test_where_the_folder_is():

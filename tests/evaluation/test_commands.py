@@ -133,6 +133,18 @@ def test_another_folder_with_fewer_classes_is_evaluated_by_name(trained, photos,
         jaxcnn.evaluate(place, data_dir=tmp_path)
 
 
+def test_a_folder_with_only_the_split_that_is_asked_for(trained, photos, tmp_path):
+    place, _ = trained
+    shutil.copytree(photos / "val", tmp_path / "val")
+    found = jaxcnn.evaluate(place, data_dir=tmp_path, split="val", temperature=True)
+    kept = jaxcnn.evaluate(place, split="val", temperature=True)
+    assert found["examples"] == SIZES["val"]
+    assert found["confusion"] == kept["confusion"]
+    assert found["temperature"]["value"] == pytest.approx(kept["temperature"]["value"], rel=1e-3)
+    with pytest.raises(UserError, match=r"but no train/ .*val itself can be named"):
+        jaxcnn.evaluate(place, data_dir=tmp_path)
+
+
 def test_the_command_prints_and_writes(trained, tmp_path, capsys):
     place, _ = trained
     assert evaluate_command.main([str(place), f"--json={tmp_path / 'scores.json'}"]) == 0

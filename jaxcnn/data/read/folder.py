@@ -68,14 +68,14 @@ class Folder(NamedTuple):
     """A folder of images."""
 
     splits: dict[str, FolderSource]
-    """By split, "train" and any of "val" and "test"."""
+    """By split, "train" and any of "val" and "test", or the needed split alone."""
     class_names: tuple[str, ...]
     """By label: sorted."""
     remarks: tuple[str, ...]
     """Sentences about decisions that were made for the user, and about files that are left out."""
 
 
-def open_folder(path: str | os.PathLike[str] | None) -> Folder:
+def open_folder(path: str | os.PathLike[str] | None, needed: str = "train") -> Folder:
     """Returns the splits of a folder of images, and the sorted names of its classes, which are the labels 0, 1, ...
 
     Hidden folders and files are skipped at every depth. Links are followed, and keep their own names. A file is an
@@ -85,6 +85,7 @@ def open_folder(path: str | os.PathLike[str] | None) -> Folder:
     Args:
         path: of a folder, on this machine or in a bucket. It contains the splits, in any spelling that `find_splits`
             knows, or the classes, which are then "train".
+        needed: as of `find_splits`.
 
     Raises:
         UserError: for a folder that is missing, a class without images or not in `train`, no classes, a broken link in
@@ -93,15 +94,16 @@ def open_folder(path: str | os.PathLike[str] | None) -> Folder:
     if path is None:
         raise UserError("data.name is 'folder': data.dir must say which, as --config.data.dir=PATH")
     root = root_of("data.dir", path)
-    layout = find_splits(root)
+    layout = find_splits(root, needed)
     classes = {split: class_folders(place) for split, place in layout.places.items()}
-    names = tuple(entry.name for entry in classes["train"])
+    first = "train" if "train" in classes else needed
+    names = tuple(entry.name for entry in classes[first])
     if len(names) < 2:
-        held = f"{layout.places['train'].path} holds {len(names)} folders of images"
+        held = f"{layout.places[first].path} holds {len(names)} folders of images"
         raise UserError(f"{held}: every class needs one of its own, and there must be two at least")
     left_out: list[Entry] = []
     splits = {split: _read_split(layout.places[split], classes[split], names, left_out) for split in classes}
-    return Folder(splits, names, (*layout.remarks, *alike(classes["train"]), *_left_out(left_out, root)))
+    return Folder(splits, names, (*layout.remarks, *alike(classes[first]), *_left_out(left_out, root)))
 
 
 def _read_split(split: Entry, classes: list[Entry], names: tuple[str, ...], left_out: list[Entry]) -> FolderSource:
@@ -110,7 +112,7 @@ def _read_split(split: Entry, classes: list[Entry], names: tuple[str, ...], left
     Args:
         split: folder of the split.
         classes: folders of its classes.
-        names: classes of the training split.
+        names: classes of the training split, or else of the needed one.
         left_out: list to which files that are not images of a class are appended.
     """
     beside = [entry for entry in listing(split) if entry.kind == "file"]

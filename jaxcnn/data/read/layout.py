@@ -33,19 +33,24 @@ class Layout(NamedTuple):
     """The folders that contain each split's classes."""
 
     places: dict[str, Entry]
-    """By split, "train" and any of "val" and "test"."""
+    """By split, "train" and any of "val" and "test", or the needed split alone."""
     remarks: tuple[str, ...]
 
 
-def find_splits(root: Entry) -> Layout:
+def find_splits(root: Entry, needed: str = "train") -> Layout:
     """Returns the folders of the splits: those with a split's name that contain folders, or else all as "train".
 
     If a folder contains only a single folder of folders, as in archives, that folder is used. Without a test split, the
     validation split is the test split.
 
+    Args:
+        root: the folder.
+        needed: the split that there must be. If it is there, and "train" is not, it is the only one that is returned.
+
     Raises:
-        UserError: for two folders of one split, splits without "train", splits without folders of classes, a broken
-            link in place of a split, and folders that look like splits, by name or content, but are not known.
+        UserError: for two folders of one split, splits without "train" and the needed one, splits without folders of
+            classes, a broken link in place of a split, and folders that look like splits, by name or content, but are
+            not known.
     """
     place, remarks = _innermost(root)
     entries = listing(place)
@@ -61,7 +66,7 @@ def find_splits(root: Entry) -> Layout:
         _refuse_lookalikes(folders)
         _refuse_same_inside(folders)
         return Layout({"train": place}, remarks)
-    places = _settle(place, {entry: splits[entry.path] for entry in divided})
+    places = _settle(place, {entry: splits[entry.path] for entry in divided}, needed)
     beside = [entry for entry in folders if entry not in divided and entry not in flat]
     _refuse_among_classes(places, [entry for entry in beside if _may_be_class(entry) and _holds(entry)])
     left = [f"left out, since images without folders of classes have no labels: {_names(flat)}"] if flat else []
@@ -138,7 +143,7 @@ def _kinds(entries: Sequence[Entry]) -> set[str]:
     return found | ({"image"} if next(images(others), None) else set())
 
 
-def _settle(place: Entry, found: Mapping[Entry, str]) -> dict[str, Entry]:
+def _settle(place: Entry, found: Mapping[Entry, str], needed: str) -> dict[str, Entry]:
     """Returns the folder of each split, from the folders with a split's name."""
     by_split: dict[str, list[Entry]] = {}
     for entry, split in found.items():
@@ -148,11 +153,13 @@ def _settle(place: Entry, found: Mapping[Entry, str]) -> dict[str, Entry]:
     for split, entries in by_split.items():
         if len(entries) > 1:
             raise UserError(f"{place.path} holds {_names(entries)}, which all mean the split {split}: keep one of them")
-    if "train" not in by_split:
+    used = ("train", "val", "test") if "train" in by_split else (needed,)
+    if not by_split.keys() & {"train", needed}:
         raise UserError(
-            f"{place.path} holds {_names(found)}, but no train/ that holds folders of classes: known names are {_KNOWN}"
+            f"{place.path} holds {_names(found)}, but no train/ that holds folders of classes: known names are "
+            f"{_KNOWN}; {next(iter(found)).path} itself can be named, whose folders are the classes"
         )
-    return {split: _doubled(by_split[split][0]) for split in ("train", "val", "test") if split in by_split}
+    return {split: _doubled(by_split[split][0]) for split in used if split in by_split}
 
 
 def _doubled(split: Entry) -> Entry:
@@ -183,8 +190,10 @@ def _refuse_flat(place: Entry, folders: list[Entry], flat: list[Entry]) -> None:
 def _refuse_among_classes(places: Mapping[str, Entry], others: list[Entry]) -> None:
     """Refuses "train" beside several folders if it is the only split: it may be a class, beside "car" and "plane"."""
     if len(places) == 1 and len(others) > 1:
+        [(split, place)] = places.items()
+        kind = {"train": "training", "val": "validation"}.get(split, split)
         raise UserError(
-            f"{places['train'].path} may be the training split, or a class as {_names(others)}: if it is the split, "
+            f"{place.path} may be the {kind} split, or a class as {_names(others)}: if it is the split, "
             "move the others away; if it is a class, put all into a folder called train"
         )
 

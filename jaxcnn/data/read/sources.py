@@ -65,9 +65,12 @@ def open_dataset(
     return divide(open_distributed(name, data_dir), validation=validation, test=test, seed=seed)
 
 
-def open_distributed(name: str, data_dir: str | os.PathLike[str] | None = None) -> Dataset:
-    """Returns a data set with the splits that it is distributed with; arguments and errors as `open_dataset`."""
-    dataset = _distributed(name, data_dir)
+def open_distributed(name: str, data_dir: str | os.PathLike[str] | None = None, *, needed: str = "train") -> Dataset:
+    """Returns a data set with the splits that it is distributed with; arguments and errors as `open_dataset`.
+
+    `needed` is the split that a folder of images must have. It may then lack "train".
+    """
+    dataset = _distributed(name, data_dir, needed)
     if names := () if dataset.class_ids else names_of_synsets(dataset.class_names):
         dataset = dataclasses.replace(dataset, class_names=names, class_ids=dataset.class_names)
     return dataset
@@ -185,9 +188,9 @@ def load_splits(
     return {split: hold(source, crop).split for split, source in dataset.sources.items()}
 
 
-def _distributed(name: str, data_dir: str | os.PathLike[str] | None) -> Dataset:
+def _distributed(name: str, data_dir: str | os.PathLike[str] | None, needed: str) -> Dataset:
     if name == FOLDER:
-        return _folder(data_dir)
+        return _folder(data_dir, needed)
     if name not in CATALOG and name not in {info.tfds_name for info in CATALOG.values()}:
         anyset, info, unlabelled = open_any(name, data_dir)
         return dataclasses.replace(_stored(info, anyset), unlabelled=unlabelled)
@@ -199,8 +202,8 @@ def _distributed(name: str, data_dir: str | os.PathLike[str] | None) -> Dataset:
     return dataclasses.replace(_stored(info, prepared), partial=missing or None)
 
 
-def _folder(data_dir: str | os.PathLike[str] | None) -> Dataset:
-    found = open_folder(data_dir)
+def _folder(data_dir: str | os.PathLike[str] | None, needed: str) -> Dataset:
+    found = open_folder(data_dir, needed)
     levels, seen = probe(found.splits)
     return Dataset(
         name=FOLDER,
