@@ -1,6 +1,5 @@
 """What the page of a walk shows, by the names of its template."""
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,7 +8,6 @@ from scipy import special
 
 from jaxcnn.data.read.transforms import to_pil
 from jaxcnn.evaluation.words import at_step
-from jaxcnn.inside.arithmetic import lines
 from jaxcnn.models import Net
 from jaxcnn.parts import part_name
 from jaxcnn.pictures.colors import Scale, bar
@@ -20,11 +18,10 @@ from jaxcnn.walkthrough.fields import Box, box_of, field_line, place_line
 from jaxcnn.walkthrough.maps import MOST, MOST_OF_TWO, common_scale, strip, strongest, thinning, tiles, unit_of
 from jaxcnn.walkthrough.nets import Seen, Traced
 from jaxcnn.walkthrough.steps import Step
+from jaxcnn.walkthrough.sums import merged, sums_of
 
 _CLASSES = 10
 """Most classes whose probabilities are shown."""
-_LAYERS = 10
-"""Most layers of a step whose arithmetic is written out."""
 _FEW = 3
 """Layers of a step up to which it is clear which one is meant."""
 _SMALL = 96
@@ -43,7 +40,7 @@ def parts_of(nets: Sequence[Traced], found: Sequence[tuple[Sequence[Seen], np.nd
         photo: name of its file.
     """
     by_path = [{each.step.path: each for each in steps} for steps, _ in found]
-    paths = _merged([list(each) for each in by_path])
+    paths = merged([list(each) for each in by_path])
     steps = [_step(path, nets, [each.get(path) for each in by_path]) for path in paths]
     ends = [_ranked(net, logits) for net, (_, logits) in zip(nets, found, strict=True)]
     return {
@@ -54,20 +51,6 @@ def parts_of(nets: Sequence[Traced], found: Sequence[tuple[Sequence[Seen], np.nd
         "probabilities": PROBABILITIES,
         "ends": ends,
     }
-
-
-def _merged(paths: Sequence[Sequence[str]]) -> list[str]:
-    """Returns the paths of all nets in order: those of a further net alone behind the last that it shares."""
-    found = list(paths[0])
-    for others in paths[1:]:
-        place = 0
-        for path in others:
-            if path in found:
-                place = found.index(path) + 1
-            else:
-                found.insert(place, path)
-                place += 1
-    return found
 
 
 def _net(number: int, net: Traced) -> dict[str, Any]:
@@ -102,7 +85,7 @@ def _step(path: str, nets: Sequence[Traced], seen: Sequence[Seen | None]) -> dic
         "title": path,
         "words": _common(words),
         "sums": _common([None if each is None else _sums(each.step) for each in seen]),
-        "arithmetic": _once([None if each is None else _arithmetic(each.step) for each in seen]),
+        "arithmetic": sums_of([None if each is None else each.step for each in seen]),
         "scale": None if scale is None else _scale(scale),
         "columns": [
             None if each is None else {"words": words[number], **_column(nets[number], each, scale, most)}
@@ -130,23 +113,6 @@ def _sums(step: Step) -> str:
     sums = {"parameters": sum(layer.params for layer in step.layers)}
     sums["multiply-adds"] = sum(layer.multiply_adds for layer in step.layers)
     return ", ".join(f"{count:,} {name}" for name, count in sums.items() if count)
-
-
-def _arithmetic(step: Step) -> list[tuple[str, list[str]]]:
-    """Returns the arithmetic of each layer of a step, by its path, if there are not too many."""
-    shape = step.row.output_shape or ()
-    end = ("", [f"values: {'*'.join(map(str, shape))} = {math.prod(shape):,}"])
-    if len(step.layers) > _LAYERS:
-        return [("", [f"{len(step.layers)} layers: `--by layer` goes through them"]), end]
-    several = len(step.layers) > 1
-    found = [
-        (
-            layer.path.removeprefix(f"{step.path}/") if several else "",
-            [line for line in lines(layer) if not line.startswith("field:")],
-        )
-        for layer in step.layers
-    ]
-    return [*(each for each in found if each[1]), end]
 
 
 def _scale(scale: Scale) -> dict[str, Any]:
@@ -192,27 +158,33 @@ def _column(net: Traced, seen: Seen, scale: Scale | None, most: int) -> dict[str
 
 
 def _charts(nets: Sequence[Traced], seen: Sequence[Seen | None]) -> list[Any]:
-    """Returns the histograms of a step: before and after its norms or activations, or of what it gives."""
-    places: dict[str, list[Values]] = {"before": [], "after": []}
-    rest: list[Values] = []
+    """Returns the histograms of a step: before and after its norms or activations, or of what it gives.
+
+    What a net without a norm or an activation gives stands beside what the other gives behind it.
+    """
+    before, after = list[Values](), list[Values]()
     for number, (net, each) in enumerate(zip(nets, seen, strict=True)):
         if each is None:
             continue
         if each.before is not None and each.after is not None:
-            places["before"].append(Values(net.label, color(number), each.before))
-            places["after"].append(Values(net.label, color(number), each.after))
+            before.append(Values(net.label, color(number), each.before))
+            after.append(Values(net.label, color(number), each.after))
         elif each.output is not None:
-            rest.append(Values(net.label, color(number), each.output))
-    found = [(name, values) for name, values in (*places.items(), ("output", rest)) if values]
-    return [histogram(_heading(name, seen), values) for name, values in found]
+            after.append(Values(net.label, color(number), each.output))
+    if not before:
+        return [histogram("values that it gives", after)] if after else []
+    name = _changing(seen)
+    rest = ", or the output" if len(after) > len(before) else ""
+    return [histogram(f"before the {name}", before), histogram(f"after the {name}{rest}", after)]
 
 
-def _heading(place: str, seen: Sequence[Seen | None]) -> str:
-    if place == "output":
-        return "values that it gives"
+def _changing(seen: Sequence[Seen | None]) -> str:
+    """Returns what changes the values: "BatchNorm"; "norm" of two kinds; "norm or relu" where one net has none."""
     changes = [each.step.change.name for each in seen if each is not None and each.step.change is not None]
-    names = {name.partition(": ")[2] or name for name in changes}
-    return f"{place} the {names.pop() if len(names) == 1 else 'norm'}"
+    names = dict.fromkeys(name.partition(": ")[2] or name for name in changes)
+    if len(names) == 1:
+        return next(iter(names))
+    return " or ".join(dict.fromkeys("norm" if ": " in name else name for name in changes))
 
 
 def _spreads(seen: Seen) -> Mapping[str, str]:

@@ -20,7 +20,7 @@ from jaxcnn.inside.arithmetic import size_line
 from jaxcnn.pictures.colors import Scale, colored
 from jaxcnn.pictures.shown import shown_examples
 from jaxcnn.walkthrough import maps
-from jaxcnn.walkthrough.parts import _merged
+from jaxcnn.walkthrough.sums import merged
 from tests.reporting import runs as reported
 from tests.reporting.test_report import Page
 from tests.walkthrough import runs
@@ -198,8 +198,8 @@ def test_features_are_a_strip_of_rows():
 
 
 def test_steps_that_only_one_net_has_stand_in_their_place():
-    assert _merged([["a", "b", "d"], ["a", "c", "d", "e"]]) == ["a", "c", "b", "d", "e"]
-    assert _merged([["a"]]) == ["a"]
+    assert merged([["a", "b", "d"], ["a", "c", "d", "e"]]) == ["a", "c", "b", "d", "e"]
+    assert merged([["a"]]) == ["a"]
 
 
 def test_a_net_sees_the_photo_as_it_is_evaluated(trained, made):
