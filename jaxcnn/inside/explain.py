@@ -2,11 +2,12 @@
 
 import dataclasses
 import random
+from collections.abc import Collection
 from typing import Any, Unpack
 
 from jaxcnn.analysis.layer import Layer
 from jaxcnn.analysis.walk import IMAGE
-from jaxcnn.errors import UserError, unknown_word
+from jaxcnn.errors import UserError, nearest, unknown_word
 from jaxcnn.inside.arithmetic import lines, products_line, size_line, weights_line
 from jaxcnn.inside.ideas import idea_of
 from jaxcnn.inside.opened import NetOptions, Opened, open_net
@@ -48,9 +49,14 @@ def explain(model: Part | Any, layer: str | None = None, **net: Unpack[NetOption
     found = summary(model, **net)
     chosen = [each for each in found.layers if layer is None or f"{each.path}/".startswith(f"{layer}/")]
     if not chosen:
-        raise unknown_word("layer", layer, {each.path for each in found.layers})
+        raise _unknown(str(layer), {each.path for each in found.layers})
     head = _head(open_net(model, **net), found)
     return Explained(head, tuple((each, tuple(lines(each))) for each in chosen if each.path != IMAGE))
+
+
+def _unknown(layer: str, paths: Collection[str]) -> UserError:
+    """Returns the error that names the layers of nearly that name, or else the modules that they are in."""
+    return unknown_word("layer", layer, paths if nearest(layer, paths) else {path.split("/")[0] for path in paths})
 
 
 def _head(net: Opened, found: Summary) -> str:
@@ -100,6 +106,8 @@ def _questions(layer: Layer) -> list[tuple[str, str]]:
     axis = window.map[0], window.size[0], window.strides[0], window.pads[0], window.dilation[0]
     found = [(f"{what}: how high is its output?", f"`{layer.path}`: {size_line(*axis)}")]
     if layer.params and window.groups:
-        found.append((f"{what}: how many weights has it?", f"`{layer.path}`: {weights_line(layer)}"))
+        answer = weights_line(layer)
+        asked = "weights and biases" if "biases" in answer else "weights"
+        found.append((f"{what}: how many {asked} has it?", f"`{layer.path}`: {answer}"))
         found.append((f"{what}: how many multiply-adds?", f"`{layer.path}`: {products_line(layer)}"))
     return found

@@ -160,7 +160,8 @@ def _notes(nets: Sequence[Net], methods: Sequence[str]) -> list[str]:
     changed = [method for method in methods if method in ("guided", "deconvolution")]
     for program, name in {net.program: net.name for net in nets}.items() if changed else ():
         if not program.rectifiers():
-            notes.append(f"{name} has no rectifier: {' and '.join(changed)} are its plain gradient.")
+            same = "is" if len(changed) == 1 else "are"
+            notes.append(f"{name} has no rectifier: {' and '.join(changed)} {same} its plain gradient.")
     return notes
 
 

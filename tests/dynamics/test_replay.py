@@ -173,7 +173,7 @@ def test_the_command_writes_what_it_prints(run, tmp_path, capsys):
     assert command.main([str(run), "7", f"--output={page}", f"--json={numbers}"]) == 0
     said = capsys.readouterr().out
     assert "from the checkpoint of step 5, 1 step taken again before it" in said
-    assert "what was logged at 2 steps, 6 to 7, is the same now to the bit" in said
+    assert "what was logged at 2 steps, 6 to 7, is the same now, to the bit" in said
     found = json.loads(numbers.read_text())
     assert found["metrics"]["loss"] == logged(run)[7]["train/loss"]
     assert len(found["examples"]) == 16

@@ -57,6 +57,9 @@ def test_a_module_has_all_its_layers_and_an_unknown_one_the_nearest():
     assert {path.split("/")[0] for path in paths} == {"stage1_block1"}
     with pytest.raises(UserError, match="unknown layer 'stage1_blok1'"):
         explain("resnet20", "stage1_blok1")
+    modules = ", ".join(["classifier", "global_pool", "image", *(f"stage{n}_block{k}" for n in "123" for k in "123")])
+    with pytest.raises(UserError, match=f"unknown layer 'tail': known: {modules}, stem_conv, stem_norm$"):
+        explain("resnet20", "tail")
 
 
 def test_exercises_have_an_answer_each_and_come_again():
@@ -69,6 +72,10 @@ def test_exercises_have_an_answer_each_and_come_again():
     every = exercises(summary("resnet20"), 18).split("## Answers")[0].splitlines()[2:]
     questions = [line.partition(". ")[2] for line in every if line]
     assert len(set(questions)) == 18  # of 57: most of its convolutions are alike
+    assert "how many weights has it?" in " ".join(questions)
+    every = exercises(net, 8)
+    assert "how many weights and biases has it?" in every
+    assert "how many weights has it?" not in every
     with pytest.raises(UserError, match="quiz is 500"):
         exercises(net, 500)
 
