@@ -8,6 +8,7 @@ import jax
 
 from jaxcnn import runtime
 from jaxcnn.data.read.sources import SPLITS
+from jaxcnn.evaluation.waiting import waiting
 from jaxcnn.evaluation.words import MOST_CLASSES, confused, measures
 from jaxcnn.reporting import facts
 from jaxcnn.reporting.charts import color, curve_charts
@@ -47,14 +48,18 @@ def parts_of(
     thinned = [[curve.thinned(points) for curve in curves] for curves in whole]
     most = _MISTAKES if len(runs) == 1 else max(_FEWEST, 2 * _MISTAKES // len(runs))
     differ, same = facts.settings(runs)
+    parts = []
+    with waiting("charts and pictures of each run", len(runs) + 1, alike=False) as reached:
+        for number, each in enumerate(zip(runs, whole, found, strict=True)):
+            parts.append(_part(number, *each, most=most, data_dir=data_dir, model=model))
+            reached(len(parts))
+        reached(len(parts), "curves")
+        curves = curve_charts([(run.label, curves) for run, curves in zip(runs, thinned, strict=True)])
     return {
-        "runs": [
-            _part(number, *each, most=most, data_dir=data_dir, model=model)
-            for number, each in enumerate(zip(runs, whole, found, strict=True))
-        ],
+        "runs": parts,
         "differ": differ,
         "same": same,
-        "curves": curve_charts([(run.label, curves) for run, curves in zip(runs, thinned, strict=True)]),
+        "curves": curves,
         "splits": [split for split in SPLITS if any(curve.split == split for curve in everything)],
         "seeds": any(curve.seed is not None for curve in everything),
     }

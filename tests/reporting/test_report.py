@@ -4,6 +4,7 @@ import html.parser
 import json
 import re
 import shutil
+import sys
 
 import numpy as np
 import pytest
@@ -11,10 +12,11 @@ import pytest
 import jaxcnn
 from jaxcnn.commands import report as command
 from jaxcnn.errors import UserError
-from jaxcnn.evaluation import forward
+from jaxcnn.evaluation import forward, waiting
 from jaxcnn.reporting.charts import COLORS
 from jaxcnn.reporting.recorded import recorded, short_names
 from jaxcnn.train.files.predictions import Predictions, kept_file, load_predictions
+from tests.evaluation.test_waiting import Terminal
 from tests.own_parts import one_layer
 from tests.reporting import runs
 
@@ -338,6 +340,14 @@ def test_the_command_writes_the_page_and_the_numbers(colours, tmp_path, capsys):
     out = capsys.readouterr().out
     assert f"{colours}: finished, 8 steps; {found['runs'][0]['scores']['accuracy']:.2%} of 12 test examples" in out
     assert f"MB are in {output}" in out
+
+
+def test_a_terminal_shows_how_far_it_is(colours, tmp_path, monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(waiting, "PATIENCE", 0.01)
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    jaxcnn.report(colours, tmp_path / "report.html")
+    assert all(text in sys.stderr.getvalue() for text in ("charts and pictures of each run", "curves", "1/2"))
 
 
 def test_the_folder_that_one_is_in_has_its_name(colours, tmp_path, monkeypatch):
