@@ -9,15 +9,17 @@ import contextlib
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import jax
 
+from jaxcnn.commands.json_option import add_json, write_json
 from jaxcnn.commands.parser import CommandParser, new_file, path_type
 from jaxcnn.data.feed.preparation import Preparation
 from jaxcnn.errors import UserError, writing
+from jaxcnn.evaluation.waiting import waiting
 from jaxcnn.interop.importing import Found, read_told
 from jaxcnn.interop.own_file import load_own, own_card
 from jaxcnn.interop.own_module import Asked, read_module
@@ -26,7 +28,7 @@ from jaxcnn.interop.published.hub import HubName, hub_name
 from jaxcnn.interop.state_dict import READABLE
 from jaxcnn.interop.told import told_of
 from jaxcnn.interop.torch import WrongWeightsError
-from jaxcnn.interop.weights import check_unused, save_variables
+from jaxcnn.interop.weights import check_unused, read_card, save_variables
 from jaxcnn.models import model_variant
 from jaxcnn.types import Variables
 
@@ -62,11 +64,13 @@ def main(argv: Sequence[str]) -> int:
     class_names = read_class_names(arguments.classes, num_classes) if arguments.classes else None
     for remark in told.remarks:
         print(remark)
-    with _explained(arguments.report):
+    with _explained(arguments.report), _reading(told.file) as saving:
         found = read_told(
             told, arguments.model, fields, key=arguments.key, class_names=class_names, statistics=statistics
         )
-    return _saved(found, arguments.output)
+        saving()
+        folder = found.save(arguments.output)
+    return _kept(arguments, folder, found.imported.variables, _remarks(found), told.remarks)
 
 
 def _import_module(arguments: argparse.Namespace) -> int:
@@ -87,18 +91,24 @@ def _import_module(arguments: argparse.Namespace) -> int:
         mean=arguments.mean,
         std=arguments.std,
     )
-    with _explained(arguments.report):
+    with _explained(arguments.report), _reading(arguments.file) as saving:
         found = read_module(arguments.model, arguments.file, given)
-    return _saved(found, arguments.output)
+        saving()
+        folder = found.save(arguments.output)
+    return _kept(arguments, folder, found.imported.variables, _remarks(found))
 
 
-def _saved(found: Found, output: Path) -> int:
-    """Keeps weights, and says what was decided; returns the exit status."""
-    folder = found.save(output)
+@contextlib.contextmanager
+def _reading(file: Path) -> Iterator[Callable[[], None]]:
+    """Shows a bar while weights are read, and then, from the call of what it gives, while they are written."""
+    with waiting(f"reading and checking {file.name}", 2, alike=False) as reached:
+        yield lambda: reached(1, "writing")
+
+
+def _remarks(found: Found) -> list[str]:
+    """Returns what was decided about weights."""
     inert = [f"ignored, and not executed: {found.inert}"] if found.inert else []
-    for remark in (*found.imported.remarks, *inert, *_assumed(found.known)):
-        print(remark)
-    return _kept(found.model, found.imported.variables, folder)
+    return [*found.imported.remarks, *inert, *_assumed(found.known)]
 
 
 @contextlib.contextmanager
@@ -123,24 +133,52 @@ def _keep_own(arguments: argparse.Namespace, card: Mapping[str, Any]) -> int:
     class_names = read_class_names(arguments.classes, card["num_classes"]) if arguments.classes else None
     known = given_over(card, class_names, check_statistics(arguments.mean, arguments.std, channels))
     check_unused(arguments.output)
-    variables = load_own(file, card)
-    folder = save_variables(
-        arguments.output,
-        arguments.model,
-        variables,
-        source=file,
-        known=known,
-        image_shape=(size, size, channels),
-        num_classes=card["num_classes"],
-        **card["fields"],
-    )
-    return _kept(arguments.model, variables, folder)
+    with _reading(file) as saving:
+        variables = load_own(file, card)
+        saving()
+        folder = save_variables(
+            arguments.output,
+            arguments.model,
+            variables,
+            source=file,
+            known=known,
+            image_shape=(size, size, channels),
+            num_classes=card["num_classes"],
+            **card["fields"],
+        )
+    return _kept(arguments, folder, variables)
 
 
-def _kept(name: str, variables: Variables, folder: Path) -> int:
-    """Says where weights are; returns the exit status."""
+def _kept(
+    arguments: argparse.Namespace,
+    folder: Path,
+    variables: Variables,
+    remarks: Sequence[str] = (),
+    said: Sequence[str] = (),
+) -> int:
+    """Says what was decided and where weights are; returns the exit status.
+
+    Args:
+        arguments: of the command.
+        folder: that the weights were written to.
+        variables: the weights.
+        remarks: what was decided.
+        said: remarks that were printed before.
+    """
+    card = read_card(folder)
     count = sum(leaf.size for leaf in jax.tree.leaves(variables["params"]))
-    print(f"{name}, {count:,} parameters, is in {folder}: jaxcnn.load_variables({str(folder)!r})")
+    found = {
+        "folder": str(folder),
+        "parameters": count,
+        **{key: card[key] for key in ("model", "num_classes", "fields", "image_size", "channels", "preprocessing")},
+        "class_names_known": bool(card["class_names"]),
+        "remarks": [*said, *remarks],
+        "source": card["source"],
+    }
+    write_json(arguments.json, found)
+    for remark in remarks:
+        print(remark)
+    print(f"{card['model']}, {count:,} parameters, is in {folder}: jaxcnn.load_variables({str(folder)!r})")
     return 0
 
 
@@ -232,5 +270,6 @@ def make_parser() -> CommandParser:
     parser.add_argument("--mean", metavar="R,G,B", type=_numbers, help="mean that whitens images, where white is 1")
     parser.add_argument("--std", metavar="R,G,B", type=_numbers, help="deviation that whitens images, where white is 1")
     parser.add_argument("--report", metavar="FILE", type=new_file, help="write all wrong entries to this file")
+    add_json(parser, "write what was imported there")
     parser.add_fields()
     return parser

@@ -3,6 +3,7 @@
 import dataclasses
 from collections import Counter
 from collections.abc import Mapping
+from inspect import Parameter
 from pathlib import Path
 from typing import Any
 
@@ -59,9 +60,8 @@ def read_module(path: str, file: Path, asked: Asked) -> Found:
     maker = module_class(path)
     told, remarks = _told(path, maker, file)
     arrays = _arrays(file)
-    shape = _image_shape(file, told, asked)
-    fields = told.agreed(asked.fields)
-    model = _made(path, maker, fields, file)
+    shape, fields = _stated(path, maker, file, told, asked)
+    model = _made(path, maker, fields)
     expected = expected_variables(model, shape)
     num_classes = check_logits(model, shape, fields.get("num_classes"))
     class_names = read_class_names(asked.classes, num_classes) if asked.classes else None
@@ -99,8 +99,34 @@ def _told(path: str, maker: Any, file: Path) -> tuple[Told, list[str]]:
     return told, remarks
 
 
-def _image_shape(file: Path, told: Told, asked: Asked) -> tuple[int, int, int]:
-    """Returns (height, width, channels) of the images, as they are told or were asked for."""
+def _stated(path: str, maker: Any, file: Path, told: Told, asked: Asked) -> tuple[tuple[int, int, int], dict[str, Any]]:
+    """Returns (height, width, channels) of the images, and the fields, as they are told or were asked for.
+
+    Raises:
+        UserError: for all that is missing, in one line, or what does not agree.
+    """
+    fields = told.agreed(asked.fields)
+    size, channels = _image_size(file, told, asked)
+    stated = {"--image-size": size, "--channels": channels}
+    missing = [*_missing_fields(maker, fields), *(option for option, value in stated.items() if value is None)]
+    if size is None or channels is None or missing:
+        *others, last = missing
+        listed = f"{', '.join(others)} and {last}" if others else last
+        raise UserError(f"{file} does not say all that is needed of {path} and its images: give {listed}")
+    return (size, size, channels), fields
+
+
+def _missing_fields(maker: Any, fields: Mapping[str, Any]) -> list[str]:
+    """Returns the options that set the fields without a value."""
+    variadic = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
+    taken = {name: each.default for name, each in parameters_of(maker).items() if each.kind not in variadic}
+    values = taken | dict(fields)
+    width = [] if isinstance(values.pop("num_classes", 1), int) else ["--num-classes"]
+    return width + [f"--field {name}=VALUE" for name, value in values.items() if value is Parameter.empty]
+
+
+def _image_size(file: Path, told: Told, asked: Asked) -> tuple[int | None, int | None]:
+    """Returns the side and the channels of the images, as they are told or were asked for; None if neither is."""
     images = told.known.get("preprocessing", {})
     size, channels = asked.image_size, asked.channels
     for name, value in {"image_size": size, "channels": channels}.items():
@@ -111,21 +137,15 @@ def _image_shape(file: Path, told: Told, asked: Asked) -> tuple[int, int, int]:
             raise UserError(f"{file} says {option} {images[name]}: leave other values out")
     size = size or images.get("image_size")
     channels = channels or images.get("channels") or (len(asked.mean) if asked.mean else None)
-    missing = [option for option, value in {"--image-size": size, "--channels": channels}.items() if value is None]
-    if size is None or channels is None:
-        raise UserError(f"{file} does not say what images its net is for: give {' and '.join(missing)}")
-    return size, size, channels
+    return size, channels
 
 
-def _made(path: str, maker: Any, fields: Mapping[str, Any], file: Path) -> nn.Module:
+def _made(path: str, maker: Any, fields: Mapping[str, Any]) -> nn.Module:
     """Returns the module with its fields."""
     others = dict(fields)
     taken = parameters_of(maker).get("num_classes")
     default = 1 if taken is None else taken.default  # where it is not taken, it is handed to nothing
-    width = others.pop("num_classes", default)
-    if not isinstance(width, int):
-        raise UserError(f"{path} takes num_classes, which {file} does not say: give --num-classes")
-    return make_net(path, width, others)
+    return make_net(path, others.pop("num_classes", default), others)
 
 
 def _arrays(file: Path) -> Mapping[str, np.ndarray]:

@@ -108,8 +108,14 @@ KNOWN = (*IMAGES, "--num-classes=4")
 @pytest.mark.parametrize(
     ("change", "further", "match"),
     [
-        ({}, (), "does not say what images its net is for: give --image-size and --channels"),
-        ({}, IMAGES, "TwoLayers takes num_classes, which .*own.safetensors does not say: give --num-classes"),
+        (
+            {},
+            (),
+            "own.safetensors does not say all that is needed of tests.own_parts:TwoLayers and its images: give "
+            "--num-classes, --image-size and --channels$",
+        ),
+        ({}, ("--num-classes=4",), "give --image-size and --channels$"),
+        ({}, IMAGES, "and its images: give --num-classes$"),
         ({}, (*IMAGES, "--num-classes=5"), r"2 misshapen \(params/Dense_0/bias \(4,\) for \(5,\), params/Dense_0/k"),
         ({}, (*KNOWN, "--field=widht=7"), "unknown field of tests.own_parts:TwoLayers 'widht': did you mean width"),
         ({}, (*KNOWN, "--key=model"), "--key is of state dicts: the arrays of a module of your own are not wrapped"),
@@ -142,7 +148,7 @@ CARD = {"model": None, "module": OWN, "num_classes": 4, "fields": {"width": 7}, 
 def test_half_a_card_is_none(card, arrays, tmp_path):
     further = own_line(tmp_path, arrays)
     safetensors.numpy.save_file(arrays, tmp_path / "own.safetensors", metadata={"jaxcnn": json.dumps(card)})
-    with pytest.raises(UserError, match="does not say what images its net is for"):
+    with pytest.raises(UserError, match=r"does not say all .*: give --num-classes, --image-size and --channels$"):
         import_weights.main(further)
 
 

@@ -10,6 +10,8 @@ import safetensors.numpy
 import jaxcnn
 from jaxcnn.commands import import_weights
 from jaxcnn.errors import UserError
+from jaxcnn.evaluation import waiting
+from tests.evaluation.test_waiting import Terminal
 from tests.interop.test_torch import state_dict, without_counts
 from tests.interop.torch_files import Thing, save
 
@@ -42,6 +44,23 @@ def test_weights_are_kept_and_read_again(file, capsys):
     image = np.random.default_rng(0).normal(size=(2, 32, 32, 3)).astype(np.float32)
     logits = jaxcnn.create_model("resnet20", num_classes=10).apply(expected, image)
     np.testing.assert_array_equal(model.apply(found, image), logits)
+
+
+def test_a_program_reads_what_was_imported_and_a_terminal_shows_how_far_it_is(file, monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(waiting, "PATIENCE", 0.01)
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    told = file.parent / "told.json"
+    assert import_weights.main(line(file, f"--json={told}", "--mean=.5,.5,.5", "--std=.2,.2,.2")) == 0
+    assert all(text in sys.stderr.getvalue() for text in ("reading and checking resnet20", "writing", "1/2"))
+    found = json.loads(told.read_text())
+    assert (found["model"], found["parameters"], found["num_classes"]) == ("resnet20", 269_722, 10)
+    assert (found["fields"], found["class_names_known"]) == ({}, False)
+    assert found["preprocessing"]["mean"] == [0.5, 0.5, 0.5]
+    assert found["remarks"][0] == "the prefix 'module.' is removed from the names"
+    assert found["remarks"][-1].startswith("class names are not known")
+    assert found["folder"] == str(file.parent / "net")
+    assert found["source"]["file"] == file.name
 
 
 def card(file):
