@@ -19,6 +19,7 @@ from jaxcnn.errors import UserError
 
 _LONG = re.compile(r"--?(?P<name>[a-zA-Z][\w-]+)(?P<equals>=.*)?", re.DOTALL)
 _FIELD = "a field of create_model, as padding=same or norm_options='{\"epsilon\": 1e-3}'; may be repeated"
+_SUBJECTS = "run folders, weights, or hf:OWNER/NAME"
 
 
 class CommandParser(argparse.ArgumentParser):
@@ -51,10 +52,11 @@ class CommandParser(argparse.ArgumentParser):
         self._of_run = True
         self.add_argument("run", metavar="RUN", help="the run folder: the --workdir of the training")
 
-    def add_runs(self) -> None:
-        """Adds RUN as `add_run`, which may be several."""
+    def add_runs(self, *, weights: bool = False) -> None:
+        """Adds RUN as `add_run`, which may be several; with `weights`, also imported ones, as `add_subjects`."""
         self._of_run = True
-        self.add_argument("runs", metavar="RUN", nargs="+", help="run folders, as were given as --workdir")
+        about = _SUBJECTS if weights else "run folders, as were given as --workdir"
+        self.add_argument("runs", metavar="RUN", nargs="+", help=about)
 
     def add_subject(self, *, classes: bool = True) -> None:
         """Adds RUN, a run folder or imported weights, and `--checkpoint`; with `classes`, also `--classes`."""
@@ -67,7 +69,7 @@ class CommandParser(argparse.ArgumentParser):
     def add_subjects(self) -> None:
         """Adds RUN as `add_subject`, which may be several, `--checkpoint` and `--classes`."""
         self._of_run = True
-        self.add_argument("runs", metavar="RUN", nargs="+", help="run folders, weights, or hf:OWNER/NAME")
+        self.add_argument("runs", metavar="RUN", nargs="+", help=_SUBJECTS)
         self.add_checkpoint()
 
     def add_checkpoint(self, *, classes: bool = True) -> None:

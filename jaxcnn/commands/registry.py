@@ -30,7 +30,7 @@ COMMANDS = {  # command -> a module with main(argv) -> exit status and make_pars
     "export": ("jaxcnn.commands.export", "write a trained net to a file that other programs read"),
     "visualize": ("jaxcnn.commands.visualize", "draw what trained nets have learnt, and where in images they look"),
     "walk": ("jaxcnn.commands.walk", "write a page that walks through a net, step by step, as it sees a photo"),
-    "report": ("jaxcnn.commands.report", "write a page about runs: curves, scores, mistakes, what differs"),
+    "report": ("jaxcnn.commands.report", "write a page about runs or weights: curves, scores, mistakes, what differs"),
     "verify": ("jaxcnn.commands.verify", "check the checkpoints of a run, and evaluate them again"),
     "import-weights": ("jaxcnn.commands.import_weights", "convert the weights of a reference implementation"),
     "benchmark": ("jaxcnn.commands.benchmark", "measure speed on this machine"),

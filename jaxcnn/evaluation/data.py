@@ -96,10 +96,15 @@ _NEW_TEST = 0.2
 def _own(subject: Subject) -> Dataset:
     """Returns the data set of a run, divided as it was."""
     if subject.config is None:
-        raise UserError(f"{subject.name} has no data of its own: --data and --data-dir say what to evaluate on")
+        raise no_data(subject.name)
     if subject.given_data:
         raise UserError(f"{subject.name} was given its data in Python: --data and --data-dir say what to evaluate on")
     return own_data(read_settings(subject.config, {}).feeding)
+
+
+def no_data(name: str) -> UserError:
+    """Returns the error that imported weights of a name have no data of their own."""
+    return UserError(f"{name} has no data of its own: --data and --data-dir say what to evaluate on")
 
 
 def own_data(feeding: Feeding, data_dir: str | os.PathLike[str] | None = None) -> Dataset:

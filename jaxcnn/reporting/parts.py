@@ -1,7 +1,7 @@
-"""What a page says of runs, by the names of its template."""
+"""What a page says of runs or imported weights, by the names of its template."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -10,11 +10,12 @@ from jaxcnn import runtime
 from jaxcnn.data.read.sources import SPLITS
 from jaxcnn.evaluation.waiting import waiting
 from jaxcnn.evaluation.words import MOST_CLASSES, confused, measures
-from jaxcnn.reporting import facts
+from jaxcnn.reporting import facts, imported
 from jaxcnn.reporting.charts import color, curve_charts
 from jaxcnn.reporting.curves import Curve, curves_of, points_of_each
 from jaxcnn.reporting.findings import Findings
-from jaxcnn.reporting.pictures import filters_of, mistakes_of
+from jaxcnn.reporting.imported import Imported
+from jaxcnn.reporting.pictures import filters_in, filters_of, mistakes_of, pictures_of, seen
 from jaxcnn.reporting.recorded import Recorded
 from jaxcnn.reporting.score_charts import confusion_chart, reliability_chart
 
@@ -46,7 +47,7 @@ def parts_of(
     everything = [curve for curves in whole for curve in curves]
     points = points_of_each(len(everything))
     thinned = [[curve.thinned(points) for curve in curves] for curves in whole]
-    most = _MISTAKES if len(runs) == 1 else max(_FEWEST, 2 * _MISTAKES // len(runs))
+    most = _most(len(runs))
     differ, same = facts.settings(runs)
     parts = []
     with waiting("charts and pictures of each run", len(runs) + 1, alike=False) as reached:
@@ -56,6 +57,7 @@ def parts_of(
         reached(len(parts), "curves")
         curves = curve_charts([(run.label, curves) for run, curves in zip(runs, thinned, strict=True)])
     return {
+        "trained": True,
         "runs": parts,
         "differ": differ,
         "same": same,
@@ -63,6 +65,21 @@ def parts_of(
         "splits": [split for split in SPLITS if any(curve.split == split for curve in everything)],
         "seeds": any(curve.seed is not None for curve in everything),
     }
+
+
+def parts_of_weights(weights: Sequence[Imported]) -> dict[str, Any]:
+    """Returns all that the page says of imported weights: what only a training has is left out."""
+    most, parts = _most(len(weights)), []
+    with waiting("charts and pictures of each net", len(weights), alike=False) as reached:
+        for number, each in enumerate(weights):
+            parts.append(_part_of_weights(number, each, most))
+            reached(len(parts))
+    return {"trained": False, "runs": parts}
+
+
+def _most(count: int) -> int:
+    """Returns how many mistakes are shown of each of several runs."""
+    return _MISTAKES if count == 1 else max(_FEWEST, 2 * _MISTAKES // count)
 
 
 def _part(
@@ -86,26 +103,61 @@ def _part(
         data_dir: where the data lie.
         model: as of `jaxcnn.load_run`.
     """
-    mistakes, without_pictures = mistakes_of(run, found, most, data_dir)
-    filters, no_filters = filters_of(run, model)
+
+    def show(index: list[int]) -> tuple[list[str | None], str]:
+        return pictures_of(run, found, index, data_dir)
+
     return {
-        "label": run.label,
-        "color": color(number),
+        **_common(number, run.label, found, most, show),
+        "filters": filters_of(run, model),
         "state": facts.state(run),
         "net": facts.net(run),
         "parameters": f"{run.card['parameters']:,}",
         "facts": facts.facts(run),
         "remarks": facts.remarks(run, curves),
         "pace": facts.pace_in_words(run),
-        "split": found.split,
+        "on": found.split,
+        "measured": facts.measured(run, found, _here()),
+        "card": facts.whole_card(run.card),
+    }
+
+
+def _part_of_weights(number: int, weights: Imported, most: int) -> dict[str, Any]:
+    """Returns what the page says of imported weights, by the same names as `_part`."""
+
+    def show(index: list[int]) -> tuple[list[str | None], str]:
+        return [seen(weights.source, each, weights.subject.square) for each in index], ""
+
+    return {
+        **_common(number, weights.label, weights.found, most, show),
+        "filters": filters_in(weights.subject.model, weights.variables, weights.image_shape),
+        "state": imported.STATE,
+        "net": weights.card["model"],
+        "parameters": f"{weights.parameters:,}",
+        "facts": imported.facts_of(weights),
+        "remarks": imported.remarks_of(weights),
+        "on": f"{weights.data} {weights.asked.split}",
+        "measured": imported.measured(weights, _here()),
+        "card": facts.whole_card(weights.card),
+    }
+
+
+def _common(
+    number: int,
+    label: str,
+    found: Findings,
+    most: int,
+    show: Callable[[list[int]], tuple[list[str | None], str]],
+) -> dict[str, Any]:
+    """Returns what the page says of runs and of weights alike."""
+    mistakes, without_pictures = mistakes_of(found, most, show)
+    return {
+        "label": label,
+        "color": color(number),
         "reason": found.reason,
         "scores": _scores(found),
         "mistakes": mistakes,
         "without_pictures": without_pictures,
-        "filters": filters,
-        "no_filters": no_filters,
-        "measured": facts.measured(run, found, _here()),
-        "card": facts.whole_card(run.card),
     }
 
 

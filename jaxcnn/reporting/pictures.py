@@ -5,6 +5,7 @@ import dataclasses
 import io
 import math
 import os
+from collections.abc import Callable
 from typing import Any
 
 import flax.linen as nn
@@ -21,6 +22,7 @@ from jaxcnn.data.read.records import Source
 from jaxcnn.data.read.transforms import to_pil
 from jaxcnn.errors import UserError
 from jaxcnn.evaluation.data import own_data
+from jaxcnn.evaluation.words import at_step
 from jaxcnn.reporting.findings import Findings
 from jaxcnn.reporting.recorded import Recorded
 from jaxcnn.train.load import load_run
@@ -62,20 +64,19 @@ class Filters:
 
 
 def mistakes_of(
-    run: Recorded, found: Findings, most: int, data_dir: str | os.PathLike[str] | None = None
+    found: Findings, most: int, show: Callable[[list[int]], tuple[list[str | None], str]]
 ) -> tuple[list[Mistake], str]:
     """Returns the most confident mistakes, and why they have no pictures, or "".
 
     Args:
-        run: that made them.
-        found: of the run.
+        found: of the net that made them.
         most: number of mistakes.
-        data_dir: where the data lie; None for where they were.
+        show: returns pictures as `pictures_of`, for places in the split.
     """
     if found.scores is None:
         return [], ""
     chosen = found.scores["mistakes"][:most]
-    pictures, reason = pictures_of(run, found, [each["index"] for each in chosen], data_dir)
+    pictures, reason = show([each["index"] for each in chosen])
     return [
         Mistake(
             label=each["label"],
@@ -106,7 +107,7 @@ def pictures_of(
     try:
         source = own_data(read_settings(run.config, {}).feeding, data_dir).sources[found.split]
         _check_same(source, found)
-        return [_seen(source, each, Preparation(preprocessing=known).square) for each in index], ""
+        return [seen(source, each, Preparation(preprocessing=known).square) for each in index], ""
     except (UserError, OSError) as error:
         return none, str(error)
 
@@ -119,7 +120,7 @@ def _check_same(source: Source, found: Findings) -> None:
         raise UserError("the data that lie there now have other labels than those of the run")
 
 
-def _seen(source: Source, index: int, square: ToSquare) -> str | None:
+def seen(source: Source, index: int, square: ToSquare) -> str | None:
     """Returns what a net sees of an example, as a picture; None if it cannot be read."""
     pixels = np.empty((square.size, square.size, square.channels), np.uint8)
     try:
@@ -147,10 +148,27 @@ def filters_of(run: Recorded, model: Any | None = None) -> tuple[Filters | None,
     """
     try:
         loaded = load_run(run.place, "latest", model=model)
-        path, kernel = first_kernel(loaded.model, loaded.variables, tuple(loaded.card["image_shape"]))
     except UserError as error:
         return None, str(error).replace(str(run.place), run.name)
-    return _drawn("/".join(path), kernel, loaded.step), ""
+    return filters_in(loaded.model, loaded.variables, tuple(loaded.card["image_shape"]), loaded.step)
+
+
+def filters_in(
+    model: nn.Module, variables: Variables, image_shape: Shape, step: int | None = None
+) -> tuple[Filters | None, str]:
+    """Returns the filters of the first layer of a net, or why they are not shown.
+
+    Args:
+        model: any linen module.
+        variables: of the model.
+        image_shape: (height, width, channels).
+        step: of the run that they are of; None for imported weights.
+    """
+    try:
+        path, kernel = first_kernel(model, variables, image_shape)
+    except UserError as error:
+        return None, str(error)
+    return _drawn("/".join(path), kernel, step), ""
 
 
 def first_kernel(model: nn.Module, variables: Variables, image_shape: Shape) -> tuple[tuple[str, ...], np.ndarray]:
@@ -189,7 +207,7 @@ def first_kernel(model: nn.Module, variables: Variables, image_shape: Shape) -> 
     return met[0], kernel
 
 
-def _drawn(name: str, kernel: np.ndarray, step: int) -> Filters:
+def _drawn(name: str, kernel: np.ndarray, step: int | None) -> Filters:
     """Returns filters as one picture, side by side with gaps between them; 0 is the middle grey of all."""
     height, width, channels, count = kernel.shape
     shown, largest = kernel[..., :MOST_FILTERS], float(np.abs(kernel).max()) or 1.0
@@ -206,7 +224,7 @@ def _drawn(name: str, kernel: np.ndarray, step: int) -> Filters:
     return Filters(
         picture=picture_address(Image.fromarray(sheet), "PNG"),
         width=sheet.shape[1] * max(1, _SHOWN // (width + 1)),
-        about=f"{name}, {part}{count} filters of {height} x {width} {kind}, step {step:,}: black is a weight of "
+        about=f"{name}, {part}{count} filters of {height} x {width} {kind}{at_step(step, 1)}: black is a weight of "
         f"{-largest:.3g}, white {largest:.3g}",
     )
 

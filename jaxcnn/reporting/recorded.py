@@ -13,8 +13,6 @@ from ml_collections import ConfigDict
 from jaxcnn.addresses import full_name
 from jaxcnn.config.file import load_json
 from jaxcnn.errors import UserError
-from jaxcnn.evaluation.subject import is_subject
-from jaxcnn.interop.published.hub import hub_name
 from jaxcnn.models import list_models
 from jaxcnn.train.files.fetch import run_here
 from jaxcnn.train.files.folder import RunFolder, read_card, read_lines
@@ -95,17 +93,12 @@ def _place(name: str) -> Iterator[Path]:
     """Gives the folder of a run on this machine."""
     with run_here(name) as place:
         if not (place / "config.json").is_file():
-            raise UserError(_no_run(name, place))
+            raise UserError(_no_run(name))
         yield place
 
 
-def _no_run(name: str, place: Path) -> str:
+def _no_run(name: str) -> str:
     """Returns why a folder without a config.json has no report."""
-    if is_subject(place) or hub_name(name):
-        return (
-            f"{name} holds imported weights, which have no history to report: `jaxcnn evaluate {name} --data NAME` "
-            "says how good they are"
-        )
     if name in list_models():
         return f"{name} is a net and no run: name the folder that was given as --workdir"
     return f"{name} holds no run: there is no config.json in it"

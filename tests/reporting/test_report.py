@@ -303,16 +303,8 @@ def test_ten_long_runs_are_below_three_megabytes(colours, tmp_path):
 
 
 def test_what_is_no_run_is_one_line(colours, tmp_path):
-    weights = tmp_path / "weights"
-    weights.mkdir()
-    (weights / "model.json").write_text("{}")
     output = tmp_path / "report.html"
     for wrong, says in (
-        (weights, r"holds imported weights, which have no history to report: `jaxcnn evaluate .*weights --data NAME`"),
-        (
-            "hf:timm/resnet18.a1_in1k",
-            "holds imported weights, which have no history to report",
-        ),
         ("resnet20", "resnet20 is a net and no run: name the folder"),
         (tmp_path / "nothing", "nothing holds no run: there is no config.json in it"),
         ([colours, colours], "colours is named twice"),
