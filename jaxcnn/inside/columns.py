@@ -6,6 +6,8 @@ from typing import NamedTuple
 from jaxcnn.analysis.layer import Extent, Layer
 from jaxcnn.errors import check_word
 
+_FEW = 50_000
+"""Multiply-adds below which a layer would have "0.0 M"."""
 _MANY = 10_000_000
 """From so many multiply-adds in a net on, millions are printed."""
 
@@ -45,8 +47,9 @@ def extent(value: Extent) -> str:
 
 
 def operations(count: int, totals: Totals) -> str:
-    """Returns a number of multiply-adds: exact for small nets, else in millions."""
-    return f"{count:,}" if totals.multiply_adds < _MANY or not count else f"{count / 1e6:,.1f} M"
+    """Returns a number of multiply-adds: exact where it or that of the net is small, else in millions."""
+    exact = totals.multiply_adds < _MANY or count < _FEW
+    return f"{count:,}" if exact else f"{count / 1e6:,.1f} M"
 
 
 COLUMNS: Mapping[str, Column] = {

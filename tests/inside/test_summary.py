@@ -100,6 +100,13 @@ def test_a_narrow_table_leaves_out_whole_columns_and_names_them(width, left_out,
     assert "112x112x64" in text
 
 
+def test_few_operations_are_not_rounded_to_none():
+    told = str(summary("resnet20"))
+    assert re.search(r"classifier +Dense +10 +650 +640 +global", told)
+    assert re.search(r"total .* 40\.6 M", told)
+    assert "0.0 M" not in told
+
+
 def test_columns_without_names_have_no_line_of_them():
     assert table.rows_text(("", ""), [("loss", "0.5")]).rstrip() == "loss  0.5"
 
