@@ -36,7 +36,7 @@ def same(found: Replay) -> str:
         )
     if not steps:
         return "no interval of the log lies between the two, so nothing could be compared with it"
-    at = f"step {steps[0]:,}" if len(steps) == 1 else f"{len(steps):,} steps, {steps[0]:,} to {steps[-1]:,}"
+    at = f"step {steps[0]:,}" if len(steps) == 1 else f"{len(steps):,} steps, {steps[0]:,} to {steps[-1]:,},"
     return f"what was logged at {at} is the same now, to the bit"
 
 
