@@ -126,9 +126,11 @@ def summary(
 
 
 def _told(needed: Memory | CompiledMemory) -> str:
-    training = "" if needed.training is None else f", {_mb(needed.training)} for a training step"
-    return f"{_mb(needed.inference)} for inference{training}"
+    training = "" if needed.training is None else f", {_bytes(needed.training)} for a training step"
+    return f"{_bytes(needed.inference)} for inference{training}"
 
 
-def _mb(count: int) -> str:
+def _bytes(count: int) -> str:
+    if count < 1e5:
+        return f"{count / 1e3:,.1f} kB"
     return f"{count / 1e6:,.1f} MB" if count < 1e9 else f"{count / 1e9:,.2f} GB"

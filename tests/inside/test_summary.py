@@ -184,6 +184,12 @@ def test_memory_counts_the_batch():
     assert many.training > many.inference
 
 
+def test_memory_of_a_tiny_net_is_said_in_kilobytes():
+    found = summary(Pixels(5), image_size=8)
+    assert f"{found.memory.inference / 1000:.1f} kB for inference" in "\n".join(found.notes())
+    assert " MB" not in str(found)
+
+
 def test_compiled_memory_stands_beside_the_estimate_and_grows_with_the_batch(capsys, tmp_path):
     file = tmp_path / "it.json"
     assert command.main(["lenet5", "--compiled", "--batch-size", "64", "--json", str(file)]) == 0
