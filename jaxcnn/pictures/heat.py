@@ -221,13 +221,19 @@ def drawn(method: str, values: np.ndarray, scale: Scale, pixels: np.ndarray) -> 
     return laid_over(pixels, colors) if method in _OVER else colors
 
 
+def color_key(*, signed: bool, told: str = "") -> Tile:
+    """Returns the colours of a scale from its lowest to its highest end, with what they are; `told` for other words."""
+    words = told or ("negative, 0 in the middle, positive" if signed else "0 to the end of the scale")
+    return Tile(bar(Scale(1.0, signed), width=SIDE, height=16), (words,))
+
+
 def _key(methods: Sequence[str], *, in_color: bool) -> Band:
     """Returns what the colours are."""
     tiles = []
     if any(method not in SIGNED for method in methods):
-        tiles.append(Tile(bar(Scale(1.0), width=SIDE, height=16), ("0 to the end of the scale",)))
+        tiles.append(color_key(signed=False))
     if any(method in SIGNED - AS_IMAGES for method in methods):
-        tiles.append(Tile(bar(Scale(1.0, True), width=SIDE, height=16), ("against and for the class",)))
+        tiles.append(color_key(signed=True, told="against and for the class"))
     if AS_IMAGES.intersection(methods):
         told = ("against and for the class", "grey is 0, in each channel" if in_color else "grey is 0")
         tiles.append(Tile(greys(width=SIDE, height=16), told))

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from jaxcnn.errors import UserError
-from jaxcnn.pictures.colors import colored, grey, scale_of
-from jaxcnn.pictures.heat import caption
+from jaxcnn.pictures.colors import Scale, colored, grey, scale_of
+from jaxcnn.pictures.heat import caption, color_key
 from jaxcnn.pictures.nets import Net, choose_class
 from jaxcnn.pictures.shown import Shown
 from jaxcnn.pictures.tiles import Band, Tile, grid, magnified
@@ -46,8 +46,8 @@ def _filters(net: Net, variables: Variables) -> tuple[np.ndarray, str, str]:
     return grid(pixels, columns=round(len(pixels) ** 0.5), gap=2), "/".join(path), f"±{top:.3g}, grey is 0"
 
 
-def feature_band(nets: Sequence[Net], images: Sequence[Sequence[Shown]], layer: str | None) -> Band:
-    """Returns the maps of some channels of each stage, for each image and net.
+def feature_bands(nets: Sequence[Net], images: Sequence[Sequence[Shown]], layer: str | None) -> list[Band]:
+    """Returns the maps of some channels of each stage, for each image and net, and below them what the colours are.
 
     The channels are those with the largest mean size in a map of the first net; all nets share the scale of a stage.
 
@@ -60,10 +60,12 @@ def feature_band(nets: Sequence[Net], images: Sequence[Sequence[Shown]], layer: 
         UserError: for a net without a map, or a layer that is not there.
     """
     names = _stages(nets[0]) if layer is None else [nets[0].program.layer(layer)]
-    rows = []
+    rows, kinds = [], set[bool]()
     for number in range(len(images[0])):
         maps = [_maps(net, own[number], names) for net, own in zip(nets, images, strict=True)]
-        pictures = [_grids([each[place] for each in maps]) for place in range(len(names))]
+        stages = [_shown([each[place] for each in maps]) for place in range(len(names))]
+        kinds.update(scale.signed for _, scale in stages)
+        pictures = [_grids(chosen, scale, maps[0][place].shape) for place, (chosen, scale) in enumerate(stages)]
         for which, (net, own) in enumerate(zip(nets, images, strict=True)):
             image = own[number]
             inputs = np.asarray(net.subject.whitened(image.pixels[None]))
@@ -71,7 +73,8 @@ def feature_band(nets: Sequence[Net], images: Sequence[Sequence[Shown]], layer: 
             chosen = choose_class(net, logits, None, image.label, image.name)
             first = Tile(image.pixels, caption(image, chosen, net, several=len(nets) > 1))
             rows.append([first, *(stage[which] for stage in pictures)])
-    return Band(rows, columns=("image", *names), side=_SIDE)
+    key = [color_key(signed=signed) for signed in sorted(kinds)]
+    return [Band(rows, columns=("image", *names), side=_SIDE), Band([key], side=_SIDE)]
 
 
 def _stages(net: Net) -> list[str]:
@@ -93,10 +96,18 @@ def _maps(net: Net, image: Shown, names: Sequence[str]) -> list[np.ndarray]:
     return [np.asarray(each, np.float64)[0] for each in found]
 
 
-def _grids(maps: Sequence[np.ndarray]) -> list[Tile]:
-    """Returns the maps (rows, columns, channels) of one stage of each net, in the colours of one scale."""
+def _shown(maps: Sequence[np.ndarray]) -> tuple[list[np.ndarray], Scale]:
+    """Returns the maps (channels, rows, columns) that are drawn of one stage of each net, and their one scale.
+
+    Args:
+        maps: (rows, columns, channels), of each net.
+    """
     most = np.argsort(-np.abs(maps[0]).mean(axis=(0, 1)), kind="stable")[:_CHANNELS]
     chosen = [np.moveaxis(each[..., most[most < each.shape[-1]]], -1, 0) for each in maps]
-    scale = scale_of(chosen, signed=any((each < 0).mean() > 0.01 for each in chosen))
-    size = "x".join(map(str, maps[0].shape))
+    return chosen, scale_of(chosen, signed=any((each < 0).mean() > 0.01 for each in chosen))
+
+
+def _grids(chosen: Sequence[np.ndarray], scale: Scale, shape: Sequence[int]) -> list[Tile]:
+    """Returns a picture of the maps of each net; `shape` is that of the stage."""
+    size = "x".join(map(str, shape))
     return [Tile(grid(colored(each, scale), columns=_COLUMNS), (size, str(scale))) for each in chosen]

@@ -10,7 +10,7 @@ from jaxcnn.evaluation.waiting import waiting
 from jaxcnn.pictures.attribution import METHODS
 from jaxcnn.pictures.embedding import embed
 from jaxcnn.pictures.heat import UNITS, Heat, bands_of, heats, scales_of
-from jaxcnn.pictures.layers import feature_band, filter_band
+from jaxcnn.pictures.layers import feature_bands, filter_band
 from jaxcnn.pictures.nets import Net, open_nets
 from jaxcnn.pictures.support import support_band, support_of
 from jaxcnn.pictures.task import HTML, Task, data_of, images_of, kind_of, names_of, words_of
@@ -108,7 +108,7 @@ def _drawn(task: Task, words: Sequence[str], field: str | None) -> tuple[list[Ba
     if "filters" in words:
         bands.append(filter_band(task.nets))
     if "features" in words:
-        bands.append(feature_band(task.nets, task.images, task.layer))
+        bands += feature_bands(task.nets, task.images, task.layer)
     if methods:
         maps = _maps(task, methods)
         bands += bands_of(maps)

@@ -17,8 +17,9 @@ import jaxcnn
 from jaxcnn.commands import visualize as command
 from jaxcnn.errors import UserError
 from jaxcnn.pictures.attribution import METHODS
-from jaxcnn.pictures.colors import Scale
+from jaxcnn.pictures.colors import Scale, colored
 from jaxcnn.pictures.heat import Heat, bands_of, drawn, heats, scales_of
+from jaxcnn.pictures.layers import feature_bands
 from jaxcnn.pictures.nets import Chosen, open_nets
 from jaxcnn.pictures.shown import Shown
 from jaxcnn.pictures.tiles import SIDE
@@ -193,3 +194,21 @@ def test_no_runs():
 def test_a_run_is_named_once(run):
     with pytest.raises(UserError, match=r"is named twice: both would have the same pictures$"):
         jaxcnn.visualize([run, run])
+
+
+@pytest.mark.parametrize(
+    ("least", "told", "ends"),
+    [(0, "0 to the end of the scale", (0, 1)), (-1, "negative, 0 in the middle, positive", (-1, 1))],
+)
+def test_the_maps_of_stages_have_a_key_of_their_colours(run, least, told, ends):
+    """As heat maps have one; planted maps say which."""
+    net = open_nets(run)[0]
+    maps = np.random.default_rng(0).uniform(least, 1, (1, 6, 6, 4))
+    program = SimpleNamespace(
+        layer=str, logits=net.program.logits, outputs=lambda *given, layers: [maps for _ in layers]
+    )
+    image = Shown("one", np.zeros((12, 12, 1), np.uint8), None)
+    _, key = feature_bands([net._replace(program=program)], [[image]], "stage2")
+    [[tile]] = key.rows
+    assert tile.lines == (told,)
+    np.testing.assert_array_equal(tile.pixels[0, [0, -1]], colored(np.array(ends), Scale(1.0, least < 0)))
