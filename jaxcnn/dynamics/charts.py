@@ -35,6 +35,10 @@ _STEPS = (1, 2, 5)
 """Of ticks, times powers of ten."""
 _NAMED = 24
 """Most layers whose names stand at the axis; hovering says the others."""
+_TEXT = 14
+"""Pixels of the text at the axes, which is read from the back of a lecture hall."""
+_HEIGHT, _LETTER = 320, 0.5
+"""Pixels of a chart without the names of layers; the room that a letter of a name needs below it, times `_TEXT`."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -98,8 +102,10 @@ def by_layer(
         f"{axis}, in the order of computation",
         y_axis_type="log" if scale.log else "linear",
         y_range=(low, high),
-        height=300 if len(layers) > _NAMED else 380,
+        height=_HEIGHT + (0 if len(layers) > _NAMED else round(_LETTER * _TEXT * max(map(len, layers), default=0))),
     )
+    for line in plot.axis:
+        line.major_label_text_font_size = line.axis_label_text_font_size = f"{_TEXT}px"
     plot.yaxis.axis_label = scale.unit
     plot.yaxis.formatter = NumeralTickFormatter(format="0%") if scale.share else PrintfTickFormatter(format="%.3g")
     if scale.log:

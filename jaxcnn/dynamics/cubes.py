@@ -1,56 +1,62 @@
 """The axes that a norm takes its means over, drawn as a cube of values, N x C x (H, W) (Wu and He 2018, figure 2)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from markupsafe import Markup
 
 _EXAMPLES, _CHANNELS, _PIXELS = 4, 6, 4
 """Cells along each edge of the drawing."""
-_GROUP = 3
 _CELL, _SLANT, _RISE = 20, 11, 9
 """Pixels of a cell in front, and of one cell to the back."""
-_SETS = {  # examples, channels and pixels whose values share a mean
-    "batch": (range(_EXAMPLES), range(1), range(_PIXELS)),
-    "layer": (range(1), range(_CHANNELS), range(_PIXELS)),
-    "channel_layer": (range(1), range(_CHANNELS), range(1)),
-    "instance": (range(1), range(1), range(_PIXELS)),
-    "group": (range(1), range(_GROUP), range(_PIXELS)),
-}
+_WIDTH = _CHANNELS * _CELL
+"""Pixels of all channels."""
 STYLE = """
 .cubes { display: flex; flex-wrap: wrap; gap: 20px 16px; margin: 12px 0 18px; }
 .cubes figure { margin: 0; width: 206px; }
 .cubes figcaption { font-size: 0.92rem; line-height: 1.4; }
 .cube { max-width: 100%; height: auto; display: block; }
 .cube polygon { stroke: var(--soft); stroke-width: 1; fill: var(--surface); stroke-linejoin: round; }
+.cube.fine polygon { stroke-width: 0.5; }
 .cube .inside { fill: var(--train); }
 .cube text { fill: var(--soft); font-size: 12px; }
 """
 
 
-def cube(norm: str) -> Markup:
+def cube(norm: str, groups: int = 1) -> Markup:
     """Returns a drawing as SVG: coloured cells share one mean and one variance.
 
     Args:
         norm: a word of `jaxcnn.dynamics.words.WORDS`.
+        groups: of group norm. The first is coloured, as wide a part of the channels as it is.
     """
-    height, width = _PIXELS * _CELL + _EXAMPLES * _RISE + 34, _CHANNELS * _CELL + _EXAMPLES * _SLANT + 50
-    cells = "".join(_cells(norm))
+    height, width = _PIXELS * _CELL + _EXAMPLES * _RISE + 34, _WIDTH + _EXAMPLES * _SLANT + 50
+    channels = groups * -(-_CHANNELS // groups)  # six, or the next number that has such groups
+    cells = "".join(_cells(channels, *_sets(norm, channels, groups)))
+    kind = "cube fine" if channels > 2 * _CHANNELS else "cube"
     return Markup(
-        f'<svg class="cube" viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img" '
-        f'aria-label="the values that share a mean in {norm} norm">{cells}{"".join(_names())}</svg>'
+        f'<svg class="{kind}" viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img" '
+        f'aria-label="the values that share a mean in {norm} norm">{cells}'
+        f"{''.join(_names())}</svg>"
     )
 
 
-def _cells(norm: str) -> Iterator[str]:
-    examples, channels, pixels = _SETS[norm]
+def _sets(norm: str, channels: int, groups: int) -> tuple[range, range, range]:
+    """Returns examples, channels and pixels whose values share a mean."""
+    return {
+        "batch": (range(_EXAMPLES), range(1), range(_PIXELS)),
+        "layer": (range(1), range(channels), range(_PIXELS)),
+        "channel_layer": (range(1), range(channels), range(1)),
+        "instance": (range(1), range(1), range(_PIXELS)),
+        "group": (range(1), range(channels // groups), range(_PIXELS)),
+    }[norm]
+
+
+def _cells(count: int, examples: range, channels: range, pixels: range) -> Iterator[str]:
+    wide = _CHANNELS / count
     for example in reversed(range(_EXAMPLES)):  # the top, from the back
-        for channel in range(_CHANNELS):
-            corners = [
-                (channel, 0, example),
-                (channel + 1, 0, example),
-                (channel + 1, 0, example + 1),
-                (channel, 0, example + 1),
-            ]
+        for channel in range(count):
+            left, right = channel * wide, (channel + 1) * wide
+            corners = [(left, 0, example), (right, 0, example), (right, 0, example + 1), (left, 0, example + 1)]
             yield _cell(corners, inside=example in examples and channel in channels and 0 in pixels)
         for pixel in range(_PIXELS):
             side = _CHANNELS
@@ -60,15 +66,11 @@ def _cells(norm: str) -> Iterator[str]:
                 (side, pixel + 1, example + 1),
                 (side, pixel + 1, example),
             ]
-            yield _cell(corners, inside=example in examples and side - 1 in channels and pixel in pixels)
-    for channel in range(_CHANNELS):
+            yield _cell(corners, inside=example in examples and count - 1 in channels and pixel in pixels)
+    for channel in range(count):
+        left, right = channel * wide, (channel + 1) * wide
         for pixel in range(_PIXELS):
-            corners = [
-                (channel, pixel, 0),
-                (channel + 1, pixel, 0),
-                (channel + 1, pixel + 1, 0),
-                (channel, pixel + 1, 0),
-            ]
+            corners = [(left, pixel, 0), (right, pixel, 0), (right, pixel + 1, 0), (left, pixel + 1, 0)]
             yield _cell(corners, inside=0 in examples and channel in channels and pixel in pixels)
 
 
@@ -76,7 +78,7 @@ def _place(channel: float, pixel: float, example: float) -> tuple[float, float]:
     return 26 + channel * _CELL + example * _SLANT, 8 + pixel * _CELL + (_EXAMPLES - example) * _RISE
 
 
-def _cell(corners: list[tuple[int, int, int]], *, inside: bool) -> str:
+def _cell(corners: Sequence[tuple[float, float, float]], *, inside: bool) -> str:
     points = " ".join(f"{x:g},{y:g}" for x, y in (_place(*corner) for corner in corners))
     kind = "inside" if inside else "outside"
     return f'<polygon points="{points}" class="{kind}"/>'

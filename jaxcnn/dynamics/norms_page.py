@@ -29,7 +29,7 @@ def write_norms(found: Norms, output: str | os.PathLike[str]) -> int:
         "run": next(told.sentences(found)),
         "accuracies": told.accuracy_rows(found),
         "charts": charts(found),
-        "cubes": [(cube(each.norm), each) for each in found.words],
+        "cubes": [(cube(each.norm, each.groups), each) for each in found.words],
         "words": told.word_rows(found),
         "heads": told.WORDS,
         "layer": found.layer,

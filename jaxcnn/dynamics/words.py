@@ -41,6 +41,8 @@ class Word:
     """Least, median and largest of the means."""
     variance: tuple[float, float, float]
     """Likewise, biased."""
+    groups: int
+    """Of channels, in group norm; 1 in others."""
     channels: float
     """Behind it, how far the means of channels over the batch are apart: their standard deviation."""
     examples: float
@@ -77,6 +79,7 @@ def _word(x: Array, word: str) -> Word:
         values=x.size // mean.size,
         mean=_spread(mean),
         variance=_spread(variance),
+        groups=grouped.shape[-2] if isinstance(norm, GroupNorm) else 1,
         channels=float(y.mean(axis=tuple(range(x.ndim - 1))).std()),
         examples=float(y.mean(axis=tuple(range(1, x.ndim))).std()),
     )

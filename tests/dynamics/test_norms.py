@@ -12,7 +12,7 @@ from jaxcnn.commands import norms as command
 from jaxcnn.dynamics import norms_told, told
 from jaxcnn.dynamics.charts import log_ticks
 from jaxcnn.dynamics.cubes import cube
-from jaxcnn.dynamics.norms_page import write_norms
+from jaxcnn.dynamics.norms_page import charts, write_norms
 from jaxcnn.dynamics.norms_told import accuracy_rows, sentences
 from jaxcnn.dynamics.words import WORDS, by_words
 from jaxcnn.errors import UserError
@@ -176,11 +176,24 @@ def test_each_norm_evens_out_what_it_averages_over():
     np.testing.assert_allclose(words["batch"].variance, np.quantile(x.var(axis=(0, 1, 2)), (0, 0.5, 1)), rtol=1e-4)
     np.testing.assert_allclose(words["layer"].mean, np.quantile(x.mean(axis=(1, 2, 3)), (0, 0.5, 1)), rtol=1e-4)
     assert words["group"].means == 6 * default_num_groups(8)
+    assert {name: each.groups for name, each in words.items() if each.groups > 1} == {"group": default_num_groups(8)}
     assert [each.norm for each in by_words(x[:, 0, 0], WORDS)] == [word for word in WORDS if word != "instance"]
 
 
+def inside(drawing):
+    return str(drawing).count('class="inside"')
+
+
+@pytest.mark.parametrize(("groups", "drawn", "coloured"), [(1, 6, 6), (3, 6, 2), (4, 8, 2), (8, 8, 1), (32, 32, 1)])
+def test_the_cube_of_group_norm_colours_the_share_of_a_group(groups, drawn, coloured):
+    found = cube("group", groups)
+    # of each channel 4 cells in front and one above; the last of all has 4 at the side
+    assert inside(found) == 5 * coloured + (4 if coloured == drawn else 0)
+    assert str(found).count("<polygon") == 8 * drawn + 4 * 4
+
+
 def test_the_cubes_colour_what_shares_a_mean():
-    coloured = {word: str(cube(word)).count('class="inside"') for word in WORDS}
+    coloured = {word: inside(cube(word, 2 if word == "group" else 1)) for word in WORDS}
     # cells that are seen: in front 6 x 4, above 6 x 4, at the side 4 x 4
     assert coloured == {
         "batch": 4 + 4,
@@ -218,6 +231,18 @@ def test_a_legend_shows_which_lines_are_dashed(found, tmp_path):
     strokes = {name: kind for kind, name in re.findall(r'class="stroke( dashed)?"[^>]*></span>([^<]*)</span>', page)}
     assert [strokes[f"before, {mode}"] for mode in ("training", "evaluation")] == ["", " dashed"]
     assert [strokes[name] for name in ("median over the channels", "quartiles")] == ["", " dashed"]
+
+
+def test_names_of_layers_are_large_and_have_their_room(found):
+    longer = [dataclasses.replace(each, layer=dataclasses.replace(each.layer, path="x" * 30)) for each in found.layers]
+    heights = []
+    for layers in (found.layers, longer):
+        [*_, drawn] = charts(dataclasses.replace(found, layers=layers))
+        plot = drawn.chart.item["doc"]["roots"][0]["attributes"]
+        [axis] = plot["below"]
+        assert int(axis["attributes"]["major_label_text_font_size"].removesuffix("px")) >= 14
+        heights.append(plot["height"])
+    assert heights[1] - heights[0] > 100
 
 
 def test_a_layer_whose_input_is_not_known_is_said(found):
