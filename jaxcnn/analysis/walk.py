@@ -18,6 +18,7 @@ from jaxcnn.analysis.layer import Layer, Receptive, receptive
 from jaxcnn.analysis.reach import Reach
 from jaxcnn.analysis.rows import Rows
 from jaxcnn.analysis.trace import Shape, evaluated, shapes_of
+from jaxcnn.layers.variables import parameter_count
 from jaxcnn.types import Array, Variables
 
 IMAGE = "image"
@@ -91,7 +92,7 @@ def walked(traced: Traced, image_shape: Shape) -> tuple[Walk, Rows]:
     found = Walk(
         layers=(image, *rows.layers(flow.reaches, params, traced.initial)),
         modules=dict(_modules(traced.calls, flow)),
-        params=sum(leaf.size for leaf in jax.tree.leaves(params)),
+        params=parameter_count(params),
         param_bytes=_bytes(params),
         statistics_bytes=_bytes(others),
     )

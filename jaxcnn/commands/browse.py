@@ -10,13 +10,12 @@ import numpy as np
 
 from jaxcnn.commands.config import ConfigParser
 from jaxcnn.commands.parser import new_file
+from jaxcnn.data.read.sources import SPLITS
 from jaxcnn.errors import UserError
 from jaxcnn.pictures.tiles import contact_sheet
 from jaxcnn.ranges import at_least, check_whole
 from jaxcnn.train.run import Run
 from jaxcnn.train.setup import make_run
-
-SPLITS = ("train", "val", "test")
 
 
 def main(argv: Sequence[str]) -> int:

@@ -3,8 +3,7 @@
 from pathlib import Path
 
 from jaxcnn.commands.parser import CommandParser
-
-SPLITS = ("train", "val", "test")
+from jaxcnn.data.read.sources import SPLITS
 
 
 def add_data(parser: CommandParser) -> None:

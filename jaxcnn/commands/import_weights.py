@@ -13,8 +13,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import jax
-
 from jaxcnn.commands.json_option import add_json, write_json
 from jaxcnn.commands.parser import CommandParser, new_file, path_type
 from jaxcnn.data.feed.preparation import Preparation
@@ -29,6 +27,7 @@ from jaxcnn.interop.state_dict import READABLE
 from jaxcnn.interop.told import told_of
 from jaxcnn.interop.torch import WrongWeightsError
 from jaxcnn.interop.weights import check_unused, read_card, save_variables
+from jaxcnn.layers.variables import parameter_count
 from jaxcnn.models import model_variant
 from jaxcnn.types import Variables
 
@@ -54,10 +53,7 @@ def main(argv: Sequence[str]) -> int:
         return _keep_own(arguments, card)
     check_unused(arguments.output)
     told = told_of(arguments.file, arguments.model)
-    asked = dict(arguments.field)
-    if arguments.num_classes is not None:
-        asked["num_classes"] = arguments.num_classes
-    fields = told.fields_with(arguments.model, asked)
+    fields = told.fields_with(arguments.model, _fields(arguments))
     variant = model_variant(arguments.model)
     statistics = check_statistics(arguments.mean, arguments.std, variant.channels)
     num_classes = fields.get("num_classes", variant.num_classes)
@@ -80,11 +76,8 @@ def _import_module(arguments: argparse.Namespace) -> int:
     if arguments.key:
         raise UserError("--key is of state dicts: the arrays of a module of your own are not wrapped")
     check_unused(arguments.output)
-    asked = dict(arguments.field)
-    if arguments.num_classes is not None:
-        asked["num_classes"] = arguments.num_classes
     given = Asked(
-        fields=asked,
+        fields=_fields(arguments),
         image_size=arguments.image_size,
         channels=arguments.channels,
         classes=arguments.classes,
@@ -96,6 +89,12 @@ def _import_module(arguments: argparse.Namespace) -> int:
         saving()
         folder = found.save(arguments.output)
     return _kept(arguments, folder, found.imported.variables, _remarks(found))
+
+
+def _fields(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Returns the fields of the net that the command line sets."""
+    width = {} if arguments.num_classes is None else {"num_classes": arguments.num_classes}
+    return {**dict(arguments.field), **width}
 
 
 @contextlib.contextmanager
@@ -166,7 +165,7 @@ def _kept(
         said: remarks that were printed before.
     """
     card = read_card(folder)
-    count = sum(leaf.size for leaf in jax.tree.leaves(variables["params"]))
+    count = parameter_count(variables["params"])
     found = {
         "folder": str(folder),
         "parameters": count,

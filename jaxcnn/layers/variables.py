@@ -23,6 +23,11 @@ def abstract_variables(model: nn.Module, image_shape: tuple[int, int, int]) -> d
     return jax.eval_shape(lambda: init_variables(model, image_shape, jax.random.key(0)))
 
 
+def parameter_count(params: Any) -> int:
+    """Returns the number of scalars in a tree of parameters, or of their shapes."""
+    return sum(leaf.size for leaf in jax.tree.leaves(params))
+
+
 def init_variables(model: nn.Module, image_shape: tuple[int, int, int], key: Array) -> dict[str, Any]:
     """Returns a net's initial `params`, and all other collections that it keeps between calls.
 

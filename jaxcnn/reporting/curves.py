@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from jaxcnn.data.read.sources import SPLITS
+
 MOST_POINTS = 500
 """Most points of a curve."""
 _FEWEST_POINTS = 60
 _ALL_POINTS = 36_000
 """Points of a page. Each takes about 21 bytes of its file, so that ten runs stay well below 3 MB."""
-_SPLITS = ("train", "val", "test")
 _FIRST = ("loss", "accuracy")
 _LAST = ("learning_rate", "images_per_second")
 """Metrics that come first and last; others stand between them."""
@@ -89,7 +90,7 @@ def points_of_each(curves: int) -> int:
 
 def _is_curve(key: str) -> bool:
     split, _, metric = key.partition("/")
-    if split in _SPLITS:
+    if split in SPLITS:
         return metric.partition("/")[0] not in _NO_METRICS and not metric.endswith("/std")
     return key not in _NO_CURVES and not key.startswith(_AVERAGED)
 
@@ -97,7 +98,7 @@ def _is_curve(key: str) -> bool:
 def _curve(key: str, rows: Sequence[Mapping[str, Any]]) -> Curve:
     own = [row for row in rows if key in row]
     split, _, metric = key.partition("/")
-    split, metric = (split, metric) if split in _SPLITS else ("", key)
+    split, metric = (split, metric) if split in SPLITS else ("", key)
     found = _SEED.fullmatch(metric)
     value = np.array([_number(row[key]) for row in own], np.float32)
     step = np.array([row["step"] for row in own], np.int32)

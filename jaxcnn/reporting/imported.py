@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import jax
-
 from jaxcnn.data.read.dataset import Dataset
 from jaxcnn.data.read.records import Source
 from jaxcnn.data.read.sources import FOLDER
@@ -18,6 +16,7 @@ from jaxcnn.evaluation.subject import Subject, open_subject
 from jaxcnn.interop.named import folder_of
 from jaxcnn.interop.published.hub import hub_name
 from jaxcnn.interop.weights import CARD, read_card
+from jaxcnn.layers.variables import parameter_count
 from jaxcnn.reporting.findings import Findings
 from jaxcnn.reporting.recorded import short_names
 from jaxcnn.types import Variables
@@ -64,7 +63,7 @@ class Imported:
     @property
     def parameters(self) -> int:
         """Number of the net's parameters."""
-        return sum(leaf.size for leaf in jax.tree.leaves(self.variables["params"]))
+        return parameter_count(self.variables["params"])
 
     @property
     def image_shape(self) -> tuple[int, int, int]:

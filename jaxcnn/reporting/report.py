@@ -119,10 +119,7 @@ def _told(run: Recorded, found: Findings) -> Mapping[str, Any]:
         "state": facts.state(run),
         "finished": run.finished,
         "images_per_second": facts.pace(run)[0],
-        "split": found.split,
-        "scores": found.scores,
-        "reason": found.reason,
-        "kept": found.kept,
+        **_scored(found),
     }
 
 
@@ -134,8 +131,10 @@ def _told_of_weights(weights: Imported) -> Mapping[str, Any]:
         "finished": None,
         "images_per_second": None,
         "data": weights.data,
-        "split": weights.found.split,
-        "scores": weights.found.scores,
-        "reason": weights.found.reason,
-        "kept": weights.found.kept,
+        **_scored(weights.found),
     }
+
+
+def _scored(found: Findings) -> Mapping[str, Any]:
+    """Returns what is known alike of runs and of weights."""
+    return {"split": found.split, "scores": found.scores, "reason": found.reason, "kept": found.kept}

@@ -19,6 +19,7 @@ from jaxcnn.data.feed.pipeline import Pipeline
 from jaxcnn.data.read.crops import Crop
 from jaxcnn.data.read.sources import Dataset
 from jaxcnn.errors import UserError
+from jaxcnn.layers.variables import parameter_count
 from jaxcnn.models import over_axis
 from jaxcnn.ops.window import Pads
 from jaxcnn.train.devices.mesh import platform_of
@@ -144,7 +145,7 @@ class Run(Timing, Measures):
     @property
     def parameter_count(self) -> int:
         """Number of scalars of one net, trained or frozen."""
-        return sum(leaf.size for leaf in jax.tree.leaves(self.abstract_params()))
+        return parameter_count(self.abstract_params())
 
     @property
     def statistics_examples(self) -> int | None:
