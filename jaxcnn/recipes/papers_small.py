@@ -25,7 +25,7 @@ SMALL: dict[str, Training] = {
         "Huang et al. 2017 (arXiv:1608.06993), section 4.2", lasting(64, 300) | drops((150, 225)) | _DENSE
     ),
     "highway*": Training(
-        "Srivastava et al. 2015 (arXiv:1507.06228), section 4",
+        "Srivastava et al. 2015 (arXiv:1507.06228), section 3",
         _HE,
         "the paper gives no rate, decay or length: those of He et al. 2016, section 4.2",
     ),
@@ -39,12 +39,12 @@ SMALL: dict[str, Training] = {
         "paths are dropped as often from the first step on",
     ),
     "plain*": _RESNET,
-    "preact_resnet??": Training("He et al. 2016 (arXiv:1603.05027), appendix", _HE),
     "preact_resnet*": Training("He et al. 2016 (arXiv:1603.05027), appendix", _HE | _WARM, _RISES),
     "resnet110": Training(_RESNET.source, _HE | _WARM, _RISES),
     "resnet*": _RESNET,
     "resnext*": Training(
-        "Xie et al. 2017 (arXiv:1611.05431), section 5.3", lasting(128, 300) | drops((150, 225)) | sgd(0.1, 5e-4)
+        "Xie et al. 2017 (arXiv:1611.05431), appendix A, and the authors' code",
+        lasting(128, 300) | drops((150, 225)) | sgd(0.1, 5e-4, nesterov=True),
     ),
     "se*": Training(
         "Hu et al. 2018 (arXiv:1709.01507v4), section 5.1", _HE, "the paper refers to those of the nets without gates"
@@ -52,6 +52,7 @@ SMALL: dict[str, Training] = {
     "wide_resnet*": Training(
         "Zagoruyko and Komodakis 2016 (arXiv:1605.07146), section 3",
         lasting(128, 200) | drops((60, 120, 160), 0.2) | sgd(0.1, 5e-4, nesterov=True),
+        "black enters at the border of a shifted image, in the paper its reflection",
     ),
 }
 """Pattern of the names of models -> the training; the first that matches."""
