@@ -14,7 +14,7 @@ from jaxcnn.recipes.papers_imagenet import IMAGENET
 from jaxcnn.recipes.papers_small import SMALL, SVHN
 from jaxcnn.recipes.reached import Reached, listed, reached
 from jaxcnn.recipes.recipe import training
-from jaxcnn.recipes.training import Training
+from jaxcnn.recipes.training import WITNESSES, Training
 from jaxcnn.table import aligned, markdown_table
 from jaxcnn.train.hooks.figures import time_span
 
@@ -49,13 +49,18 @@ The first pattern that a net's name matches is its training. Weight decay is tha
 trainings; some of the papers' programs also decay biases and norms. In a run with other batches, change the rate as
 well: `optimizer.reference_batch_size` does so by itself."""
 
+_CHECKED = """\
+*Checked with* is what the numbers of a row were compared with. Where it is empty they were not. What a source does not
+tell, *what differs* says."""
+
 
 def told_lines(name: str) -> list[str]:
     """Returns what a recipe is, in lines for a terminal; raises `UserError` for one that makes no sense."""
     words = words_of(name)
     found, entry = training(*words), reached(*words)
     seeds = f", n = {len(entry.accuracy)}, of {entry.examples:,} test images" if entry.accuracy else ""
-    facts = {"source": found.source, "departs": found.departs, "reached": entry.said + seeds}
+    checked = ", ".join(WITNESSES[word] for word in found.witnesses)
+    facts = {"source": found.source, "departs": found.departs, "checked": checked, "reached": entry.said + seeds}
     facts["published"] = f"{entry.published:g} %" if entry.published is not None else ""
     facts["measured"] = f"{time_span(entry.seconds)} on {entry.machine}" if entry.accuracy else ""
     facts["remark"] = entry.remark
@@ -91,6 +96,8 @@ def page() -> str:
             _data_table(),
             "## Papers",
             _PAPERS,
+            _CHECKED,
+            "\n".join(f"- `{word}`: {about}" for word, about in WITNESSES.items()),
             "On small images:",
             _papers_table(SMALL),
             "On SVHN otherwise:",
@@ -127,7 +134,8 @@ def _data_table() -> str:
 
 
 def _papers_table(table: Mapping[str, Training]) -> str:
-    header = ("nets", "source", "optimizer", "rate", "decay", "batch", "epochs", "schedule", "what differs")
+    descent, length = ("optimizer", "rate", "decay"), ("batch", "epochs", "schedule")
+    header = ("nets", "source", *descent, *length, "what differs", "checked with")
     return markdown_table(header, (_paper_row(pattern, found) for pattern, found in table.items()))
 
 
@@ -135,7 +143,7 @@ def _paper_row(pattern: str, found: Training) -> tuple[str, ...]:
     changes = found.changes
     descent = (str(changes[f"optimizer.{key}"]) for key in ("name", "learning_rate", "weight_decay"))
     length = f"{changes['batch_size']:,}", f"{changes['total_epochs']:g}"
-    return f"`{pattern}`", found.source, *descent, *length, _schedule(changes), found.departs
+    return f"`{pattern}`", found.source, *descent, *length, _schedule(changes), found.departs, found.checked
 
 
 def _schedule(changes: Changes) -> str:

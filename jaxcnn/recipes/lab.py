@@ -36,4 +36,4 @@ def training(info: DatasetInfo, net: Net) -> Training:
     unsaid = "the lecture gives no batch size and no length, here 128 and the end of its schedule"
     unsaid += "; of the MLPs it gives the results alone, not this schedule" if net.family == "mlp" else ""
     found = sgd(0.25, momentum=0.0) | augmented("") | schedule
-    return Training(f"CS5242, lecture 8 (Bresson, NUS 2021), {lab}", found, unsaid)
+    return Training(f"CS5242, lecture 8 (Bresson, NUS 2021), {lab}", found, unsaid, checked="lecture")

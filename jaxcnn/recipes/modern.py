@@ -41,4 +41,6 @@ def _photographs(net: Net) -> Training:
     else:
         source = "Wightman et al. 2021 (arXiv:2110.00476), procedure A2, with the optimizer of DeiT (arXiv:2012.12877)"
         descent = adamw(5e-4, 0.05) | {"optimizer.reference_batch_size": 512} | _SMOOTHED
-    return Training(source, common | descent, "no stochastic depth, and RandAugment of one strength")
+    return Training(
+        source, common | descent, "no stochastic depth, and RandAugment of one strength", checked="programs"
+    )

@@ -19,7 +19,7 @@ from jaxcnn.recipes.name import DEFAULT, RECIPES, name_of, words_of
 from jaxcnn.recipes.papers_imagenet import IMAGENET
 from jaxcnn.recipes.papers_small import SMALL, SVHN
 from jaxcnn.recipes.recipe import FILES, recipe, training
-from jaxcnn.recipes.training import Training
+from jaxcnn.recipes.training import WITNESSES, Training
 from jaxcnn.train.ahead import resolve_blank
 from jaxcnn.train.lengths import timing_of
 from jaxcnn.train.settings import read_settings
@@ -159,6 +159,7 @@ def test_a_recipe_says_where_it_is_from(product):
         if isinstance(found, Training):
             assert found.source[0].isupper() or found.source.startswith("ours: ")
             assert not found.departs.endswith(".")
+            assert set(found.witnesses) <= WITNESSES.keys()
 
 
 def test_the_paper_of_residual_nets_trains_64000_steps():
