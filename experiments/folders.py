@@ -3,6 +3,7 @@
 ```toml
 question = "Does ...?"
 answer = "One line, with the figure that matters."
+short = "The same for the project's README."            # at most 110 characters
 command = "python experiments/NAME/count.py"   # where no table.json says it
 hardware = "..."                               # likewise
 n = "..."                                      # likewise
@@ -39,6 +40,8 @@ class Experiment:
     folder: Path
     question: str
     answer: str
+    short: str
+    """The answer in the project's README."""
     command: str = ""
     """That made it all; "" where each table has its own."""
     hardware: str = ""

@@ -9,7 +9,7 @@ A page has places for it, `<!-- WORDS -->` to `<!-- end -->`; all else is writte
 | NAME/README.md | `csv FILE` | a CSV file as a table |
 | NAME/README.md | `claims` | each claim and what was found |
 | README.md here | `experiments` | a row for each experiment |
-| README.md of the project | `claims` | question and answer of each experiment, and how many claims hold |
+| README.md of the project | `claims` | the short answer of each experiment, and how many claims hold |
 """
 
 import csv
@@ -145,13 +145,13 @@ def rows_of(found: list[Experiment]) -> str:
 
 
 def headlines_of(found: list[Experiment]) -> str:
-    """Returns a table of the answer of each experiment, and how many of its claims hold."""
+    """Returns a table of the short answer of each experiment, and how many of its claims hold."""
     rows = []
     for each in found:
         verdicts = verdicts_of(each)
         holding = f"{sum(verdict.holds for verdict in verdicts)} of {len(verdicts)}"
-        rows.append([each.question, each.answer, holding, f"[{each.name}](experiments/{each.name})"])
-    return markdown_table(["question", "answer", "claims that hold", "experiment"], rows)
+        rows.append([f"[{each.name}](experiments/{each.name})", each.short, holding])
+    return markdown_table(["experiment", "what was found", "claims that hold"], rows)
 
 
 if __name__ == "__main__":

@@ -60,10 +60,10 @@ def test_the_claims_hold(each):
 @each_by_name(ALL)
 def test_the_numbers_of_the_answer_are_claimed(each):
     claimed = (each.folder / folders.CLAIMS).read_text(encoding="utf-8")
-    numbers = [
-        number for number in re.findall(r"(?<![\w.,])(?<![A-Za-z]-)\d+(?:[.,]\d+)*", each.answer) if len(number) > 1
-    ]
+    said = f"{each.answer} {each.short}"
+    numbers = [number for number in re.findall(r"(?<![\w.,])(?<![A-Za-z]-)\d+(?:[.,]\d+)*", said) if len(number) > 1]
     assert not [number for number in numbers if number not in re.findall(r"\d+(?:[.,]\d+)*", claimed)]
+    assert len(each.short) <= 110
 
 
 @each_by_name(ALL)

@@ -54,7 +54,8 @@ def test_all_commands_that_compile_nothing_are_named():
     assert set(re.findall(r"`([\w-]+)`", listed)) == COMMANDS.keys() - COMPUTING
 
 
-def test_the_command_lines_of_the_readme_are_found():
-    found = {words[0] for words in command_lines(README)}
+def test_the_command_lines_of_pages_are_found():
+    found = {words[0] for words in command_lines((ROOT / "docs" / "commands.md").read_text())}
     assert {"train", "configs", "prepare", "benchmark", "completion", "verify", "import-weights"} <= found
+    assert {"train", "compare", "doctor"} <= {words[0] for words in command_lines(README)}
     assert "python -m jaxcnn.main --config=configs/digits_lenet5.py --workdir=runs/digits" in README
