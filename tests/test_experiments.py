@@ -12,6 +12,7 @@ from experiments.freeze import freeze
 from jaxcnn.comparing import costs
 from jaxcnn.comparing.compare import tabled
 from jaxcnn.comparing.frozen import read_table
+from jaxcnn.comparing.home import Home
 from jaxcnn.comparing.tables import markdown
 from jaxcnn.errors import UserError
 from tests.comparing.grids import filled
@@ -37,7 +38,7 @@ def kept(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(costs, "_traced", lambda run: None)
         grid = filled(root / "norms", SCORES, norms=("none", "batch"), batch_sizes=(8, 128))
-        results = tabled(grid, root / "norms")
+        results = tabled(grid, Home("output", root / "norms"))
     freeze(root / "norms", root / "kept")
     return root / "kept", results
 

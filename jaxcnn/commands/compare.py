@@ -4,7 +4,6 @@ import argparse
 import shlex
 from argparse import Namespace
 from collections.abc import Sequence
-from pathlib import Path
 
 from jaxcnn.command_line import stray, take_apart
 from jaxcnn.commands.devices import leave_devices_alone
@@ -32,7 +31,7 @@ def main(argv: Sequence[str]) -> int:
         raise stray(strays[0])
     for remark in line.remarks:
         say(f"jaxcnn: {remark}")
-    folder, grid = opened(
+    home, grid = opened(
         arguments.output,
         asked := _asked(arguments, line.file, [(key, [text]) for key, text in line.changes]),
         baseline=arguments.baseline,
@@ -41,21 +40,21 @@ def main(argv: Sequence[str]) -> int:
         command=shlex.join(["jaxcnn", "compare", *argv]),
     )
     if arguments.detect is not None:
-        print("\n".join(detect(grid, folder, arguments.detect, arguments.deviation)))
+        print("\n".join(detect(grid, home.here, arguments.detect, arguments.deviation)))
         return 0
     if arguments.commands:
-        print("\n".join(commands(grid, folder, retry=arguments.retry)))
+        print("\n".join(commands(grid, home, retry=arguments.retry)))
         return 0
     if not asked.empty:
         try:
-            train(grid, folder, budget=arguments.budget, retry=arguments.retry, most_seeds=arguments.most_seeds)
+            train(grid, home, budget=arguments.budget, retry=arguments.retry, most_seeds=arguments.most_seeds)
         except Stopped:
             say("stopped: the same command goes on from there")
             return 0
         print()
-    results = tabled(grid, folder, split=arguments.split)
+    results = tabled(grid, home, split=arguments.split)
     print(results)
-    print(f"\nthis table, and {folder / 'compare.html'}, are in {folder}")
+    print(f"\nthis table, and {home / 'compare.html'}, are in {home}")
     write_json(arguments.json, as_dict(results))
     return 0 if results.complete else 1
 
@@ -83,7 +82,7 @@ def make_parser() -> CommandParser:
         example="jaxcnn compare --config digits_lenet5 --norms none,batch,group --seeds 3 --output runs/norms",
     )
     add = parser.add_argument
-    add("--output", metavar="DIR", type=Path, required=True, help="the folder of the grid: runs, tables, compare.html")
+    add("--output", metavar="DIR", required=True, help="the folder of the grid; or gs://..., s3://...")
     add("--config", metavar="CONFIG", help="what cells have in common: a file, or a name of `jaxcnn configs`")
     add("--config.KEY", metavar="VALUE", help="changes a key of it in all cells; written --config.key=value")
     add("--recipe", metavar="RECIPE", help="in place of a config, with --data and --models")

@@ -28,7 +28,7 @@ def main(argv: Sequence[str]) -> int:
     for remark in line.remarks:
         say(f"jaxcnn: {remark}")
     asked = {name: getattr(arguments, name) for name in ("trials", "sampler", "pruner", "top", "seeds", "seed")}
-    folder, plan = opened(
+    home, plan = opened(
         arguments.output,
         base=arguments.config,
         space=arguments.space,
@@ -38,16 +38,21 @@ def main(argv: Sequence[str]) -> int:
     )
     if arguments.config is not None:
         try:
-            train(plan, folder, budget=arguments.budget, retry=arguments.retry)
+            train(plan, home, budget=arguments.budget, retry=arguments.retry)
         except Stopped:
             say("stopped: the same command goes on from there")
             return 0
         print()
-    found = found_in(plan, folder)
+    found = found_in(plan, home)
     print(found)
-    print(f"\nall trials, and {folder / 'sweep.html'}, are in {folder}")
+    print(f"\nall trials, and {home / 'sweep.html'}, are in {home}")
     if found.config:
-        print(f"the config of the best: jaxcnn train --config={found.config} --workdir=DIR")
+        if found.address:
+            print(
+                f"the config of the best: {found.named}, which `jaxcnn train --config=FILE` takes as a file on a disk"
+            )
+        else:
+            print(f"the config of the best: jaxcnn train --config={found.config} --workdir=DIR")
     write_json(arguments.json, found.as_dict())
     return 0 if found.complete else 1
 
@@ -72,9 +77,8 @@ def make_parser() -> CommandParser:
     add(
         "--output",
         metavar="DIR",
-        type=Path,
         required=True,
-        help="the folder of the sweep: runs, trials.csv, sweep.html",
+        help="the folder of the sweep: runs, trials.csv, sweep.html; or gs://..., s3://...",
     )
     add("--trials", metavar="N", type=int, default=Asked.trials, help=f"runs that are tried; default: {Asked.trials}")
     add("--sampler", choices=SAMPLERS, default=Asked.sampler, help=f"how values are chosen; default: {Asked.sampler}")

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from jaxcnn.comparing.grid import Cell, Grid
-from jaxcnn.comparing.jobs import Job, settings_of
-from jaxcnn.comparing.outcomes import FINISHED, Outcome, finished, outcome, place_of, seeds_of
+from jaxcnn.comparing.jobs import Job, job_of, settings_of
+from jaxcnn.comparing.outcomes import FINISHED, Outcome, finished, outcome, seeds_of
 from jaxcnn.comparing.worker import trained
 from jaxcnn.config.durations import parse_duration
 from jaxcnn.errors import UserError
@@ -103,7 +103,7 @@ def tried(cell: Cell, seed: int, folder: Path) -> float | None:
     brief = dataclasses.replace(cell, changes=(*cell.changes, *short.items()))
     with tempfile.TemporaryDirectory(prefix="trial-", dir=folder) as elsewhere:
         place = Path(elsewhere)
-        trained(Job(cell=brief, seed=seed, place=place_of(place, brief, seed)), place)
+        trained(job_of(brief, seed, place), place)
         one = outcome(place, brief, seed)
     if one.state != FINISHED or one.run is None:
         return None

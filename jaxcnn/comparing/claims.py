@@ -1,17 +1,20 @@
 """Claims, each derived again: about grids from the runs or the kept scores, about other numbers from their file."""
 
 import dataclasses
+import functools
 import operator
 import os
+import posixpath
 import re
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jaxcnn.addresses import local_path
+from jaxcnn.addresses import bucket_address, local_path
 from jaxcnn.comparing.columns import points
 from jaxcnn.comparing.grid import FILE, Grid, load_grid
+from jaxcnn.comparing.home import Home
 from jaxcnn.comparing.numbers import number_at, read_numbers
 from jaxcnn.comparing.outcomes import Outcome, commits_of, outcomes
 from jaxcnn.comparing.results import pairs, scores_of
@@ -64,11 +67,11 @@ def check(claims: str | os.PathLike[str]) -> list[Verdict]:
     ```
 
     Args:
-        claims: a TOML file. `of` is the folder of a grid beside it, or the table.json of one. A cell is named, or
-            described by values that no other cell has, as "batch 32". A relation is >=, <=, >, <, or = of the number
-            as it is written, rounded. `apart = true` also asks that the interval of a difference leaves out 0. `about`
-            is a remark. Of any other CSV or JSON file, a claim names numbers, as `number_at` finds them, and has no
-            unit: "resnet50 parameters = 25,557,032".
+        claims: a TOML file. `of` is the folder of a grid, beside the file or in a bucket, or the table.json of one. A
+            cell is named, or described by values that no other cell has, as "batch 32". A relation is >=, <=, >, <, or
+            = of the number as it is written, rounded. `apart = true` also asks that the interval of a difference leaves
+            out 0. `about` is a remark. Of any other CSV or JSON file, a claim names numbers, as `number_at` finds them,
+            and has no unit: "resnet50 parameters = 25,557,032".
 
     Raises:
         UserError: for a file that cannot be read, or a claim that is not written so.
@@ -80,10 +83,11 @@ def check(claims: str | os.PathLike[str]) -> list[Verdict]:
         raise UserError(f"{path} cannot be read: {error}") from None
     if not isinstance(entries, list) or not entries:
         raise UserError(f"{path} has no claims: write each as [[claim]], with claim = and of =")
-    return [_checked(path, entry) for entry in entries]
+    kept_at = functools.cache(functools.partial(_kept_at, path.parent))  # many claims are of one grid
+    return [_checked(path, entry, kept_at) for entry in entries]
 
 
-def _checked(path: Path, entry: Any) -> Verdict:
+def _checked(path: Path, entry: Any, kept_at: Callable[[str], Any]) -> Verdict:
     if not isinstance(entry, dict) or not {"claim", "of"} <= entry.keys() or entry.keys() - _KEYS:
         raise UserError(f"{path}: a claim has the keys claim and of, and perhaps about and apart, not {entry!r:.100}")
     text = str(entry["claim"])
@@ -91,7 +95,7 @@ def _checked(path: Path, entry: Any) -> Verdict:
     if not parts:
         raise UserError(f"{path}: {text!r} is no claim: write it as 'batch - none >= 0.3 points (n = 3)'")
     try:
-        kept = _kept(path.parent / str(entry["of"]))
+        kept = kept_at(str(entry["of"]))
         if not _is_grid(kept):
             return _of_numbers(text, parts, kept)
         if not parts["unit"]:
@@ -99,6 +103,20 @@ def _checked(path: Path, entry: Any) -> Verdict:
         return _verdict(text, parts, kept, apart=bool(entry.get("apart")))
     except UserError as error:
         return Verdict(claim=text, holds=False, found=str(error), latex="", commits=(), command="")
+
+
+def _kept_at(beside: Path, of: str) -> Any:
+    """Returns `_kept` of a path beside a file, or of an address in a bucket."""
+    if not bucket_address("of", of):
+        return _kept(beside / of)
+    folder, name = posixpath.split(of) if of.endswith((".json", ".csv")) else (of, "")
+    home = Home("of", folder)
+    if name:
+        home.bring_file(name)
+    else:
+        home.bring()
+    with home.named():
+        return _kept(home.here / name)
 
 
 def _kept(place: Path) -> Any:

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jaxcnn.addresses import local_path, make_folder
+from jaxcnn.addresses import make_folder
 from jaxcnn.comparing import files
 from jaxcnn.comparing.asked import MOST_SEEDS, Asked, make_grid
 from jaxcnn.comparing.budget import seconds_of
 from jaxcnn.comparing.grid import Grid, load_grid
+from jaxcnn.comparing.home import Home
 from jaxcnn.comparing.jobs import jobs_of, left
 from jaxcnn.comparing.results import Results, results_of
 from jaxcnn.comparing.session import Session
@@ -51,7 +52,7 @@ def compare(
     is made of what is there.
 
     Args:
-        output: folder of the grid, on this machine.
+        output: folder of the grid, on this machine or in a bucket.
         base: the config that all cells have in common: a file, or a name of `jaxcnn configs`.
         recipe: a name of a recipe, with `data`, in place of `base`.
         data: a data set.
@@ -85,10 +86,10 @@ def compare(
         override=[(key, _texts(value)) for key, value in (override or {}).items()],
     )
     check_word("split", split, SPLITS)
-    folder, grid = opened(output, asked, baseline=baseline, target=target, until=until)
+    home, grid = opened(output, asked, baseline=baseline, target=target, until=until)
     if not asked.empty:
-        train(grid, folder, budget=budget, retry=retry, most_seeds=most_seeds)
-    return tabled(grid, folder, split=split)
+        train(grid, home, budget=budget, retry=retry, most_seeds=most_seeds)
+    return tabled(grid, home, split=split)
 
 
 def opened(
@@ -99,7 +100,7 @@ def opened(
     target: float | None = None,
     until: float | None = None,
     command: str = "",
-) -> tuple[Path, Grid]:
+) -> tuple[Home, Grid]:
     """Returns the folder of a grid, which is made, and the grid in it: the one that is asked for, else what it has.
 
     Args:
@@ -116,37 +117,48 @@ def opened(
     for name, share in {"target": target, "until": until}.items():
         if share is not None:
             check_number(name, share, Range(0, 1, without_low=True, without_high=True))
-    folder = local_path("output", output)
+    home = Home("output", output)
     if not asked.empty:
         grid = make_grid(asked, baseline=baseline, target=target, until=until, command=command)
+        home.bring()
     else:
-        had = load_grid(folder)
+        home.bring()
+        with home.named():
+            had = load_grid(home.here)
         grid = dataclasses.replace(had, baseline=baseline or had.baseline, target=target or had.target)
         grid.cell(grid.baseline)
-    make_folder(folder)
-    grid.save(folder)
-    return folder, grid
+    make_folder(home.here)
+    grid.save(home.here)
+    home.send()
+    return home, grid
 
 
 def train(
-    grid: Grid, folder: Path, *, budget: str | None = None, retry: bool = False, most_seeds: int = MOST_ADDED
+    grid: Grid, home: Home, *, budget: str | None = None, retry: bool = False, most_seeds: int = MOST_ADDED
 ) -> None:
     """Trains what is left of a grid; arguments as of `compare`. Raises `Stopped` after SIGTERM or SIGINT."""
     check_whole("most_seeds", most_seeds, Range(len(grid.seeds), MOST_SEEDS))
     seconds = None if budget is None else seconds_of(budget)
-    Session(grid, folder, budget=seconds, retry=retry).train(most_seeds)
+    with home.named():
+        Session(grid, home, budget=seconds, retry=retry).train(most_seeds)
 
 
-def tabled(grid: Grid, folder: Path, *, split: str = "test") -> Results:
-    """Returns the table of a grid, and writes it into its folder in all forms."""
-    results = results_of(grid, folder, split=split)
-    files.write(results)
+def tabled(grid: Grid, home: Home, folder: Path | None = None, *, split: str = "test") -> Results:
+    """Returns the table of a grid, and writes it into its folder in all forms; arguments as of `Session`."""
+    home.bring()  # other processes may have trained runs of it
+    place = folder or home.here
+    with home.named():
+        results = results_of(grid, place, split=split, address=home.address_of(place))
+        files.write(results)
+    home.send()
     return results
 
 
-def commands(grid: Grid, folder: Path, *, retry: bool = False) -> list[str]:
+def commands(grid: Grid, home: Home, *, retry: bool = False) -> list[str]:
     """Returns the command line of each run that is left, for a scheduler."""
-    return [job.line for job in left(jobs_of(grid, folder), folder, retry=retry)]
+    with home.named():
+        jobs = jobs_of(grid, home.here, address=home.address)
+        return [job.line for job in left(jobs, home.here, retry=retry)]
 
 
 def detect(grid: Grid, folder: Path, difference: float, deviation: float | None = None) -> list[str]:

@@ -24,10 +24,10 @@ def page(results: Results) -> str:
     """Returns the page; it needs Bokeh and Jinja."""
     runs = [{"label": row.cell, "color": color(number)} for number, row in enumerate(results.rows)]
     rows = {f"{split}/loss" for split in SPLITS for one in results.found if one.last(split)}
-    jobs = [job for job in jobs_of(results.grid, results.folder) if job.seed == results.grid.seeds[0]]
+    jobs = jobs_of(results.grid, results.folder, address=results.address)
     return render(
         {
-            "title": results.folder.absolute().name,
+            "title": results.name,
             "about": _about(results),
             "runs": runs,
             "scores": _table([*what_columns(results), *score_columns(results)], results, runs),
@@ -39,7 +39,7 @@ def page(results: Results) -> str:
             "splits": [split for split in SPLITS if split == "train" or f"{split}/loss" in rows],
             "seeds": draws_seeds(results),
             "first_seed": results.grid.seeds[0],
-            "commands": [job.line for job in jobs],
+            "commands": [job.line for job in jobs if job.seed == results.grid.seeds[0]],
         },
         "compare.html",
         package="jaxcnn.comparing",

@@ -29,6 +29,9 @@ class Job:
     cell: Cell
     seed: int
     place: Path
+    """Of its folder on this machine: itself, or the copy of one in a bucket."""
+    address: str = ""
+    """Of its folder in a bucket; "" on a disk."""
 
     @property
     def name(self) -> str:
@@ -38,7 +41,7 @@ class Job:
     @property
     def arguments(self) -> list[str]:
         """Of `jaxcnn`."""
-        return ["train", *self.cell.arguments, f"--config.seed={self.seed}", f"--workdir={self.place}"]
+        return ["train", *self.cell.arguments, f"--config.seed={self.seed}", f"--workdir={self.address or self.place}"]
 
     @property
     def line(self) -> str:
@@ -51,18 +54,32 @@ class Job:
         return [sys.executable, "-m", "jaxcnn", *self.arguments]
 
 
-def jobs_of(grid: Grid, folder: Path, wanted: Mapping[str, Sequence[int]] | None = None) -> list[Job]:
+def job_of(cell: Cell, seed: int, folder: Path, address: str = "") -> Job:
+    """Returns the run of a cell's seed; further arguments as of `jobs_of`."""
+    place = place_of(folder, cell, seed)
+    return Job(
+        cell=cell,
+        seed=seed,
+        place=place,
+        address=f"{address}/{place.relative_to(folder).as_posix()}" if address else "",
+    )
+
+
+def jobs_of(
+    grid: Grid, folder: Path, wanted: Mapping[str, Sequence[int]] | None = None, *, address: str = ""
+) -> list[Job]:
     """Returns the runs of a grid, seed by seed, so that a grid that is stopped has the same seeds of all cells.
 
     Args:
         grid: that is trained.
         folder: of the grid.
         wanted: the seeds of each cell by its name; None for those of the grid.
+        address: of the folder in a bucket, whose copy `folder` is; "" on a disk.
     """
     of_cell = {cell.name: list(grid.seeds) for cell in grid} if wanted is None else wanted
     last = max(map(len, of_cell.values()), default=0)
     return [
-        Job(cell=cell, seed=seed, place=place_of(folder, cell, seed))
+        job_of(cell, seed, folder, address)
         for turn in range(last)
         for cell in grid
         for seed in of_cell.get(cell.name, ())[turn : turn + 1]

@@ -113,7 +113,7 @@ def _read(place: Path) -> tuple[Recorded | None, str]:
     try:
         return read_run(str(place), place.name, place), ""
     except UserError as error:
-        return None, str(error)
+        return None, str(error).replace(str(place), place.name)
 
 
 def in_use(place: Path) -> bool:

@@ -3,7 +3,7 @@
 import dataclasses
 import statistics
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from jaxcnn.analysis.layer import Extent
@@ -174,6 +174,7 @@ class Results:
     """All that a grid says. `print(results)` shows the table."""
 
     folder: Path
+    """On this machine: itself, or the copy of one in a bucket."""
     grid: Grid
     split: str
     """Of which the scores are."""
@@ -181,6 +182,13 @@ class Results:
     """In the order of the cells."""
     found: Sequence[Outcome]
     """All runs."""
+    address: str = ""
+    """Of the folder in a bucket; "" on a disk."""
+
+    @property
+    def name(self) -> str:
+        """Of the folder: the last part."""
+        return PurePosixPath(self.address).name if self.address else self.folder.absolute().name
 
     def row(self, cell: str) -> Row:
         """Returns the row of a cell by its name; raises `UserError` where there is none."""
@@ -198,7 +206,8 @@ class Results:
         return terminal(self)
 
 
-def results_of(grid: Grid, folder: Path, *, split: str = "test") -> Results:
+def results_of(grid: Grid, folder: Path, *, split: str = "test", address: str = "") -> Results:
     """Returns what there is of a grid now; arguments as the fields of `Results`."""
     found = outcomes(grid, folder)
-    return Results(folder=folder, grid=grid, split=split, rows=rows_of(grid, found, split=split), found=found)
+    rows = rows_of(grid, found, split=split)
+    return Results(folder=folder, grid=grid, split=split, rows=rows, found=found, address=address)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from jaxcnn.comparing.budget import estimated, planned, tried
 from jaxcnn.comparing.grid import Grid
+from jaxcnn.comparing.home import Home
 from jaxcnn.comparing.jobs import Job, is_done, jobs_of, left
 from jaxcnn.comparing.outcomes import FAILED, FINISHED, RUNNING, Outcome, outcome
 from jaxcnn.comparing.stages import second_stage
@@ -25,9 +26,20 @@ _TAIL = 4096
 class Session:
     """One start of a grid, in this process. Other processes may train other runs of it meanwhile."""
 
-    def __init__(self, grid: Grid, folder: Path, *, budget: float | None = None, retry: bool = False) -> None:
-        """Begins; arguments as of `jaxcnn.compare`, the budget in seconds."""
-        self._grid, self._folder, self._retry = grid, folder, retry
+    def __init__(
+        self, grid: Grid, home: Home, folder: Path | None = None, *, budget: float | None = None, retry: bool = False
+    ) -> None:
+        """Begins; further arguments as of `jaxcnn.compare`, the budget in seconds.
+
+        Args:
+            grid: that is trained.
+            home: where it is kept.
+            folder: of the grid on this machine, if it is a part of `home`.
+            budget: in seconds.
+            retry: whether runs that failed are tried again.
+        """
+        self._grid, self._home, self._retry = grid, home, retry
+        self._folder = home.here if folder is None else folder
         self._end = None if budget is None else time.monotonic() + budget
         self._left_out: list[Job] = []
 
@@ -38,7 +50,7 @@ class Session:
             UserError: for a folder that has other runs.
             Stopped: if it was asked to stop.
         """
-        jobs = jobs_of(self._grid, self._folder)
+        jobs = self._jobs()
         todo = left(jobs, self._folder, retry=self._retry)
         done = sum(is_done(job, self._folder) for job in jobs)
         cells, seeds = len(self._grid.cells), len(self._grid.seeds)
@@ -52,11 +64,16 @@ class Session:
         )
         self._all(todo)
         if self._grid.until is not None and not self._left_out:
+            self._home.bring()  # what others have trained meanwhile
             wanted = second_stage(self._grid, self._folder, self._grid.until, most_seeds)
-            more = left(jobs_of(self._grid, self._folder, wanted), self._folder, retry=self._retry)
+            more = left(self._jobs(wanted), self._folder, retry=self._retry)
             self._all(more)
         if self._left_out:
             say(f"left out, since the time is over: {_named(self._left_out)}; the same command goes on")
+
+    def _jobs(self, wanted: Mapping[str, Sequence[int]] | None = None) -> list[Job]:
+        """Returns all runs; the argument as of `jobs_of`."""
+        return jobs_of(self._grid, self._folder, wanted, address=self._home.address_of(self._folder))
 
     def _all(self, jobs: Sequence[Job]) -> None:
         chosen = self._fitting(jobs) if jobs and self._end is not None else jobs
@@ -70,13 +87,20 @@ class Session:
                 self._one(job, number, len(chosen), reached)
 
     def _one(self, job: Job, number: int, count: int, reached: Reached) -> None:
-        place, found = f"{number + 1} of {count}  {job.name}", outcome(self._folder, job.cell, job.seed)
-        if is_done(job, self._folder) or found.state == RUNNING:  # by another process, meanwhile
-            say(f"{place}: {'finished' if found.state == FINISHED else 'being trained'} by another process")
-            return
-        reached(number, job.name)
-        trained(job, self._folder, look=lambda job: reached(number, f"{job.name}  {progress_of(job)}"))
-        say(f"{place}: {_told(outcome(self._folder, job.cell, job.seed))}")
+        def look(job: Job) -> None:
+            self._home.follow(job.place)
+            reached(number, f"{job.name}  {progress_of(job)}")
+
+        with self._home.training(job.place):
+            state = outcome(self._folder, job.cell, job.seed).state
+            others = is_done(job, self._folder) or state == RUNNING  # by another process, meanwhile
+            if not others:
+                reached(number, job.name)
+                state = trained(job, self._folder, look=look)
+                others = state == RUNNING
+        found = outcome(self._folder, job.cell, job.seed)
+        by_others = f"{'finished' if state == FINISHED else 'being trained'} by another process"
+        say(f"{number + 1} of {count}  {job.name}: {by_others if others else _told(found)}")
 
     def _fitting(self, jobs: Sequence[Job]) -> Sequence[Job]:
         """Returns the jobs that fit into the time that is left, and says which do."""
@@ -88,6 +112,7 @@ class Session:
         for job in unknown.values():
             tried(job.cell, job.seed, self._folder)
         known = dict.fromkeys((job.name for job in jobs), 0.0) | estimated(jobs, self._grid, self._folder)
+        self._home.send()
         plan = planned(jobs, known, self._end - time.monotonic())
         say(f"in the time that is left {len(plan.fits)} of {len(jobs)} runs fit, about {time_span(plan.seconds)}")
         if plan.left_out:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jaxcnn.comparing.columns import Column, cells, cost_columns, score_columns, what_columns
-from jaxcnn.comparing.jobs import Job
+from jaxcnn.comparing.jobs import job_of
 from jaxcnn.comparing.notes import missing, notes
 from jaxcnn.comparing.outcomes import commits_of
 from jaxcnn.comparing.results import Results, Row
@@ -152,7 +152,8 @@ def as_dict(results: Results) -> dict[str, Any]:
         "notes": notes(results),
         "git_commits": commits_of(results.found),
         "runs": {
-            job.name: job.line for job in (Job(cell=one.cell, seed=one.seed, place=one.place) for one in results.found)
+            job.name: job.line
+            for job in (job_of(one.cell, one.seed, results.folder, results.address) for one in results.found)
         },
     }
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from jaxcnn.comparing.compare import tabled
 from jaxcnn.comparing.grid import Grid
+from jaxcnn.comparing.home import Home
 from jaxcnn.comparing.jobs import settings_of
 from jaxcnn.comparing.results import Results, Row
 from jaxcnn.comparing.session import Session
@@ -24,9 +25,9 @@ CONFIG = "best.py"
 _LINE = 100
 
 
-def grid_of_best(plan: Plan, folder: Path) -> Grid | None:
+def grid_of_best(plan: Plan, home: Home) -> Grid | None:
     """Returns the grid of the best trials, with seeds that no trial had; None where no trial is finished."""
-    chosen = best(trials_of(plan, folder))[: plan.top]
+    chosen = best(trials_of(plan, home))[: plan.top]
     if not chosen:
         return None
     cells = tuple(dataclasses.replace(trial.job.cell, name=trial.name) for trial in chosen)
@@ -34,23 +35,23 @@ def grid_of_best(plan: Plan, folder: Path) -> Grid | None:
     return Grid(cells=cells, seeds=seeds, baseline=cells[0].name, command=plan.command)
 
 
-def train_again(plan: Plan, folder: Path, *, budget: float | None = None, retry: bool = False) -> Results | None:
+def train_again(plan: Plan, home: Home, *, budget: float | None = None, retry: bool = False) -> Results | None:
     """Trains the best trials again, as a grid of `jaxcnn compare`; returns its table, by validation.
 
     Args:
         plan: the sweep.
-        folder: of it.
+        home: where it is kept.
         budget: in seconds; runs that do not fit are left out.
         retry: whether runs that failed are tried again.
     """
-    grid = grid_of_best(plan, folder)
+    grid = grid_of_best(plan, home)
     if grid is None:
         return None
-    place = folder / FOLDER
+    place = home.here / FOLDER
     place.mkdir(parents=True, exist_ok=True)
     grid.save(place)
-    Session(grid, place, budget=budget, retry=retry).train(plan.seeds)
-    return tabled(grid, place, split="val")
+    Session(grid, home, place, budget=budget, retry=retry).train(plan.seeds)
+    return tabled(grid, home, place, split="val")
 
 
 def winner(results: Results) -> Row | None:

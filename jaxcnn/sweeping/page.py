@@ -11,7 +11,7 @@ def page(found: Found) -> str:
     best, again = found.winner, found.again
     return render(
         {
-            "title": found.folder.absolute().name,
+            "title": found.name,
             "plan": found.plan,
             "names": list(found.plan.names.values()),
             "rows": [(each.name, list(each.job.cell.values.values()), said(each)) for each in found.ranked],
@@ -19,7 +19,7 @@ def page(found: Found) -> str:
             "best": best,
             "tested": tested(again, best) if again and best else "",
             "config": found.config.read_text(encoding="utf-8") if found.config else "",
-            "place": found.config,
+            "place": found.named,
             "charts": charts_of(found),
         },
         "sweep.html",

@@ -4,7 +4,7 @@ import csv
 import dataclasses
 import io
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from jaxcnn.comparing.columns import mean_and_deviation, points
@@ -26,12 +26,27 @@ class Found:
 
     plan: Plan
     folder: Path
+    """On this machine: itself, or the copy of one in a bucket."""
     trials: Sequence[Trial]
     """By their numbers."""
     again: Again | None
     """The table of the best ones, trained again with other seeds; None before that."""
     config: Path | None
     """The file of the config that is named; None before one is."""
+    address: str = ""
+    """Of the folder in a bucket; "" on a disk."""
+
+    @property
+    def name(self) -> str:
+        """Of the folder: the last part."""
+        return PurePosixPath(self.address).name if self.address else self.folder.absolute().name
+
+    @property
+    def named(self) -> str:
+        """Where the config is that is named: a path or an address; "" before one is."""
+        if not self.config:
+            return ""
+        return f"{self.address}/{self.config.name}" if self.address else str(self.config)
 
     @property
     def winner(self) -> Row | None:
@@ -56,7 +71,7 @@ class Found:
             "trials": [_plain(each) for each in self.trials],
             "again": self.again and grid_as_dict(self.again),
             "winner": self.winner and self.winner.cell,
-            "config": self.config and str(self.config),
+            "config": self.named or None,
         }
 
     def csv(self) -> str:
@@ -143,5 +158,5 @@ def _plain(trial: Trial) -> dict[str, Any]:
         METRIC: trial.score,
         "ended_at": trial.pruned if trial.state == PRUNED else None,
         "reason": trial.outcome.reason,
-        "run": str(trial.job.place),
+        "run": trial.job.address or str(trial.job.place),
     }

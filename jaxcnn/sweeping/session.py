@@ -4,8 +4,8 @@ import dataclasses
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 
+from jaxcnn.comparing.home import Home
 from jaxcnn.comparing.jobs import Job
 from jaxcnn.comparing.outcomes import FAILED, FINISHED, forget_failure
 from jaxcnn.comparing.session import progress_of
@@ -28,22 +28,22 @@ class _Hopeless(Exception):  # noqa: N818
 class Session:
     """One worker of a sweep, in this process. Others may train further trials meanwhile."""
 
-    def __init__(self, plan: Plan, folder: Path, *, budget: float | None = None, retry: bool = False) -> None:
+    def __init__(self, plan: Plan, home: Home, *, budget: float | None = None, retry: bool = False) -> None:
         """Begins.
 
         Args:
             plan: the sweep.
-            folder: of it.
+            home: where it is kept.
             budget: seconds after which no trial is begun, or gone on with; None for no end.
             retry: whether trials that failed are tried again.
         """
-        self._plan, self._folder = plan, folder
+        self._plan, self._home = plan, home
         self._end = None if budget is None else time.monotonic() + budget
-        self._again = {each.number for each in trials_of(plan, folder) if each.state == FAILED} if retry else set()
+        self._again = {each.number for each in trials_of(plan, home) if each.state == FAILED} if retry else set()
 
     def train(self) -> None:
         """Trains trials until none is left to begin or to go on with; raises `Stopped` if it was asked to stop."""
-        done = sum(each.settled for each in trials_of(self._plan, self._folder))
+        done = sum(each.settled for each in trials_of(self._plan, self._home))
         say(f"{self._plan.trials} trials" + (f": {done} done" if done else ""))
         with waiting("trials", self._plan.trials, alike=False) as reached:
             while self._end is None or time.monotonic() < self._end:
@@ -61,14 +61,21 @@ class Session:
     @contextmanager
     def _next(self) -> Iterator[Trial | None]:
         """Gives the next trial, locked: one that stopped, or a new one; None if there is none."""
-        with _locked(self._folder):
-            trials = trials_of(self._plan, self._folder)
+        with _locked(self._home):
+            trials = trials_of(self._plan, self._home)
             trial, lock = self._stopped(trials)
             if trial is None and len(trials) < self._plan.trials:
                 texts = proposed(self._plan, trials)
-                trial = Trial(plan=self._plan, folder=self._folder, number=len(trials), texts=texts)
+                trial = Trial(
+                    plan=self._plan,
+                    folder=self._home.here,
+                    address=self._home.address,
+                    number=len(trials),
+                    texts=texts,
+                )
                 lock = trial.lock()
                 trial.save()
+                self._home.send()
         if lock is None:
             yield None
             return
@@ -93,18 +100,19 @@ class Session:
 
     def _one(self, trial: Trial, reached: Reached) -> None:
         self._again.discard(trial.number)
-        forget_failure(trial.job.place)
-        asked = Asking(self._plan, self._folder, trial)
+        asked = Asking(self._plan, self._home, trial)
         reached(trial.number, trial.name)
 
         def look(job: Job) -> None:
+            self._home.follow(job.place)
             reached(trial.number, f"{trial.name}  {progress_of(job)}")
             if asked.is_hopeless():
                 raise _Hopeless
 
-        with suppress(_Hopeless):
-            trained(trial.job, self._folder, look=look)
-        now = trials_of(self._plan, self._folder)[trial.number]
+        with self._home.training(trial.job.place), suppress(_Hopeless):
+            forget_failure(trial.job.place)
+            trained(trial.job, self._home.here, look=look)
+        now = trials_of(self._plan, self._home)[trial.number]
         say(f"{trial.number + 1} of {self._plan.trials}  {_told(now)}")
         if now.state == FINISHED and now.score is None:
             raise UserError(f"{now.job.place} has no validation {METRIC}: set --config.data.validation=0.1 or so")
@@ -113,17 +121,17 @@ class Session:
 class Asking:
     """Asks whether a trial is hopeless, once for each validation, and keeps the answer beside its run."""
 
-    def __init__(self, plan: Plan, folder: Path, trial: Trial) -> None:
+    def __init__(self, plan: Plan, home: Home, trial: Trial) -> None:
         """Begins; arguments as of `Session`, with the trial that is trained."""
-        self._plan, self._folder, self._trial = plan, folder, trial
+        self._plan, self._home, self._trial = plan, home, trial
         self._size, self._seen = -1, len(trial.curve)
 
     def is_hopeless(self) -> bool:
         """Returns whether the trial is to be ended now."""
         if self._plan.pruner == "none" or not self._grown():
             return False
-        with _locked(self._folder):
-            trials = trials_of(self._plan, self._folder)
+        with _locked(self._home):
+            trials = trials_of(self._plan, self._home)
             trial = trials[self._trial.number]
             if len(trial.curve) == self._seen:
                 return False
@@ -141,11 +149,11 @@ class Asking:
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Holds the lock of a sweep, once others have given it back."""
+def _locked(home: Home) -> Iterator[None]:
+    """Holds the lock of a sweep on this machine, once others have given it back."""
     while True:
         try:
-            lock = FileLock(folder / "sweep.lock")
+            lock = FileLock(home.here / "sweep.lock")
             break
         except Held:
             time.sleep(_WAIT)

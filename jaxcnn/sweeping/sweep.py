@@ -3,13 +3,13 @@
 import dataclasses
 import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from jaxcnn.addresses import local_path, make_folder
+from jaxcnn.addresses import make_folder
 from jaxcnn.comparing.budget import seconds_of
 from jaxcnn.comparing.grid import FILE as GRID
 from jaxcnn.comparing.grid import load_grid
+from jaxcnn.comparing.home import Home
 from jaxcnn.comparing.jobs import settings_of
 from jaxcnn.comparing.results import results_of
 from jaxcnn.config.keys import find_key
@@ -57,7 +57,7 @@ def sweep(
     Its config is written as `output/best.py`. Without a config, nothing is trained: the results are of what is there.
 
     Args:
-        output: folder of the sweep, on this machine.
+        output: folder of the sweep, on this machine or in a bucket.
         base: the config: a file, or a name or recipe of `jaxcnn configs`.
         space: a TOML file, or a dictionary: by the names of settings a list of values, or `{"low": ..., "high": ...}`,
             with `"log": True` for a logarithmic scale.
@@ -77,10 +77,10 @@ def sweep(
         Stopped: after SIGTERM or SIGINT, once the run has saved its state.
     """
     changes = [(key, str(value)) for key, value in (override or {}).items()]
-    folder, plan = opened(output, base=base, space=space, changes=changes, asked=Asked(**asked))
+    home, plan = opened(output, base=base, space=space, changes=changes, asked=Asked(**asked))
     if base is not None:
-        train(plan, folder, budget=budget, retry=retry)
-    return found_in(plan, folder)
+        train(plan, home, budget=budget, retry=retry)
+    return found_in(plan, home)
 
 
 def opened(
@@ -91,7 +91,7 @@ def opened(
     changes: Sequence[tuple[str, str]],
     asked: Asked,
     command: str = "",
-) -> tuple[Path, Plan]:
+) -> tuple[Home, Plan]:
     """Returns the folder of a sweep, which is made, and the plan in it: what is asked for, else what it has.
 
     Args:
@@ -105,21 +105,24 @@ def opened(
     Raises:
         UserError: as of `sweep`.
     """
-    folder = local_path("output", output)
-    if base is None:
-        if space is not None:
-            raise UserError("which config is searched? Name one before --space")
-        return folder, load_plan(folder)
-    if space is None:
-        if not (folder / FILE).is_file():
-            raise UserError("which settings are searched? Name --space FILE")
-        dimensions = load_plan(folder).space
-    else:
-        dimensions = make_space(space) if isinstance(space, Mapping) else read_space(space)
-    plan = _planned(base, dimensions, [(find_key(key)[0], text) for key, text in changes], asked, command)
-    make_folder(folder)
-    plan.save(folder)
-    return folder, plan
+    home = Home("output", output)
+    if base is None and space is not None:
+        raise UserError("which config is searched? Name one before --space")
+    home.bring()
+    with home.named():
+        if base is None:
+            return home, load_plan(home.here)
+        if space is None:
+            if not (home.here / FILE).is_file():
+                raise UserError("which settings are searched? Name --space FILE")
+            dimensions = load_plan(home.here).space
+        else:
+            dimensions = make_space(space) if isinstance(space, Mapping) else read_space(space)
+        plan = _planned(base, dimensions, [(find_key(key)[0], text) for key, text in changes], asked, command)
+        make_folder(home.here)
+        plan.save(home.here)
+    home.send()
+    return home, plan
 
 
 def _planned(
@@ -150,31 +153,41 @@ def _planned(
     return plan if asked.seed is not None else dataclasses.replace(plan, seed=settings["seed"])
 
 
-def train(plan: Plan, folder: Path, *, budget: str | None = None, retry: bool = False) -> None:
+def train(plan: Plan, home: Home, *, budget: str | None = None, retry: bool = False) -> None:
     """Trains what is left of a sweep; arguments and errors as of `sweep`."""
     check_package()
     seconds = None if budget is None else seconds_of(budget)
-    session = Session(plan, folder, budget=seconds, retry=retry)
+    with home.alone(), home.named():
+        _train(plan, home, budget=seconds, retry=retry)
+
+
+def _train(plan: Plan, home: Home, *, budget: float | None, retry: bool) -> None:
+    session = Session(plan, home, budget=budget, retry=retry)
     session.train()
-    trials = trials_of(plan, folder)
+    trials = trials_of(plan, home)
     open_ones = [each.name for each in trials if not each.settled]
     if open_ones or len(trials) < plan.trials:
         if open_ones:
             say(f"other processes train {', '.join(open_ones)}: whoever ends last trains the best again")
         return
-    if train_again(plan, folder, budget=session.left, retry=retry) is None:
+    if train_again(plan, home, budget=session.left, retry=retry) is None:
         reasons = (each.outcome.reason for each in trials if each.outcome.reason)
         raise UserError(f"no trial is finished: {next(reasons, 'all were ended early')}")
 
 
-def found_in(plan: Plan, folder: Path) -> Found:
+def found_in(plan: Plan, home: Home) -> Found:
     """Returns what there is of a sweep now, and writes its tables, its page, and the config that is named."""
-    place = folder / FOLDER
-    again = results_of(load_grid(place), place, split="val") if (place / GRID).is_file() else None
-    trials, row, config = trials_of(plan, folder), winner(again) if again else None, None
-    if row:
-        named = next(each for each in trials if each.name == row.cell)
-        config = write_config(named, row, folder)
-    found = Found(plan=plan, folder=folder, trials=trials, again=again, config=config)
-    files.write(found)
+    home.bring()  # another process may work on it
+    with home.named():
+        place = home.here / FOLDER
+        again = None
+        if (place / GRID).is_file():
+            again = results_of(load_grid(place), place, split="val", address=home.address_of(place))
+        trials, row, config = trials_of(plan, home), winner(again) if again else None, None
+        if row:
+            named = next(each for each in trials if each.name == row.cell)
+            config = write_config(named, row, home.here)
+        found = Found(plan=plan, folder=home.here, address=home.address, trials=trials, again=again, config=config)
+        files.write(found)
+    home.send()
     return found

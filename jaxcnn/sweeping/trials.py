@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from jaxcnn.comparing.jobs import Job
-from jaxcnn.comparing.outcomes import FAILED, FINISHED, RUNNING, Outcome, outcome, place_of
+from jaxcnn.comparing.home import Home
+from jaxcnn.comparing.jobs import Job, job_of
+from jaxcnn.comparing.outcomes import FAILED, FINISHED, RUNNING, Outcome, outcome
 from jaxcnn.json_file import read_json, write_json
 from jaxcnn.locks import FileLock
 from jaxcnn.sweeping.plan import Plan
@@ -27,7 +28,9 @@ class Trial:
 
     plan: Plan
     folder: Path
-    """Of the sweep."""
+    """Of the sweep, on this machine."""
+    address: str = ""
+    """Of the sweep in a bucket; "" on a disk."""
     number: int
     texts: dict[str, str]
     """The values of the space by key, as a command line has them."""
@@ -44,8 +47,7 @@ class Trial:
     @functools.cached_property
     def job(self) -> Job:
         """What trains it."""
-        cell = self.plan.cell(self.name, self.texts)
-        return Job(cell=cell, seed=self.plan.seed, place=place_of(self.folder, cell, self.plan.seed))
+        return job_of(self.plan.cell(self.name, self.texts), self.plan.seed, self.folder, self.address)
 
     @functools.cached_property
     def outcome(self) -> Outcome:
@@ -94,12 +96,12 @@ class Trial:
         return self.outcome.state == RUNNING
 
 
-def trials_of(plan: Plan, folder: Path) -> list[Trial]:
+def trials_of(plan: Plan, home: Home) -> list[Trial]:
     """Returns the trials of a sweep as they are now, by their numbers."""
     found: list[Trial] = []
-    while _file(folder, len(found)).is_file():
-        kept: dict[str, Any] = read_json(_file(folder, len(found)))
-        found.append(Trial(plan=plan, folder=folder, number=len(found), **kept))
+    while (file := _file(home.here, len(found))).is_file():
+        kept: dict[str, Any] = read_json(file)
+        found.append(Trial(plan=plan, folder=home.here, address=home.address, number=len(found), **kept))
     return found
 
 

@@ -8,6 +8,7 @@ import jaxcnn
 from jaxcnn.commands import check as command
 from jaxcnn.comparing import costs
 from jaxcnn.comparing.compare import tabled
+from jaxcnn.comparing.home import Home
 from jaxcnn.errors import UserError
 from tests.comparing.grids import filled
 
@@ -19,7 +20,7 @@ def place(tmp_path_factory):
     root = tmp_path_factory.mktemp("claims")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(costs, "_traced", lambda run: None)
-        tabled(filled(root / "norms", SCORES, norms=("none", "batch", "group")), root / "norms")
+        tabled(filled(root / "norms", SCORES, norms=("none", "batch", "group")), Home("output", root / "norms"))
     (root / "kept").mkdir()
     shutil.copy(root / "norms" / "table.json", root / "kept" / "table.json")
     return root

@@ -11,6 +11,7 @@ from scipy import stats
 
 from jaxcnn.comparing import costs
 from jaxcnn.comparing.compare import tabled
+from jaxcnn.comparing.home import Home
 from jaxcnn.comparing.outcomes import note_failure
 from jaxcnn.comparing.results import results_of
 from jaxcnn.comparing.tables import tex
@@ -34,7 +35,7 @@ def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("grids") / "norms"
     grid = filled(folder, SCORES, target=0.9)
     fake(job_of(grid, folder, GROUP, 2), 0.99, step=2, failed=DIVERGED)
-    return tabled(grid, folder)
+    return tabled(grid, Home("output", folder))
 
 
 def test_mean_deviation_and_paired_difference_are_those_of_the_seeds(made):
@@ -164,7 +165,7 @@ def test_the_table_has_no_intervals_of_a_single_seed(tmp_path):
 
 def test_an_empty_grid_has_a_table_too(tmp_path):
     grid = grid_of(tmp_path / "grid")
-    text = str(tabled(grid, tmp_path / "grid"))
+    text = str(tabled(grid, Home("output", tmp_path / "grid")))
     assert text.count("not begun") == 3
     assert (tmp_path / "grid" / "compare.html").is_file()
 

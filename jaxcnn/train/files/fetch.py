@@ -75,7 +75,7 @@ def fetch(bucket: Bucket, folder: Path) -> tuple[set[str], list[str]]:
         BucketError: for a name that would lead out of the folder; nothing is then downloaded.
     """
     there = set(bucket.find())
-    _check_names(there)
+    check_names(there)
     brought = [name for name in there if _FETCHED.fullmatch(name) or _in_a_checkpoint(name, there)]
     with concurrent.futures.ThreadPoolExecutor(_AT_ONCE) as pool:
         list(pool.map(lambda name: bucket.download(name, folder / name), brought))
@@ -86,7 +86,8 @@ def fetch(bucket: Bucket, folder: Path) -> tuple[set[str], list[str]]:
     return there, brought
 
 
-def _check_names(names: Iterable[str]) -> None:
+def check_names(names: Iterable[str]) -> None:
+    """Raises `BucketError` for a name that would lead out of the folder into which its object is copied."""
     for name in names:
         if name.startswith(("/", "\\")) or ".." in re.split(r"[/\\]", name):
             raise BucketError(f"the name of its object {name!r} leads out of it; remove that object")
