@@ -28,7 +28,7 @@ from bokeh.models import ColumnDataSource, CustomJSTickFormatter, FixedTicker, L
 
 from jaxcnn.comparing.frozen import read_table
 from jaxcnn.comparing.numbers import read_numbers
-from jaxcnn.comparing.results import Row
+from jaxcnn.comparing.rows import Row
 from jaxcnn.reporting.charts import color, new_figure
 
 WIDTH, HEIGHT = 1600, 900

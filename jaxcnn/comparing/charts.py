@@ -11,7 +11,7 @@ from bokeh.models import ColumnDataSource, FixedTicker, HoverTool, NumeralTickFo
 
 from jaxcnn.comparing.columns import mean_and_deviation, points
 from jaxcnn.comparing.outcomes import Outcome
-from jaxcnn.comparing.results import Results, Row
+from jaxcnn.comparing.rows import Row, Table
 from jaxcnn.reporting.charts import INK, Chart, color, curve_charts, new_figure
 from jaxcnn.reporting.curves import Curve, curves_of, points_of_each
 
@@ -33,12 +33,12 @@ _MOST_RUNS = 30
 """Runs up to which the curve of each is drawn."""
 
 
-def draws_seeds(results: Results) -> bool:
+def draws_seeds(results: Table) -> bool:
     """Returns whether curves are drawn of single seeds."""
     return len(results.grid.seeds) > 1 and sum(one.run is not None for one in results.found) <= _MOST_RUNS
 
 
-def charts_of(results: Results) -> list[Chart]:
+def charts_of(results: Table) -> list[Chart]:
     """Returns the charts of scores and costs, those that show something."""
     rows = [row for row in results.rows if row.mean is not None]
     found = [_scores(results, rows)] if rows else []
@@ -48,7 +48,7 @@ def charts_of(results: Results) -> list[Chart]:
     return found + ([_by_cost(results, rows)] if _costs_differ(rows) else [])
 
 
-def curves(results: Results) -> list[Chart]:
+def curves(results: Table) -> list[Chart]:
     """Returns curves of loss and accuracy of all cells: their means, and where runs are few, each seed, faint."""
     of_cells = [
         (row.cell, curves_of_cell([each for each in results.found if each.cell.name == row.cell]))
@@ -88,7 +88,7 @@ def _mean(alike: Sequence[Curve]) -> Curve:
     return dataclasses.replace(alike[0], seed=None, step=alike[0].step[kept[0]], lost=lost, **parts)
 
 
-def _scores(results: Results, rows: Sequence[Row]) -> Chart:
+def _scores(results: Table, rows: Sequence[Row]) -> Chart:
     """Returns every seed's score as a dot, and mean and deviation of each cell."""
     plot = _rows_figure(results, f"{results.split} accuracy, the last state", "0.[0]%")
     place = {row.cell: number for number, row in enumerate(results.rows)}
@@ -115,7 +115,7 @@ def _scores(results: Results, rows: Sequence[Row]) -> Chart:
     return Chart(title="accuracy of each seed", about=about, item=json_item(plot))
 
 
-def _differences(results: Results, rows: Sequence[Row]) -> Chart:
+def _differences(results: Table, rows: Sequence[Row]) -> Chart:
     """Returns the differences from the baseline with their intervals."""
     baseline = results.grid.baseline
     plot = _rows_figure(results, f"difference from {baseline}, percentage points", "+0.[00]")
@@ -137,7 +137,7 @@ def _differences(results: Results, rows: Sequence[Row]) -> Chart:
     return Chart(title="differences, paired by seed", about=about, item=json_item(plot))
 
 
-def _rows_figure(results: Results, label: str, numbers: str) -> Any:
+def _rows_figure(results: Table, label: str, numbers: str) -> Any:
     """Returns a figure with a row for each cell, the first one on top."""
     last = len(results.rows) - 0.5
     plot = new_figure(label, height=90 + _ROW * len(results.rows), y_range=(last, -0.5))
@@ -149,7 +149,7 @@ def _rows_figure(results: Results, label: str, numbers: str) -> Any:
     return plot
 
 
-def _by_number(results: Results, rows: Sequence[Row], name: str) -> Chart:
+def _by_number(results: Table, rows: Sequence[Row], name: str) -> Chart:
     """Returns the scores by a number that cells differ in, a line for each combination of all else."""
     x = [float(row.values[name]) for row in rows]
     wide = min(x) > 0 and max(x) / min(x) >= _WIDE
@@ -184,7 +184,7 @@ def _by_number(results: Results, rows: Sequence[Row], name: str) -> Chart:
     return Chart(title=f"accuracy by {name}", about=about, item=json_item(plot))
 
 
-def _by_cost(results: Results, rows: Sequence[Row]) -> Chart:
+def _by_cost(results: Table, rows: Sequence[Row]) -> Chart:
     """Returns the scores by multiply-adds; the area of a mark is the number of parameters."""
     known = [row for row in rows if row.multiply_adds and row.parameters]
     most = max(row.parameters or 0 for row in known)

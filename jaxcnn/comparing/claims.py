@@ -17,7 +17,7 @@ from jaxcnn.comparing.grid import FILE, Grid, load_grid
 from jaxcnn.comparing.home import Home
 from jaxcnn.comparing.numbers import number_at, read_numbers
 from jaxcnn.comparing.outcomes import Outcome, commits_of, outcomes
-from jaxcnn.comparing.results import pairs, scores_of
+from jaxcnn.comparing.rows import pairs, scores_of
 from jaxcnn.comparing.statistics import paired_difference
 from jaxcnn.comparing.tables import tex
 from jaxcnn.errors import UserError, unknown_word

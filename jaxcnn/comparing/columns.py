@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from jaxcnn.comparing.results import Results, Row
+from jaxcnn.comparing.rows import Row, Table
 from jaxcnn.comparing.statistics import PairedDifference
 from jaxcnn.inside.columns import extent
 from jaxcnn.train.hooks.figures import time_span
@@ -20,7 +20,7 @@ class Column(NamedTuple):
     number: bool = True
 
 
-def score_columns(results: Results) -> list[Column]:
+def score_columns(results: Table) -> list[Column]:
     """Returns the columns of accuracies and their differences."""
     return [
         Column("n", _count),
@@ -30,7 +30,7 @@ def score_columns(results: Results) -> list[Column]:
     ]
 
 
-def cost_columns(results: Results) -> list[Column]:
+def cost_columns(results: Table) -> list[Column]:
     """Returns the columns of what a cell costs."""
     target = results.grid.target
     columns = [
@@ -44,7 +44,7 @@ def cost_columns(results: Results) -> list[Column]:
     return columns if target is None else [*columns, Column(f"time to {100 * target:g}%", _to_target)]
 
 
-def what_columns(results: Results) -> list[Column]:
+def what_columns(results: Table) -> list[Column]:
     """Returns the columns of what cells are, one for each thing in which they differ."""
     return [Column(name, lambda row, name=name: row.values[name], number=False) for name in results.grid.varied]  # type: ignore[misc]
 

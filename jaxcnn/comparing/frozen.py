@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from jaxcnn.comparing.grid import grid_of
-from jaxcnn.comparing.results import Results, Row
+from jaxcnn.comparing.results import Results
+from jaxcnn.comparing.rows import Row
 from jaxcnn.comparing.statistics import PairedDifference
 from jaxcnn.errors import UserError
 from jaxcnn.json_file import read_json

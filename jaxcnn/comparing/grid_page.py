@@ -7,7 +7,7 @@ from jaxcnn.comparing.charts import charts_of, curves, draws_seeds
 from jaxcnn.comparing.columns import Column, cells, cost_columns, score_columns, what_columns
 from jaxcnn.comparing.jobs import jobs_of
 from jaxcnn.comparing.notes import missing, notes
-from jaxcnn.comparing.results import Results
+from jaxcnn.comparing.rows import Table
 from jaxcnn.data.read.sources import SPLITS
 from jaxcnn.reporting import facts
 from jaxcnn.reporting.charts import color
@@ -20,7 +20,7 @@ h3.below { margin-top: 16px; }
 """
 
 
-def page(results: Results) -> str:
+def page(results: Table) -> str:
     """Returns the page; it needs Bokeh and Jinja."""
     runs = [{"label": row.cell, "color": color(number)} for number, row in enumerate(results.rows)]
     rows = {f"{split}/loss" for split in SPLITS for one in results.found if one.last(split)}
@@ -47,7 +47,7 @@ def page(results: Results) -> str:
     )
 
 
-def _table(columns: Sequence[Column], results: Results, runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def _table(columns: Sequence[Column], results: Table, runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return {
         "heads": [column.header for column in columns],
         "number": sum(not column.number for column in columns),
@@ -55,7 +55,7 @@ def _table(columns: Sequence[Column], results: Results, runs: Sequence[dict[str,
     }
 
 
-def _about(results: Results) -> str:
+def _about(results: Table) -> str:
     """Returns what is compared, in a line."""
     grid, first = results.grid, next((each.run for each in results.found if each.run), None)
     size = f"{counted(len(grid.cells), 'cell')} x {counted(len(grid.seeds), 'seed')}"

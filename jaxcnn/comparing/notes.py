@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 
 from jaxcnn.comparing.outcomes import FINISHED
-from jaxcnn.comparing.results import Results
+from jaxcnn.comparing.rows import Table
 from jaxcnn.comparing.statistics import CONFIDENCE
 from jaxcnn.reporting import facts
 from jaxcnn.table import counted
 
 
-def notes(results: Results) -> list[str]:
+def notes(results: Table) -> list[str]:
     """Returns sentences about the numbers."""
     grid = results.grid
     tested = sum(row.holm is not None for row in results.rows)
@@ -29,14 +29,14 @@ def notes(results: Results) -> list[str]:
     return [*lines, *_machines(results)]
 
 
-def _of_costs(results: Results) -> str:
+def _of_costs(results: Table) -> str:
     return (
         "1 multiply-add = 2 FLOP, for one image. The field is what a cell of the last map sees, in pixels. Images/s "
         f"are of training, the median. Memory is the peak of {_whose_memory(results)}. Time is that of a run, the mean."
     )
 
 
-def _interval(results: Results) -> str:
+def _interval(results: Table) -> str:
     if results.grid.until is None:
         return f"Intervals are of Student's t, {CONFIDENCE:.0%}, each for itself."
     width = f"± {100 * results.grid.until:g} points"
@@ -47,20 +47,20 @@ def _interval(results: Results) -> str:
     )
 
 
-def _whose_memory(results: Results) -> str:
+def _whose_memory(results: Table) -> str:
     peaks = [each.run.card.get("peak_memory") or {} for each in results.found if each.run]
     devices = any(peak.get("device") for peak in peaks)
     return "the fullest device" if devices else "the whole process"
 
 
-def _machines(results: Results) -> list[str]:
+def _machines(results: Table) -> list[str]:
     cards = [each.run.card for each in results.found if each.run and each.state == FINISHED]
     machines = dict.fromkeys(facts.machine(card) for card in cards)
     versions = dict.fromkeys(facts.versions(card) for card in cards)
     return [f"On {each}." for each in machines] + [f"With {each}." for each in versions]
 
 
-def missing(results: Results) -> list[str]:
+def missing(results: Table) -> list[str]:
     """Returns a line for each run that is not in the table, those alike together."""
     lines = []
     for row in results.rows:

@@ -8,7 +8,7 @@ from pathlib import Path
 from jaxcnn.comparing.grid import Grid
 from jaxcnn.comparing.outcomes import outcomes
 from jaxcnn.comparing.precision import POWER, seeds_for_width, seeds_to_detect
-from jaxcnn.comparing.results import pairs, scores_of
+from jaxcnn.comparing.rows import pairs, scores_of
 from jaxcnn.errors import say
 
 ASSUMED = (0.001, 0.002, 0.003, 0.005, 0.01)

@@ -12,7 +12,7 @@ from jaxcnn.comparing.columns import Column, cells, cost_columns, score_columns,
 from jaxcnn.comparing.jobs import job_of
 from jaxcnn.comparing.notes import missing, notes
 from jaxcnn.comparing.outcomes import commits_of
-from jaxcnn.comparing.results import Results, Row
+from jaxcnn.comparing.rows import Row, Table
 from jaxcnn.inside.columns import extent
 from jaxcnn.table import markdown_table, output_width, rows_text, wrapped
 
@@ -32,7 +32,7 @@ VERSION = 1
 """Of the JSON file."""
 
 
-def terminal(results: Results) -> str:
+def terminal(results: Table) -> str:
     """Returns the table at the width of the terminal: scores, then costs, then what is missing and what numbers are."""
     known = any(row.parameters is not None for row in results.rows)
     kinds = [score_columns(results), *([cost_columns(results)] if known else [])]
@@ -80,7 +80,7 @@ def _width(columns: Sequence[Column], rows: Sequence[Row]) -> int:
     return sum(max(len(line) for text in texts for line in text.split("\n")) + 2 for texts in of_each)
 
 
-def markdown(results: Results) -> str:
+def markdown(results: Table) -> str:
     """Returns the table in Markdown, with what stands below it."""
     columns = _all(results)
     table = markdown_table([column.header for column in columns], cells(columns, results.rows))
@@ -89,7 +89,7 @@ def markdown(results: Results) -> str:
     return "\n".join([table, *lost, "", *notes(results)]) + "\n"
 
 
-def latex(results: Results) -> str:
+def latex(results: Table) -> str:
     """Returns a tabular, which needs no package; what stands below the table is in comments."""
     columns = _all(results)
     form = "".join("r" if column.number else "l" for column in columns)
@@ -109,11 +109,11 @@ def tex(text: str) -> str:
     return re.sub(r"(?<![\w.-])([+-])(?=\d)", r"$\1$", escaped)
 
 
-def _all(results: Results) -> list[Column]:
+def _all(results: Table) -> list[Column]:
     return [*what_columns(results), *score_columns(results), *cost_columns(results)]
 
 
-def comma_separated(results: Results) -> str:
+def comma_separated(results: Table) -> str:
     """Returns a row for each cell with all numbers as they are, shares as shares, memory in bytes, time in seconds."""
     stream = io.StringIO()
     plain = [_flat(row) for row in results.rows]
@@ -141,7 +141,7 @@ def _flat(row: Row) -> dict[str, Any]:
     }
 
 
-def as_dict(results: Results) -> dict[str, Any]:
+def as_dict(results: Table) -> dict[str, Any]:
     """Returns all of it for JSON: the grid, each row with the score of every seed, and what the numbers are."""
     return {
         "version": VERSION,
@@ -168,6 +168,6 @@ def _plain(row: Row) -> Mapping[str, Any]:
     }
 
 
-def to_json(results: Results) -> str:
+def to_json(results: Table) -> str:
     """Returns `as_dict` as text."""
     return json.dumps(as_dict(results), indent=1, allow_nan=False) + "\n"

@@ -9,7 +9,8 @@ from jaxcnn.comparing.compare import tabled
 from jaxcnn.comparing.grid import Grid
 from jaxcnn.comparing.home import Home
 from jaxcnn.comparing.jobs import settings_of
-from jaxcnn.comparing.results import Results, Row
+from jaxcnn.comparing.results import Results
+from jaxcnn.comparing.rows import Row
 from jaxcnn.comparing.session import Session
 from jaxcnn.comparing.statistics import PairedDifference, paired_difference
 from jaxcnn.config import base_config

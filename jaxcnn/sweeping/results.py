@@ -9,7 +9,8 @@ from typing import Any
 
 from jaxcnn.comparing.columns import mean_and_deviation, points
 from jaxcnn.comparing.results import Results as Again
-from jaxcnn.comparing.results import Row, results_of
+from jaxcnn.comparing.results import results_of
+from jaxcnn.comparing.rows import Row
 from jaxcnn.comparing.tables import as_dict as grid_as_dict
 from jaxcnn.sweeping.best import lead, winner
 from jaxcnn.sweeping.plan import Plan
