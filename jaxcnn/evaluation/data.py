@@ -7,6 +7,7 @@ import numpy as np
 
 from jaxcnn.data.catalog import CATALOG
 from jaxcnn.data.read.dataset import Dataset
+from jaxcnn.data.read.folder import splits_of
 from jaxcnn.data.read.records import Source, Subset
 from jaxcnn.data.read.sources import FOLDER, divide, open_distributed
 from jaxcnn.errors import UserError
@@ -14,6 +15,9 @@ from jaxcnn.evaluation.subject import Subject, is_subject
 from jaxcnn.train.feeding import Feeding
 from jaxcnn.train.inputs import open_data
 from jaxcnn.train.settings import read_settings
+
+_CLASSES_ALONE = {"train"}
+"""What a folder of images counts as that has classes, and no splits."""
 
 
 def named(text: str) -> tuple[str, str | None]:
@@ -46,7 +50,7 @@ def opened(
     whole = open_distributed(name, data_dir, needed=split or "train")
     if split in whole.sources:
         return whole
-    if split and _one_piece(whole, name):
+    if split and name == FOLDER and set(whole.sources) == _CLASSES_ALONE:
         return dataclasses.replace(whole, sources={split: whole.sources["train"]})
     own, untested = subject.config, set(whole.sources) == {"train"}
     if own is not None and own.data.name == name and (own.data.test is not None or not untested):
@@ -58,12 +62,7 @@ def unsplit(data: str | None, data_dir: str | os.PathLike[str] | None, split: st
     """Returns whether what is named, as of `opened`, is a folder of classes alone, which is evaluated as a whole."""
     if data_dir is None or data not in (None, FOLDER):
         return False
-    return _one_piece(open_distributed(FOLDER, data_dir, needed=split), FOLDER)
-
-
-def _one_piece(whole: Dataset, name: str) -> bool:
-    """Returns whether a data set of this name is a folder of classes, and not of splits."""
-    return name == FOLDER and set(whole.sources) == {"train"}
+    return splits_of(data_dir, split) == _CLASSES_ALONE
 
 
 def few(source: Source, most: int) -> Source:

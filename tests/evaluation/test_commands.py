@@ -20,6 +20,7 @@ import jaxcnn
 from jaxcnn.commands import evaluate as evaluate_command
 from jaxcnn.commands import features as features_command
 from jaxcnn.commands import predict as predict_command
+from jaxcnn.data.read import sources
 from jaxcnn.errors import UserError
 from jaxcnn.evaluation import forward
 from jaxcnn.evaluation.data import named
@@ -180,14 +181,17 @@ def test_a_temperature_is_fitted_on_validation_alone(trained, tmp_path, capsys):
     assert found["before"]["nll"] < found["after"]["nll"]
 
 
-def test_no_temperature_is_fitted_on_a_folder_that_is_evaluated_as_a_whole(trained, weights, photos):
+def test_no_temperature_is_fitted_on_a_folder_that_is_evaluated_as_a_whole(trained, weights, photos, monkeypatch):
     place, _ = trained
     found = jaxcnn.evaluate(place, data_dir=photos / "test", temperature=True)
     assert found["examples"] == SIZES["test"]
     assert found["temperature"]["value"] == jaxcnn.evaluate(place, temperature=True)["temperature"]["value"]
     assert found["temperature"]["fitted_on"] == f"val, {SIZES['val']} examples"
     names = ["blue", "green", "red", *"0123456"]
+    opened, opening = [], sources.open_folder
+    monkeypatch.setattr(sources, "open_folder", lambda *asked: opened.append(asked) or opening(*asked))
     found = jaxcnn.evaluate(weights, data_dir=photos / "test", temperature=True, class_names=names)
+    assert len(opened) == 1
     assert found["examples"] == SIZES["test"]
     assert found["temperature"]["value"] is None
     why = r"on a validation split: .*test has no splits, and .*lenet no data of its own"

@@ -106,6 +106,11 @@ def open_folder(path: str | os.PathLike[str] | None, needed: str = "train") -> F
     return Folder(splits, names, (*layout.remarks, *alike(classes[first]), *_left_out(left_out, root)))
 
 
+def splits_of(path: str | os.PathLike[str], needed: str = "train") -> set[str]:
+    """Returns the splits that `open_folder` finds, without a look at images; arguments and errors as there."""
+    return set(find_splits(root_of("data.dir", path), needed).places)
+
+
 def _read_split(split: Entry, classes: list[Entry], names: tuple[str, ...], left_out: list[Entry]) -> FolderSource:
     """Returns the images of a split.
 
