@@ -20,7 +20,7 @@ from jaxcnn.commands.steps.work import Work
 from jaxcnn.commands.stopwatch import Rate, in_turns
 from jaxcnn.errors import UserError
 from jaxcnn.json_file import write_json
-from jaxcnn.models import check_image_size, create_model, model_variant
+from jaxcnn.models import Variant, check_image_size, create_model, model_variant
 from jaxcnn.ranges import above, check_number
 from jaxcnn.table import print_rows
 
@@ -55,9 +55,13 @@ def main(argv: Sequence[str]) -> int:
 
 
 def work_of(model: str, **fields: Any) -> Work:
-    """Returns the work of a model, with `fields` of `Work`. None: the model's own, or the default."""
-    variant = model_variant(model)
-    own = {"image_size": variant.image_size, "channels": variant.channels, "num_classes": variant.num_classes}
+    """Returns the work of a model, with `fields` of `Work`. None: the model's own, or the default.
+
+    A model of the user's own, `package.module:name`, has what most of ours have: 1,000 classes and colour images of
+    224 pixels.
+    """
+    known: Any = Variant if ":" in model else model_variant(model)
+    own = {name: getattr(known, name) for name in ("image_size", "channels", "num_classes")}
     return Work(model=model, **own | {name: value for name, value in fields.items() if value is not None})
 
 
@@ -167,7 +171,7 @@ def _row(name: str, result: Mapping[str, Any]) -> tuple[str, ...]:
 def make_parser() -> CommandParser:
     """Returns the command line of the command."""
     parser = CommandParser("jaxcnn benchmark step", description=(__doc__ or "").split(": ", 1)[1])
-    parser.add_argument("models", metavar="MODEL", nargs="+", help="of `jaxcnn models`")
+    parser.add_argument("models", metavar="MODEL", nargs="+", help="of `jaxcnn models`, or a path package.module:name")
     parser.add_argument("--batch-size", metavar="N", type=int, default=32, help="default: 32")
     parser.add_argument("--image-size", metavar="N", type=int, help="default: the model's")
     parser.add_argument("--num-classes", metavar="N", type=int, help="default: the model's")

@@ -5,6 +5,7 @@ import jax
 import pytest
 
 from jaxcnn.commands import benchmark
+from jaxcnn.commands.benchmark_step import work_of
 from jaxcnn.commands.steps import ours
 from jaxcnn.commands.steps.process import Process
 from jaxcnn.commands.steps.work import Work
@@ -32,6 +33,14 @@ def small_ceiling(monkeypatch):
 def test_work_travels_as_a_line():
     assert Work.from_json(WORK.to_json()) == WORK
     assert "\n" not in WORK.to_json()
+
+
+def test_a_model_of_ones_own_is_measured_as_well():
+    fields = {"features": (8, 8, 8)}
+    work = work_of("experiments.speedrun.net:FastNet", image_size=32, batch_size=2, train=False, fields=fields)
+    assert (work.image_shape, work.num_classes) == ((32, 32, 3), 1000)
+    contender = ours.Ours(work)
+    assert contender.take(0.01) >= 2
 
 
 @pytest.mark.parametrize("train", [True, False])
