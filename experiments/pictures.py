@@ -15,7 +15,7 @@ its kind:
 `labels = {none = "no norm"}` says what lines and values are called, and `legend = "bottom_right"` puts the legend of
 points into a corner. A picture without `kind` is made elsewhere.
 
-Lines differ in colour and in mark. Numbers that are far apart are on a logarithmic axis.
+Lines differ in colour and in mark. Numbers that are far apart are on a logarithmic axis, epochs never.
 """
 
 import csv
@@ -158,7 +158,7 @@ def _lines(folder: Path, picture: Mapping[str, Any]) -> Any:
         rows = [row for row in csv.DictReader(file) if all(row[name] == value for name, value in only)]
     values = list(dict.fromkeys(row[picture["x"]] for row in rows))
     places, scale = _places(values)
-    plot = _figure(picture, picture["x"], picture["y"], x_axis_type=scale)
+    plot = _figure(picture, picture["x"], picture["y"], x_axis_type="linear" if picture["x"] == "epoch" else scale)
     plot.xaxis.ticker = FixedTicker(ticks=sorted(places.values()))
     plot.xaxis.major_label_overrides = {place: _label(picture, value) for value, place in places.items()}
     drawn = []

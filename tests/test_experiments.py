@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from experiments import figure, folders, pictures, readme
+from experiments.datasets import collect
 from experiments.freeze import freeze
 from jaxcnn.comparing import costs
 from jaxcnn.comparing.compare import tabled
@@ -88,6 +89,12 @@ def test_a_kept_table_is_the_one_that_was_written(kept):
     text = (place / "table.json").read_text()
     assert str(place.parent) not in text
     assert "--workdir=runs/norms/lenet5-none-batch8/seed0" in text
+
+
+def test_what_data_sets_reach_is_what_recipes_reached():
+    with (folders.ROOT / "datasets" / "reached.csv").open(encoding="utf-8", newline="") as file:
+        found = [tuple(row) for row in csv.reader(file)]
+    assert found == collect.reached_rows(), "python -m experiments.datasets.collect"
 
 
 def test_what_is_no_table_is_refused(tmp_path):

@@ -1,4 +1,4 @@
-"""Draws a contact sheet of every augmentation and view: `python experiments/augmentations/sheet.py OUT.png`."""
+"""Draws a contact sheet of every augmentation and view: `python experiments/augmentation/sheet.py OUT.png`."""
 
 import sys
 from collections.abc import Iterator

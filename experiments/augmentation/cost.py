@@ -1,4 +1,4 @@
-"""Measures the time of each augmentation inside a compiled function: `python experiments/augmentations/cost.py`.
+"""Measures the time of each augmentation inside a compiled function: `python experiments/augmentation/cost.py`.
 
 All are compiled first and then run in turn, round after round, so that a busy machine slows all of them alike. The
 figures go to cost.csv beside this file.
