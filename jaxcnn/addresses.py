@@ -4,7 +4,7 @@ import os
 import posixpath
 import re
 import sys
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from jaxcnn.errors import UserError
 
@@ -87,6 +87,11 @@ def local_path(what: str, place: str | os.PathLike[str]) -> Path:
     if bucket_address(what, place):
         raise UserError(f"{what} is {os.fspath(place)}: it must be a path of this machine, not in a bucket")
     return Path(place).expanduser()
+
+
+def last_part(folder: Path, address: str = "") -> str:
+    """Returns the name of a folder without what it is in: of its address in a bucket, if it has one."""
+    return PurePosixPath(address).name if address else folder.absolute().name
 
 
 def make_folder(folder: Path) -> None:

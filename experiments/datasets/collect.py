@@ -5,25 +5,25 @@ validation split by epoch of the run folders; without any it is left as it is.
 """
 
 import csv
-import json
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from jaxcnn.recipes.name import words_of
 from jaxcnn.recipes.reached import Reached, listed
+from jaxcnn.reporting.recorded import read_run
 
 HERE = Path(__file__).parent
-EXPECTED = {"digits": "", "mnist": "99", "fashion_mnist": "89", "cifar10": "85"}
+EXPECTED = {"mnist": "99", "fashion_mnist": "89", "cifar10": "85"}
 """Least accuracy that the lectures let expect of a convolutional net, in percent."""
 HEADER = ("recipe", "accuracy", "deviation", "n", "expected", "test images", "epochs", "minutes")
 
 
 def row_of(entry: Reached) -> tuple[str, ...]:
     """Returns the row of a recipe that was run."""
-    _, words = entry.name.split(":")
-    data, model, recipe = words.split(",")
+    data, model, recipe = words_of(entry.name)
     deviation = "" if entry.deviation is None else f"{entry.deviation:.2f}"
-    least = "" if model.startswith("mlp") else EXPECTED[data]
+    least = "" if model.startswith("mlp") else EXPECTED.get(data, "")
     facts = str(len(entry.accuracy)), least, f"{entry.examples}", f"{entry.epochs:g}", f"{entry.seconds / 60:.0f}"
     return f"{data} {model} {recipe}", f"{entry.mean:.2f}", deviation, *facts
 
@@ -36,12 +36,12 @@ def reached_rows() -> list[tuple[str, ...]]:
 def curve_rows(runs: Sequence[Path]) -> list[tuple[str, ...]]:
     """Returns the validation accuracy of runs by epoch, in percent, the header first."""
     rows: list[tuple[str, ...]] = [("data", "epoch", "accuracy")]
-    for run in runs:
-        data = json.loads((run / "run.json").read_text(encoding="utf-8"))["data"]["name"]
-        for line in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines():
-            row = json.loads(line)
+    for place in runs:
+        run = read_run(str(place), place.name, place)
+        for row in run.rows:
             if "val/accuracy" in row:
-                rows.append((data, f"{round(row['epoch'], 2):g}", f"{100 * row['val/accuracy']:.2f}"))
+                accuracy = f"{100 * row['val/accuracy']:.2f}"
+                rows.append((run.card["data"]["name"], f"{round(row['epoch'], 2):g}", accuracy))
     return rows
 
 

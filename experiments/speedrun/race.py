@@ -13,6 +13,8 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from jaxcnn.reporting.recorded import read_run
+
 HERE = Path(__file__).parent
 Row = dict[str, object]
 
@@ -24,7 +26,7 @@ def ours(work: Path, seed: int) -> Row:
         *("-m", "jaxcnn", "train", f"--config={HERE / 'config.py'}:cpu", f"--workdir={folder}"),
         f"--config.seed={seed}",
     )
-    rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    rows = read_run(str(folder), folder.name, folder).rows
     accuracy = next(100 * row["test/accuracy"] for row in reversed(rows) if "test/accuracy" in row)
     return {"accuracy": accuracy, "seconds": sum(row.get("train/seconds", 0) for row in rows)}
 

@@ -3,9 +3,10 @@
 import dataclasses
 import statistics
 from collections.abc import Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
+from jaxcnn.addresses import last_part
 from jaxcnn.analysis.layer import Extent
 from jaxcnn.comparing.costs import Costs
 from jaxcnn.comparing.grid import Cell, Grid
@@ -188,7 +189,7 @@ class Table:
     @property
     def name(self) -> str:
         """Of the folder: the last part."""
-        return PurePosixPath(self.address).name if self.address else self.folder.absolute().name
+        return last_part(self.folder, self.address)
 
     def row(self, cell: str) -> Row:
         """Returns the row of a cell by its name; raises `UserError` where there is none."""

@@ -4,9 +4,10 @@ import csv
 import dataclasses
 import io
 from collections.abc import Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
+from jaxcnn.addresses import last_part
 from jaxcnn.comparing.columns import mean_and_deviation, points
 from jaxcnn.comparing.results import Results as Again
 from jaxcnn.comparing.results import results_of
@@ -40,7 +41,7 @@ class Found:
     @property
     def name(self) -> str:
         """Of the folder: the last part."""
-        return PurePosixPath(self.address).name if self.address else self.folder.absolute().name
+        return last_part(self.folder, self.address)
 
     @property
     def named(self) -> str:
