@@ -3,7 +3,7 @@
 ```toml
 question = "Does ...?"
 answer = "One line, with the figure that matters."
-short = "The same for the project's README."            # at most 110 characters
+short = "The same for the project's README."  # at most 90 characters; left out where it does not name this
 command = "python experiments/NAME/count.py"   # where no table.json says it
 hardware = "..."                               # likewise
 n = "..."                                      # likewise
@@ -40,8 +40,8 @@ class Experiment:
     folder: Path
     question: str
     answer: str
-    short: str
-    """The answer in the project's README."""
+    short: str = ""
+    """The answer in the project's README, which names some experiments; "" for the others."""
     command: str = ""
     """That made it all; "" where each table has its own."""
     hardware: str = ""

@@ -9,7 +9,7 @@ A page has places for it, `<!-- WORDS -->` to `<!-- end -->`; all else is writte
 | NAME/README.md | `csv FILE` | a CSV file as a table |
 | NAME/README.md | `claims` | each claim and what was found |
 | README.md here | `experiments` | a row for each experiment |
-| README.md of the project | `claims` | the short answer of each experiment, and how many claims hold |
+| README.md of the project | `claims` | the short answers that there are, and how many claims hold |
 """
 
 import csv
@@ -145,13 +145,13 @@ def rows_of(found: list[Experiment]) -> str:
 
 
 def headlines_of(found: list[Experiment]) -> str:
-    """Returns a table of the short answer of each experiment, and how many of its claims hold."""
+    """Returns a table of the short answers that there are, and how many claims of each experiment hold."""
     rows = []
-    for each in found:
+    for each in (experiment for experiment in found if experiment.short):
         verdicts = verdicts_of(each)
         holding = f"{sum(verdict.holds for verdict in verdicts)} of {len(verdicts)}"
         rows.append([f"[{each.name}](experiments/{each.name})", each.short, holding])
-    return markdown_table(["experiment", "what was found", "claims that hold"], rows)
+    return markdown_table(["experiment", "what was found", "claims held"], rows)
 
 
 if __name__ == "__main__":

@@ -65,7 +65,7 @@ def test_the_numbers_of_the_answer_are_claimed(each):
     said = f"{each.answer} {each.short}"
     numbers = [number for number in re.findall(r"(?<![\w.,])(?<![A-Za-z]-)\d+(?:[.,]\d+)*", said) if len(number) > 1]
     assert not [number for number in numbers if number not in re.findall(r"\d+(?:[.,]\d+)*", claimed)]
-    assert len(each.short) <= 110
+    assert len(each.short) <= 90
 
 
 @each_by_name(ALL)
