@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from jaxcnn.errors import UserError
 from jaxcnn.recipes.reached import Reached
 
 GPU = Path(__file__).parents[1] / "benchmarks" / "gpu"
@@ -58,8 +59,16 @@ def test_an_entry_of_a_recipe_is_what_its_run_says(tmp_path):
         **{"seeds": [4, 5], "total_steps": 100, "duration_seconds": 12.34, "cpus": 2},
         **{"processor": "AMD EPYC", "config": {"precision": "float32"}, "versions": {"jax": "0.10.2"}},
         "data": {"examples": {"train": 1257, "val": 180, "test": 360}},
+        **{"image_shape": [28, 28, 1], "parameters": 1},
     }
-    row = {"step": 100, "epoch": 80.0, "test/accuracy": 0.98, "test/accuracy/seed4": 0.99, "test/accuracy/seed5": 0.97}
+    row = {
+        "step": 100,
+        "epoch": 80.0,
+        "test/loss": 0.1,
+        "test/accuracy": 0.98,
+        "test/accuracy/seed4": 0.99,
+        "test/accuracy/seed5": 0.97,
+    }
     (tmp_path / "run.json").write_text(json.dumps(card))
     (tmp_path / "metrics.jsonl").write_text(f'{{"step": 50}}\n{json.dumps(row)}\n')
     (found,) = tomllib.loads(f"[[recipe]]\n{entry(tmp_path)}")["recipe"]
@@ -70,5 +79,5 @@ def test_an_entry_of_a_recipe_is_what_its_run_says(tmp_path):
     assert (reached.said, reached.seconds, reached.examples) == ("98.00 ± 1.41 %", 12.3, 360)
     assert reached.machine == "2 cores of AMD EPYC, float32, JAX 0.10.2"
     (tmp_path / "run.json").write_text(json.dumps(card | {"total_steps": 101}))
-    with pytest.raises(ValueError, match="is not finished"):
+    with pytest.raises(UserError, match="is not finished"):
         entry(tmp_path)

@@ -3,11 +3,13 @@
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from jaxcnn.errors import UserError
 from jaxcnn.recipes.name import is_recipe
+from jaxcnn.reporting.recorded import read_run
 
 _OWN = ("--workdir", "--config.data.dir", "--config.progress", "--config.tensorboard")
 """Options that change no result."""
@@ -21,17 +23,16 @@ def entry(run: Path, note: str = "") -> str:
         note: on the machine, behind what the run card has of it.
 
     Raises:
-        ValueError: for a run that no recipe began, or that is not finished.
+        UserError: for a run that no recipe began, or that is not finished, and for a folder that holds no run.
     """
-    card = json.loads((run / "run.json").read_text(encoding="utf-8"))
-    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
-    last = rows[-1]
+    found = read_run(str(run), run.name, run)
+    card, last = found.card, found.rows[-1]
     options = dict(word.partition("=")[::2] for word in card["command_line"] if word.startswith("--"))
     name = options.pop("--config", "")
     if not is_recipe(name):
-        raise ValueError(f"{run} was not begun by --config=train:DATA,MODEL,RECIPE")
-    if last["step"] != card["total_steps"] or "test/accuracy" not in last:
-        raise ValueError(f"{run} is not finished")
+        raise UserError(f"{run} was not begun by --config=train:DATA,MODEL,RECIPE")
+    if found.step != card["total_steps"] or not found.finished:
+        raise UserError(f"{run} is not finished")
     kept = [f"{option}={value}" for option, value in options.items() if option not in _OWN]
     lines: dict[str, Any] = {
         "name": name,
@@ -43,13 +44,13 @@ def entry(run: Path, note: str = "") -> str:
     return "\n".join(f"{key} = {json.dumps(value)}" for key, value in lines.items())
 
 
-def accuracies(row: dict[str, Any], seeds: Sequence[int]) -> list[float]:
+def accuracies(row: Mapping[str, Any], seeds: Sequence[int]) -> list[float]:
     """Returns the test accuracy of each seed, in percent."""
     names = ["test/accuracy"] if len(seeds) == 1 else [f"test/accuracy/seed{seed}" for seed in seeds]
     return [round(100 * row[name], 2) for name in names]
 
 
-def machine(card: dict[str, Any]) -> str:
+def machine(card: Mapping[str, Any]) -> str:
     """Returns in words what a run ran on."""
     cores = f"{card['cpus']} cores of {card['processor']}"
     return f"{cores}, {card['config']['precision']}, JAX {card['versions']['jax']}"
@@ -62,5 +63,5 @@ if __name__ == "__main__":
     arguments = parser.parse_args()
     try:
         print("\n\n".join(entry(run, arguments.note) for run in arguments.runs))
-    except ValueError as error:
+    except UserError as error:
         sys.exit(str(error))
