@@ -6,6 +6,7 @@ its kind:
 | kind | keys | what it shows |
 |---|---|---|
 | `scores` | `table`, `by` | mean accuracy of cells and its deviation by a value, a line for each of the others |
+| `costs` | `table`, `names` | mean accuracy of cells by multiply-adds; marks grow with parameters; names as below |
 | `curves` | `curves`, `metric`, `splits` | the mean curves of cells by epoch, the second split dashed |
 | `points` | `of`, `x`, `y`, `group`, `names` | a point for each row of a CSV file; names: row -> [right, up], pixels |
 | `lines` | `of`, `x`, `y`, `group`, perhaps `deviation` | a line through the rows of a CSV file for each group |
@@ -42,14 +43,15 @@ for (const [size, unit] of [[1e9, " G"], [1e6, " M"], [1e3, " k"]]) if (tick >= 
 return tick
 """
 """What is written at a large number."""
+_SMALLEST, _LARGEST = 14, 80
+"""Sizes of a mark without parameters and of the one with most, in pixels."""
 _APART = 0.06
 """How far lines stand apart at a word, where a word takes 1."""
 
 
 def plot_of(folder: Path, picture: Mapping[str, Any]) -> Any:
     """Returns the figure of a `[[picture]]`, for the files of a folder."""
-    kinds = {"scores": _scores, "curves": _curves, "points": _points, "lines": _lines, "series": _series}
-    return kinds[picture["kind"]](folder, picture)
+    return _KINDS[picture["kind"]](folder, picture)
 
 
 def sources_of(picture: Mapping[str, Any]) -> list[str]:
@@ -78,6 +80,31 @@ def _scores(folder: Path, picture: Mapping[str, Any]) -> Any:
         drawn.append((name, _line(plot, points, number, joined=_numbers(values))))
     _legend(plot, [(_label(picture, name), glyphs) for name, glyphs in drawn])
     return plot
+
+
+def _costs(folder: Path, picture: Mapping[str, Any]) -> Any:
+    frozen = read_table(folder / picture["table"])
+    rows = [row for row in frozen.results.rows if row.mean is not None and row.multiply_adds and row.parameters]
+    plot = _figure(picture, "multiply-adds of an image", f"{frozen.results.split} accuracy, %", x_axis_type="log")
+    plot.xaxis.formatter = CustomJSTickFormatter(code=_UNITS)
+    most = max(row.parameters for row in rows)  # type: ignore[type-var]
+    for row in rows:
+        x, y = [row.multiply_adds], [100 * row.mean]  # type: ignore[operator]
+        size = _SMALLEST + (_LARGEST - _SMALLEST) * math.sqrt(row.parameters / most)  # type: ignore[operator]
+        plot.scatter(x, y, size=size, color=color(0), fill_alpha=0.4, line_width=2)
+        _name(plot, x, y, _label(picture, row.cell), picture["names"].get(row.cell, [size / 2 + 8, 0]))
+    plot.x_range.range_padding = plot.y_range.range_padding = 0.16  # names need room
+    return plot
+
+
+def _name(plot: Any, x: Sequence[Any], y: Sequence[Any], name: str, offset: Sequence[float]) -> None:
+    """Writes a name beside a point, so many pixels to the right and up."""
+    right, up = offset
+    plot.text(
+        x, y, [name],
+        x_offset=right, y_offset=-up, text_font_size="21px", text_font={"value": _FONT}, text_color=_INK,
+        text_baseline="middle", text_align="left" if right >= 0 else "right",
+    )  # fmt: skip
 
 
 def _line(plot: Any, points: Sequence[tuple[float, float, float]], number: int, *, joined: bool) -> list[Any]:
@@ -141,12 +168,8 @@ def _points(folder: Path, picture: Mapping[str, Any]) -> Any:
         drawn.append((group, [marks]))
     for row in rows:
         if row[first] in picture["names"]:
-            right, up = picture["names"][row[first]]
-            plot.text(
-                [float(row[picture["x"]])], [float(row[picture["y"]])], [row[first]],
-                x_offset=right, y_offset=-up, text_font_size="21px", text_font={"value": _FONT}, text_color=_INK,
-                text_baseline="middle", text_align="left" if right >= 0 else "right",
-            )  # fmt: skip
+            x, y = ([float(row[picture[axis]])] for axis in ("x", "y"))
+            _name(plot, x, y, row[first], picture["names"][row[first]])
     plot.x_range.range_padding = plot.y_range.range_padding = 0.16  # names need room
     _legend(plot, drawn, picture.get("legend", "right"))
     return plot
@@ -245,3 +268,13 @@ def _legend(plot: Any, drawn: Sequence[tuple[str, Sequence[Any]]], place: str = 
     )  # fmt: skip
     legend.location = "top_left" if place == "right" else place
     plot.add_layout(legend, "right" if place == "right" else "center")
+
+
+_KINDS = {
+    "scores": _scores,
+    "costs": _costs,
+    "curves": _curves,
+    "points": _points,
+    "lines": _lines,
+    "series": _series,
+}
