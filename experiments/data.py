@@ -30,9 +30,9 @@ def cifar10_44000() -> dict[str, Any]:
     return _part("cifar10", 44_000)
 
 
-def fashion_mnist_4000() -> dict[str, Any]:
-    """Returns 4,000 training images of Fashion-MNIST, with validation and test split."""
-    return _part("fashion_mnist", 4_000)
+def fashion_mnist_2000() -> dict[str, Any]:
+    """Returns 2,000 training images of Fashion-MNIST, with validation and test split."""
+    return _part("fashion_mnist", 2_000)
 
 
 def _part(name: str, images: int) -> dict[str, Any]:
