@@ -1,8 +1,12 @@
 """What docs/extending.md shows runs as it stands there."""
 
+import ast
+import importlib
 import re
+import runpy
 import shlex
 import sys
+import types
 from pathlib import Path
 
 import jax
@@ -51,22 +55,108 @@ def test_the_program_makes_a_run_of_objects_that_the_hook_may_end(mylab, capsys)
     assert (mylab / "runs" / "objects" / "run.json").exists()
 
 
-def test_the_files_and_tables_of_the_tree_are_there():
-    rows = [line.split("|")[1:-1] for line in PAGE.splitlines() if line.startswith("| ") and "`" in line]
-    assert len(rows) == 9
-    for _, file, table, test in rows:
-        paths = re.findall(r"`((?:jaxcnn|tests)/[^`]*)`", file + table + test)
-        assert all((ROOT / path).exists() for path in paths), paths
-        names = re.findall(r"`([A-Z]+)`", table)
-        texts = [path for path in map(ROOT.joinpath, paths) if path.is_file()]
-        texts += [each for path in map(ROOT.joinpath, paths) if path.is_dir() for each in path.glob("*.py")]
-        for name in names:
-            assert any(re.search(rf"^{name}\b.*=", path.read_text(encoding="utf-8"), re.MULTILINE) for path in texts), (
-                name
-            )
+def test_the_command_is_a_program(mylab, monkeypatch, capsys):
+    (line,) = re.findall(r"`python (-m mylab\.\w+ [^`]*)`", PAGE)
+    _, module, *arguments = shlex.split(line)
+    monkeypatch.setattr(sys, "argv", ["", *arguments, "mylab.nets:TwoLayers"])
+    runpy.run_module(module, run_name="__main__")
+    assert [row.partition(": ")[0] for row in capsys.readouterr().out.splitlines()] == sys.argv[1:]
+    monkeypatch.setattr(sys, "argv", ["", "resnet21"])
+    with pytest.raises(SystemExit, match=r"^count: unknown model 'resnet21': did you mean resnet[^\n]*$"):
+        runpy.run_module(module, run_name="__main__")
+
+
+def changed_files():
+    """Returns what the page's diff makes of each file of the tree, by path."""
+    (diff,) = (code for kind, code in BLOCKS if kind == "diff")
+    found = {}
+    for part in re.split(r"^--- ", diff, flags=re.MULTILINE)[1:]:
+        path, *hunks = re.split(r"\n@@\n", part)
+        found[path] = (ROOT / path).read_text(encoding="utf-8")
+        for lines in map(str.splitlines, hunks):
+            before, after = ("\n".join(line[1:] for line in lines if line[:1] != sign) for sign in "+-")
+            assert found[path].count(before) == 1, before
+            found[path] = found[path].replace(before, after)
+    return found
+
+
+def module_of(name, text):
+    module = types.ModuleType(name)
+    exec(compile(text, name, "exec"), module.__dict__)
+    return module
+
+
+def test_the_change_in_the_tree_is_all_that_a_part_takes(monkeypatch):
+    (code, changed), (test, tested) = changed_files().items()
+    assert (code.split("/")[0], test.split("/")[0]) == ("jaxcnn", "tests")
+    for _, file, table, row in ROWS:
+        if f"`{test}`" in row:
+            assert code in file
+            added = {"table": NEW.search(table)[1], "row": NEW.search(row)[1]}
+            assert f"    {added['table']}\n" in changed
+            assert f"    {added['row']}\n" in tested
+    name = code.removesuffix(".py").replace("/", ".")
+    module = importlib.import_module(name)
+    made = module_of(name, changed)
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, name, made)
+        tests = module_of("changed_test", tested)
+    (word,) = made.ACTIVATIONS.keys() - module.ACTIVATIONS.keys()
+    tests.test_every_word_has_a_formula_here()
+    tests.test_activation_is_its_formula(word)
+
+
+KINDS = (
+    *("model", "norm", "activation", "loss", "metric", "optimizer", "schedule", "augmentation", "data set", "hook"),
+    "command",
+)
+ROWS = [[cell.strip() for cell in line.split(" | ")] for line in PAGE.splitlines() if line.startswith("| ")]
+ROWS = [[row[0].removeprefix("| "), *row[1:-1], row[-1].removesuffix(" |")] for row in ROWS if row[0] != "| part"]
+NEW = re.compile(r": `([^`]+,)`$")
+"""The new line or row of a cell, at its end."""
+
+
+def test_each_kind_of_part_has_a_row_of_the_tree():
+    assert tuple(row[0] for row in ROWS) == KINDS
+    assert {len(row) for row in ROWS} == {4}
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row[0])
+def test_the_files_tables_and_tests_of_the_tree_are_there(row):
+    _, file, *changes = row
+    assert all((ROOT / path).exists() for path in re.findall(r"`([^`]*)`", file))
+    for cell, room in zip(changes, ("jaxcnn", "tests"), strict=True):
+        (path,) = re.findall(rf"`({room}/[^`]*\.py)`", cell)
+        tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
+        (name,) = re.findall(r"`([A-Z_]+|our_hooks|test_\w+)`", cell)
+        (place,) = [node for node in tree.body if name in names_of(node)]
+        if not (new := NEW.search(cell)):
+            continue
+        added = elements(ast.parse(f"x = {{{new[1]}}}"))[0]
+        there = [each for each in elements(place) if type(each) is type(added)]
+        assert len(there) > 1, f"{name} has no lines such as {new[1]}"
+        assert ast.dump(added) not in map(ast.dump, there), f"{name} has {new[1]} already"
+
+
+def names_of(node):
+    """Returns what a statement of a module defines."""
+    if isinstance(node, ast.AnnAssign | ast.Assign):
+        targets = [node.target] if isinstance(node, ast.AnnAssign) else node.targets
+        return {target.id for target in targets if isinstance(target, ast.Name)}
+    return {node.name} if isinstance(node, ast.FunctionDef) else set()
+
+
+def elements(tree):
+    """Returns the keys of dictionaries, and the elements of lists, tuples and sets, that are written in code."""
+    found = [node.keys if isinstance(node, ast.Dict) else node.elts for node in ast.walk(tree) if is_table(node)]
+    return [each for table in found for each in table if each is not None]
+
+
+def is_table(node):
+    return isinstance(node, ast.Dict | ast.List | ast.Tuple | ast.Set)
 
 
 def test_the_page_has_a_part_of_every_kind():
     assert set(FILES) == {
-        f"mylab/{name}.py" for name in ("nets", "layers", "measures", "learning", "augment", "data", "hooks")
+        f"mylab/{name}.py" for name in ("nets", "layers", "measures", "learning", "augment", "data", "hooks", "count")
     }

@@ -55,9 +55,9 @@ AGREES = {
 
 
 def group_of(name: str) -> str:
-    """Returns the group of a net: that with the longest beginning of its name."""
+    """Returns the group of a net: that with the longest beginning of its name, or "further nets"."""
     fitting = [(len(start), group) for group, starts in GROUPS.items() for start in starts if name.startswith(start)]
-    return max(fitting)[1]
+    return max(fitting, default=(0, "further nets"))[1]
 
 
 def values_of(found: Summary) -> int:

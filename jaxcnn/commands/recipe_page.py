@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from jaxcnn.commands.reached_rows import RESULTS, conditions, result_cells
 from jaxcnn.config.base import base_config
 from jaxcnn.config.table import SETTINGS
-from jaxcnn.data.catalog import CATALOG
 from jaxcnn.recipes.changes import Changes
 from jaxcnn.recipes.data import FACTS
 from jaxcnn.recipes.lab import LABS
@@ -128,7 +127,7 @@ def _data_table() -> str:
             f"{facts.long:g}",
             f"{facts.short:g}",
         )
-        for name, facts in ((name, FACTS[name]) for name in CATALOG)
+        for name, facts in FACTS.items()
     )
     return markdown_table(header, rows)
 

@@ -167,6 +167,7 @@ class AlexNet(Net, kw_only=True):
         return x
 
 
+IDEA = "A deep convolutional net trained on GPUs, with ReLUs, dropout and overlapping pooling, won ImageNet."
 VARIANTS = {
     "alexnet": Variant(
         functools.partial(AlexNet, norm="local_response", split_bias=1.0),

@@ -138,6 +138,7 @@ def _cifar_bc(depth: int, growth: int, parameters: int) -> Variant:
 _DENSENET40 = functools.partial(
     DenseNet, stage_sizes=(12, 12, 12), growth=12, features=16, bottleneck=None, compression=1.0, cifar=True
 )
+IDEA = "Every layer is given the outputs of all layers before it in its block, so each can be narrow."
 VARIANTS = {
     "densenet121": _imagenet((6, 12, 24, 16), 32, 7_978_856),
     "densenet161": _imagenet((6, 12, 36, 24), 48, 28_681_000),

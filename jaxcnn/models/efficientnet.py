@@ -164,6 +164,7 @@ def _b(width: float, depth: float, image_size: int, dropout_rate: float, paramet
 
 
 _FROM_B5: Mapping[str, Any] = {"batch_norm_defaults": _BATCH_NORM}
+IDEA = "Depth, width and image size are scaled together, by one factor, from a small net found by search."
 VARIANTS = {
     "efficientnet_b0": _b(1.0, 1.0, 224, 0.2, 5_288_548),
     "efficientnet_b1": _b(1.0, 1.1, 240, 0.2, 7_794_184),

@@ -168,6 +168,7 @@ def _heads(**fields: Any) -> Mapping[str, ModuleDef]:
     return FrozenDict(dict.fromkeys(("stage2_block1", "stage2_block4"), functools.partial(AuxiliaryHead, **fields)))
 
 
+IDEA = "Inception modules compute several window sizes side by side, and 1x1 convolutions make them cheap."
 VARIANTS = {
     "googlenet": Variant(
         functools.partial(GoogLeNet, stages=_stages(wide=5, last_pool=3), heads=_heads()),

@@ -106,6 +106,7 @@ def _variant(sizes: Sequence[int], features: Sequence[int], last_features: int, 
     )
 
 
+IDEA = "Learned gates decide how much of a layer's input passes it unchanged, so that very deep nets train."
 VARIANTS = {
     "highway19": _variant((5, 6, 6), (32, 80, 128), 100, 2_256_838),
     "highway32": _variant((10, 10, 10), (32, 48, 64), 64, 1_252_570),

@@ -102,6 +102,7 @@ _STAGES = (
     ),
 )
 
+IDEA = "Batch normalisation: layers are given inputs of fixed mean and variance, and train far faster."
 VARIANTS = {
     "inception_v2": Variant(
         functools.partial(

@@ -122,6 +122,7 @@ _BLOCKS = (
     (reduction_b(), module_c(), module_c()),
 )
 
+IDEA = "Large windows are factorised into small and one-dimensional ones; labels are smoothed."
 VARIANTS = {
     "inception_v3": Variant(
         functools.partial(

@@ -172,6 +172,7 @@ def _variant(stem: Branch, stages: Sequence[Sequence[ModuleDef]], parameters: in
     return Variant(net, paper="Szegedy et al., AAAI 2017", year=2016, image_size=299, parameters=parameters)
 
 
+IDEA = "Inception modules of one form throughout, and with residual connections around them."
 VARIANTS = {
     "inception_v4": _variant(
         STEM_V4,

@@ -68,6 +68,7 @@ def pad_to(image: Array, size: int) -> Array:
 
 
 _variant = functools.partial(Variant, channels=1, num_classes=10)
+IDEA = "Convolutions with shared weights and subsampling, trained end to end by gradients, read digits."
 VARIANTS = {
     "lenet5": _variant(LeNet, paper="LeCun et al., Proc. IEEE 1998", year=1998, image_size=32, parameters=61_706),
     "lenet5_relu": _variant(

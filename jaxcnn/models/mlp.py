@@ -45,6 +45,7 @@ class MLP(Net, kw_only=True):
 
 
 _variant = functools.partial(Variant, paper="CS5242 lecture 8, Bresson (NUS)", year=2021, image_size=32, num_classes=10)
+IDEA = "Dense layers alone: every unit is connected with every pixel. It is what convolutions are compared with."
 VARIANTS = {
     "mlp1": _variant(MLP, parameters=30_730),
     "mlp3": _variant(functools.partial(MLP, hidden=(512, 512)), parameters=1_841_162),

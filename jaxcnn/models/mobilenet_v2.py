@@ -142,4 +142,5 @@ class MobileNetV2(Net, kw_only=True):
         return self.classify(x, kernel_init=normal(0.01))
 
 
+IDEA = "Inverted residuals: narrow ends, a wide depthwise middle, and no activation at the narrow end."
 VARIANTS = {"mobilenet_v2": Variant(MobileNetV2, paper="Sandler et al., CVPR 2018", year=2018, parameters=3_504_872)}

@@ -144,6 +144,7 @@ class MobileNetV3(Net, kw_only=True):
 
 
 _PAPER = functools.partial(Variant, paper="Howard et al., ICCV 2019", year=2019)
+IDEA = "Found by a search for phones, with squeeze-and-excitation and the cheap activation hard-swish."
 VARIANTS = {
     "mobilenet_v3_large": _PAPER(
         functools.partial(MobileNetV3, blocks=LARGE, head_features=1280), parameters=5_483_032

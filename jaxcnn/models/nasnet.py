@@ -142,6 +142,7 @@ _LARGE = functools.partial(
 _MOBILE = functools.partial(_IMAGENET, features=44, stem_features=32, cells=4)
 _CIFAR = functools.partial(NASNet, features=32, stem_features=96, cells=6, cifar=True, drop_path_rate=0.4, scan=True)
 
+IDEA = "A search by reinforcement learning found the cell on small images; it is stacked for large ones."
 VARIANTS = {
     "nasnet_a_large": _VARIANT(_LARGE, image_size=331, parameters=88_753_150),
     "nasnet_a_mobile": _VARIANT(_MOBILE, parameters=5_289_978),

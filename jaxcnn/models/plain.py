@@ -35,6 +35,7 @@ def _cifar(depth: int, parameters: int) -> Variant:
     return _PAPER(net, image_size=32, num_classes=10, parameters=parameters)
 
 
+IDEA = "Residual nets without their shortcuts: with more layers even their training error rises."
 VARIANTS = {
     "plain18": _imagenet((2, 2, 2, 2), 11_515_688),
     "plain34": _imagenet((3, 4, 6, 3), 21_623_848),

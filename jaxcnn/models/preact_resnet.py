@@ -167,6 +167,7 @@ def _cifar(blocks: int, parameters: int, **fields: Any) -> Variant:
 
 _deep = functools.partial(_cifar, block=PreActBottleneckBlock, stride_on_first=True)
 
+IDEA = "Norm and activation come before the convolution, so that the shortcut is a clear path."
 VARIANTS = {
     "preact_resnet18": _imagenet((2, 2, 2, 2), PreActBasicBlock, 11_687_720),
     "preact_resnet34": _imagenet((3, 4, 6, 3), PreActBasicBlock, 21_795_880),

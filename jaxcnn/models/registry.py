@@ -50,7 +50,7 @@ FAMILIES = (
     "wide_resnet",
     "xception",
 )
-"""Files of this folder, each with its `VARIANTS`."""
+"""Files of this folder, each with its `VARIANTS`, and its `IDEA`: what the family brought, in a sentence."""
 _WORDS = {"norm", "norm_options", "act", "stem", "dropout_rate"}
 """Fields of every net for which None means what the paper says."""
 STEMS = ("imagenet", "small")

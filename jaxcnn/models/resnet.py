@@ -243,6 +243,7 @@ def _cifar(depth: int, parameters: int) -> Variant:
     return _PAPER(net, image_size=32, num_classes=10, parameters=parameters)
 
 
+IDEA = "Blocks learn what to add to their input: shortcuts let nets of a hundred layers and more train."
 VARIANTS = {
     "resnet18": _imagenet((2, 2, 2, 2), BasicBlock, 11_689_512),
     "resnet34": _imagenet((3, 4, 6, 3), BasicBlock, 21_797_672),

@@ -45,6 +45,7 @@ def _cifar(groups: int, base_width: int, parameters: int) -> Variant:
     return _PAPER(net, image_size=32, num_classes=10, parameters=parameters)
 
 
+IDEA = "Many narrow paths of one form, written as a grouped convolution: cardinality beside depth and width."
 VARIANTS = {
     "resnext50_32x4d": _imagenet((3, 4, 6, 3), 32, 4, 25_028_904),
     "resnext101_32x8d": _imagenet((3, 4, 23, 3), 32, 8, 88_791_336),

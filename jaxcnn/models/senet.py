@@ -105,6 +105,7 @@ def _variant(stage_sizes: tuple[int, ...], block: ModuleDef, parameters: int, **
 
 _SENET154 = functools.partial(BottleneckBlock, groups=64, base_width=4, reduce_first=2)
 
+IDEA = "Squeeze-and-excitation: each channel is scaled by a gate, computed from the means of all channels."
 VARIANTS = {
     "seresnet18": _variant((2, 2, 2, 2), BasicBlock, 11_779_624),
     "seresnet34": _variant((3, 4, 6, 3), BasicBlock, 21_960_416),

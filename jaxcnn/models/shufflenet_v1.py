@@ -125,4 +125,5 @@ class ShuffleNetV1(Net, kw_only=True):
         return self.classify(self.dropout(global_avg_pool(x), train=train))
 
 
+IDEA = "Grouped 1x1 convolutions, and channels shuffled between them, for phones."
 VARIANTS = {"shufflenet_v1": Variant(ShuffleNetV1, paper="Zhang et al., CVPR 2018", year=2017, parameters=1_865_728)}

@@ -88,6 +88,7 @@ def _imagenet(stage_sizes: tuple[int, ...], parameters: int) -> Variant:
     return Variant(net, paper="Simonyan and Zisserman, ICLR 2015", year=2014, parameters=parameters)
 
 
+IDEA = "Only 3x3 convolutions, many of them: two see what a 5x5 sees, three what a 7x7 sees, with fewer weights."
 VARIANTS = {
     "vgg11": _imagenet((1, 1, 2, 2, 2), 132_863_336),
     "vgg13": _imagenet((2, 2, 2, 2, 2), 133_047_848),

@@ -45,6 +45,7 @@ def _cifar(depth: int, widening: int, parameters: int) -> Variant:
     return _PAPER(net, image_size=32, num_classes=10, parameters=parameters)
 
 
+IDEA = "Residual nets with fewer and wider blocks are as accurate as very deep ones, and faster."
 VARIANTS = {
     "wide_resnet50_2": _imagenet((3, 4, 6, 3), 68_883_240),
     "wide_resnet101_2": _imagenet((3, 4, 23, 3), 126_886_696),

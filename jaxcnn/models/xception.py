@@ -117,6 +117,7 @@ class Xception(Net, kw_only=True):
         return self.classify(self.dropout(global_avg_pool(x), train=train))
 
 
+IDEA = "Inception taken to its end: depthwise separable convolutions throughout, with residual connections."
 VARIANTS = {
     "xception": Variant(Xception, paper="Chollet, CVPR 2017", year=2016, image_size=299, parameters=22_855_952),
 }

@@ -43,7 +43,7 @@ FACTS: dict[str, Facts] = {
         batch_size=1024,
     ),
 }
-"""By data set of the catalog."""
+"""By data set of the catalog: those that recipes know."""
 
 
 def is_photographs(info: DatasetInfo) -> bool:

@@ -27,6 +27,8 @@ def training(info: DatasetInfo, net: Net) -> Training:
         raise UserError(f"{net.name} comes from a lab and not from a paper: train:{LABS[net.name][0]},{net.name},lab")
     tables = [IMAGENET] if is_photographs(info) else [*([SVHN] if info.name == "svhn" else []), SMALL]
     found = next(filter(None, (_first(table, net.name) for table in tables)), None)
+    if found is None and not any(_first(table, net.name) for table in (IMAGENET, SVHN, SMALL)):
+        raise UserError(f"the training of the paper of {net.name} is not known here: take modern or budget")
     if found is None:
         raise UserError(
             f"the paper of {net.name} has no training on small images as {info.name}: take modern or budget"

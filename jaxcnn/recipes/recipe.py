@@ -8,7 +8,7 @@ from ml_collections import ConfigDict
 from jaxcnn.config import base_config
 from jaxcnn.config.file import assign
 from jaxcnn.data.catalog import dataset_info
-from jaxcnn.errors import check_word
+from jaxcnn.errors import UserError, check_word
 from jaxcnn.recipes import budget, lab, modern, paper
 from jaxcnn.recipes.changes import Changes
 from jaxcnn.recipes.data import FACTS, is_photographs
@@ -42,6 +42,8 @@ def training(data: str, model: str, recipe: str = DEFAULT) -> Training:
     """Returns the training that `recipe` makes a config of; arguments and errors as there."""
     check_word("recipe", recipe, FILES)
     info, net = dataset_info(data), net_of(model)
+    if info.name not in FACTS:
+        raise UserError(f"no recipe knows {info.name}: take one of {', '.join(FACTS)}, and --config.data.name")
     check_fit(info, net)
     found: Changes = {"model.name": model, "data.name": info.name}
     if net.stem(info):

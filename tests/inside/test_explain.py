@@ -43,6 +43,8 @@ def test_every_equation_holds():
 
 def test_every_family_has_its_idea():
     assert list(IDEAS) == list(FAMILIES)
+    assert [idea for idea in IDEAS.values() if not re.fullmatch(r"[A-Z].{20,110}\.", idea)] == []
+    assert len(set(IDEAS.values())) == len(FAMILIES)
     assert idea_of("resnext50_32x4d") == IDEAS["resnext"]
 
 

@@ -227,12 +227,12 @@ def test_every_word_takes_a_name_and_a_scale_init(word):
             continue
         y, variables = jax.eval_shape(Block(word).init_with_output, jax.random.key(0), x)
         assert y.shape == x.shape
-        learnt = {"scale": (8,), "bias": (8,)}
-        silent = word in {"local_response", "none"}
-        params = {} if silent else {"norm1": learnt, "norm3": learnt}
+        has = {"scale": norm_takes(word, "scale_init"), "bias": shifts(word)}
+        learnt = {name: (8,) for name, there in has.items() if there}
+        params = {"norm1": learnt, "norm3": learnt} if learnt else {}
         assert jax.tree.map(jnp.shape, variables.get("params", {})) == params
         stats = {"mean": (8,), "var": (8,)}
-        kept = {"norm1": stats, "norm3": stats} if word == "batch" else {}
+        kept = {"norm1": stats, "norm3": stats} if norm_takes(word, "use_running_average") else {}
         assert jax.tree.map(jnp.shape, variables.get("batch_stats", {})) == kept
 
 
@@ -242,8 +242,12 @@ def test_scale_init_is_used():
     assert (y == 0).all()
 
 
-def test_which_norms_shift():
-    assert {word for word in NORMS if not shifts(word)} == {"local_response", "none"}
+@pytest.mark.parametrize("word", NORMS)
+def test_which_norms_shift(word):
+    variables = jax.eval_shape(make_norm(word, train=True)(name=None).init, jax.random.key(0), jnp.asarray(X))
+    assert shifts(word) == ("bias" in variables.get("params", {}))
+    if word in ("local_response", "none"):
+        assert not variables.get("params")
 
 
 def test_options():

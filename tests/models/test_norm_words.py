@@ -9,7 +9,7 @@ import pytest
 from jaxcnn.errors import UserError
 from jaxcnn.layers.blocks import ConvNorm
 from jaxcnn.layers.norm import default_num_groups
-from jaxcnn.layers.norm_choice import NORMS
+from jaxcnn.layers.norm_choice import NORMS, norm_takes
 from jaxcnn.models import registry
 from tests.models import fake
 from tests.models.tiny import TINY
@@ -116,7 +116,7 @@ PAIRS = [
 @pytest.mark.parametrize(("family", "word"), PAIRS)
 def test_the_norm_asked_for_acts_and_every_kernel_learns(family, word):
     tiny = TINY[family]
-    options = {} if word in ("local_response", "none") else {"epsilon": EPSILON}
+    options = {"epsilon": EPSILON} if norm_takes(word, "epsilon") else {}
     model = tiny.model(norm=word, norm_options=options)
     image = jax.random.normal(jax.random.key(0), (4, tiny.size, tiny.size, 3), jnp.float32)
 
@@ -128,8 +128,19 @@ def test_the_norm_asked_for_acts_and_every_kernel_learns(family, word):
     acting = [(x, y) for x, y in norms if not np.array_equal(x, y)]
     assert len(acting) == expected_norms(family, word)
     found = set.intersection(*(explanations(x, y) for x, y in acting or norms))
-    one_pixel = {"layer", "channel_layer"}  # are the same on a dense layer's output
-    assert found == (one_pixel if family == "mlp" and word in one_pixel else {word})
+    assert found == (alike_on_a_pixel(word) if family == "mlp" else {word})
+
+
+def alike_on_a_pixel(word):
+    """Returns the words whose norms are the same on a dense layer's output, which is a map of one pixel."""
+    x = np.random.default_rng(0).normal(2, 3, (4, 1, 1, 16)).astype(np.float32)
+    return explanations(x, ACTS[word](x))
+
+
+def test_layer_norms_alone_are_alike_on_a_pixel():
+    both = {"layer", "channel_layer"}
+    assert {word: alike_on_a_pixel(word) for word in both} == dict.fromkeys(both, both)
+    assert alike_on_a_pixel("batch") == {"batch"}
 
 
 def test_an_mlp_refuses_instance_norm_in_one_line():

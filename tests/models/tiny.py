@@ -1,4 +1,7 @@
-"""Of each family one member small enough to compile in seconds, of the family's own blocks."""
+"""One row a family: a member of the family's own blocks that compiles in seconds, and what all members share.
+
+A member that differs from its family has a row of its own: in `zoo.py` and its like, or in `test_sizes.py`.
+"""
 
 import functools
 from collections.abc import Mapping
@@ -25,6 +28,12 @@ class Tiny(NamedTuple):
     norms: int
     fields: Mapping[str, Any]
     size: int = 16
+    sides: tuple[int, int] = (1, 1)
+    """The smallest image that every member takes, in pixels, at the stems imagenet and small."""
+    source: str = ""
+    """Who counts the parameters of every member; "": each has a row in `zoo.py` and its like."""
+    has_recipe: bool = True
+    """Whether `jaxcnn.recipes` knows the training of the family's paper."""
 
     def model(self, **words: Any) -> Net:
         """Returns the net for 3 classes at the small stem."""
@@ -41,7 +50,7 @@ TINY = {
     "alexnet": Tiny(
         "alexnet", 5, {"layers": [layer._replace(features=8) for layer in ALEXNET], "hidden": (16,), "groups": 2}, 24
     ),
-    "densenet": Tiny("densenet121", 9, {"stage_sizes": (1, 2), "growth": 8, "features": 16}),
+    "densenet": Tiny("densenet121", 9, {"stage_sizes": (1, 2), "growth": 8, "features": 16}, sides=(29, 8)),
     "efficientnet": Tiny(
         "efficientnet_b0", 10, {"width": 0.25, "stages": (Stage(1, 3, 1, 32, 1), Stage(2, 5, 2, 64, 2))}
     ),
@@ -53,17 +62,18 @@ TINY = {
             "heads": FrozenDict(stage1_block1=googlenet.AuxiliaryHead),
         },
     ),
-    "highway": Tiny("highway19", 5, {"stage_sizes": (2, 2), "features": (8, 12), "last_features": 8}),
+    "highway": Tiny("highway19", 5, {"stage_sizes": (2, 2), "features": (8, 12), "last_features": 8}, sides=(4, 4)),
     "inception_v2": Tiny("inception_v2", 11, {"stages": ((_BLOCK,), (_BLOCK,))}),
     "inception_v3": Tiny(  # from 20 pixels on, the head's last map has more than one cell
         "inception_v3",
         11,
         {"stages": ((_BLOCK,),), "heads": FrozenDict(stage1_block1=inception_v3.AuxiliaryHead)},
         20,
+        sides=(75, 7),
     ),
-    "inception_v4": Tiny("inception_v4", 18, {"stages": ((_BLOCK, _RESIDUAL),)}),
+    "inception_v4": Tiny("inception_v4", 18, {"stages": ((_BLOCK, _RESIDUAL),)}, sides=(75, 7)),
     "lenet": Tiny("lenet5", 2, {"smallest_image": 1}),
-    "mlp": Tiny("mlp3", 2, {"hidden": (16, 16)}),
+    "mlp": Tiny("mlp3", 2, {"hidden": (16, 16)}, has_recipe=False),  # it has no paper
     "mobilenet_v1": Tiny("mobilenet_v1", 7, {"stage_sizes": (1, 2), "features": 8}),
     "mobilenet_v2": Tiny(
         "mobilenet_v2", 10, {"stages": ((1, 8, 1, 1), (2, 16, 2, 2)), "stem_features": 8, "head_features": 32}
@@ -82,8 +92,8 @@ TINY = {
     "shufflenet_v1": Tiny("shufflenet_v1", 7, {"stage_sizes": (2,), "groups": 2, "width": 0.4}),
     "shufflenet_v2": Tiny("shufflenet_v2_x0_5", 10, {"stage_sizes": (2,), "features": 16, "head_features": 32}),
     "squeezenet": Tiny("squeezenet1_1", 7, _PAIR | {"squeezed": (4, 8)}),
-    "vgg": Tiny("vgg11", 3, {"stage_sizes": (1, 2), "features": 8, "hidden": (16,)}),
+    "vgg": Tiny("vgg11", 3, {"stage_sizes": (1, 2), "features": 8, "hidden": (16,)}, sides=(32, 1)),
     "wide_resnet": Tiny("wide_resnet16_8", 5, {"stage_sizes": (1, 1), "features": 16, "dropout_rate": 0.3}),
-    "xception": Tiny("xception", 16, {"entry": (8, 16), "middle": 1, "exit": ((16, 24), (24, 32))}),
+    "xception": Tiny("xception", 16, {"entry": (8, 16), "middle": 1, "exit": ((16, 24), (24, 32))}, sides=(7, 1)),
 }
-"""Family -> its tiny member."""
+"""Family -> its row."""

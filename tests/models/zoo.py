@@ -1,4 +1,7 @@
-"""One row a model: who else counts its parameters, which stand with its variant in jaxcnn/models."""
+"""One row a model: who else counts its parameters, which stand with its variant in jaxcnn/models.
+
+A family whose members are all counted by one source has that in its row in `tiny.py`, and needs none here.
+"""
 
 from typing import NamedTuple
 

@@ -14,12 +14,30 @@ LOGITS = np.array([[2.0, -1.0, 0.5], [0.1, 0.2, -3.0]], np.float32)
 LABEL = np.array([0, 2], np.int32)
 
 
-def reference(name, smoothing):
-    target = np.eye(3)[LABEL] * (1 - smoothing) + smoothing / 3
-    if name == "softmax":
-        return -np.sum(target * (LOGITS - np.log(np.exp(LOGITS).sum(-1, keepdims=True))), -1)
+def binary(target):
     probability = 1 / (1 + np.exp(-LOGITS))
     return -np.sum(target * np.log(probability) + (1 - target) * np.log(1 - probability), -1)
+
+
+LOSS_FORMULAS = {
+    "softmax": lambda target: -np.sum(target * (LOGITS - np.log(np.exp(LOGITS).sum(-1, keepdims=True))), -1),
+    "binary": binary,
+}
+"""Word -> the loss of LOGITS, for probabilities (batch, num_classes)."""
+METRIC_FORMULAS = {
+    "accuracy": lambda logits, label: label == logits.argmax(),
+    "top5": lambda logits, label: label in np.argsort(-logits)[:5],
+}
+"""Word -> the metric of one example."""
+
+
+def test_every_loss_and_metric_has_a_formula_here():
+    assert LOSS_FORMULAS.keys() == LOSSES.keys()
+    assert METRIC_FORMULAS.keys() == metrics.METRICS.keys()
+
+
+def reference(name, smoothing):
+    return LOSS_FORMULAS[name](np.eye(3)[LABEL] * (1 - smoothing) + smoothing / 3)
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
@@ -91,12 +109,17 @@ def test_metrics_that_cannot_be_are_refused(asked, says):
         metrics.find_metrics(asked)
 
 
-def test_the_class_is_among_the_five_largest_logits():
+@pytest.mark.parametrize("name", metrics.METRICS)
+def test_metric_is_its_formula(name):
     logits = np.random.default_rng(0).normal(size=(200, 10)).astype(np.float32)
     label = np.arange(200) % 10
-    expected = [label[i] in np.argsort(-logits[i])[:5] for i in range(200)]
-    assert 0.4 < np.mean(expected) < 0.6
-    np.testing.assert_array_equal(metrics.top5(jnp.asarray(logits), jnp.asarray(label)), expected)
+    expected = [METRIC_FORMULAS[name](*example) for example in zip(logits, label, strict=True)]
+    np.testing.assert_array_equal(metrics.METRICS[name](jnp.asarray(logits), jnp.asarray(label)), expected)
+
+
+def test_the_class_is_among_the_five_largest_logits():
+    logits = np.random.default_rng(0).normal(size=(200, 10)).astype(np.float32)
+    assert 0.4 < metrics.top5(jnp.asarray(logits), jnp.asarray(np.arange(200) % 10)).mean() < 0.6
     assert metrics.top5(jnp.asarray(logits[:, :3]), jnp.zeros(200, jnp.int32)).all()
 
 
