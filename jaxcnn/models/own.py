@@ -8,6 +8,7 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from flax.errors import InvalidRngError
 
 from jaxcnn.errors import UserError, unknown_word
 from jaxcnn.layers.norm_choice import norm_takes
@@ -92,12 +93,14 @@ def check_logits(model: nn.Module, image_shape: tuple[int, int, int], num_classe
     """
     images, net = jax.ShapeDtypeStruct((2, *image_shape), jnp.float32), over_axis(model, None)
 
-    def evaluate(images: Array) -> Any:
+    def initialize(images: Array) -> Any:
         return net.init_with_output(streams(jax.random.key(0)), images, train=False)
 
-    logits, variables = jax.eval_shape(evaluate, images)
+    logits, variables = jax.eval_shape(initialize, images)
     width = _check_shape(model, logits, num_classes)
-    return _check_shape(model, _in_training(net, variables, images), width)
+    for train in (False, True):
+        _check_shape(model, _applied(net, variables, images, train=train), width)
+    return width
 
 
 def _check_shape(model: nn.Module, logits: Any, num_classes: int | None) -> int:
@@ -111,17 +114,22 @@ def _check_shape(model: nn.Module, logits: Any, num_classes: int | None) -> int:
     return int(logits.shape[1])
 
 
-def _in_training(model: nn.Module, variables: Any, images: Any) -> Any:
-    """Returns the shapes of what a model returns in training; raises `UserError` if it cannot be traced."""
+def _applied(model: nn.Module, variables: Any, images: Any, *, train: bool) -> Any:
+    """Returns the shapes of what a model returns; raises `UserError` if it cannot be traced.
 
-    def train(variables: Any, images: Array) -> Any:
-        rngs = streams(jax.random.key(0))
-        return model.apply(variables, images, train=True, mutable=True, rngs=rngs)[0]
+    As in a run, only training changes collections and has random numbers.
+    """
+    during: dict[str, Any] = {"mutable": True, "rngs": streams(jax.random.key(0))} if train else {}
+
+    def apply(variables: Any, images: Array) -> Any:
+        found = model.apply(variables, images, train=train, **during)
+        return found[0] if train else found
 
     try:
-        return jax.eval_shape(train, variables, images)
+        return jax.eval_shape(apply, variables, images)
     except Exception as error:  # of any kind
-        raise UserError(f"model {part_name(model)} fails under train=True: {explained(error)}") from error
+        hint = "; random numbers are for training only" if isinstance(error, InvalidRngError) else ""
+        raise UserError(f"model {part_name(model)} fails under train={train}: {explained(error)}{hint}") from error
 
 
 def over_axis(model: nn.Module, axis_name: str | None) -> nn.Module:

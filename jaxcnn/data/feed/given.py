@@ -14,7 +14,10 @@ from jaxcnn.types import Array, Batch
 BATCHES = "batches"
 """The name of data that make their own batches."""
 HostBatch: TypeAlias = Mapping[str, Any]
-"""`image` (examples, height, width, channels) float, and `label` (examples, ...), as the loss has it."""
+"""`image` (examples, height, width, channels) float, and `label` (examples, ...), as the loss has it.
+
+Images of any float dtype become float32, labels int32 or float32.
+"""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
