@@ -8,7 +8,6 @@ import base64
 import dataclasses
 import errno
 import functools
-import logging
 import re
 import time
 from collections.abc import Callable, Collection
@@ -188,9 +187,6 @@ def file_system(scheme: str) -> Any:
     """
     try:
         if scheme == "gs":
-            logging.getLogger("gcsfs").setLevel(
-                logging.CRITICAL + 1
-            )  # it logs a page for every error that it also raises
             from gcsfs.core import GCSFileSystem  # gcsfs's default class would ask for the bucket's kind by gRPC
 
             return GCSFileSystem(use_listings_cache=False)

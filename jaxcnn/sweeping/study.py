@@ -4,8 +4,9 @@ Each question is put to a study that is made of the trials as they are then, and
 processes may ask, and none has to have been there before.
 """
 
+import contextlib
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,20 @@ def check_package() -> None:
         raise UserError("a sweep needs optuna: pip install 'jaxcnn[sweep]'")
 
 
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Hides that optuna makes a study. Its level is then again what it was."""
+    import optuna
+
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(max(before, optuna.logging.WARNING))
+    try:
+        yield
+    finally:
+        optuna.logging.set_verbosity(before)
+
+
+@_quiet()
 def proposed(plan: Plan, trials: Sequence[Trial]) -> dict[str, str]:
     """Returns the values to try next, texts by key: a function of the plan, the trials, and how many there are.
 
@@ -47,6 +62,7 @@ def proposed(plan: Plan, trials: Sequence[Trial]) -> dict[str, str]:
     return {each.key: each.text(asked.params[each.key]) for each in plan.space}
 
 
+@_quiet()
 def hopeless(plan: Plan, trials: Sequence[Trial], number: int) -> tuple[bool, dict[str, float]]:
     """Returns whether a trial is to be ended, by its validations so far, and what the pruner remembers of it.
 
@@ -72,7 +88,6 @@ def _study(plan: Plan, trials: Sequence[Trial], asking: int | None = None) -> An
     """Returns a study in memory with all trials; `asking` is the number of that of which is asked, if one is."""
     import optuna
 
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
     seed = int(np.random.SeedSequence((plan.seed, len(trials))).generate_state(1)[0])
     if plan.sampler == "random":
         sampler: Any = optuna.samplers.RandomSampler(seed=seed)

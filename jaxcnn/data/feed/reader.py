@@ -1,6 +1,7 @@
 """Reads batches ahead of their use: worker processes make them, and a thread moves them to the device."""
 
 import gc
+import logging
 import multiprocessing
 import os
 import signal
@@ -123,8 +124,9 @@ def _iterate(batches: TrainBatches | EvalBatches, start: int, workers: int) -> I
 
 
 def _begin(worker: int, workers: int) -> None:  # noqa: ARG001
-    """Prepares a worker process: it decodes in one thread, and ends when its parent ends."""
+    """Prepares a worker process: it decodes in one thread, ends when its parent ends, and logs no pages of gcsfs."""
     cv2.setNumThreads(0)
+    logging.getLogger("gcsfs").setLevel(logging.CRITICAL + 1)  # it logs a page for every error that it also raises
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
