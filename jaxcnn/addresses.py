@@ -74,7 +74,7 @@ def absolute(what: str, place: str | os.PathLike[str]) -> str:
 
 
 def full_name(what: str, place: str | os.PathLike[str]) -> str:
-    """Returns an address as `bucket_address` does, and a path without "." and "..", by which a folder is called."""
+    """Returns the name of a folder in messages: an address as `bucket_address` does, a path without "." and ".."."""
     return bucket_address(what, place) or os.path.normpath(absolute(what, place))
 
 

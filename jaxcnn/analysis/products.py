@@ -36,9 +36,9 @@ def product(equation: JaxprEqn, inputs: Sequence[Input], beyond: bool) -> Reach:
         over_positions = any(axis in side.axes for side in each.reach for axis in summed)  # type: ignore[union-attr]
         if over_positions and other.known is not None and not np.all(matrix := other.known()):
             if shared or len(summed) > 1 or matrix.ndim != 2:
-                return UNKNOWN  # only a matrix of old and new positions is understood
+                return UNKNOWN  # a resampling is a matrix of (old, new) positions, without batch axes
             used = matrix.astype(bool) if contracted[1 - number] == (0,) else matrix.astype(bool).T
-            place = 0 if number else len(free[0])  # of the new positions, in the output
+            place = 0 if number else len(free[0])  # the axis of the output that has the new positions
             parts.append(both(functools.partial(_resampled, axis=summed[0], used=used, place=place), each.reach))
             continue
 

@@ -121,7 +121,7 @@ class Values:
 
     def _follow(self, value: Value) -> Activated:
         behind, names = [value], list[str]()
-        for each in behind:  # which grows
+        for each in behind:  # the list grows meanwhile
             for equation in self._readers.get(each, ()):
                 known = equation.outvars[0] in behind or not set(self._inputs(equation)) <= set(behind)
                 if not known and self._is_elementwise(equation, shape_of(value)):
@@ -139,7 +139,7 @@ class Values:
     def joined(self, value: Value) -> Joined | None:
         """Returns the last sum or concatenation of several values behind which there is no layer before `value`."""
         names, behind = list[str](), [value]
-        for each in behind:  # which grows
+        for each in behind:  # the list grows meanwhile
             equation = self._made.get(each)
             if equation is None or self._layer(equation) is not None or products(equation):
                 continue
