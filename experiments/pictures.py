@@ -87,6 +87,7 @@ def _costs(folder: Path, picture: Mapping[str, Any]) -> Any:
     rows = [row for row in frozen.results.rows if row.mean is not None and row.multiply_adds and row.parameters]
     plot = _figure(picture, "multiply-adds of an image", f"{frozen.results.split} accuracy, %", x_axis_type="log")
     plot.xaxis.formatter = CustomJSTickFormatter(code=_UNITS)
+    plot.xaxis.ticker = [digit * 10.0**power for power in range(3, 12) for digit in (1, 2, 5)]
     most = max(row.parameters for row in rows)  # type: ignore[type-var]
     for row in rows:
         x, y = [row.multiply_adds], [100 * row.mean]  # type: ignore[operator]

@@ -22,7 +22,7 @@ from jaxcnn.comparing.claims import Verdict, check
 from jaxcnn.comparing.columns import cells, cost_columns, score_columns, what_columns
 from jaxcnn.comparing.frozen import Frozen, read_table
 from jaxcnn.errors import UserError
-from jaxcnn.table import markdown_table
+from jaxcnn.table import counted, markdown_table
 
 _PLACE = re.compile(r"(<!-- (?P<words>[^>]+?) -->\n)(?:.*?\n)??(<!-- end -->)", re.DOTALL)
 
@@ -99,8 +99,9 @@ def _machine(frozen: Frozen) -> list[str]:
 
 def _seeds(frozen: Frozen) -> str:
     counts = sorted({row.n for row in frozen.results.rows})
-    least = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
-    return f"{least} seeds of each of {len(frozen.results.rows)} cells"
+    seeds = counted(counts[0], "seed") if len(counts) == 1 else f"{counts[0]} to {counts[-1]} seeds"
+    number = len(frozen.results.rows)
+    return f"{seeds} of each of {number} cells" if number > 1 else f"{seeds} of one cell"
 
 
 def table_of(frozen: Frozen) -> str:

@@ -9,13 +9,9 @@ from collections.abc import Sequence
 import flax.linen as nn
 
 from jaxcnn.layers.init import torch_default
-from jaxcnn.layers.pool import ceil_pool
 from jaxcnn.models.alexnet import ONE_WEIRD_TRICK, AlexNet
-from jaxcnn.models.branches import Branch, BranchNet, Mixed, conv
 from jaxcnn.models.densenet import DenseNet
-from jaxcnn.models.googlenet import STAGES, inception
 from jaxcnn.models.highway import HighwayNet
-from jaxcnn.models.nasnet import NASNet
 from jaxcnn.models.preact_resnet import PreActBasicBlock, PreActResNet
 from jaxcnn.models.resnet import BasicBlock, BottleneckBlock, ResNet
 from jaxcnn.models.senet import SENet
@@ -27,18 +23,6 @@ NARROW = tuple(layer._replace(features=layer.features // 2) for layer in ONE_WEI
 """The convolutions of `alexnet_owt`, each half as wide."""
 RESNEXT_BLOCK: ModuleDef = functools.partial(BottleneckBlock, groups=8, base_width=16)
 """A bottleneck whose 3x3 convolution has 8 groups of 4, 8 or 16 channels."""
-INCEPTION = tuple(
-    tuple(
-        functools.partial(
-            Mixed,
-            inception(*(3 * width // 16 for width in widths), wide=3),
-            pool=ceil_pool if stage and not block else None,
-        )
-        for block, widths in enumerate(blocks)
-    )
-    for stage, blocks in enumerate(STAGES)
-)
-"""The modules of GoogLeNet with three sixteenths of the features, and 3x3 in place of the 5x5 as in torchvision."""
 
 
 class ThinAlexNet(AlexNet, kw_only=True):
@@ -66,14 +50,6 @@ class ThinSqueezeNet(SqueezeNet, kw_only=True):
     kernel_size: int = 3
     stage_sizes: Sequence[int] = (2, 2, 4)
     squeezed: Sequence[int] = tuple(width // 2 for width in SQUEEZED)
-
-
-class ThinGoogLeNet(BranchNet, kw_only=True):
-    """GoogLeNet with three sixteenths of the features, batch norm, one 3x3 stem and no auxiliary heads."""
-
-    stem_steps: Branch = (conv(36, 3),)
-    stages: Sequence[Sequence[ModuleDef]] = INCEPTION
-    dropout_rate: float = 0.2
 
 
 class HighwayNet20(HighwayNet, kw_only=True):
@@ -131,13 +107,4 @@ class DenseNet22(DenseNet, kw_only=True):
     features: int = 16
     bottleneck: int | None = None
     compression: float = 1.0
-    cifar: bool = True
-
-
-class ThinNASNet(NASNet, kw_only=True):
-    """`nasnet_a_cifar` with three eighths of the features and one normal cell in each stage instead of six."""
-
-    features: int = 12
-    stem_features: int = 36
-    cells: int = 1
     cifar: bool = True
