@@ -93,7 +93,7 @@ def _costs(folder: Path, picture: Mapping[str, Any]) -> Any:
         x, y = [row.multiply_adds], [100 * row.mean]  # type: ignore[operator]
         size = _SMALLEST + (_LARGEST - _SMALLEST) * math.sqrt(row.parameters / most)  # type: ignore[operator]
         plot.scatter(x, y, size=size, color=color(0), fill_alpha=0.4, line_width=2)
-        _name(plot, x, y, _label(picture, row.cell), picture["names"].get(row.cell, [size / 2 + 8, 0]))
+        _name(plot, x, y, _label(picture, row.cell), picture.get("names", {}).get(row.cell, [size / 2 + 8, 0]))
     plot.x_range.range_padding = plot.y_range.range_padding = 0.16  # names need room
     return plot
 

@@ -27,7 +27,7 @@ T = TypeVar("T")
 def tree_handler() -> ocp.PyTreeCheckpointHandler:
     """Returns orbax's handler of trees of arrays; where a read or write of an array fails, it waits for the others.
 
-    It does not compress: of trained weights that saves 7 % of the space, and takes a third of the processor time.
+    It does not compress: of weights that saves 7 % of the space, and is a third of the processor time of a write.
     """
     types = ocp.type_handlers
     handlers = {kind: types.get_type_handler(kind) for kind in types.supported_types()}

@@ -26,17 +26,19 @@ def entry(run: Path, note: str = "") -> str:
         UserError: for a run that no recipe began, or that is not finished, and for a folder that holds no run.
     """
     found = read_run(str(run), run.name, run)
-    card, last = found.card, found.rows[-1]
+    card = found.card
     options = dict(word.partition("=")[::2] for word in card["command_line"] if word.startswith("--"))
     name = options.pop("--config", "")
     if not is_recipe(name):
         raise UserError(f"{run} was not begun by --config=train:DATA,MODEL,RECIPE")
-    if found.step != card["total_steps"] or not found.finished:
+    seeds = card["seeds"]
+    last = next((row for row in reversed(found.rows) if _names(seeds)[0] in row), None)
+    if found.step != card["total_steps"] or not found.finished or last is None:
         raise UserError(f"{run} is not finished")
     kept = [f"{option}={value}" for option, value in options.items() if option not in _OWN]
     lines: dict[str, Any] = {
         "name": name,
-        "accuracy": accuracies(last, card["seeds"]),
+        "accuracy": accuracies(last, seeds),
         "epochs": round(last["epoch"], 2),
     }
     lines |= {"examples": card["data"]["examples"]["test"], "seconds": round(card["duration_seconds"], 1)}
@@ -46,8 +48,11 @@ def entry(run: Path, note: str = "") -> str:
 
 def accuracies(row: Mapping[str, Any], seeds: Sequence[int]) -> list[float]:
     """Returns the test accuracy of each seed, in percent."""
-    names = ["test/accuracy"] if len(seeds) == 1 else [f"test/accuracy/seed{seed}" for seed in seeds]
-    return [round(100 * row[name], 2) for name in names]
+    return [round(100 * row[name], 2) for name in _names(seeds)]
+
+
+def _names(seeds: Sequence[int]) -> list[str]:
+    return ["test/accuracy"] if len(seeds) == 1 else [f"test/accuracy/seed{seed}" for seed in seeds]
 
 
 def machine(card: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Members of families that have none of about 40 million multiply-adds at 32x32 pixels.
+"""Members of 23 to 74 million multiply-adds at 32x32 pixels, for families that have none.
 
 Each is its family's net with fewer or narrower layers, for `--models experiments.complexity.nets:ThinVGG`.
 """

@@ -248,6 +248,8 @@ def test_which_norms_shift(word):
     assert shifts(word) == ("bias" in variables.get("params", {}))
     if word in ("local_response", "none"):
         assert not variables.get("params")
+    if word in ("batch", "layer", "channel_layer", "instance", "group"):
+        assert shifts(word)
 
 
 def test_options():

@@ -33,6 +33,10 @@ SMALLEST = sorted(name for family, tiny in TINY.items() for name in SEVERAL.get(
 """Of each family a member of each block, in full size: enough where members differ only by depth and width."""
 
 
+def test_families_of_several_kinds_of_blocks_are_families():
+    assert SEVERAL.keys() < TINY.keys() == set(registry.FAMILIES)
+
+
 def counted(name):
     """The model's row, or that of its family."""
     return ZOO.get(name, zoo.Row(TINY[registry.family_of(name)].source))
