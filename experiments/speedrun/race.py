@@ -42,7 +42,7 @@ def _run(*words: str) -> str:
     return subprocess.run([sys.executable, *words], check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
-CONTENDERS: dict[str, Callable[[Path, int], Row]] = {"jaxcnn": ours, "PyTorch": theirs}
+CONTENDERS: dict[str, Callable[[Path, int], Row]] = {"ours": ours, "PyTorch": theirs}
 
 
 def main(words: Sequence[str]) -> None:

@@ -1,11 +1,10 @@
 """What each family of models brought, in a sentence."""
 
-import importlib
 from collections.abc import Mapping
 
-from jaxcnn.models.registry import FAMILIES, family_of
+from jaxcnn.models.registry import FAMILIES, family_of, file_of
 
-IDEAS: Mapping[str, str] = {family: importlib.import_module(f"jaxcnn.models.{family}").IDEA for family in FAMILIES}
+IDEAS: Mapping[str, str] = {family: file_of(family).IDEA for family in FAMILIES}
 """By family, of `jaxcnn.models.registry.FAMILIES`: the `IDEA` of its file."""
 
 

@@ -7,6 +7,7 @@ import fnmatch
 import functools
 import importlib
 from collections.abc import Mapping, Sequence
+from types import ModuleType
 from typing import Any
 
 import flax.linen as nn
@@ -58,10 +59,15 @@ _LARGE = 512
 """Image size in pixels that is large enough for every net."""
 
 
+def file_of(family: str) -> ModuleType:
+    """Returns the module of a family."""
+    return importlib.import_module(f"jaxcnn.models.{family}")
+
+
 def _union(families: Sequence[str]) -> dict[str, Variant]:
     union: dict[str, Variant] = {}
     for family in families:
-        variants = importlib.import_module(f"jaxcnn.models.{family}").VARIANTS
+        variants = file_of(family).VARIANTS
         twice = union.keys() & variants.keys()
         if twice:
             raise ValueError(f"{family} defines {sorted(twice)} again")
@@ -75,7 +81,7 @@ MODELS: Mapping[str, Variant] = _union(FAMILIES)
 def family_of(name: str) -> str:
     """Returns the family, of `FAMILIES`, of a model of ours; raises `UserError` for an unknown name."""
     check_word("model", name, MODELS)
-    return next(family for family in FAMILIES if name in importlib.import_module(f"jaxcnn.models.{family}").VARIANTS)
+    return next(family for family in FAMILIES if name in file_of(family).VARIANTS)
 
 
 def list_models(pattern: str = "*") -> list[str]:

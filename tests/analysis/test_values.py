@@ -56,9 +56,9 @@ def test_what_modules_give_is_what_they_return(net):
     paths = ["first", "norm", "second", "late", "last"]
     computed = values.compute(variables, image, [*map(values.gives, paths), *map(values.reads, paths), values.logits])
     for path in paths:
-        np.testing.assert_allclose(computed[values.gives(path)], captured.outputs[path], rtol=1e-5, atol=1e-6)
-        np.testing.assert_allclose(computed[values.reads(path)], captured.inputs[path], rtol=1e-5, atol=1e-6)
-    np.testing.assert_allclose(computed[values.logits], captured.logits, rtol=1e-5)
+        np.testing.assert_allclose(computed[values.gives(path)], captured.outputs[path], rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(computed[values.reads(path)], captured.inputs[path], rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(computed[values.logits], captured.logits, rtol=1e-4, atol=1e-5)
 
 
 def test_what_lies_between_is_told(net):
