@@ -1,0 +1,100 @@
+"""Measures what a checkpoint costs a training step of ResNet-50 on a CPU: `python benchmarks/saving/saving.py`.
+
+It prints, in milliseconds, medians and quartiles: how long `save` keeps the loop; how much longer the next step takes
+where the state is only held, so that XLA writes the next one elsewhere, and where it is also written meanwhile; and the
+time that the processor has spent for a checkpoint when nothing else runs.
+"""
+
+from jaxcnn import runtime
+
+runtime.begin()  # before jax is imported
+runtime.configure()
+
+import resource  # noqa: E402
+import statistics  # noqa: E402
+import tempfile  # noqa: E402
+import time  # noqa: E402
+from collections.abc import Callable, Sequence  # noqa: E402
+from pathlib import Path  # noqa: E402
+from typing import Any  # noqa: E402
+
+import jax  # noqa: E402
+import jax.numpy as jnp  # noqa: E402
+import optax  # noqa: E402
+
+import jaxcnn  # noqa: E402
+from jaxcnn.train.files.checkpoint import Checkpoints  # noqa: E402
+
+ROUNDS, PLAIN = 10, 8
+"""Checkpoints of each kind, and steps between two of them; the second half of these count."""
+BATCH, SIZE = 8, 64
+
+
+def main() -> None:
+    """Measures and prints."""
+    step, trees = _step()
+    print(f"{sum(leaf.nbytes for leaf in jax.tree.leaves(trees)) / 1e6:.0f} MB")
+
+    def timed() -> float:
+        nonlocal trees
+        began = time.perf_counter()
+        trees = jax.block_until_ready(step(*trees))
+        return time.perf_counter() - began
+
+    plain, loop, held, written, processor = ([] for _ in range(5))
+    with tempfile.TemporaryDirectory() as folder, Checkpoints(Path(folder) / "checkpoints") as checkpoints:
+        for number in range(1, ROUNDS + 1):
+            plain += [timed() for _ in range(PLAIN)][PLAIN // 2 :]
+            hold = jax.device_get(trees)
+            held.append(timed())
+            del hold
+            timed()
+            began = time.perf_counter()
+            checkpoints.save(2 * number, trees)
+            loop.append(time.perf_counter() - began)
+            written.append(timed())
+            checkpoints.settle()
+            began = _processor()
+            checkpoints.save(2 * number + 1, trees)
+            checkpoints.settle()
+            processor.append(_processor() - began)
+    usual = statistics.median(plain)
+    print("a step", _told(plain))
+    print("save keeps the loop for", _told(loop))
+    print("the next step takes longer where the state is held by", _told([each - usual for each in held]))
+    print("and where it is written meanwhile by", _told([each - usual for each in written]))
+    print("the processor spends for a checkpoint", _told(processor))
+
+
+def _step() -> tuple[Callable[..., Any], Any]:
+    """Returns a compiled training step of ResNet-50 that is given its trees, and these."""
+    model, tx = jaxcnn.create_model("resnet50", num_classes=1000), optax.sgd(0.1, momentum=0.9)
+    apply = jaxcnn.accelerate(model.apply, "cpu")
+    images, labels = jax.random.uniform(jax.random.key(1), (BATCH, SIZE, SIZE, 3)), jnp.arange(BATCH)
+
+    def loss(params: Any, rest: Any) -> Any:
+        logits, rest = apply({"params": params, **rest}, images, train=True, mutable=list(rest))
+        return optax.softmax_cross_entropy_with_integer_labels(logits, labels).mean(), rest
+
+    def step(params: Any, rest: Any, memory: Any) -> Any:
+        slopes, rest = jax.grad(loss, has_aux=True)(params, rest)
+        updates, memory = tx.update(slopes, memory, params)
+        return optax.apply_updates(params, updates), rest, memory
+
+    rest = dict(jax.jit(model.init)(jax.random.key(0), images[:1]))
+    params = rest.pop("params")
+    return jax.jit(step, donate_argnums=(0, 1, 2)), (params, rest, jax.jit(tx.init)(params))
+
+
+def _processor() -> float:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
+def _told(seconds: Sequence[float]) -> str:
+    low, median, high = (1e3 * each for each in statistics.quantiles(seconds, n=4))
+    return f"{median:.0f} ms ({low:.0f} to {high:.0f}, n = {len(seconds)})"
+
+
+if __name__ == "__main__":
+    main()
