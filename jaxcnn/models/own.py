@@ -94,13 +94,11 @@ def check_logits(model: nn.Module, image_shape: tuple[int, int, int], num_classe
     images, net = jax.ShapeDtypeStruct((2, *image_shape), jnp.float32), over_axis(model, None)
 
     def initialize(images: Array) -> Any:
-        return net.init_with_output(streams(jax.random.key(0)), images, train=False)
+        return net.init(streams(jax.random.key(0)), images, train=False)
 
-    logits, variables = jax.eval_shape(initialize, images)
-    width = _check_shape(model, logits, num_classes)
-    for train in (False, True):
-        _check_shape(model, _applied(net, variables, images, train=train), width)
-    return width
+    variables = jax.eval_shape(initialize, images)
+    width = _check_shape(model, _applied(net, variables, images, train=False), num_classes)
+    return _check_shape(model, _applied(net, variables, images, train=True), width)
 
 
 def _check_shape(model: nn.Module, logits: Any, num_classes: int | None) -> int:
