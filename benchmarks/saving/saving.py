@@ -32,30 +32,30 @@ BATCH, SIZE = 8, 64
 
 def main() -> None:
     """Measures and prints."""
-    step, trees = _step()
-    print(f"{sum(leaf.nbytes for leaf in jax.tree.leaves(trees)) / 1e6:.0f} MB")
+    step, state = _step()
+    print(f"{sum(leaf.nbytes for leaf in jax.tree.leaves(state)) / 1e6:.0f} MB")
 
     def timed() -> float:
-        nonlocal trees
+        nonlocal state
         began = time.perf_counter()
-        trees = jax.block_until_ready(step(*trees))
+        state = jax.block_until_ready(step(state))
         return time.perf_counter() - began
 
     plain, loop, held, written, processor = ([] for _ in range(5))
     with tempfile.TemporaryDirectory() as folder, Checkpoints(Path(folder) / "checkpoints") as checkpoints:
         for number in range(1, ROUNDS + 1):
             plain += [timed() for _ in range(PLAIN)][PLAIN // 2 :]
-            hold = jax.device_get(trees)
+            hold = jax.device_get(state)
             held.append(timed())
             del hold
             timed()
             began = time.perf_counter()
-            checkpoints.save(2 * number, trees)
+            checkpoints.save(2 * number, state)
             loop.append(time.perf_counter() - began)
             written.append(timed())
             checkpoints.settle()
             began = _processor()
-            checkpoints.save(2 * number + 1, trees)
+            checkpoints.save(2 * number + 1, state)
             checkpoints.settle()
             processor.append(_processor() - began)
     usual = statistics.median(plain)
@@ -67,23 +67,13 @@ def main() -> None:
 
 
 def _step() -> tuple[Callable[..., Any], Any]:
-    """Returns a compiled training step of ResNet-50 that is given its trees, and these."""
+    """Returns a compiled training step, state -> state, of ResNet-50, and the first state."""
     model, tx = jaxcnn.create_model("resnet50", num_classes=1000), optax.sgd(0.1, momentum=0.9)
+    batch = {"image": jax.random.uniform(jax.random.key(1), (BATCH, SIZE, SIZE, 3)), "label": jnp.arange(BATCH)}
     apply = jaxcnn.accelerate(model.apply, "cpu")
-    images, labels = jax.random.uniform(jax.random.key(1), (BATCH, SIZE, SIZE, 3)), jnp.arange(BATCH)
-
-    def loss(params: Any, rest: Any) -> Any:
-        logits, rest = apply({"params": params, **rest}, images, train=True, mutable=list(rest))
-        return optax.softmax_cross_entropy_with_integer_labels(logits, labels).mean(), rest
-
-    def step(params: Any, rest: Any, memory: Any) -> Any:
-        slopes, rest = jax.grad(loss, has_aux=True)(params, rest)
-        updates, memory = tx.update(slopes, memory, params)
-        return optax.apply_updates(params, updates), rest, memory
-
-    rest = dict(jax.jit(model.init)(jax.random.key(0), images[:1]))
-    params = rest.pop("params")
-    return jax.jit(step, donate_argnums=(0, 1, 2)), (params, rest, jax.jit(tx.init)(params))
+    step = jaxcnn.make_train_step(apply_fn=apply, tx=tx, loss_fn=jaxcnn.make_loss("softmax"))
+    state = jaxcnn.create_state(model, tx, (SIZE, SIZE, 3), jax.random.key(0), ema=False)
+    return jax.jit(lambda state: step(state, batch, jax.random.key(2))[0], donate_argnums=0), state
 
 
 def _processor() -> float:
