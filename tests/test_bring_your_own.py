@@ -163,15 +163,33 @@ def sharpness_aware(state, batch, key):
     return state, {"loss": value * count, "accuracy": right, "examples": jnp.int32(count)}
 
 
+# A norm and an activation, in a net of ours.
+
+
+class RMSNorm(nn.Module):
+    @nn.compact
+    def __call__(self, x):
+        scale = self.param("scale", nn.initializers.ones, (x.shape[-1],))
+        return x * scale / jnp.sqrt(jnp.mean(x * x, axis=-1, keepdims=True) + 1e-6)
+
+
+def bent(x):
+    return jnp.sin(x) + x / 2
+
+
 SPECTRAL = {"model": SpectralNet, "data": DATA}
 RUNS = {
     "linen module": SPECTRAL,
     "NNX module": {"model": nnx.bridge.ToLinen(NnxNet, kwargs={"num_classes": 3}), "data": DATA},
+    "norm and activation": {"norm": RMSNorm, "act": bent, "data": DATA},
     "optimizer, loss and metric": {"tx": CHAIN, "loss_fn": focal, "metrics": {"margin": margin}, **SPECTRAL},
     "batches": {"data": BATCHES, "metrics": {"all_right": all_right}},
     "step": {"step": sharpness_aware, "tx": SGD, "loss_fn": focal, "model": NET, "data": DATA},
 }
-CHANGES = {"batches": {"loss.name": "binary"}}
+CHANGES = {
+    "batches": {"loss.name": "binary"},
+    "norm and activation": {"model.name": "resnet20", "model.fields": {"stage_sizes": [1]}, "model.norm": "group"},
+}
 CASES = [(name, "jit") for name in RUNS] + [(name, "pmap") for name in RUNS if name != "step"]
 
 
@@ -265,7 +283,7 @@ def test_what_was_handed_over_is_known_by_the_folder(tmp_path):
     result = jaxcnn.train_and_evaluate(config(total_steps=2), tmp_path, **given)
     with pytest.raises(UserError, match=r"model handed over in Python \(.*SpectralNet -> None\)"):
         jaxcnn.train_and_evaluate(config(total_steps=3), tmp_path, data=DATA, loss_fn=focal)
-    with pytest.raises(UserError, match=r"was given its model in Python, .*:SpectralNet: load_run\(..., model=...\)"):
+    with pytest.raises(UserError, match=r"was given in Python its model, .*:SpectralNet: load_run\(..., model=...\)"):
         jaxcnn.load_run(tmp_path)
     with pytest.raises(
         UserError, match=r"does not fit the weights: params/SpectralDense_1/kernel is .8, 3., and should"
@@ -275,6 +293,28 @@ def test_what_was_handed_over_is_known_by_the_folder(tmp_path):
     jax.tree.map(np.testing.assert_array_equal, variables, result.state.variables)
     assert card["given"] == {"model": f"{__name__}:SpectralNet", "loss_fn": f"{__name__}:focal", "data": "train, test"}
     assert model.apply(variables, jnp.zeros((1, 6, 6, 3))).shape == (1, 3)
+
+
+def test_a_norm_and_an_activation_that_were_handed_over_are_asked_for_again(tmp_path):
+    run = run_of("norm and activation")
+    result = jaxcnn.train(run, tmp_path)
+    asks = r"in Python its norm, .*:RMSNorm and act, .*create_model\(..., norm=..., act=...\)"
+    with pytest.raises(UserError, match=asks):
+        jaxcnn.load_run(tmp_path)
+    net = jaxcnn.create_model("resnet20", num_classes=3, stage_sizes=(1,), norm=RMSNorm, act=bent)
+    model, variables, card = jaxcnn.load_run(tmp_path, "latest", model=net)
+    assert model == run.model
+    jax.tree.map(np.testing.assert_array_equal, variables, result.state.variables)
+    assert card["given"] == {"norm": f"{__name__}:RMSNorm", "act": f"{__name__}:bent", "data": "train, test"}
+
+
+def test_names_that_are_handed_over_for_the_net_stand_in_the_config():
+    words = {"model": "resnet20", "norm": f"{__name__}:RMSNorm", "act": "gelu"}
+    run = make_run(config(**{"model.fields": {"stage_sizes": [1]}}), data=DATA, **words)
+    assert run.given.keys() == {"data"}
+    assert [run.config.model[key] for key in ("name", "norm", "act")] == list(words.values())
+    with pytest.raises(UserError, match="unknown norm 'grup': did you mean group"):
+        make_run(config(), data=DATA, norm="grup")
 
 
 class NoisyNet(nn.Module):

@@ -15,6 +15,7 @@ from jaxcnn.reporting.facts import Setting
 from jaxcnn.reporting.findings import kept
 from jaxcnn.reporting.recorded import Recorded
 from jaxcnn.train.files.predictions import Predictions
+from jaxcnn.train.given import OF_NET
 
 SPLITS = ("val", "test")
 """Of which a run keeps its predictions."""
@@ -120,7 +121,8 @@ def _nets(one: Recorded, two: Recorded, differ: Sequence[Setting], depth: int | 
 
 def _form(run: Recorded) -> tuple[Any, ...]:
     """Returns what besides the settings makes a net."""
-    return run.card["image_shape"], run.card["data"]["classes"], run.card.get("given", {}).get("model")
+    given = run.card.get("given", {})
+    return run.card["image_shape"], run.card["data"]["classes"], [given.get(part) for part in OF_NET]
 
 
 def _lacks(run: Recorded, split: str) -> str:

@@ -25,6 +25,8 @@ class Parts(TypedDict, total=False):
     """The objects that may be handed over to `make_run`, which says what they are; None: the config says which."""
 
     model: Any | None
+    norm: Part | None
+    act: Part | None
     loss_fn: LossFn | None
     metrics: MetricFns | Sequence[Part] | None
     tx: optax.GradientTransformation | None
@@ -33,6 +35,10 @@ class Parts(TypedDict, total=False):
     data: Any | None
     step: TrainStep | None
     init_from: Any | None
+
+
+OF_NET = ("model", "norm", "act")
+"""Parts of which a net is made: whoever makes it again needs these."""
 
 
 def names_of(parts: Parts) -> dict[str, str]:
@@ -48,7 +54,17 @@ def names_of(parts: Parts) -> dict[str, str]:
         raise TypeError(f"there is no part {name!r} of a run: {hint}")
     given = {name: parts[name] for name in known if name in parts}  # type: ignore[literal-required]
     given.pop("init_from", None)  # only a first start needs it: the card says what was loaded
-    return {name: _name(part) for name, part in given.items() if part is not None and not isinstance(part, Dataset)}
+    return {name: _name(part) for name, part in given.items() if not (part is None or _in_config(name, part))}
+
+
+def words_of(parts: Parts) -> dict[str, str]:
+    """Returns the names and paths that were handed over for parts of the net: the config can hold them."""
+    return {name: part for name in OF_NET if isinstance(part := parts.get(name), str)}
+
+
+def _in_config(name: str, part: Any) -> bool:
+    """Returns whether the config of a run says all of a part: it stands there, or the data that it names were read."""
+    return isinstance(part, Dataset) or (name in OF_NET and isinstance(part, str))
 
 
 def _name(part: Any) -> str:

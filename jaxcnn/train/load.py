@@ -25,6 +25,7 @@ from jaxcnn.train.files.fetch import run_here
 from jaxcnn.train.files.folder import RunFolder, read_card
 from jaxcnn.train.files.reading import rank
 from jaxcnn.train.files.relay import open_checkpoints
+from jaxcnn.train.given import OF_NET, Parts
 from jaxcnn.train.loaded import LoadedRun
 from jaxcnn.train.net import make_model
 from jaxcnn.train.settings import ModelSettings, model_settings
@@ -68,7 +69,7 @@ def load_run(
         workdir: the run folder, here or at gs:// or s3://; it may have been copied from elsewhere.
         step: "best", the checkpoint with the best validation; "latest"; the number of a step that has a checkpoint; or
             "swa", the net that stochastic weight averaging left, which is never among "best".
-        model: as of `make_run`, for a run that was given one in Python.
+        model: as of `make_run`, for a run that was given one in Python, or a norm or an activation, with these in it.
         seed: which of the nets of a run of several seeds; None: that of the first seed.
 
     Raises:
@@ -121,7 +122,7 @@ def described_run(workdir: str | os.PathLike[str], *, model: Any | None = None) 
 
     Args:
         workdir: the run folder, here or at gs:// or s3://.
-        model: as of `make_run`, for a run that was given one in Python.
+        model: as of `make_run`, for a run that was given one in Python, or a norm or an activation, with these in it.
 
     Raises:
         UserError: for a folder that holds no run, or a run that needs its `model`.
@@ -141,10 +142,16 @@ def _opened(workdir: str | os.PathLike[str]) -> Iterator[RunFolder]:
 
 
 def _model(settings: ModelSettings, card: Mapping[str, Any], own: Any | None) -> nn.Module:
-    name = card.get("given", {}).get("model")
-    if name and own is None:
-        raise UserError(f"this run was given its model in Python, {name}: load_run(..., model=...) needs it too")
-    return over_axis(make_model(settings, settings.num_classes or card["data"]["classes"], own), None)
+    given = {part: name for part, name in card.get("given", {}).items() if part in OF_NET}
+    if given and own is None:
+        which = " and ".join(f"{part}, {name}" for part, name in given.items())
+        words = ", ".join(f"{part}=..." for part in given)
+        how = "model=..." if "model" in given else f"model=jaxcnn.create_model(..., {words})"
+        raise UserError(f"this run was given in Python its {which}: load_run(..., {how}) needs it too")
+    if given and "model" not in given and isinstance(own, nn.Module):
+        return over_axis(own, None)  # the config's words for the net are in it
+    parts: Parts = {"model": own}
+    return over_axis(make_model(settings, settings.num_classes or card["data"]["classes"], parts), None)
 
 
 def _step(checkpoints: Checkpoints, asked: int | str, where: str) -> int:

@@ -67,8 +67,8 @@ def train_and_evaluate(
         workdir: as of `train`.
         hooks: as of `train`.
         force: as of `train`.
-        **parts: objects that replace what the config names, as in `make_run`: model, loss_fn, metrics, tx, schedule,
-            augment, data, step, init_from.
+        **parts: objects that replace what the config names, as in `make_run`: model, norm, act, loss_fn, metrics, tx,
+            schedule, augment, data, step, init_from.
 
     Raises:
         UserError: for a mistake in the config, a part or the folder, before anything is compiled; and as `train`.

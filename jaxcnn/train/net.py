@@ -16,6 +16,7 @@ from jaxcnn.layers.padding import paddings_of_convolutions
 from jaxcnn.models import Net, check_image_size, check_logits, create_model, over_axis
 from jaxcnn.ops.window import Pads
 from jaxcnn.train.devices.mesh import AXIS, replicated
+from jaxcnn.train.given import Parts
 from jaxcnn.train.run import Init
 from jaxcnn.train.seeds import each, init_key, seeds_of
 from jaxcnn.train.settings import PRECISIONS, ModelSettings, Settings
@@ -25,24 +26,28 @@ from jaxcnn.types import Array
 _NOTHING: Mapping[str, Array] = {}
 
 
-def make_model(settings: ModelSettings, num_classes: int, own: Any | None = None) -> nn.Module:
-    """Returns the model of the settings, or a user's own in its place, as `make_run` takes it."""
-    m = settings
+def make_model(settings: ModelSettings, num_classes: int, parts: Parts | None = None) -> nn.Module:
+    """Returns the model of the settings, with the model, norm and activation among `parts` in their place."""
+    m, own = settings, parts or {}
     twice = inspect.signature(create_model).parameters.keys() & m.fields.keys()
     if twice:
         raise UserError(f"model.fields holds {', '.join(sorted(twice))}, which the config has a key or the data for")
     model = create_model(
-        m.name if own is None else own,
+        _first(own.get("model"), m.name),
         num_classes=num_classes,
-        norm=m.norm,
+        norm=_first(own.get("norm"), m.norm),
         norm_options=m.norm_options or None,
-        act=m.act,
+        act=_first(own.get("act"), m.act),
         stem=m.stem,
         dtype=PRECISIONS[m.precision],
         dropout_rate=m.dropout_rate,
         **m.fields,
     )
     return over_axis(model, AXIS) if m.mapped else model
+
+
+def _first(own: Any | None, word: Any) -> Any:
+    return word if own is None else own
 
 
 def make_init(

@@ -18,7 +18,7 @@ from jaxcnn.errors import UserError
 from jaxcnn.models import model_image_size
 from jaxcnn.parts import Part, part_name
 from jaxcnn.train.feeding import SMALL_STEM, Feeding
-from jaxcnn.train.given import Parts
+from jaxcnn.train.given import Parts, words_of
 from jaxcnn.train.parts.optimizers import OptimizerSettings
 
 PRECISIONS = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
@@ -144,7 +144,7 @@ def read_settings(config: ConfigDict, parts: Parts) -> Settings:
     Raises:
         UserError: for a wrong name or number.
     """
-    config, model = _settled(config, parts.get("data"), parts.get("init_from")), parts.get("model")
+    config, model = _settled(config, parts), parts.get("model")
     lengths = {field.name: config[field.name] for field in dataclasses.fields(LengthSettings)}
     return Settings(
         config=config,
@@ -177,9 +177,12 @@ def read_settings(config: ConfigDict, parts: Parts) -> Settings:
     )
 
 
-def _settled(config: ConfigDict, data: Any | None, init_from: Any | None) -> FrozenConfigDict:
+def _settled(config: ConfigDict, parts: Parts) -> FrozenConfigDict:
     """Returns the config of a run with the names of what was handed over; nothing in it can change."""
-    config = frozen(config)
+    config, data, init_from = frozen(config), parts.get("data"), parts.get("init_from")
+    if words := words_of(parts):
+        named = {"name" if part == "model" else part: word for part, word in words.items()}
+        config = frozen(ConfigDict({**config.to_dict(), "model": {**config.model.to_dict(), **named}}))
     if isinstance(init_from, str | os.PathLike):
         config = frozen(ConfigDict({**config.to_dict(), "init_from": os.fspath(init_from)}))
     if data is not None and not isinstance(data, Dataset):

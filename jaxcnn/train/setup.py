@@ -48,6 +48,8 @@ def make_run(config: ConfigDict, *, devices: Sequence[jax.Device] | None = None,
         **parts: any of the following.
         model: a linen module, or a class or function that makes one, called as (image, train=...) -> logits, with
             whatever collections it has.
+        norm: instead of `config.model.norm`, as of `create_model`: a word, a path, or a linen module class.
+        act: instead of `config.model.act`: a word, a path, a function of an array, or a linen module class.
         loss_fn: (logits, label) -> (batch,) float32, for training and evaluation.
         metrics: by name, (logits, label) -> (batch,), averaged with each example exactly once; or names and paths.
         tx: the optimizer; `config.optimizer` is then not used.
@@ -92,7 +94,7 @@ def build_run(
     settings = dataclasses.replace(settings, feeding=following(settings.feeding, taken))
     num_classes = _num_classes(settings.model.num_classes, dataset)
     check_class_weights(settings.loss.class_weights, num_classes)
-    model = make_model(settings.model, num_classes, parts.get("model"))
+    model = make_model(settings.model, num_classes, parts)
     batch = _batch(settings.feeding, dataset, num_classes)
     _check_batch_fits(settings.sharing, mesh, dataset)
     learning = learning_of(settings, parts, model, batch["image"].shape[1:], dataset.sizes["train"])

@@ -157,7 +157,7 @@ def test_the_error_is_of_every_output_and_relative_to_large_logits():
 
 
 def test_a_net_of_a_users_own(own, tmp_path, capsys):
-    with pytest.raises(UserError, match="was given its model in Python"):
+    with pytest.raises(UserError, match="was given in Python its model"):
         jaxcnn.export(own, tmp_path / "net", format="stablehlo")
     card = jaxcnn.export(own, tmp_path / "net", format="stablehlo", model=TwoLayers)
     assert (card["model"], card["module"]) == (None, "tests.own_parts:TwoLayers")

@@ -139,7 +139,7 @@ def test_what_a_program_handed_over_is_named_and_the_rest_still_shown(arrays, tm
     assert found["runs"][0]["kept"]
     assert "model tests.own_parts:one_layer, data" in page.said()
     assert "The pictures cannot be shown: the run was given its data in Python." in page.said()
-    assert "Its filters are not shown: this run was given its model in Python" in page.said()
+    assert "Its filters are not shown: this run was given in Python its model" in page.said()
     found, page = made(arrays, tmp_path, model=one_layer)
     assert "4 filters of 12 x 12 RGB" in page.said()  # a dense layer that sees the whole image
 
