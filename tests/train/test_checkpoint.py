@@ -5,6 +5,7 @@ import pytest
 
 from jaxcnn.errors import UserError
 from jaxcnn.train.devices.mesh import make_mesh, replicated
+from jaxcnn.train.files import held
 from jaxcnn.train.files.checkpoint import NOT_EVALUATED, Checkpoints
 from jaxcnn.train.files.earlier import EarlierState
 from jaxcnn.train.files.reading import rank
@@ -72,7 +73,9 @@ def test_restored_on_another_number_of_devices_to_the_bit(tmp_path, devices):
     assert restored.params["conv"]["kernel"].sharding.num_devices == devices
 
 
-def test_a_save_holds_what_the_state_was_then(tmp_path):
+@pytest.mark.parametrize("copies", [False, True], ids=["as on a CPU", "as on an accelerator"])
+def test_a_save_holds_what_the_state_was_then(tmp_path, monkeypatch, copies):
+    monkeypatch.setattr(held, "_room_for", lambda state: copies)
     donate = jax.jit(lambda tree: jax.tree.map(lambda leaf: leaf + 1, tree), donate_argnums=0)
     with Checkpoints(tmp_path) as checkpoints:
         now = state(1)
@@ -81,6 +84,18 @@ def test_a_save_holds_what_the_state_was_then(tmp_path):
             now = donate(now)
     with Checkpoints(tmp_path) as checkpoints:
         jax.tree.map(np.testing.assert_array_equal, checkpoints.restore(abstract(), on(1)), state(1))
+
+
+@pytest.mark.parametrize(
+    ("told", "room"),
+    [
+        (None, False),
+        ({"peak_bytes_in_use": 700, "bytes_limit": 1000}, True),
+        ({"peak_bytes_in_use": 701, "bytes_limit": 1000}, False),
+    ],
+)
+def test_a_device_copies_a_state_of_200_bytes_where_it_has_room(told, room):
+    assert held._has_room(told, 200) is room
 
 
 def test_a_damaged_checkpoint_is_one_line_that_names_it(tmp_path):

@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import numpy as np
 import orbax.checkpoint as ocp
 from orbax.checkpoint.checkpoint_managers import preservation_policy as policy
 
 from jaxcnn.checkpointing import quiet, reason
 from jaxcnn.errors import UnsavedError
 from jaxcnn.train.files.checksums import checksums
+from jaxcnn.train.files.held import held
 from jaxcnn.train.files.reading import NOT_EVALUATED, SCORE, Reader, rank, score_of
 
 LATEST = 2
@@ -105,16 +105,12 @@ class Store(Reader):
         return self._writing
 
     def save(self, step: int, state: Any, score: float = NOT_EVALUATED) -> None:
-        """Begins to write `state` and its checksums; returns before they are written, as of `Checkpoints.save`.
-
-        On a CPU the copy of the state is none: the arrays stay where they are while a thread reads them, and XLA, which
-        would write the next state over them, finds that out and writes it elsewhere.
-        """
+        """Begins to write `state` and its checksums; returns before they are written, as of `Checkpoints.save`."""
         self.settle()
         self._writing = step
         if self._thread:
-            copy = jax.tree.map(np.asarray, jax.device_get(state))
-            self._write_under_way = self._thread.submit(self._write, step, copy, score)
+            fetch = held(state)
+            self._write_under_way = self._thread.submit(lambda: self._write(step, fetch(), score))
             return
         try:
             self._write(step, state, score)
