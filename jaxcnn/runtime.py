@@ -74,6 +74,13 @@ def begin(environment: MutableMapping[str, str] = os.environ) -> None:
             )
 
 
+def hide_notes() -> None:
+    """Hides what libraries say in a process of ours besides what they raise."""
+    logging.getLogger("absl").setLevel(logging.WARNING)  # start-up notes
+    logging.getLogger("gcsfs").setLevel(logging.CRITICAL + 1)  # a page for every error that it also raises
+    warnings.filterwarnings("ignore", module=r"PIL\.")  # damaged metadata, which is not read: two lines for each image
+
+
 def configure(environment: MutableMapping[str, str] = os.environ) -> None:
     """Makes the settings of this process, except those that the user has made.
 
@@ -82,8 +89,7 @@ def configure(environment: MutableMapping[str, str] = os.environ) -> None:
     Once jax is imported it is too late; then only the notes are hidden.
     """
     environment.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
-    logging.getLogger("absl").setLevel(logging.WARNING)
-    logging.getLogger("gcsfs").setLevel(logging.CRITICAL + 1)  # jax's cache at gs://: a page for what it raises as well
+    hide_notes()
     if "jax" in sys.modules:
         return
     _keep_programs(environment)

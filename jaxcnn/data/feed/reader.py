@@ -1,7 +1,6 @@
 """Reads batches ahead of their use: worker processes make them, and a thread moves them to the device."""
 
 import gc
-import logging
 import multiprocessing
 import os
 import signal
@@ -17,6 +16,7 @@ from absl import flags
 
 from jaxcnn.data.feed.batches import EvalBatches, HostBatch, TrainBatches, aligned
 from jaxcnn.errors import UserError
+from jaxcnn.runtime import hide_notes
 
 AHEAD = 2
 """Batches that are read ahead to the device. Workers hold some more."""
@@ -124,9 +124,9 @@ def _iterate(batches: TrainBatches | EvalBatches, start: int, workers: int) -> I
 
 
 def _begin(worker: int, workers: int) -> None:  # noqa: ARG001
-    """Prepares a worker process: it decodes in one thread, ends when its parent ends, and logs no pages of gcsfs."""
+    """Prepares a worker process: it decodes in one thread, and ends when its parent ends."""
     cv2.setNumThreads(0)
-    logging.getLogger("gcsfs").setLevel(logging.CRITICAL + 1)  # it logs a page for every error that it also raises
+    hide_notes()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 

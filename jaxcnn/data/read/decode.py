@@ -7,7 +7,6 @@ Other files are not turned, as in torchvision and in papers, so that results are
 
 import dataclasses
 import io
-import warnings
 from collections.abc import Callable
 from typing import TypeAlias
 
@@ -28,10 +27,6 @@ class Photograph:
     levels: Levels = dataclasses.field(default_factory=dict)
     """Ranges of deep images in its data set."""
 
-
-warnings.filterwarnings(
-    "ignore", module=r"PIL\."
-)  # about damaged metadata, which is not read: two lines for each image
 
 Encoded: TypeAlias = bytes | Photograph | np.ndarray
 """An image file, or pixels (height, width, 1 or 3) uint8."""
