@@ -34,6 +34,13 @@ class Tiny(NamedTuple):
     """Who counts the parameters of every member; "": each has a row in `zoo.py` and its like."""
     has_recipe: bool = True
     """Whether `jaxcnn.recipes` knows the training of the family's paper."""
+    mirrored: int = 17
+    """The side of an image, in pixels, at which the net reads the mirrored cells of a mirrored image.
+
+    Windows of stride 2 must begin as far before the first pixel as they end behind the last: 3x3 ones with padding 1 do
+    so on odd sides, 2x2 ones on even sides. Else, as 3x3 ones on 16 pixels, they read other pixels of that image."""
+    part: float = 0.5
+    """The part of an object to which random hidden layers answer much as to all of it; 1 where only all will do."""
 
     def model(self, **words: Any) -> Net:
         """Returns the net for 3 classes at the small stem."""
@@ -48,9 +55,16 @@ _PAIR = {"stage_sizes": (1, 1), "features": 8}
 
 TINY = {
     "alexnet": Tiny(
-        "alexnet", 5, {"layers": [layer._replace(features=8) for layer in ALEXNET], "hidden": (16,), "groups": 2}, 24
+        "alexnet",
+        5,
+        {"layers": [layer._replace(features=8) for layer in ALEXNET], "hidden": (16,), "groups": 2},
+        24,
+        mirrored=23,
+        part=1,
     ),
-    "densenet": Tiny("densenet121", 9, {"stage_sizes": (1, 2), "growth": 8, "features": 16}, sides=(29, 8)),
+    "densenet": Tiny(
+        "densenet121", 9, {"stage_sizes": (1, 2), "growth": 8, "features": 16}, sides=(29, 8), mirrored=16
+    ),
     "efficientnet": Tiny(
         "efficientnet_b0", 10, {"width": 0.25, "stages": (Stage(1, 3, 1, 32, 1), Stage(2, 5, 2, 64, 2))}
     ),
@@ -62,7 +76,9 @@ TINY = {
             "heads": FrozenDict(stage1_block1=googlenet.AuxiliaryHead),
         },
     ),
-    "highway": Tiny("highway19", 5, {"stage_sizes": (2, 2), "features": (8, 12), "last_features": 8}, sides=(4, 4)),
+    "highway": Tiny(
+        "highway19", 5, {"stage_sizes": (2, 2), "features": (8, 12), "last_features": 8}, sides=(4, 4), mirrored=16
+    ),
     "inception_v2": Tiny("inception_v2", 11, {"stages": ((_BLOCK,), (_BLOCK,))}),
     "inception_v3": Tiny(  # from 20 pixels on, the head's last map has more than one cell
         "inception_v3",
@@ -72,7 +88,7 @@ TINY = {
         sides=(75, 7),
     ),
     "inception_v4": Tiny("inception_v4", 18, {"stages": ((_BLOCK, _RESIDUAL),)}, sides=(75, 7)),
-    "lenet": Tiny("lenet5", 2, {"smallest_image": 1}),
+    "lenet": Tiny("lenet5", 2, {"smallest_image": 1}, mirrored=16),
     "mlp": Tiny("mlp3", 2, {"hidden": (16, 16)}, has_recipe=False),  # it has no paper
     "mobilenet_v1": Tiny("mobilenet_v1", 7, {"stage_sizes": (1, 2), "features": 8}),
     "mobilenet_v2": Tiny(
@@ -92,7 +108,9 @@ TINY = {
     "shufflenet_v1": Tiny("shufflenet_v1", 7, {"stage_sizes": (2,), "groups": 2, "width": 0.4}),
     "shufflenet_v2": Tiny("shufflenet_v2_x0_5", 10, {"stage_sizes": (2,), "features": 16, "head_features": 32}),
     "squeezenet": Tiny("squeezenet1_1", 7, _PAIR | {"squeezed": (4, 8)}),
-    "vgg": Tiny("vgg11", 3, {"stage_sizes": (1, 2), "features": 8, "hidden": (16,)}, sides=(32, 1)),
+    "vgg": Tiny(
+        "vgg11", 3, {"stage_sizes": (1, 2), "features": 8, "hidden": (16,)}, sides=(32, 1), mirrored=16, part=1
+    ),
     "wide_resnet": Tiny("wide_resnet16_8", 5, {"stage_sizes": (1, 1), "features": 16, "dropout_rate": 0.3}),
     "xception": Tiny("xception", 16, {"entry": (8, 16), "middle": 1, "exit": ((16, 24), (24, 32))}, sides=(7, 1)),
 }

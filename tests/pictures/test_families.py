@@ -17,11 +17,6 @@ from tests.pictures.switches import switched
 QUICK = ("lenet", "resnet", "squeezenet", "vgg")
 FAMILIES = [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in sorted(TINY)]
 CLASS = np.array([2], np.int32)
-SIZES = {"alexnet": 23} | dict.fromkeys(("densenet", "highway", "lenet", "vgg"), 16)
-"""Sides of images at which a mirrored net reads the mirrored cells; 17 for the others.
-
-Windows of stride 2 must begin as far before the first pixel as they end behind the last: 3x3 ones with padding 1 do so
-on odd sides, 2x2 ones on even sides. Else, as 3x3 ones on 16 pixels, they read other pixels of the mirrored image."""
 WINDOW = {16: 4, 17: 5, 23: 5}
 """By that side, the side of what occlusion covers. It is moved by 2, so that the last window ends with the image."""
 UNEVEN = "nasnet"
@@ -108,7 +103,7 @@ class MirroredNoise:
 @pytest.mark.parametrize("family", [each for each in FAMILIES if each.values != (UNEVEN,)])
 def test_a_mirrored_net_has_the_mirrored_map_of_a_mirrored_image(family, monkeypatch):
     """And the same net has another map of it, since its kernels are not symmetric."""
-    size = SIZES.get(family, 17)
+    size = TINY[family].mirrored
     own, variables, image = member(family, size)
     other, images, classes = mirrored(own, variables), np.repeat(image, 3, axis=0), np.arange(3)
     few = {"smoothgrad": {"samples": 2}, "integrated": {"steps": 2}, "occlusion": {"window": WINDOW[size]}}

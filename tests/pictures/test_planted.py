@@ -22,9 +22,6 @@ QUICK = ("lenet", "resnet", "vgg")
 FAMILIES = [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in sorted(TINY)]
 SQUARE, MARGIN, WINDOW = 8, 4, 8
 """Pixels: the side of the object, how far around it a map may have its largest value, the side of what covers it."""
-WIDE = ("alexnet", "vgg")
-"""Families whose hidden layers of random weights answer to half of an object otherwise than to all of it.
-They are shown windows of twice the side, some of which cover it all."""
 FITTED, SHOWN = 64, 6
 CLASSES = np.ones(SHOWN, np.int32)
 
@@ -101,7 +98,7 @@ def test_a_planted_object_is_found(family):
     images, without, corners = net.seen
     found = logits(net, images) > logits(net, without) + 0.5  # half of what the object adds to the fitted images
     assert found.sum() >= SHOWN / 2
-    window = 2 * WINDOW if family in WIDE else WINDOW
+    window = round(2 * TINY[family].part * WINDOW)
     maps = {
         "integrated": attribution.integrated(net.program, net.variables, images, CLASSES, steps=16),
         "occlusion": attribution.occlusion(net.program, net.variables, images, CLASSES, window=window),
