@@ -1,8 +1,9 @@
 """Measures what a checkpoint costs a training step of ResNet-50 on a CPU: `python benchmarks/saving/saving.py`.
 
 It prints, in milliseconds, medians and quartiles: how long `save` keeps the loop; how much longer the next step takes
-where the state is only held, so that XLA writes the next one elsewhere, and where it is also written meanwhile; and the
-time that the processor has spent for a checkpoint when nothing else runs.
+where the state is only held, so that XLA writes the next one elsewhere, and where it is also written meanwhile; what
+all steps until it is written take longer together, and how many they are; and the time that the processor has spent for
+a checkpoint when nothing else runs.
 """
 
 from jaxcnn import runtime
@@ -41,7 +42,7 @@ def main() -> None:
         state = jax.block_until_ready(step(state))
         return time.perf_counter() - began
 
-    plain, loop, held, written, processor = ([] for _ in range(5))
+    plain, loop, held, written, until, processor = ([] for _ in range(6))
     with tempfile.TemporaryDirectory() as folder, Checkpoints(Path(folder) / "checkpoints") as checkpoints:
         for number in range(1, ROUNDS + 1):
             plain += [timed() for _ in range(PLAIN)][PLAIN // 2 :]
@@ -52,8 +53,12 @@ def main() -> None:
             began = time.perf_counter()
             checkpoints.save(2 * number, state)
             loop.append(time.perf_counter() - began)
-            written.append(timed())
-            checkpoints.settle()
+            meanwhile = [timed()]
+            while checkpoints.writing is not None:
+                meanwhile.append(timed())
+                checkpoints.settle(wait=False)
+            written.append(meanwhile[0])
+            until.append(meanwhile)
             began = _processor()
             checkpoints.save(2 * number + 1, state)
             checkpoints.settle()
@@ -63,6 +68,8 @@ def main() -> None:
     print("save keeps the loop for", _told(loop))
     print("the next step takes longer where the state is held by", _told([each - usual for each in held]))
     print("and where it is written meanwhile by", _told([each - usual for each in written]))
+    print("and all steps until it is written by", _told([sum(each) - len(each) * usual for each in until]))
+    print("which are", statistics.median(len(each) for each in until))
     print("the processor spends for a checkpoint", _told(processor))
 
 
