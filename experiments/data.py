@@ -1,8 +1,8 @@
-"""Parts of CIFAR-10 as data sets, for experiments with few images.
+"""Parts of CIFAR-10 and Fashion-MNIST as data sets, for experiments with few images.
 
 `--config.data.name=experiments.data:cifar10_2000` trains on 2,000 images; run it from the repository's root, once
-`jaxcnn prepare cifar10` has been run. The test split is the last 5,000 of the official training images, which no run
-trains on, and the validation split the 1,000 before.
+`jaxcnn prepare` has been run for the data set. The test split is the last 5,000 of the official training images, which
+no run trains on, and the validation split the 1,000 before.
 """
 
 from collections.abc import Sequence
@@ -28,6 +28,11 @@ def cifar10_10000() -> dict[str, Any]:
 def cifar10_44000() -> dict[str, Any]:
     """Returns all training images of CIFAR-10 that are in neither of the other splits."""
     return _part("cifar10", 44_000)
+
+
+def fashion_mnist_2000() -> dict[str, Any]:
+    """Returns 2,000 training images of Fashion-MNIST, with validation and test split."""
+    return _part("fashion_mnist", 2_000)
 
 
 def _part(name: str, images: int) -> dict[str, Any]:
