@@ -11,6 +11,7 @@ from jaxcnn.config.table.data import DATA
 from jaxcnn.config.table.learning import LEARNING
 from jaxcnn.config.table.model import MODEL
 from jaxcnn.config.table.run import RUN
+from jaxcnn.config.table.schedule import SCHEDULE
 from jaxcnn.errors import UserError
 from jaxcnn.ranges import Range, above, at_least, below
 
@@ -18,7 +19,7 @@ by_key = pytest.mark.parametrize("setting", SETTINGS.values(), ids=SETTINGS)
 
 
 def test_no_setting_stands_twice():
-    assert len(SETTINGS) == len([*RUN, *MODEL, *DATA, *LEARNING])
+    assert len(SETTINGS) == len([*RUN, *MODEL, *DATA, *LEARNING, *SCHEDULE])
 
 
 @by_key

@@ -6,8 +6,9 @@ from jaxcnn.config.table.data import DATA
 from jaxcnn.config.table.learning import LEARNING
 from jaxcnn.config.table.model import MODEL
 from jaxcnn.config.table.run import RUN
+from jaxcnn.config.table.schedule import SCHEDULE
 
-SETTINGS: dict[str, Setting] = {setting.key: setting for setting in (*RUN, *MODEL, *DATA, *LEARNING)}
+SETTINGS: dict[str, Setting] = {setting.key: setting for setting in (*RUN, *MODEL, *DATA, *LEARNING, *SCHEDULE)}
 """Full name -> setting, in the order in which pages list them."""
 DICTIONARIES = tuple(key for key, setting in SETTINGS.items() if setting.kind is DICTIONARY)
 """Settings that are dictionaries, whose keys a user chooses."""
