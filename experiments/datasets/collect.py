@@ -25,7 +25,8 @@ def row_of(entry: Reached) -> tuple[str, ...]:
     deviation = "" if entry.deviation is None else f"{entry.deviation:.2f}"
     least = "" if model.startswith("mlp") else EXPECTED.get(data, "")
     facts = str(len(entry.accuracy)), least, f"{entry.examples}", f"{entry.epochs:g}", f"{entry.seconds / 60:.0f}"
-    return f"{data} {model} {recipe}", f"{entry.mean:.2f}", deviation, *facts
+    longer = f" {entry.epochs:g} epochs" if "--config.total_epochs" in entry.options else ""
+    return f"{data} {model} {recipe}{longer}", f"{entry.mean:.2f}", deviation, *facts
 
 
 def reached_rows() -> list[tuple[str, ...]]:
