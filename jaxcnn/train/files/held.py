@@ -23,10 +23,15 @@ def held(state: Any) -> Callable[[], Any]:
 
 
 def _room_for(state: Any) -> bool:
-    """Returns whether every device of a state has room for a copy of it."""
+    """Returns whether every device of a state has room for a copy of it, and all are of this process.
+
+    A copy on devices of several processes would have to be made by all of them, and a single one may be writing.
+    """
     arrays = [leaf for leaf in jax.tree.leaves(state) if isinstance(leaf, jax.Array)]
-    devices = {device for array in arrays for device in array.devices()}
-    return all(_has_room(device.memory_stats(), sum(array.nbytes for array in arrays)) for device in devices)
+    if not all(array.is_fully_addressable for array in arrays):
+        return False
+    devices, size = {device for array in arrays for device in array.devices()}, sum(array.nbytes for array in arrays)
+    return all(_has_room(device.memory_stats(), size) for device in devices)
 
 
 def _has_room(told: Mapping[str, int] | None, size: int) -> bool:
