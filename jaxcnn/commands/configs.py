@@ -28,7 +28,7 @@ def main(argv: Sequence[str]) -> int:
             line.
     """
     arguments = make_parser().parse_args(argv)
-    pattern, files, recipes = arguments.pattern, config_files(), {each.name: each for each in listed()}
+    pattern, files = arguments.pattern, config_files()
     if pattern is not None and is_recipe(pattern) and not set(pattern) & set("*?["):
         from jaxcnn.commands.recipe_page import told_lines  # imports jax
 
@@ -40,7 +40,7 @@ def main(argv: Sequence[str]) -> int:
         print(page())
         return 0
     names = fnmatch.filter(files, pattern or "*")
-    found = [recipes[name] for name in fnmatch.filter(recipes, pattern or "*")]
+    found = [each for each in listed() if fnmatch.fnmatch(each.name, pattern or "*")]
     if not names and not found:
         raise unknown_word("config", pattern, files)
     if names:

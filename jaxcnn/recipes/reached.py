@@ -58,12 +58,12 @@ class Reached:
 
 @functools.cache
 def listed() -> tuple[Reached, ...]:
-    """Returns the recipes that are listed, in the order of the file."""
+    """Returns the recipes that are listed, in the order of the file; one that was run with other options, again."""
     entries = tomllib.loads(_FILE.read_text(encoding="utf-8"))["recipe"]
     return tuple(Reached(**{**entry, "accuracy": tuple(entry.get("accuracy", ()))}) for entry in entries)
 
 
 def reached(data: str, model: str, recipe: str = DEFAULT) -> Reached:
-    """Returns the entry of a recipe, or one without a result where it is not listed."""
+    """Returns the first entry of a recipe, or one without a result where it is not listed."""
     name = name_of(data, model, recipe)
     return next((each for each in listed() if each.name == name), Reached(name=name))
