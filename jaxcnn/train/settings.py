@@ -179,15 +179,13 @@ def read_settings(config: ConfigDict, parts: Parts) -> Settings:
 
 def _settled(config: ConfigDict, parts: Parts) -> FrozenConfigDict:
     """Returns the config of a run with the names of what was handed over; nothing in it can change."""
-    config, data, init_from = frozen(config), parts.get("data"), parts.get("init_from")
-    if words := words_of(parts):
-        named = {"name" if part == "model" else part: word for part, word in words.items()}
-        config = frozen(ConfigDict({**config.to_dict(), "model": {**config.model.to_dict(), **named}}))
+    changed, data, init_from = ConfigDict(frozen(config).to_dict()), parts.get("data"), parts.get("init_from")
+    changed.model.update({"name" if part == "model" else part: word for part, word in words_of(parts).items()})
     if isinstance(init_from, str | os.PathLike):
-        config = frozen(ConfigDict({**config.to_dict(), "init_from": os.fspath(init_from)}))
+        changed.init_from = os.fspath(init_from)
     if data is not None and not isinstance(data, Dataset):
-        name = BATCHES if isinstance(data, Batches) else ARRAYS
-        config = frozen(ConfigDict({**config.to_dict(), "data": {**config.data.to_dict(), "name": name}}))
+        changed.data.name = BATCHES if isinstance(data, Batches) else ARRAYS
+    config = frozen(changed)
     check(config)
     parse_calls(config.data.augment)
     parse_views(config.eval_views)

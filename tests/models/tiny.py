@@ -39,8 +39,9 @@ class Tiny(NamedTuple):
 
     Windows of stride 2 must begin as far before the first pixel as they end behind the last: 3x3 ones with padding 1 do
     so on odd sides, 2x2 ones on even sides. Else, as 3x3 ones on 16 pixels, they read other pixels of that image."""
-    part: float = 0.5
-    """The part of an object to which random hidden layers answer much as to all of it; 1 where only all will do."""
+    cover: int = 1
+    """How often the side of an object the side of a window must be, for random hidden layers to miss the object; where
+    it is 2, they answer to half of an object otherwise than to all of it, and some windows cover it all."""
 
     def model(self, **words: Any) -> Net:
         """Returns the net for 3 classes at the small stem."""
@@ -60,7 +61,7 @@ TINY = {
         {"layers": [layer._replace(features=8) for layer in ALEXNET], "hidden": (16,), "groups": 2},
         24,
         mirrored=23,
-        part=1,
+        cover=2,
     ),
     "densenet": Tiny(
         "densenet121", 9, {"stage_sizes": (1, 2), "growth": 8, "features": 16}, sides=(29, 8), mirrored=16
@@ -109,7 +110,7 @@ TINY = {
     "shufflenet_v2": Tiny("shufflenet_v2_x0_5", 10, {"stage_sizes": (2,), "features": 16, "head_features": 32}),
     "squeezenet": Tiny("squeezenet1_1", 7, _PAIR | {"squeezed": (4, 8)}),
     "vgg": Tiny(
-        "vgg11", 3, {"stage_sizes": (1, 2), "features": 8, "hidden": (16,)}, sides=(32, 1), mirrored=16, part=1
+        "vgg11", 3, {"stage_sizes": (1, 2), "features": 8, "hidden": (16,)}, sides=(32, 1), mirrored=16, cover=2
     ),
     "wide_resnet": Tiny("wide_resnet16_8", 5, {"stage_sizes": (1, 1), "features": 16, "dropout_rate": 0.3}),
     "xception": Tiny("xception", 16, {"entry": (8, 16), "middle": 1, "exit": ((16, 24), (24, 32))}, sides=(7, 1)),

@@ -98,7 +98,7 @@ def test_a_planted_object_is_found(family):
     images, without, corners = net.seen
     found = logits(net, images) > logits(net, without) + 0.5  # half of what the object adds to the fitted images
     assert found.sum() >= SHOWN / 2
-    window = round(2 * TINY[family].part * WINDOW)
+    window = TINY[family].cover * WINDOW
     maps = {
         "integrated": attribution.integrated(net.program, net.variables, images, CLASSES, steps=16),
         "occlusion": attribution.occlusion(net.program, net.variables, images, CLASSES, window=window),
